@@ -1,1 +1,58 @@
-//! To be filled.
+//! The words of the domain: identifiers, XDS metadata objects, stored queries, registry errors,
+//! and the port traits through which the roles meet.
+//!
+//! Everything here is plain data. Bytes are decoded into it by `carerecord-codec` and
+//! `carerecord-fhir`; it is stored by the roles and judged by `carerecord-access`.
+
+#![warn(missing_docs)]
+
+mod association;
+mod author;
+mod clock;
+mod code;
+mod document_entry;
+mod dtm;
+mod error;
+mod folder;
+mod hl7;
+mod id;
+mod mime_type;
+mod nhs_number;
+mod patient;
+mod patient_id;
+mod ports;
+mod slot;
+mod stored_query;
+mod submission;
+mod submission_set;
+
+pub use association::{Association, AssociationType, SubmissionSetStatus};
+pub use author::{Author, Xcn, Xon, Xtn};
+pub use clock::{Clock, IdSource, RandomIds, SystemClock};
+pub use code::{Code, CodeAttribute};
+pub use document_entry::{AvailabilityStatus, DocumentEntry, DocumentEntryType};
+pub use dtm::{Dtm, DtmError};
+pub use error::{
+    ErrorCode, RegistryError, RegistryErrors, ResponseStatus, Severity, TransactionError,
+};
+pub use folder::Folder;
+pub use hl7::{Cx, CxError, Hl7Error, components, escape, unescape};
+pub use id::{
+    EntryUuid, HomeCommunityId, IdentifierError, LogicalId, NodeId, ObjectId, Oid,
+    OrganisationCode, RepositoryUniqueId, SourceId, UniqueId,
+};
+pub use mime_type::MimeType;
+pub use nhs_number::{NHS_NUMBER_OID, NhsNumber, NhsNumberError, NumberPolicy};
+pub use patient::{Gender, NumberStatus, Patient};
+pub use patient_id::PatientId;
+pub use ports::{
+    ByteRange, DocumentBody, DocumentRegistry, DocumentRepository, DocumentRequest,
+    PatientDirectory, PortError, Registered, RetrievedDocument,
+};
+pub use slot::{ExtraClassification, ExtraMetadata, LocalizedString, Slot};
+pub use stored_query::{
+    CodeFilter, DtmRange, EntryRef, FindDocuments, FoundObjects, GetDocuments, QueryId, ReturnType,
+    StoredQuery,
+};
+pub use submission::{Submission, SubmissionObjects};
+pub use submission_set::SubmissionSet;

@@ -1,0 +1,127 @@
+//! The ports through which the roles meet. The binary plugs in either the local service or a
+//! client that speaks the standard's own protocol to another process.
+//!
+//! A port is bound to the identity of the system that calls through it (a portal, a node), as a
+//! SOAP connection is: what it may see is decided on the far side, by `carerecord-access`.
+
+use std::pin::Pin;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::Stream;
+
+use crate::{
+    FoundObjects, HomeCommunityId, MimeType, NhsNumber, Patient, RegistryErrors,
+    RepositoryUniqueId, StoredQuery, Submission, TransactionError, UniqueId,
+};
+
+/// Why a role could not be asked, or what it answered instead.
+#[derive(Debug, thiserror::Error)]
+pub enum PortError {
+    /// It answered, with registry errors.
+    #[error(transparent)]
+    Transaction(#[from] TransactionError),
+    /// It could not be reached, or broke off.
+    #[error("the other role could not be reached: {0}")]
+    Unavailable(String),
+    /// It did not answer in time.
+    #[error("the other role did not answer in time")]
+    Late,
+    /// It answered something that the protocol does not allow.
+    #[error("the other role answered out of protocol: {0}")]
+    Protocol(String),
+}
+
+/// What registration answers: warnings, when there are any.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Registered {
+    /// Warnings to pass on to the source.
+    pub warnings: RegistryErrors,
+    /// Whether the very same submission had been registered before; then nothing was changed.
+    pub repeated: bool,
+}
+
+/// The Document Registry as other roles see it. ITI-42, ITI-18.
+#[async_trait]
+pub trait DocumentRegistry: Send + Sync {
+    /// Registers a document set, all or nothing. ITI-42.
+    ///
+    /// # Errors
+    /// `PortError::Transaction` when the registry refuses it.
+    async fn register_document_set(&self, submission: Submission) -> Result<Registered, PortError>;
+
+    /// Answers a stored query with whole objects. ITI-18.
+    ///
+    /// # Errors
+    /// `PortError::Transaction` when the registry refuses it. Never an empty result in place of
+    /// an error.
+    async fn stored_query(&self, query: &StoredQuery) -> Result<FoundObjects, PortError>;
+}
+
+/// The patient index of the registry, as other roles see it.
+#[async_trait]
+pub trait PatientDirectory: Send + Sync {
+    /// The person with this number, when the index has one.
+    ///
+    /// # Errors
+    /// When the index could not be asked.
+    async fn patient(&self, number: NhsNumber) -> Result<Option<Patient>, PortError>;
+}
+
+/// One document asked for. ITI TF-2: 3.43.4.1.2.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct DocumentRequest {
+    /// The community, when told; echoed only then.
+    pub home_community_id: Option<HomeCommunityId>,
+    /// The repository that holds it.
+    pub repository_unique_id: RepositoryUniqueId,
+    /// The document.
+    pub document_unique_id: UniqueId,
+}
+
+/// A part of a document: bytes `start..=end`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ByteRange {
+    /// The first byte.
+    pub start: u64,
+    /// The last byte, inclusive.
+    pub end: u64,
+}
+
+/// The bytes of a document as they arrive. An error in the middle means: what came so far is not
+/// the document.
+pub type DocumentBody = Pin<Box<dyn Stream<Item = Result<Bytes, PortError>> + Send>>;
+
+/// A document on its way. ITI TF-2: 3.43.4.2.2.
+pub struct RetrievedDocument {
+    /// The type as registered, verbatim.
+    pub mime_type: MimeType,
+    /// Bytes of the whole document, when known before they are read.
+    pub size: Option<u64>,
+    /// SHA-1 of the whole document in hex, when known before it is read.
+    pub hash: Option<String>,
+    /// The bytes; of the range, when one was asked for and given.
+    pub body: DocumentBody,
+    /// The range that `body` holds; `None` when it is the whole document.
+    pub range: Option<ByteRange>,
+}
+
+/// A repository node as other roles see it. ITI-43.
+#[async_trait]
+pub trait DocumentRepository: Send + Sync {
+    /// Fetches one document. ITI-43. A node that cannot serve a range gives the whole document.
+    ///
+    /// # Errors
+    /// `PortError::Transaction` with `XDSDocumentUniqueIdError` when it has no such document.
+    async fn retrieve(
+        &self,
+        request: &DocumentRequest,
+        range: Option<ByteRange>,
+    ) -> Result<RetrievedDocument, PortError>;
+
+    /// Whether the node can serve now. Cheap; no patient is named.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    async fn probe(&self) -> Result<(), PortError>;
+}
