@@ -1,1 +1,28 @@
-//! To be filled.
+//! Who may see what, and why.
+//!
+//! Every channel asks here: the registry before it lists, a node before it hands out bytes, the
+//! portal before it answers. Nothing that names a patient's document leaves a role except as
+//! [`Released`], which only this crate can make, and which carries its [`Decision`].
+//!
+//! The order of the decision, and the one place where it stands, is `decide.rs`.
+
+#![warn(missing_docs)]
+
+mod agreement;
+mod caller;
+mod consent_model;
+mod consent_record;
+mod decide;
+mod decision;
+mod facts;
+mod policy;
+mod release;
+
+pub use agreement::{AgreementStatus, Flow, Party, SharingAgreement};
+pub use caller::{Assurance, Caller, Purpose, Right, SystemCaller, UserCaller};
+pub use consent_model::{Basis, ConsentModel};
+pub use consent_record::{ConsentRecord, ConsentStatus, Grain, Provision};
+pub use decision::{Decision, Outcome, Rule};
+pub use facts::{ConsentRecords, ConsentStore, ConsentStoreError, FactsUnavailable};
+pub use policy::{Organisation, Policy, PolicyError, RoleRule};
+pub use release::{AccessDecisions, RecordView, Refused, Released, Withheld};

@@ -51,8 +51,8 @@ pub use ports::{
 };
 pub use slot::{ExtraClassification, ExtraMetadata, LocalizedString, Slot};
 pub use stored_query::{
-    CodeFilter, DtmRange, EntryRef, FindDocuments, FoundObjects, GetDocuments, QueryId, ReturnType,
-    StoredQuery,
+    CodeFilter, DtmRange, EntryRef, FindDocuments, FoundObjects, GetAll, GetDocuments, QueryId,
+    ReturnType, StoredQuery,
 };
 pub use submission::{Submission, SubmissionObjects};
 pub use submission_set::SubmissionSet;

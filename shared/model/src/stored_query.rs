@@ -10,10 +10,8 @@ pub struct QueryId(pub String);
 impl QueryId {
     /// FindDocuments
     pub const FIND_DOCUMENTS: &'static str = "urn:uuid:14d4debf-8f97-4251-9a74-a90016b0af0d";
-    /// FindSubmissionSets
-    pub const FIND_SUBMISSION_SETS: &'static str = "urn:uuid:f26abbcb-ac74-4422-8a30-edb644bbc1a9";
-    /// FindFolders
-    pub const FIND_FOLDERS: &'static str = "urn:uuid:958f3006-baad-4929-a4de-ff1114824431";
+    /// GetAll
+    pub const GET_ALL: &'static str = "urn:uuid:10b545ea-725c-446d-9b95-8aeb444eddf3";
     /// GetDocuments
     pub const GET_DOCUMENTS: &'static str = "urn:uuid:5c4f972b-d56b-40ac-a5fc-c8ca9b40b9d4";
 }
@@ -34,12 +32,13 @@ pub struct CodeFilter(pub Vec<Vec<(String, String)>>);
 
 impl CodeFilter {
     /// Whether the codes of an attribute pass: each group is met by one of them at least.
-    pub fn matches<'a>(&self, codes: impl Iterator<Item = &'a Code> + Clone) -> bool {
-        self.0.iter().all(|group| {
-            codes
-                .clone()
-                .any(|c| group.iter().any(|(code, scheme)| c.code == *code && c.scheme == *scheme))
-        })
+    pub fn matches<'a, I>(&self, codes: I) -> bool
+    where
+        I: IntoIterator<Item = &'a Code>,
+        I::IntoIter: Clone,
+    {
+        let codes = codes.into_iter();
+        self.0.iter().all(|group| codes.clone().any(|code| in_group(group, code)))
     }
 }
 
@@ -132,26 +131,19 @@ impl FindDocuments {
         let within =
             |range: &DtmRange, value: Option<&Dtm>| value.is_none_or(|v| range.contains(v));
         self.status.contains(&entry.availability_status)
-            && self.matches_type(entry.entry_type)
+            && type_asked_for(&self.entry_types, entry.entry_type)
             && self.class_code.matches(one(&entry.class_code))
             && self.type_code.matches(one(&entry.type_code))
             && self.practice_setting_code.matches(one(&entry.practice_setting_code))
             && self.healthcare_facility_type_code.matches(one(&entry.healthcare_facility_type_code))
             && self.format_code.matches(one(&entry.format_code))
-            && self.event_codes.matches(entry.event_codes.iter())
-            && self.confidentiality_codes.matches(entry.confidentiality_codes.iter())
+            && self.event_codes.matches(&entry.event_codes)
+            && self.confidentiality_codes.matches(&entry.confidentiality_codes)
             && within(&self.creation_time, entry.creation_time.as_ref())
             && within(&self.service_start_time, entry.service_start_time.as_ref())
             && within(&self.service_stop_time, entry.service_stop_time.as_ref())
             && self.matches_author(entry)
             && self.matches_references(entry)
-    }
-
-    fn matches_type(&self, entry_type: DocumentEntryType) -> bool {
-        if self.entry_types.is_empty() {
-            return entry_type == DocumentEntryType::Stable;
-        }
-        self.entry_types.contains(&entry_type)
     }
 
     fn matches_author(&self, entry: &DocumentEntry) -> bool {
@@ -185,25 +177,56 @@ pub struct GetDocuments {
     pub home_community_id: Option<HomeCommunityId>,
 }
 
+/// The parameters of GetAll. ITI TF-2: 3.18.4.1.2.3.7.4.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GetAll {
+    /// The patient.
+    pub patient_id: PatientId,
+    /// Statuses of entries; at least one.
+    pub document_entry_status: Vec<AvailabilityStatus>,
+    /// Statuses of SubmissionSets; at least one.
+    pub submission_set_status: Vec<AvailabilityStatus>,
+    /// Statuses of folders; at least one.
+    pub folder_status: Vec<AvailabilityStatus>,
+    /// Empty means stable only.
+    pub entry_types: Vec<DocumentEntryType>,
+    /// formatCode
+    pub format_code: CodeFilter,
+    /// confidentialityCode
+    pub confidentiality_codes: CodeFilter,
+}
+
+impl GetAll {
+    /// Everything of a patient, of any status and type.
+    pub fn of(patient_id: PatientId) -> Self {
+        let any = vec![AvailabilityStatus::Approved, AvailabilityStatus::Deprecated];
+        Self {
+            patient_id,
+            document_entry_status: any.clone(),
+            submission_set_status: any.clone(),
+            folder_status: any,
+            entry_types: vec![DocumentEntryType::Stable, DocumentEntryType::OnDemand],
+            format_code: CodeFilter::default(),
+            confidentiality_codes: CodeFilter::default(),
+        }
+    }
+
+    /// Whether an entry of this patient passes the filters.
+    pub fn matches_entry(&self, entry: &DocumentEntry) -> bool {
+        self.document_entry_status.contains(&entry.availability_status)
+            && type_asked_for(&self.entry_types, entry.entry_type)
+            && self.format_code.matches([&entry.format_code])
+            && self.confidentiality_codes.matches(&entry.confidentiality_codes)
+    }
+}
+
 /// A stored query with typed parameters. ITI TF-2: 3.18.4.1.2.3.7.
 #[derive(Clone, Debug, PartialEq)]
 pub enum StoredQuery {
     /// Entries of a patient.
     FindDocuments(Box<FindDocuments>),
-    /// SubmissionSets of a patient; the filter by time and content type is the caller's.
-    FindSubmissionSets {
-        /// The patient.
-        patient_id: PatientId,
-        /// At least one.
-        status: Vec<AvailabilityStatus>,
-    },
-    /// Folders of a patient.
-    FindFolders {
-        /// The patient.
-        patient_id: PatientId,
-        /// At least one.
-        status: Vec<AvailabilityStatus>,
-    },
+    /// Everything of a patient, with the associations that touch it.
+    GetAll(Box<GetAll>),
     /// Entries by id.
     GetDocuments(GetDocuments),
 }
@@ -219,6 +242,18 @@ pub struct FoundObjects {
     pub folders: Vec<Folder>,
     /// Associations.
     pub associations: Vec<Association>,
+}
+
+/// Whether a type is asked for; naming none means stable.
+fn type_asked_for(asked: &[DocumentEntryType], entry_type: DocumentEntryType) -> bool {
+    if asked.is_empty() {
+        return entry_type == DocumentEntryType::Stable;
+    }
+    asked.contains(&entry_type)
+}
+
+fn in_group(group: &[(String, String)], code: &Code) -> bool {
+    group.iter().any(|(c, scheme)| code.code == *c && code.scheme == *scheme)
 }
 
 /// SQL LIKE over the whole text: `%` is any run, `_` one character; no escape. Case-sensitive.

@@ -1,0 +1,186 @@
+use std::fmt;
+
+use carerecord_model::OrganisationCode;
+use serde::{Deserialize, Serialize};
+
+/// Who asks: a person who has signed in, or a system.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Caller {
+    /// A member of staff who has signed in.
+    User(Box<UserCaller>),
+    /// A system, known by its certificate, its token, or the listener it came in by.
+    System(SystemCaller),
+}
+
+impl Caller {
+    /// The organisation for which the caller acts: the recipient of what is released.
+    pub fn organisation(&self) -> &OrganisationCode {
+        match self {
+            Self::User(user) => &user.organisation,
+            Self::System(system) => &system.organisation,
+        }
+    }
+
+    /// The job role, by which the rules know a person. Systems have none.
+    pub fn role(&self) -> Option<&str> {
+        match self {
+            Self::User(user) => Some(&user.role),
+            Self::System(_) => None,
+        }
+    }
+
+    /// An id for the audit record: the user's or the system's.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::User(user) => &user.user_id,
+            Self::System(system) => &system.name,
+        }
+    }
+
+    /// Whether the caller is a system with this right.
+    pub fn has_right(&self, right: Right) -> bool {
+        match self {
+            Self::User(_) => false,
+            Self::System(system) => system.rights.contains(&right),
+        }
+    }
+}
+
+/// A signed-in person acting in one role for one organisation. `spec`: CIS2 claims.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UserCaller {
+    /// The identity provider's id of the person.
+    pub user_id: String,
+    /// The name for people.
+    pub name: String,
+    /// The organisation of the selected role.
+    pub organisation: OrganisationCode,
+    /// The selected job role, e.g. `R8000`.
+    pub role: String,
+    /// The id of the selected role profile.
+    pub role_profile_id: String,
+    /// Activity codes of the selected role.
+    pub activities: Vec<String>,
+    /// How surely the person is who they say.
+    pub assurance: Assurance,
+    /// The client through which the person works.
+    pub client_id: String,
+}
+
+/// A system and what it may do.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SystemCaller {
+    /// What the system is called in configuration and audit.
+    pub name: String,
+    /// The organisation that runs it.
+    pub organisation: OrganisationCode,
+    /// What it may do.
+    pub rights: Vec<Right>,
+    /// How it was recognised, for the audit record: `listener`, `token`.
+    pub known_by: &'static str,
+}
+
+/// What a system may do.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Right {
+    /// Publish and register documents.
+    Publish,
+    /// Query the registry, through the decision for its own organisation.
+    Query,
+    /// Retrieve documents, through the decision for its own organisation.
+    Retrieve,
+    /// Receive what it asks for unfiltered, since it takes the decision for its users itself:
+    /// a portal or a node of this deployment. Give it to no one else.
+    Delegate,
+}
+
+/// Authenticator assurance level of a sign-in.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Assurance {
+    /// A password, or not known.
+    #[default]
+    Aal1,
+    /// Two factors.
+    Aal2,
+    /// Hardware-backed.
+    Aal3,
+}
+
+impl Assurance {
+    /// Reads the level out of an `acr` or assurance claim, e.g. `AAL3_ANY` or `3`.
+    pub fn from_claim(claim: &str) -> Self {
+        let level = claim.strip_prefix("AAL").unwrap_or(claim);
+        match level.as_bytes().first() {
+            Some(b'3') => Self::Aal3,
+            Some(b'2') => Self::Aal2,
+            _ => Self::Aal1,
+        }
+    }
+}
+
+/// What the record is opened for.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Purpose {
+    /// Care of this patient.
+    #[default]
+    DirectCare,
+    /// The patient's own view.
+    PatientAccess,
+    /// Review of accesses.
+    Audit,
+    /// A subject access request.
+    SubjectAccess,
+    /// A duty in law.
+    Legal,
+    /// Help with a fault.
+    ServiceDesk,
+}
+
+impl Purpose {
+    /// The code in configuration, agreements and headers.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::DirectCare => "direct-care",
+            Self::PatientAccess => "patient-access",
+            Self::Audit => "audit",
+            Self::SubjectAccess => "subject-access",
+            Self::Legal => "legal",
+            Self::ServiceDesk => "service-desk",
+        }
+    }
+
+    /// Reads our code, the handbook's, or HL7's ActReason; `None` for any other.
+    pub fn from_code(code: &str) -> Option<Self> {
+        match code {
+            "direct-care" | "directcare" | "TREAT" => Some(Self::DirectCare),
+            "patient-access" | "patientaccess" | "PATRQT" => Some(Self::PatientAccess),
+            "audit" => Some(Self::Audit),
+            "subject-access" | "sar" => Some(Self::SubjectAccess),
+            "legal" => Some(Self::Legal),
+            "service-desk" => Some(Self::ServiceDesk),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Purpose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn assurance_of_unknown_claims_is_the_lowest() {
+        assert_eq!(Assurance::from_claim("AAL3_ANY"), Assurance::Aal3);
+        assert_eq!(Assurance::from_claim("AAL2_OR_AAL3_ANY"), Assurance::Aal2);
+        assert_eq!(Assurance::from_claim("2"), Assurance::Aal2);
+        assert_eq!(Assurance::from_claim("gold"), Assurance::Aal1);
+    }
+}

@@ -1,0 +1,90 @@
+use carerecord_model::{EntryUuid, NhsNumber, OrganisationCode};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// What a person has said about their record: an objection or a permission. Kept for ever; lifting
+/// it makes a new version.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ConsentRecord {
+    /// The record's id, the FHIR Consent's logical id.
+    pub id: Uuid,
+    /// Counted from 1.
+    pub version: u32,
+    /// Whose record it is about.
+    pub patient: NhsNumber,
+    /// Whether it is in force.
+    pub status: ConsentStatus,
+    /// What it says.
+    pub provision: Provision,
+    /// Who decided, in words fit for the clinician, e.g. `the patient`.
+    pub set_by: String,
+    /// The organisation that recorded it.
+    pub organisation: OrganisationCode,
+    /// When the person decided: "since when".
+    pub since: Timestamp,
+    /// The last instant it holds; `None` is without end.
+    pub until: Option<Timestamp>,
+    /// The policy it was set under.
+    pub policy_uri: Option<String>,
+    /// When this version was recorded.
+    pub recorded_at: Timestamp,
+    /// Who recorded this version, for the audit.
+    pub recorded_by: String,
+}
+
+impl ConsentRecord {
+    /// Whether it is in force at `now`.
+    pub fn in_force(&self, now: Timestamp) -> bool {
+        self.status == ConsentStatus::Active
+            && self.since <= now
+            && self.until.is_none_or(|until| now <= until)
+    }
+}
+
+/// Whether a consent record is in force.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ConsentStatus {
+    /// In force.
+    Active,
+    /// Lifted or withdrawn.
+    Inactive,
+    /// Recorded by mistake.
+    EnteredInError,
+}
+
+/// What a consent record says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Provision {
+    /// Do not share what the grain names.
+    Objection(Grain),
+    /// Share with this organisation, or with all when none is named: what an explicit consent
+    /// model asks for.
+    Permission {
+        /// To whom; `None` is every organisation of the agreement.
+        recipient: Option<OrganisationCode>,
+    },
+}
+
+/// How much an objection covers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Grain {
+    /// Everything.
+    WholeRecord,
+    /// Everything that comes from this organisation.
+    Source(OrganisationCode),
+    /// This document, in this version.
+    Document(EntryUuid),
+    /// Documents of this class.
+    Class {
+        /// The class code.
+        code: String,
+        /// Its coding scheme; `None` matches any.
+        scheme: Option<String>,
+    },
+    /// Everything, towards this organisation.
+    Recipient(OrganisationCode),
+}

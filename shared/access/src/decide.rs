@@ -1,0 +1,287 @@
+//! The order of the decision. The first rule that denies wins.
+//!
+//! 1. Session: is the sign-in strong enough, and is the role known?
+//! 2. Purpose: is it allowed for the role, or for the system's rights?
+//! 3. Agreement: does one in force today link source to recipient for this data and purpose?
+//! 4. Objection: whole record, source, document, class, recipient.
+//! 5. Consent model of the user's group: implied, or explicit with a permission in force.
+//! 6. (Legitimate relationships take their place here.)
+//! 7. Confidentiality label against role.
+//!
+//! Steps 1 and 2 are about the caller alone; steps 3 to 7 are asked for each document. An
+//! organisation needs no agreement for documents of its own node, but objections, consent and
+//! labels hold there as well: whoever is the record's keeper sees it in their own systems.
+
+use carerecord_model::{DocumentEntry, NhsNumber, OrganisationCode};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+use crate::agreement::{Flow, SharingAgreement};
+use crate::consent_model::Basis;
+use crate::policy::Label;
+use crate::{
+    Caller, ConsentRecord, Decision, Grain, Policy, Provision, Purpose, Right, Rule, UserCaller,
+};
+
+/// What is asked, with the facts.
+pub(crate) struct Question<'a> {
+    pub policy: &'a Policy,
+    pub caller: &'a Caller,
+    pub purpose: Purpose,
+    pub patient: NhsNumber,
+    pub records: &'a [ConsentRecord],
+    pub now: Timestamp,
+}
+
+/// Steps 1 and 2. `Ok(Some)` ends the decision with a yes, `Ok(None)` goes on to the documents.
+pub(crate) fn caller_may_ask(
+    policy: &Policy,
+    caller: &Caller,
+    purpose: Purpose,
+    right: Right,
+) -> Result<Option<Decision>, Decision> {
+    match caller {
+        Caller::User(user) => user_may_ask(policy, user, purpose).map(|()| None),
+        Caller::System(_) if caller.has_right(Right::Delegate) => {
+            Ok(Some(Decision::permit(Rule::Delegated)))
+        }
+        Caller::System(_) if caller.has_right(right) => Ok(None),
+        Caller::System(system) => {
+            Err(Decision::deny(Rule::PurposeNotAllowed).on(format!("system {}", system.name)))
+        }
+    }
+}
+
+fn user_may_ask(policy: &Policy, user: &UserCaller, purpose: Purpose) -> Result<(), Decision> {
+    if user.assurance < policy.minimum_assurance {
+        return Err(Decision::deny(Rule::AssuranceTooLow));
+    }
+    let Some(role) = policy.role(&user.role) else {
+        return Err(Decision::deny(Rule::RoleUnknown).on(format!("role {}", user.role)));
+    };
+    if !role.purposes.contains(&purpose) {
+        return Err(Decision::deny(Rule::PurposeNotAllowed).on(format!("role {}", user.role)));
+    }
+    Ok(())
+}
+
+impl Question<'_> {
+    /// Steps 3 to 7 for one document.
+    pub(crate) fn decide(&self, entry: &DocumentEntry) -> Decision {
+        let sources = Sources::of(self.policy, entry);
+        let permit = match self.agreement(entry, &sources) {
+            Ok(permit) => permit,
+            Err(deny) => return deny,
+        };
+        if let Some(deny) = self.objection(entry, &sources) {
+            return deny;
+        }
+        let model = match self.consent_model() {
+            Ok(name) => name,
+            Err(deny) => return deny,
+        };
+        if let Some(deny) = self.label(entry) {
+            return deny;
+        }
+        permit.on(model)
+    }
+
+    /// Step 4 for the record as a whole: what is known before any document is looked at.
+    pub(crate) fn objection_to_record(&self) -> Option<Decision> {
+        self.objections().find_map(|(record, grain)| match grain {
+            Grain::WholeRecord => Some(told(Rule::ObjectionWholeRecord, record)),
+            Grain::Recipient(to) if to == self.caller.organisation() => {
+                Some(told(Rule::ObjectionRecipient, record))
+            }
+            Grain::Recipient(_) | Grain::Source(_) | Grain::Document(_) | Grain::Class { .. } => {
+                None
+            }
+        })
+    }
+
+    /// Step 5; it does not depend on the document.
+    pub(crate) fn consent_model(&self) -> Result<String, Decision> {
+        let organisation = self.caller.organisation();
+        let org_roles =
+            self.policy.organisations.get(organisation).map_or(&[][..], |o| o.org_roles.as_slice());
+        let day = self.today();
+        let covering = self.policy.consent_models.iter().filter(|model| {
+            model.covers(day, org_roles, organisation.as_str(), self.caller.role())
+        });
+        // Of equally specific models the stricter one is meant.
+        let Some(model) = covering.max_by_key(|m| (m.specificity(), m.basis == Basis::Explicit))
+        else {
+            return Err(Decision::deny(Rule::NoConsentModel));
+        };
+        let basis = format!("consent model {}", model.name);
+        if model.basis == Basis::Explicit && !self.has_permission(organisation) {
+            return Err(Decision::deny(Rule::ConsentMissing).on(basis));
+        }
+        Ok(basis)
+    }
+
+    fn agreement(&self, entry: &DocumentEntry, sources: &Sources) -> Result<Decision, Decision> {
+        let recipient = self.caller.organisation();
+        let Some(keeper) = &sources.keeper else {
+            return Err(Decision::deny(Rule::NoAgreement).on("the document's source is not known"));
+        };
+        if keeper == recipient {
+            return Ok(Decision::permit(Rule::OwnRecord));
+        }
+        let label = label_of(entry);
+        let covers = |flow: &Flow| {
+            flow.from.contains(keeper)
+                && flow.to.contains(recipient)
+                && (flow.classes.is_empty() || flow.classes.contains(&entry.class_code.code))
+                && !flow.types_excluded.contains(&entry.type_code.code)
+                && Label::from_code(&flow.sensitivity_max).is_some_and(|max| label <= Some(max))
+                && !tagged(entry, &flow.tags_excluded)
+                && self.caller.role().is_none_or(|role| {
+                    flow.recipient_roles.is_empty()
+                        || flow.recipient_roles.iter().any(|r| r == role)
+                })
+        };
+        let found = self.policy.agreements_in_force(self.today()).find(|a| {
+            a.serves(self.purpose)
+                && a.binds(keeper)
+                && a.binds(recipient)
+                && a.provides.iter().any(covers)
+        });
+        found.map(permitted_by).ok_or_else(|| {
+            Decision::deny(Rule::NoAgreement).on(format!("from {keeper} to {recipient}"))
+        })
+    }
+
+    fn objection(&self, entry: &DocumentEntry, sources: &Sources) -> Option<Decision> {
+        self.objection_to_record().or_else(|| {
+            self.objections().find_map(|(record, grain)| match grain {
+                Grain::Source(from) if sources.has(from) => {
+                    Some(told(Rule::ObjectionSource, record))
+                }
+                Grain::Document(id) if entry.uuid() == Some(*id) || names_lineage(entry, *id) => {
+                    Some(told(Rule::ObjectionDocument, record))
+                }
+                Grain::Class { code, scheme }
+                    if entry.class_code.code == *code
+                        && scheme.as_ref().is_none_or(|s| entry.class_code.scheme == *s) =>
+                {
+                    Some(told(Rule::ObjectionClass, record))
+                }
+                Grain::WholeRecord
+                | Grain::Recipient(_)
+                | Grain::Source(_)
+                | Grain::Document(_)
+                | Grain::Class { .. } => None,
+            })
+        })
+    }
+
+    fn label(&self, entry: &DocumentEntry) -> Option<Decision> {
+        let max = match self.caller {
+            Caller::User(user) => {
+                self.policy.role(&user.role).and_then(|r| Label::from_code(&r.max_label))
+            }
+            Caller::System(_) => Some(self.policy.system_max_label),
+        };
+        let label = label_of(entry);
+        // A label that the ladder does not have is above everything.
+        let within = matches!((label, max), (Some(label), Some(max)) if label <= max);
+        (!within).then(|| Decision::deny(Rule::Label))
+    }
+
+    fn objections(&self) -> impl Iterator<Item = (&ConsentRecord, &Grain)> {
+        self.in_force().filter_map(|record| match &record.provision {
+            Provision::Objection(grain) => Some((record, grain)),
+            Provision::Permission { .. } => None,
+        })
+    }
+
+    fn has_permission(&self, organisation: &OrganisationCode) -> bool {
+        self.in_force().any(|record| match &record.provision {
+            Provision::Permission { recipient } => {
+                recipient.as_ref().is_none_or(|to| to == organisation)
+            }
+            Provision::Objection(_) => false,
+        })
+    }
+
+    fn in_force(&self) -> impl Iterator<Item = &ConsentRecord> {
+        self.records.iter().filter(|r| r.patient == self.patient && r.in_force(self.now))
+    }
+
+    fn today(&self) -> Date {
+        self.now.to_zoned(TimeZone::UTC).date()
+    }
+}
+
+/// Whose document it is: who keeps it, and who wrote it.
+struct Sources {
+    /// The organisation that runs the node; the author's where the node is not known.
+    keeper: Option<OrganisationCode>,
+    authors: Vec<OrganisationCode>,
+}
+
+impl Sources {
+    fn of(policy: &Policy, entry: &DocumentEntry) -> Self {
+        let authors: Vec<OrganisationCode> = entry
+            .authors
+            .iter()
+            .flat_map(|a| &a.institutions)
+            .filter_map(|i| i.id()?.parse().ok())
+            .collect();
+        let node = entry.repository_unique_id.as_ref().and_then(|n| policy.node_organisation(n));
+        let keeper = node.cloned().or_else(|| authors.first().cloned());
+        Self { keeper, authors }
+    }
+
+    /// A narrow no is read widely: it holds for what the organisation keeps or wrote.
+    fn has(&self, organisation: &OrganisationCode) -> bool {
+        self.keeper.as_ref() == Some(organisation) || self.authors.contains(organisation)
+    }
+}
+
+/// An objection to a document names one version; the logical id carries it over to later ones.
+fn names_lineage(entry: &DocumentEntry, id: carerecord_model::EntryUuid) -> bool {
+    entry.logical_id.is_some_and(|logical| logical.uuid() == id.uuid())
+}
+
+fn told(rule: Rule, record: &ConsentRecord) -> Decision {
+    Decision::deny(rule).set(record.set_by.clone(), record.since)
+}
+
+fn permitted_by(agreement: &SharingAgreement) -> Decision {
+    Decision::permit(Rule::Agreement).on(format!("agreement {}", agreement.name()))
+}
+
+/// The highest label of an entry; `None` when one of them is not on the ladder. Codes of other
+/// schemes are tags, not labels; an entry without any label is normal.
+fn label_of(entry: &DocumentEntry) -> Option<Label> {
+    let mut highest = Label::Unrestricted;
+    let mut any = false;
+    for code in entry.confidentiality_codes.iter().filter(|c| is_ladder(&c.scheme)) {
+        highest = highest.max(Label::from_code(&code.code)?);
+        any = true;
+    }
+    Some(if any { highest } else { Label::Normal })
+}
+
+fn tagged(entry: &DocumentEntry, tags: &[String]) -> bool {
+    entry.confidentiality_codes.iter().any(|c| !is_ladder(&c.scheme) && tags.contains(&c.code))
+}
+
+fn is_ladder(scheme: &str) -> bool {
+    LADDER_SCHEMES.contains(&scheme)
+}
+
+/// HL7 v3 Confidentiality under the names it comes by.
+const LADDER_SCHEMES: [&str; 4] = [
+    "2.16.840.1.113883.5.25",
+    "2.16.840.1.113883.1.11.16926",
+    "http://terminology.hl7.org/CodeSystem/v3-Confidentiality",
+    "urn:oid:2.16.840.1.113883.5.25",
+];
+
+#[cfg(test)]
+#[path = "decide_tests.rs"]
+mod tests;

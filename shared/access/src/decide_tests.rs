@@ -1,0 +1,371 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use carerecord_model::{
+    AvailabilityStatus, Clock, Code, DocumentEntry, DocumentEntryType, EntryUuid, ExtraMetadata,
+    NhsNumber, ObjectId, PatientId,
+};
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::*;
+
+#[tokio::test]
+async fn permits_by_agreement_and_names_it() {
+    let view = view(clinician("ZEX02", "R8001"), &[]).await.unwrap();
+
+    let released = view.release(letter()).unwrap();
+
+    assert_eq!(released.decision().rule, Rule::Agreement);
+    assert!(released.decision().basis.contains(&"agreement dsa-1/1".to_owned()));
+    assert!(released.decision().basis.contains(&"consent model health".to_owned()));
+}
+
+#[tokio::test]
+async fn own_documents_need_no_agreement_but_objections_hold() {
+    let objection = objection(Grain::WholeRecord);
+
+    let free = view(clinician("ZEX01", "R8000"), &[]).await.unwrap().release(letter()).unwrap();
+    let bound = view(clinician("ZEX01", "R8000"), &[objection]).await.unwrap().release(letter());
+
+    assert_eq!(free.decision().rule, Rule::OwnRecord);
+    assert_eq!(bound.unwrap_err().decision.rule, Rule::ObjectionWholeRecord);
+}
+
+#[tokio::test]
+async fn each_grain_denies_what_it_names_and_says_who_set_it() {
+    let other: EntryUuid = "urn:uuid:00000000-0000-4000-8000-00000000ffff".parse().unwrap();
+    let cases = [
+        (Grain::WholeRecord, Some(Rule::ObjectionWholeRecord)),
+        (Grain::Source("ZEX01".parse().unwrap()), Some(Rule::ObjectionSource)),
+        (Grain::Source("ZEX05".parse().unwrap()), None),
+        (Grain::Document(letter().uuid().unwrap()), Some(Rule::ObjectionDocument)),
+        (Grain::Document(other), None),
+        (Grain::Class { code: "823751000000102".into(), scheme: None }, Some(Rule::ObjectionClass)),
+        (Grain::Class { code: "734163000".into(), scheme: None }, None),
+        (Grain::Recipient("ZEX02".parse().unwrap()), Some(Rule::ObjectionRecipient)),
+        (Grain::Recipient("ZEX05".parse().unwrap()), None),
+    ];
+    for (grain, expected) in cases {
+        let view = view(clinician("ZEX02", "R8001"), &[objection(grain.clone())]).await.unwrap();
+
+        let refused = view.release(letter()).err();
+
+        assert_eq!(refused.as_ref().map(|r| r.decision.rule), expected, "{grain:?}");
+        if let Some(refused) = refused {
+            let told = refused.decision.provenance().unwrap();
+            assert_eq!(told, "Set by the patient on 1 November 2026.");
+        }
+    }
+}
+
+#[tokio::test]
+async fn lifted_and_ended_objections_do_not_count() {
+    let mut lifted = objection(Grain::WholeRecord);
+    lifted.status = ConsentStatus::Inactive;
+    let mut ended = objection(Grain::WholeRecord);
+    ended.until = Some("2026-11-10T00:00:00Z".parse().unwrap());
+
+    let view = view(clinician("ZEX02", "R8001"), &[lifted, ended]).await.unwrap();
+
+    assert!(view.release(letter()).is_ok());
+}
+
+#[tokio::test]
+async fn explicit_model_asks_for_a_permission_in_force() {
+    let none = view(clinician("ZEX05", "R8014"), &[]).await.unwrap();
+    let mut permission = objection(Grain::WholeRecord);
+    permission.provision = Provision::Permission { recipient: Some("ZEX05".parse().unwrap()) };
+    let given = view(clinician("ZEX05", "R8014"), &[permission.clone()]).await.unwrap();
+    permission.until = Some("2026-11-23T23:59:59Z".parse().unwrap());
+    let expired = view(clinician("ZEX05", "R8014"), &[permission]).await.unwrap();
+
+    assert_eq!(none.release(letter()).unwrap_err().decision.rule, Rule::ConsentMissing);
+    assert!(given.release(letter()).is_ok());
+    assert_eq!(expired.release(letter()).unwrap_err().decision.rule, Rule::ConsentMissing);
+}
+
+#[tokio::test]
+async fn labels_are_held_against_the_role_and_stay_untold() {
+    let mut restricted = letter();
+    restricted.confidentiality_codes = vec![Code::new("R", "2.16.840.1.113883.5.25", "")];
+    let mut unknown = letter();
+    unknown.confidentiality_codes = vec![Code::new("X", "2.16.840.1.113883.5.25", "")];
+
+    let own = view(clinician("ZEX01", "R8000"), &[]).await.unwrap();
+    let foreign = view(clinician("ZEX02", "R8001"), &[]).await.unwrap();
+
+    for entry in [restricted.clone(), unknown] {
+        let refused = own.release(entry).unwrap_err();
+        assert_eq!(refused.decision.rule, Rule::Label);
+        assert!(!refused.may_be_told);
+    }
+    // Over the agreement it does not even flow.
+    assert_eq!(foreign.release(restricted).unwrap_err().decision.rule, Rule::NoAgreement);
+}
+
+#[tokio::test]
+async fn no_agreement_no_flow() {
+    let mut of_unknown_node = letter();
+    of_unknown_node.repository_unique_id = Some("2.999.99".parse().unwrap());
+    let mut other_class = letter();
+    other_class.class_code = Code::new("371537001", "2.16.840.1.113883.6.96", "");
+
+    let view = view(clinician("ZEX02", "R8001"), &[]).await.unwrap();
+
+    for entry in [of_unknown_node, other_class] {
+        assert_eq!(view.release(entry).unwrap_err().decision.rule, Rule::NoAgreement);
+    }
+}
+
+#[tokio::test]
+async fn session_and_purpose_come_first() {
+    let Caller::User(mut weak) = clinician("ZEX02", "R8001") else { unreachable!() };
+    weak.assurance = Assurance::Aal1;
+
+    let cases = [
+        (Caller::User(weak), Purpose::DirectCare, Rule::AssuranceTooLow),
+        (clinician("ZEX02", "R9999"), Purpose::DirectCare, Rule::RoleUnknown),
+        (clinician("ZEX02", "R8001"), Purpose::Audit, Rule::PurposeNotAllowed),
+    ];
+    for (caller, purpose, rule) in cases {
+        let refused = decisions(&[]).open(&caller, purpose, Right::Query, patient()).await;
+        assert_eq!(refused.err().unwrap().decision.rule, rule);
+    }
+}
+
+#[tokio::test]
+async fn a_fact_that_cannot_be_had_is_a_no() {
+    let policy = Arc::new(policy());
+    let decisions = AccessDecisions::new(policy, Arc::new(Broken), Arc::new(Fixed));
+
+    let refused = decisions
+        .open(&clinician("ZEX02", "R8001"), Purpose::DirectCare, Right::Query, patient())
+        .await;
+
+    assert_eq!(refused.err().unwrap().decision.rule, Rule::FactsUnavailable);
+}
+
+#[tokio::test]
+async fn systems_need_the_right_and_only_delegates_are_unfiltered() {
+    let system = |rights: &[Right]| {
+        Caller::System(SystemCaller {
+            name: "test".into(),
+            organisation: "ZEX02".parse().unwrap(),
+            rights: rights.to_vec(),
+            known_by: "listener",
+        })
+    };
+    let all = objection(Grain::WholeRecord);
+
+    let none = view(system(&[]), &[]).await;
+    let query = view(system(&[Right::Query]), std::slice::from_ref(&all)).await.unwrap();
+    let portal = view(system(&[Right::Delegate]), &[all]).await.unwrap();
+
+    assert_eq!(none.err().unwrap().decision.rule, Rule::PurposeNotAllowed);
+    assert_eq!(query.release(letter()).unwrap_err().decision.rule, Rule::ObjectionWholeRecord);
+    assert_eq!(portal.release(letter()).unwrap().decision().rule, Rule::Delegated);
+}
+
+#[tokio::test]
+async fn entries_of_another_patient_are_never_released() {
+    let mut entry = letter();
+    entry.patient_id = PatientId::from_nhs_number("9990001014".parse().unwrap());
+
+    let refused = view(clinician("ZEX01", "R8000"), &[]).await.unwrap().release(entry);
+
+    assert_eq!(refused.unwrap_err().decision.rule, Rule::SubjectUnknown);
+}
+
+#[test]
+fn policies_that_contradict_themselves_are_refused() {
+    let stranger = AGREEMENT.replace(r#""to": ["ZEX02", "ZEX05"]"#, r#""to": ["ZEX77"]"#);
+    let bad_label = ACCESS.replace("max_label = \"N\"", "max_label = \"Q\"");
+    let bad_rule = ACCESS.replace("\"no-agreement\"", "\"no-such-rule\"");
+
+    let with = |access: &str, agreement: &str| {
+        Policy::parse(access, MODELS, &[("a.json".into(), agreement.to_owned())])
+    };
+
+    assert!(with(ACCESS, AGREEMENT).is_ok());
+    assert!(with(ACCESS, &stranger).unwrap_err().to_string().contains("ZEX77"));
+    assert!(with(&bad_label, AGREEMENT).unwrap_err().to_string().contains("max_label"));
+    assert!(with(&bad_rule, AGREEMENT).unwrap_err().to_string().contains("no-such-rule"));
+}
+
+struct Fixed;
+
+impl Clock for Fixed {
+    fn now(&self) -> Timestamp {
+        "2026-11-25T12:00:00Z".parse().unwrap()
+    }
+}
+
+struct Fixtures(Vec<ConsentRecord>);
+
+#[async_trait]
+impl ConsentRecords for Fixtures {
+    async fn consent_records(&self, _: NhsNumber) -> Result<Vec<ConsentRecord>, FactsUnavailable> {
+        Ok(self.0.clone())
+    }
+}
+
+struct Broken;
+
+#[async_trait]
+impl ConsentRecords for Broken {
+    async fn consent_records(&self, _: NhsNumber) -> Result<Vec<ConsentRecord>, FactsUnavailable> {
+        Err(FactsUnavailable("down".into()))
+    }
+}
+
+fn decisions(records: &[ConsentRecord]) -> AccessDecisions {
+    AccessDecisions::new(Arc::new(policy()), Arc::new(Fixtures(records.to_vec())), Arc::new(Fixed))
+}
+
+async fn view(caller: Caller, records: &[ConsentRecord]) -> Result<RecordView, Refused> {
+    decisions(records).open(&caller, Purpose::DirectCare, Right::Query, patient()).await
+}
+
+fn policy() -> Policy {
+    Policy::parse(ACCESS, MODELS, &[("a.json".into(), AGREEMENT.into())]).unwrap()
+}
+
+fn patient() -> NhsNumber {
+    "9990001006".parse().unwrap()
+}
+
+fn clinician(organisation: &str, role: &str) -> Caller {
+    Caller::User(Box::new(UserCaller {
+        user_id: "555021935107".into(),
+        name: "Dr Test".into(),
+        organisation: organisation.parse().unwrap(),
+        role: role.into(),
+        role_profile_id: "555021935108".into(),
+        activities: Vec::new(),
+        assurance: Assurance::Aal3,
+        client_id: "portal".into(),
+    }))
+}
+
+fn objection(grain: Grain) -> ConsentRecord {
+    ConsentRecord {
+        id: Uuid::from_u128(7),
+        version: 1,
+        patient: patient(),
+        status: ConsentStatus::Active,
+        provision: Provision::Objection(grain),
+        set_by: "the patient".into(),
+        organisation: "ZEX09".parse().unwrap(),
+        since: "2026-11-01T09:00:00Z".parse().unwrap(),
+        until: None,
+        policy_uri: None,
+        recorded_at: "2026-11-01T09:00:00Z".parse().unwrap(),
+        recorded_by: "555021935107".into(),
+    }
+}
+
+fn letter() -> DocumentEntry {
+    let code = |c: &str| Code::new(c, "2.16.840.1.113883.6.96", "");
+    DocumentEntry {
+        entry_uuid: ObjectId::Uuid(
+            "urn:uuid:00000000-0000-4000-8000-000000000001".parse().unwrap(),
+        ),
+        logical_id: None,
+        version: 1,
+        entry_type: DocumentEntryType::Stable,
+        availability_status: AvailabilityStatus::Approved,
+        patient_id: PatientId::from_nhs_number(patient()),
+        unique_id: "2.999.1.1".parse().unwrap(),
+        repository_unique_id: Some("2.999.30.1".parse().unwrap()),
+        home_community_id: None,
+        mime_type: "text/xml".parse().unwrap(),
+        hash: None,
+        size: None,
+        creation_time: None,
+        service_start_time: None,
+        service_stop_time: None,
+        language_code: "en-GB".into(),
+        class_code: code("823751000000102"),
+        type_code: code("823691000000103"),
+        format_code: code("urn:x"),
+        healthcare_facility_type_code: code("22232009"),
+        practice_setting_code: code("394802001"),
+        confidentiality_codes: vec![Code::new("N", "2.16.840.1.113883.5.25", "normal")],
+        event_codes: Vec::new(),
+        authors: Vec::new(),
+        legal_authenticator: None,
+        source_patient_id: None,
+        source_patient_info: Vec::new(),
+        reference_ids: Vec::new(),
+        title: Vec::new(),
+        comments: Vec::new(),
+        uri: None,
+        online: true,
+        extra: ExtraMetadata::default(),
+    }
+}
+
+const ACCESS: &str = r#"
+minimum_assurance = "AAL2"
+reveal = ["no-agreement", "objection-whole-record", "objection-source", "objection-document",
+          "objection-class", "objection-recipient", "consent-missing"]
+
+[role.R8000]
+name = "Clinician"
+purposes = ["direct-care"]
+max_label = "N"
+
+[role.R8001]
+name = "Nurse"
+purposes = ["direct-care"]
+max_label = "N"
+
+[role.R8014]
+name = "Social worker"
+purposes = ["direct-care"]
+max_label = "N"
+
+[organisation.ZEX01]
+name = "Royal Example Hospital"
+org_roles = ["RO197"]
+
+[organisation.ZEX02]
+name = "Example Community Trust"
+org_roles = ["RO197"]
+
+[organisation.ZEX05]
+name = "Example Council"
+org_roles = ["RO141"]
+
+[node]
+"2.999.30.1" = "ZEX01"
+"#;
+
+const MODELS: &str = r#"
+[[model]]
+name = "health"
+applies_to = { org_role = ["RO197"] }
+basis = "implied"
+from = "2026-01-01"
+
+[[model]]
+name = "social-care"
+applies_to = { user_role = ["R8014"] }
+basis = "explicit"
+ask_at_view = true
+from = "2026-01-01"
+"#;
+
+const AGREEMENT: &str = r#"{
+  "id": "dsa-1", "version": 1, "status": "in-force",
+  "parties": [
+    {"ods": "ZEX01", "role": "controller", "signed_by": "A. Lee", "signed_on": "2026-02-11"},
+    {"ods": "ZEX02", "role": "controller", "signed_by": "P. Rao", "signed_on": "2026-02-14"},
+    {"ods": "ZEX05", "role": "controller", "signed_by": "DPO", "signed_on": "2026-03-02"}],
+  "purpose": [{"code": "directcare"}],
+  "provides": [{"from": ["ZEX01"], "to": ["ZEX02", "ZEX05"], "classes": ["823751000000102"],
+                "types_excluded": ["820301000000106"], "sensitivity_max": "N"}],
+  "effective": {"from": "2026-03-10", "to": "2028-03-09"},
+  "dpia_ref": "DPIA-1"
+}"#;

@@ -1,0 +1,231 @@
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::Serialize;
+
+/// The answer to "may this caller see this?", with the reason.
+///
+/// It holds no patient data: rule, setter, since when and the names of the rules' sources.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Decision {
+    /// Yes or no.
+    pub outcome: Outcome,
+    /// The rule that decided.
+    pub rule: Rule,
+    /// Who set the rule, in words.
+    pub set_by: Option<String>,
+    /// Since when it holds.
+    pub since: Option<Timestamp>,
+    /// What else was used: agreement and version, consent model, label.
+    pub basis: Vec<String>,
+}
+
+/// Yes or no.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// It may be shown.
+    Permit,
+    /// It may not.
+    Deny,
+}
+
+/// The rules that can decide, in the order in which they are asked.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rule {
+    /// The sign-in is not strong enough.
+    AssuranceTooLow,
+    /// The role is not one that the rules know.
+    RoleUnknown,
+    /// The purpose is not allowed for the role or the system.
+    PurposeNotAllowed,
+    /// A fact that the decision needs could not be had.
+    FactsUnavailable,
+    /// The subject cannot be told: not an NHS Number.
+    SubjectUnknown,
+    /// No agreement in force covers the flow.
+    NoAgreement,
+    /// The patient objects to all sharing.
+    ObjectionWholeRecord,
+    /// The patient objects to sharing from this source.
+    ObjectionSource,
+    /// The patient objects to sharing this document.
+    ObjectionDocument,
+    /// The patient objects to sharing this class of documents.
+    ObjectionClass,
+    /// The patient objects to sharing with this organisation.
+    ObjectionRecipient,
+    /// No consent model covers the user.
+    NoConsentModel,
+    /// The consent model asks for consent, and there is none in force.
+    ConsentMissing,
+    /// The confidentiality label is above what the role may see.
+    Label,
+    /// A role of this deployment asks, and takes the decision for its users itself.
+    Delegated,
+    /// The caller's own organisation wrote it, and nothing stands against it.
+    OwnRecord,
+    /// An agreement covers it, and nothing stands against it.
+    Agreement,
+}
+
+impl Rule {
+    /// The rule's id on the wire and in policy files.
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::AssuranceTooLow => "assurance-too-low",
+            Self::RoleUnknown => "role-unknown",
+            Self::PurposeNotAllowed => "purpose-not-allowed",
+            Self::FactsUnavailable => "facts-unavailable",
+            Self::SubjectUnknown => "subject-unknown",
+            Self::NoAgreement => "no-agreement",
+            Self::ObjectionWholeRecord => "objection-whole-record",
+            Self::ObjectionSource => "objection-source",
+            Self::ObjectionDocument => "objection-document",
+            Self::ObjectionClass => "objection-class",
+            Self::ObjectionRecipient => "objection-recipient",
+            Self::NoConsentModel => "no-consent-model",
+            Self::ConsentMissing => "consent-missing",
+            Self::Label => "label",
+            Self::Delegated => "delegated",
+            Self::OwnRecord => "own-record",
+            Self::Agreement => "agreement",
+        }
+    }
+
+    /// What the rule says, in words that clinician and patient can read.
+    pub fn explanation(self) -> &'static str {
+        match self {
+            Self::AssuranceTooLow => {
+                "Your sign-in is not strong enough for patient records. Sign in with a smartcard, \
+                 a security key or another second factor."
+            }
+            Self::RoleUnknown => "Your role is not set up to see patient records here.",
+            Self::PurposeNotAllowed => "Your role may not open records for this purpose.",
+            Self::FactsUnavailable => {
+                "The patient's sharing choices could not be checked just now, so nothing is shown. \
+                 Try again in a moment."
+            }
+            Self::SubjectUnknown => "The patient could not be told from the request.",
+            Self::NoAgreement => {
+                "No data sharing agreement in force covers these documents, your organisation and \
+                 this purpose."
+            }
+            Self::ObjectionWholeRecord => "The patient has objected to sharing their record.",
+            Self::ObjectionSource => {
+                "The patient has objected to sharing documents from this organisation."
+            }
+            Self::ObjectionDocument => "The patient has objected to sharing this document.",
+            Self::ObjectionClass => "The patient has objected to sharing documents of this kind.",
+            Self::ObjectionRecipient => {
+                "The patient has objected to sharing their record with your organisation."
+            }
+            Self::NoConsentModel => "No rule of consent covers your role and organisation.",
+            Self::ConsentMissing => {
+                "Your team needs the patient's agreement to open the record, and none in force is \
+                 recorded."
+            }
+            Self::Label => "The document is marked as restricted, above what your role may see.",
+            Self::Delegated => "A service of this deployment asked, and decides for its users.",
+            Self::OwnRecord => "Your own organisation holds the document.",
+            Self::Agreement => "A data sharing agreement in force covers the document.",
+        }
+    }
+
+    /// Reads an id; `None` for any other.
+    pub fn from_id(id: &str) -> Option<Self> {
+        Self::DENIALS.into_iter().find(|rule| rule.id() == id)
+    }
+
+    /// Whether the rule speaks of the session or the record as a whole, so that no document was
+    /// looked at to decide.
+    pub fn is_about_the_session(self) -> bool {
+        matches!(
+            self,
+            Self::AssuranceTooLow
+                | Self::RoleUnknown
+                | Self::PurposeNotAllowed
+                | Self::FactsUnavailable
+                | Self::SubjectUnknown
+        )
+    }
+
+    /// Every rule that denies.
+    pub const DENIALS: [Self; 14] = [
+        Self::AssuranceTooLow,
+        Self::RoleUnknown,
+        Self::PurposeNotAllowed,
+        Self::FactsUnavailable,
+        Self::SubjectUnknown,
+        Self::NoAgreement,
+        Self::ObjectionWholeRecord,
+        Self::ObjectionSource,
+        Self::ObjectionDocument,
+        Self::ObjectionClass,
+        Self::ObjectionRecipient,
+        Self::NoConsentModel,
+        Self::ConsentMissing,
+        Self::Label,
+    ];
+}
+
+impl Decision {
+    pub(crate) fn permit(rule: Rule) -> Self {
+        Self { outcome: Outcome::Permit, rule, set_by: None, since: None, basis: Vec::new() }
+    }
+
+    pub(crate) fn deny(rule: Rule) -> Self {
+        Self { outcome: Outcome::Deny, rule, set_by: None, since: None, basis: Vec::new() }
+    }
+
+    pub(crate) fn set(mut self, by: impl Into<String>, since: Timestamp) -> Self {
+        self.set_by = Some(by.into());
+        self.since = Some(since);
+        self
+    }
+
+    pub(crate) fn on(mut self, basis: impl Into<String>) -> Self {
+        self.basis.push(basis.into());
+        self
+    }
+
+    /// Whether it is a yes.
+    pub fn is_permit(&self) -> bool {
+        self.outcome == Outcome::Permit
+    }
+
+    /// `Set by the patient on 2 November 2026.`; `None` when nobody in particular set the rule.
+    pub fn provenance(&self) -> Option<String> {
+        let by = self.set_by.as_ref()?;
+        let since = self.since.map(|t| {
+            let day = t.to_zoned(TimeZone::UTC).strftime("%-d %B %Y").to_string();
+            format!(" on {day}")
+        });
+        Some(format!("Set by {by}{}.", since.unwrap_or_default()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_denial_has_its_own_id() {
+        for rule in Rule::DENIALS {
+            assert_eq!(Rule::from_id(rule.id()), Some(rule));
+        }
+        assert_eq!(Rule::from_id("agreement"), None);
+    }
+
+    #[test]
+    fn provenance_reads_as_a_sentence() {
+        let since = "2026-11-02T08:00:00Z".parse().unwrap();
+
+        let decision = Decision::deny(Rule::ObjectionWholeRecord).set("the patient", since);
+
+        assert_eq!(
+            decision.provenance().as_deref(),
+            Some("Set by the patient on 2 November 2026.")
+        );
+    }
+}

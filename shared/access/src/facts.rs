@@ -1,0 +1,53 @@
+use async_trait::async_trait;
+use carerecord_model::NhsNumber;
+use uuid::Uuid;
+
+use crate::ConsentRecord;
+
+/// A fact that the decision needs could not be had; the decision is then no.
+#[derive(Debug, thiserror::Error)]
+#[error("the patient's consent records could not be read: {0}")]
+pub struct FactsUnavailable(pub String);
+
+/// Where the decision learns what patients have said. Never from a copy that can be stale.
+#[async_trait]
+pub trait ConsentRecords: Send + Sync {
+    /// The newest version of every consent record of a patient, in force or not, newest first.
+    ///
+    /// # Errors
+    /// When the store could not be asked. Never an empty list in its place.
+    async fn consent_records(
+        &self,
+        patient: NhsNumber,
+    ) -> Result<Vec<ConsentRecord>, FactsUnavailable>;
+}
+
+/// Why a consent record was not stored.
+#[derive(Debug, thiserror::Error)]
+pub enum ConsentStoreError {
+    /// There is no record with this id.
+    #[error("there is no such consent record")]
+    NotFound,
+    /// Somebody else changed it first.
+    #[error("the consent record has been changed by another request")]
+    Conflict,
+    /// The store could not be asked.
+    #[error(transparent)]
+    Unavailable(#[from] FactsUnavailable),
+}
+
+/// Where what patients say is kept.
+#[async_trait]
+pub trait ConsentStore: ConsentRecords {
+    /// Stores a first version, or the version after the one stored. In force when it returns.
+    ///
+    /// # Errors
+    /// `Conflict` unless `record.version` is one more than what is stored (1 for a new one).
+    async fn put_consent(&self, record: ConsentRecord) -> Result<(), ConsentStoreError>;
+
+    /// The newest version of one record.
+    ///
+    /// # Errors
+    /// `NotFound`, or when the store could not be asked.
+    async fn consent(&self, id: Uuid) -> Result<ConsentRecord, ConsentStoreError>;
+}

@@ -1,0 +1,276 @@
+use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
+
+use carerecord_model::{OrganisationCode, RepositoryUniqueId};
+use jiff::civil::Date;
+use serde::Deserialize;
+
+use crate::consent_model::ConsentModel;
+use crate::{Assurance, Purpose, Rule, SharingAgreement};
+
+/// The programme's rules, read once from a folder and checked as a whole:
+///
+/// - `access.toml`: minimum assurance, roles, which refusals are told, organisations, nodes;
+/// - `consent-models.toml`: the consent model of each group of users;
+/// - `agreements/*.json`: the data sharing agreements.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    pub(crate) minimum_assurance: Assurance,
+    pub(crate) reveal: HashSet<Rule>,
+    pub(crate) roles: BTreeMap<String, RoleRule>,
+    pub(crate) system_max_label: Label,
+    pub(crate) organisations: BTreeMap<OrganisationCode, Organisation>,
+    pub(crate) nodes: BTreeMap<RepositoryUniqueId, OrganisationCode>,
+    pub(crate) consent_models: Vec<ConsentModel>,
+    pub(crate) agreements: Vec<SharingAgreement>,
+}
+
+/// What a job role may do.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RoleRule {
+    /// What people call the role.
+    pub name: String,
+    /// Purposes for which it may open records.
+    pub purposes: Vec<Purpose>,
+    /// The highest confidentiality code it may see.
+    pub max_label: String,
+    /// Whether it may record and lift objections and permissions.
+    #[serde(default)]
+    pub may_record_consent: bool,
+}
+
+/// An organisation of the programme.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Organisation {
+    /// Its name for people.
+    pub name: String,
+    /// Its ODS roles, e.g. `RO197`.
+    #[serde(default)]
+    pub org_roles: Vec<String>,
+}
+
+/// Why the rules cannot be used. Names file and key, so that a person can mend it.
+#[derive(Debug, thiserror::Error)]
+pub enum PolicyError {
+    /// A file cannot be read.
+    #[error("cannot read {0}: {1}")]
+    Read(String, std::io::Error),
+    /// A file does not have the right form.
+    #[error("{0}: {1}")]
+    Form(String, String),
+    /// Files are right one by one, but not together.
+    #[error("{0}")]
+    Meaning(String),
+}
+
+/// The ladder of confidentiality codes, `U < L < M < N < R < V`.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) enum Label {
+    Unrestricted,
+    Low,
+    Moderate,
+    Normal,
+    Restricted,
+    VeryRestricted,
+}
+
+impl Label {
+    pub(crate) fn from_code(code: &str) -> Option<Self> {
+        match code {
+            "U" => Some(Self::Unrestricted),
+            "L" => Some(Self::Low),
+            "M" => Some(Self::Moderate),
+            "N" => Some(Self::Normal),
+            "R" => Some(Self::Restricted),
+            "V" => Some(Self::VeryRestricted),
+            _ => None,
+        }
+    }
+}
+
+impl Policy {
+    /// Reads and checks the rules in a folder.
+    ///
+    /// # Errors
+    /// `PolicyError` names the file and what is wrong; nothing is half-loaded.
+    pub fn load(folder: &Path) -> Result<Self, PolicyError> {
+        let access = read(&folder.join("access.toml"))?;
+        let models = read(&folder.join("consent-models.toml"))?;
+        let mut agreements = Vec::new();
+        for path in agreement_files(&folder.join("agreements"))? {
+            agreements.push((path.display().to_string(), read(&path)?));
+        }
+        Self::parse(&access, &models, &agreements)
+    }
+
+    /// Checks rules given as texts; `agreements` are pairs of file name and JSON.
+    ///
+    /// # Errors
+    /// As `load`.
+    pub fn parse(
+        access: &str,
+        consent_models: &str,
+        agreements: &[(String, String)],
+    ) -> Result<Self, PolicyError> {
+        let form = |name: &str, e: &dyn std::fmt::Display| {
+            PolicyError::Form(name.to_owned(), e.to_string())
+        };
+        let access: AccessFile = toml::from_str(access).map_err(|e| form("access.toml", &e))?;
+        let models: ConsentModelFile =
+            toml::from_str(consent_models).map_err(|e| form("consent-models.toml", &e))?;
+        let agreements = agreements
+            .iter()
+            .map(|(name, text)| serde_json::from_str(text).map_err(|e| form(name, &e)))
+            .collect::<Result<Vec<SharingAgreement>, _>>()?;
+        Self::check(access, models.model, agreements)
+    }
+
+    fn check(
+        access: AccessFile,
+        consent_models: Vec<ConsentModel>,
+        agreements: Vec<SharingAgreement>,
+    ) -> Result<Self, PolicyError> {
+        let label = |code: &str, place: &str| {
+            Label::from_code(code).ok_or_else(|| {
+                PolicyError::Meaning(format!("{place}: {code} is not one of U, L, M, N, R, V"))
+            })
+        };
+        let mut reveal = HashSet::new();
+        for id in &access.reveal {
+            let rule = Rule::from_id(id).ok_or_else(|| {
+                PolicyError::Meaning(format!("access.toml: reveal: {id} is not a rule that denies"))
+            })?;
+            reveal.insert(rule);
+        }
+        for (role, rule) in &access.role {
+            label(&rule.max_label, &format!("access.toml: role.{role}.max_label"))?;
+        }
+        for (repository, organisation) in &access.node {
+            if !access.organisation.contains_key(organisation) {
+                return Err(PolicyError::Meaning(format!(
+                    "access.toml: node.{repository}: {organisation} is not among the organisations"
+                )));
+            }
+        }
+        check_agreements(&agreements)?;
+        let system_max_label = label(&access.system_max_label, "access.toml: system_max_label")?;
+        Ok(Self {
+            minimum_assurance: access.minimum_assurance,
+            reveal,
+            roles: access.role,
+            system_max_label,
+            organisations: access.organisation,
+            nodes: access.node,
+            consent_models,
+            agreements,
+        })
+    }
+
+    /// The rule of a job role, when the programme has one.
+    pub fn role(&self, role: &str) -> Option<&RoleRule> {
+        self.roles.get(role)
+    }
+
+    /// The name of an organisation for people; its code when it is not in the files.
+    pub fn organisation_name<'a>(&'a self, code: &'a OrganisationCode) -> &'a str {
+        self.organisations.get(code).map_or(code.as_str(), |o| o.name.as_str())
+    }
+
+    /// The organisation that runs a repository node.
+    pub fn node_organisation(&self, node: &RepositoryUniqueId) -> Option<&OrganisationCode> {
+        self.nodes.get(node)
+    }
+
+    /// Whether a refusal by this rule may be told. Others look like "there is nothing".
+    pub fn reveals(&self, rule: Rule) -> bool {
+        rule.is_about_the_session() || self.reveal.contains(&rule)
+    }
+
+    /// Agreements in force on a day.
+    pub(crate) fn agreements_in_force(&self, day: Date) -> impl Iterator<Item = &SharingAgreement> {
+        self.agreements.iter().filter(move |a| a.in_force(day))
+    }
+}
+
+fn check_agreements(agreements: &[SharingAgreement]) -> Result<(), PolicyError> {
+    let mut seen = HashSet::new();
+    for agreement in agreements {
+        let name = agreement.name();
+        if !seen.insert(name.clone()) {
+            return Err(PolicyError::Meaning(format!("agreement {name} is there twice")));
+        }
+        if agreement.effective.to < agreement.effective.from {
+            return Err(PolicyError::Meaning(format!("agreement {name} ends before it begins")));
+        }
+        for flow in &agreement.provides {
+            if Label::from_code(&flow.sensitivity_max).is_none() {
+                return Err(PolicyError::Meaning(format!(
+                    "agreement {name}: sensitivity_max {} is not one of U, L, M, N, R, V",
+                    flow.sensitivity_max
+                )));
+            }
+            let stranger = flow
+                .from
+                .iter()
+                .chain(&flow.to)
+                .find(|o| !agreement.parties.iter().any(|p| p.ods == **o));
+            if let Some(stranger) = stranger {
+                return Err(PolicyError::Meaning(format!(
+                    "agreement {name}: {stranger} takes part in a flow but is not a party"
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn read(path: &Path) -> Result<String, PolicyError> {
+    std::fs::read_to_string(path).map_err(|e| PolicyError::Read(path.display().to_string(), e))
+}
+
+fn agreement_files(folder: &Path) -> Result<Vec<std::path::PathBuf>, PolicyError> {
+    let failed = |e| PolicyError::Read(folder.display().to_string(), e);
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path.extension().is_some_and(|e| e == "json") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AccessFile {
+    #[serde(default = "aal2")]
+    minimum_assurance: Assurance,
+    #[serde(default)]
+    reveal: Vec<String>,
+    #[serde(default = "normal")]
+    system_max_label: String,
+    #[serde(default)]
+    role: BTreeMap<String, RoleRule>,
+    #[serde(default)]
+    organisation: BTreeMap<OrganisationCode, Organisation>,
+    #[serde(default)]
+    node: BTreeMap<RepositoryUniqueId, OrganisationCode>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ConsentModelFile {
+    #[serde(default)]
+    model: Vec<ConsentModel>,
+}
+
+fn aal2() -> Assurance {
+    Assurance::Aal2
+}
+
+fn normal() -> String {
+    "N".to_owned()
+}
