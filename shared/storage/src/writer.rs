@@ -1,0 +1,164 @@
+use std::fmt;
+use std::pin::Pin;
+
+use sqlx::{Connection, SqliteConnection, SqlitePool};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::StoreError;
+
+/// What a write job returns.
+pub type WriteFuture<'c, T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'c>>;
+
+/// The one writer of a database.
+#[derive(Clone)]
+pub(crate) struct Writer {
+    jobs: mpsc::Sender<Message>,
+}
+
+enum Message {
+    Job(Box<dyn Job>),
+    Stop(oneshot::Sender<()>),
+}
+
+impl Writer {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the writer is no request's task: it ends with the last handle of its database"
+    )]
+    pub(crate) fn start(pool: SqlitePool) -> Self {
+        let (jobs, waiting) = mpsc::channel(QUEUE);
+        tokio::spawn(run(pool, waiting));
+        Self { jobs }
+    }
+
+    pub(crate) async fn write<T, E, F>(&self, job: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> WriteFuture<'c, T, E> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let job = Pending { job: Some(job), result: None, reply };
+        let stopped = || E::from(StoreError::Stopped);
+        self.jobs.send(Message::Job(Box::new(job))).await.map_err(|_| stopped())?;
+        answer.await.map_err(|_| stopped())?
+    }
+
+    pub(crate) async fn stop(&self) {
+        let (reply, stopped) = oneshot::channel();
+        if self.jobs.send(Message::Stop(reply)).await.is_ok() {
+            // An error means that the writer is gone already, which is what was asked for.
+            let _ = stopped.await;
+        }
+    }
+}
+
+impl fmt::Debug for Writer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Writer")
+    }
+}
+
+async fn run(pool: SqlitePool, mut waiting: mpsc::Receiver<Message>) {
+    while let Some(first) = waiting.recv().await {
+        let mut batch = Vec::new();
+        let mut stop = None;
+        let mut next = Some(first);
+        while let Some(message) = next {
+            match message {
+                Message::Job(job) => batch.push(job),
+                Message::Stop(reply) => {
+                    stop = Some(reply);
+                    break;
+                }
+            }
+            next = if batch.len() < MAX_BATCH { waiting.try_recv().ok() } else { None };
+        }
+        commit(&pool, batch).await;
+        if let Some(reply) = stop {
+            pool.close().await;
+            // The asker may have gone; the writer stops all the same.
+            let _ = reply.send(());
+            return;
+        }
+    }
+}
+
+/// Runs a batch in one transaction and answers each job when the commit is durable.
+async fn commit(pool: &SqlitePool, mut batch: Vec<Box<dyn Job>>) {
+    if batch.is_empty() {
+        return;
+    }
+    let outcome = transact(pool, &mut batch).await.map_err(|e| e.to_string());
+    if let Err(error) = &outcome {
+        tracing::error!(error, jobs = batch.len(), "a group of writes was not committed");
+    }
+    for job in batch {
+        job.answer(outcome.clone());
+    }
+}
+
+async fn transact(pool: &SqlitePool, batch: &mut [Box<dyn Job>]) -> Result<(), sqlx::Error> {
+    let mut connection = pool.acquire().await?;
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    for job in batch {
+        let mut savepoint = transaction.begin().await?;
+        if job.run(&mut savepoint).await {
+            savepoint.commit().await?;
+        } else {
+            savepoint.rollback().await?;
+        }
+    }
+    transaction.commit().await
+}
+
+/// A job whatever its types: run once, answered once.
+trait Job: Send {
+    /// Returns whether to keep what the job wrote.
+    fn run<'c>(
+        &'c mut self,
+        connection: &'c mut SqliteConnection,
+    ) -> Pin<Box<dyn Future<Output = bool> + Send + 'c>>;
+
+    fn answer(self: Box<Self>, commit: Result<(), String>);
+}
+
+struct Pending<T, E, F> {
+    job: Option<F>,
+    result: Option<Result<T, E>>,
+    reply: oneshot::Sender<Result<T, E>>,
+}
+
+impl<T, E, F> Job for Pending<T, E, F>
+where
+    T: Send + 'static,
+    E: From<StoreError> + Send + 'static,
+    F: for<'c> FnOnce(&'c mut SqliteConnection) -> WriteFuture<'c, T, E> + Send + 'static,
+{
+    fn run<'c>(
+        &'c mut self,
+        connection: &'c mut SqliteConnection,
+    ) -> Pin<Box<dyn Future<Output = bool> + Send + 'c>> {
+        Box::pin(async move {
+            let Some(job) = self.job.take() else { return false };
+            let result = job(connection).await;
+            let keep = result.is_ok();
+            self.result = Some(result);
+            keep
+        })
+    }
+
+    fn answer(self: Box<Self>, commit: Result<(), String>) {
+        let result = match (self.result, commit) {
+            (Some(Err(own)), _) => Err(own),
+            (Some(Ok(value)), Ok(())) => Ok(value),
+            (Some(Ok(_)) | None, Err(error)) => Err(StoreError::Commit(error).into()),
+            (None, Ok(())) => Err(StoreError::Stopped.into()),
+        };
+        // A requester that has gone away does not undo a commit.
+        let _ = self.reply.send(result);
+    }
+}
+
+const QUEUE: usize = 1024;
+const MAX_BATCH: usize = 128;
