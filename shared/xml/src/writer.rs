@@ -1,0 +1,166 @@
+use std::io::Write;
+
+use crate::reader::allowed;
+use crate::{Encode, EncodeError};
+
+/// Writes XML. Names carry their prefix (`rim:Slot`), which the root element declares; texts and
+/// attribute values are always escaped.
+pub struct XmlWriter<W> {
+    sink: W,
+}
+
+impl<W: Write> XmlWriter<W> {
+    /// Writes to a sink; no XML declaration is written.
+    pub fn new(sink: W) -> Self {
+        Self { sink }
+    }
+
+    /// Writes an element with content.
+    ///
+    /// # Errors
+    /// What `content` returns, or when the sink fails.
+    pub fn element<F>(
+        &mut self,
+        name: &str,
+        attributes: &[(&str, &str)],
+        content: F,
+    ) -> Result<(), EncodeError>
+    where
+        F: FnOnce(&mut Self) -> Result<(), EncodeError>,
+    {
+        self.open(name, attributes)?;
+        self.sink.write_all(b">")?;
+        content(self)?;
+        self.close(name)
+    }
+
+    /// Writes an element without content.
+    ///
+    /// # Errors
+    /// When the sink fails.
+    pub fn empty(&mut self, name: &str, attributes: &[(&str, &str)]) -> Result<(), EncodeError> {
+        self.open(name, attributes)?;
+        self.sink.write_all(b"/>")?;
+        Ok(())
+    }
+
+    /// Writes an element that holds a text.
+    ///
+    /// # Errors
+    /// When the sink fails, or the text cannot stand in XML.
+    pub fn text(&mut self, name: &str, value: &str) -> Result<(), EncodeError> {
+        self.element(name, &[], |xml| xml.characters(value))
+    }
+
+    /// Writes a text, escaped.
+    ///
+    /// # Errors
+    /// As `text`.
+    pub fn characters(&mut self, value: &str) -> Result<(), EncodeError> {
+        self.escaped(value, false)
+    }
+
+    /// Writes bytes that are XML already: a fragment that was read and checked before.
+    ///
+    /// # Errors
+    /// When the sink fails.
+    pub fn raw(&mut self, fragment: &[u8]) -> Result<(), EncodeError> {
+        self.sink.write_all(fragment)?;
+        Ok(())
+    }
+
+    /// The sink.
+    pub fn into_inner(self) -> W {
+        self.sink
+    }
+
+    fn open(&mut self, name: &str, attributes: &[(&str, &str)]) -> Result<(), EncodeError> {
+        self.sink.write_all(b"<")?;
+        self.sink.write_all(name.as_bytes())?;
+        for (key, value) in attributes {
+            self.sink.write_all(b" ")?;
+            self.sink.write_all(key.as_bytes())?;
+            self.sink.write_all(b"=\"")?;
+            self.escaped(value, true)?;
+            self.sink.write_all(b"\"")?;
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, name: &str) -> Result<(), EncodeError> {
+        self.sink.write_all(b"</")?;
+        self.sink.write_all(name.as_bytes())?;
+        self.sink.write_all(b">")?;
+        Ok(())
+    }
+
+    fn escaped(&mut self, value: &str, attribute: bool) -> Result<(), EncodeError> {
+        let mut from = 0;
+        for (at, byte) in value.bytes().enumerate() {
+            let escape: &[u8] = match byte {
+                b'<' => b"&lt;",
+                b'>' => b"&gt;",
+                b'&' => b"&amp;",
+                b'"' if attribute => b"&quot;",
+                // A parser would turn these into spaces or newlines.
+                b'\r' => b"&#13;",
+                b'\n' if attribute => b"&#10;",
+                b'\t' if attribute => b"&#9;",
+                0..0x20 if !matches!(byte, b'\n' | b'\t') => {
+                    return Err(EncodeError::ControlCharacter);
+                }
+                _ => continue,
+            };
+            self.sink.write_all(&value.as_bytes()[from..at])?;
+            self.sink.write_all(escape)?;
+            from = at + 1;
+        }
+        if value.contains(['\u{fffe}', '\u{ffff}']) && !value.chars().all(allowed) {
+            return Err(EncodeError::ControlCharacter);
+        }
+        self.sink.write_all(&value.as_bytes()[from..])?;
+        Ok(())
+    }
+}
+
+/// Writes a value into bytes.
+///
+/// # Errors
+/// When a text cannot stand in XML.
+pub fn encode<T: Encode>(value: &T) -> Result<Vec<u8>, EncodeError> {
+    let mut xml = XmlWriter::new(Vec::new());
+    value.encode(&mut xml)?;
+    Ok(xml.into_inner())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{Limits, XmlReader};
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(
+            text in "\\PC*[\r\n\t<>&\"']*\\PC*",
+            value in "\\PC*[\r\n\t<>&\"']*",
+        ) {
+            let mut xml = XmlWriter::new(Vec::new());
+            xml.element("a", &[("b", &value)], |xml| xml.characters(&text)).unwrap();
+            let bytes = String::from_utf8(xml.into_inner()).unwrap();
+
+            let mut back = XmlReader::new(&bytes, Limits::metadata()).unwrap();
+            let start = back.root().unwrap();
+            prop_assert_eq!(start.attr("b"), Some(value.as_str()));
+            prop_assert_eq!(back.text().unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn control_characters_are_refused() {
+        let mut xml = XmlWriter::new(Vec::new());
+
+        assert!(xml.text("a", "\u{0}").is_err());
+    }
+}
