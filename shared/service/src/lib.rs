@@ -1,1 +1,27 @@
-//! To be filled.
+//! What every role's process needs around its routes: configuration files, listeners with limits,
+//! the layers each request passes, telemetry, health and metrics, and an orderly stop.
+//!
+//! A process makes one [`Lifecycle`], calls [`telemetry::init`] and [`Metrics::install`] once, binds
+//! a [`Listener`] for each door and one [`admin`] listener, and ends with [`Lifecycle::run`].
+#![warn(missing_docs)]
+
+pub mod admin;
+pub mod config;
+pub mod layers;
+pub mod telemetry;
+
+mod lifecycle;
+mod listener;
+mod metrics;
+mod request_log;
+mod stall;
+
+pub use carerecord_model::{Clock, IdSource, RandomIds, SystemClock};
+
+pub use crate::admin::ReadinessChecks;
+pub use crate::config::{ConfigError, Secret, SecretFile};
+pub use crate::lifecycle::{Lifecycle, Stopped};
+pub use crate::listener::{Listener, ListenerConfig, ListenerError};
+pub use crate::metrics::{Metrics, MetricsError};
+pub use crate::request_log::RequestId;
+pub use crate::telemetry::LogFormat;
