@@ -1,1 +1,24 @@
-//! To be filled.
+//! The wire forms of XDS.b: ebRIM and ebRS messages, SOAP 1.2 with WS-Addressing, MTOM/XOP.
+//! Bytes in, types out; no sockets.
+
+#![warn(missing_docs)]
+
+mod content_type;
+pub mod ebrim;
+pub mod mtom;
+pub mod name;
+mod provide_and_register;
+mod registry_response;
+mod retrieve;
+pub mod soap;
+mod stored_query;
+mod submit_objects;
+
+pub use content_type::{ContentType, safe_content_type};
+pub use provide_and_register::{
+    ContentRef, DocumentContent, ProvideAndRegisterDocumentSetRequest, write_provide_and_register,
+};
+pub use registry_response::RegistryResponse;
+pub use retrieve::{DocumentResponse, RetrieveDocumentSetRequest, RetrieveDocumentSetResponse};
+pub use stored_query::{AdhocQueryRequest, AdhocQueryResponse};
+pub use submit_objects::SubmitObjectsRequest;

@@ -176,6 +176,18 @@ impl<'a> XmlReader<'a> {
     /// # Errors
     /// As said.
     pub fn text(&mut self) -> Result<String, XmlError> {
+        self.text_or(|child, xml| Err(xml.unexpected(child)))
+    }
+
+    /// The text of the current element, read to its end; `each` is called for child elements and
+    /// must read them to their end.
+    ///
+    /// # Errors
+    /// What `each` returns, and what the XML itself deserves.
+    pub fn text_or<F>(&mut self, mut each: F) -> Result<String, XmlError>
+    where
+        F: FnMut(&Start, &mut Self) -> Result<(), XmlError>,
+    {
         let mut all = String::new();
         loop {
             match self.token()? {
@@ -185,7 +197,7 @@ impl<'a> XmlReader<'a> {
                     }
                     all.push_str(&text);
                 }
-                Some(Token::Start(child)) => return Err(self.unexpected(&child)),
+                Some(Token::Start(child)) => each(&child, self)?,
                 Some(Token::End) | None => return Ok(all),
             }
         }

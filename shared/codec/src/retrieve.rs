@@ -1,0 +1,173 @@
+use carerecord_model::{DocumentRequest, UniqueId};
+use carerecord_xml::{Decode, Encode, EncodeError, Start, XmlError, XmlReader, XmlWriter};
+
+use crate::RegistryResponse;
+use crate::name::{XDS, xds};
+use crate::provide_and_register::{ContentRef, read_content, write_include};
+
+/// The request of ITI-43. ITI TF-2: 3.43.4.1.2.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct RetrieveDocumentSetRequest {
+    /// At least one.
+    pub documents: Vec<DocumentRequest>,
+}
+
+/// The answer of ITI-43, without the bytes. ITI TF-2: 3.43.4.2.2.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RetrieveDocumentSetResponse {
+    /// Status and errors.
+    pub response: RegistryResponse,
+    /// The documents that are given.
+    pub documents: Vec<DocumentResponse>,
+}
+
+/// One document of the answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DocumentResponse {
+    /// What was asked for, echoed.
+    pub request: DocumentRequest,
+    /// The type as registered, verbatim.
+    pub mime_type: String,
+    /// Where the bytes are.
+    pub content: ContentRef,
+}
+
+impl Decode for RetrieveDocumentSetRequest {
+    fn decode(start: &Start, xml: &mut XmlReader<'_>) -> Result<Self, XmlError> {
+        if !start.is(xds("RetrieveDocumentSetRequest")) {
+            return Err(xml.unexpected(start));
+        }
+        let mut documents = Vec::new();
+        while let Some(child) = xml.next_child()? {
+            if !child.is(xds("DocumentRequest")) {
+                return Err(xml.unexpected(&child));
+            }
+            if documents.len() >= MAX_DOCUMENTS {
+                return Err(xml.invalid("more documents are asked for than one answer holds"));
+            }
+            let fields = Fields::read(xml)?;
+            documents.push(fields.request(xml)?);
+        }
+        if documents.is_empty() {
+            return Err(xml.invalid("no document is asked for"));
+        }
+        Ok(Self { documents })
+    }
+}
+
+impl Encode for RetrieveDocumentSetRequest {
+    fn encode<W: std::io::Write>(&self, xml: &mut XmlWriter<W>) -> Result<(), EncodeError> {
+        xml.element("xds:RetrieveDocumentSetRequest", &[("xmlns:xds", XDS)], |xml| {
+            self.documents.iter().try_for_each(|d| {
+                xml.element("xds:DocumentRequest", &[], |xml| write_request(d, xml))
+            })
+        })
+    }
+}
+
+impl Decode for RetrieveDocumentSetResponse {
+    fn decode(start: &Start, xml: &mut XmlReader<'_>) -> Result<Self, XmlError> {
+        if !start.is(xds("RetrieveDocumentSetResponse")) {
+            return Err(xml.unexpected(start));
+        }
+        let mut response = None;
+        let mut documents = Vec::new();
+        while let Some(child) = xml.next_child()? {
+            if child.is(xds("DocumentResponse")) {
+                let mut fields = Fields::read(xml)?;
+                let content = fields.content.take();
+                let content = content.ok_or_else(|| xml.invalid("a document is missing"))?;
+                documents.push(DocumentResponse {
+                    request: fields.request(xml)?,
+                    mime_type: fields.mime_type,
+                    content,
+                });
+            } else {
+                response = Some(RegistryResponse::decode(&child, xml)?);
+            }
+        }
+        let missing = || xml.invalid("the RegistryResponse is missing");
+        Ok(Self { response: response.ok_or_else(missing)?, documents })
+    }
+}
+
+impl Encode for RetrieveDocumentSetResponse {
+    fn encode<W: std::io::Write>(&self, xml: &mut XmlWriter<W>) -> Result<(), EncodeError> {
+        xml.element("xds:RetrieveDocumentSetResponse", &[("xmlns:xds", XDS)], |xml| {
+            self.response.encode(xml)?;
+            self.documents.iter().try_for_each(|d| {
+                xml.element("xds:DocumentResponse", &[], |xml| {
+                    write_request(&d.request, xml)?;
+                    xml.text("xds:mimeType", &d.mime_type)?;
+                    xml.element("xds:Document", &[], |xml| match &d.content {
+                        ContentRef::Include(cid) => write_include(cid, xml),
+                        ContentRef::Inline(bytes) => {
+                            use base64::Engine as _;
+                            let text = base64::engine::general_purpose::STANDARD.encode(bytes);
+                            xml.characters(&text)
+                        }
+                    })
+                })
+            })
+        })
+    }
+}
+
+#[derive(Default)]
+struct Fields {
+    home: Option<String>,
+    repository: String,
+    document: String,
+    mime_type: String,
+    content: Option<ContentRef>,
+}
+
+impl Fields {
+    fn read(xml: &mut XmlReader<'_>) -> Result<Self, XmlError> {
+        let mut fields = Self::default();
+        while let Some(child) = xml.next_child()? {
+            match child.local() {
+                _ if child.ns() != XDS => return Err(xml.unexpected(&child)),
+                "HomeCommunityId" => fields.home = Some(xml.text()?.trim().to_owned()),
+                "RepositoryUniqueId" => xml.text()?.trim().clone_into(&mut fields.repository),
+                "DocumentUniqueId" => xml.text()?.trim().clone_into(&mut fields.document),
+                "mimeType" => fields.mime_type = xml.text()?,
+                "Document" => fields.content = Some(read_content(xml)?),
+                _ => xml.skip()?,
+            }
+        }
+        Ok(fields)
+    }
+
+    fn request(&self, xml: &XmlReader<'_>) -> Result<DocumentRequest, XmlError> {
+        let home = self.home.as_deref().filter(|h| !h.is_empty());
+        let home = home
+            .map(str::parse)
+            .transpose()
+            .map_err(|e| xml.invalid(format!("HomeCommunityId: {e}")))?;
+        Ok(DocumentRequest {
+            home_community_id: home,
+            repository_unique_id: self
+                .repository
+                .parse()
+                .map_err(|e| xml.invalid(format!("RepositoryUniqueId: {e}")))?,
+            document_unique_id: self
+                .document
+                .parse::<UniqueId>()
+                .map_err(|e| xml.invalid(format!("DocumentUniqueId: {e}")))?,
+        })
+    }
+}
+
+fn write_request<W: std::io::Write>(
+    d: &DocumentRequest,
+    xml: &mut XmlWriter<W>,
+) -> Result<(), EncodeError> {
+    if let Some(home) = &d.home_community_id {
+        xml.text("xds:HomeCommunityId", home.as_str())?;
+    }
+    xml.text("xds:RepositoryUniqueId", d.repository_unique_id.as_str())?;
+    xml.text("xds:DocumentUniqueId", d.document_unique_id.as_str())
+}
+
+const MAX_DOCUMENTS: usize = 1000;

@@ -1,0 +1,63 @@
+use carerecord_model::Submission;
+use carerecord_xml::{Decode, Encode, EncodeError, Start, XmlError, XmlReader, XmlWriter};
+
+use crate::ebrim::{self, RegistryObject};
+use crate::name::{LCM, RIM, lcm, rim};
+
+/// The body of ITI-42, and the metadata half of ITI-41: `lcm:SubmitObjectsRequest`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SubmitObjectsRequest {
+    /// The objects of the RegistryObjectList, in order.
+    pub objects: Vec<RegistryObject>,
+}
+
+impl SubmitObjectsRequest {
+    /// The request for a submission.
+    pub fn new(submission: &Submission) -> Self {
+        let mut objects: Vec<RegistryObject> =
+            submission.document_entries.iter().map(ebrim::document_entry).collect();
+        objects.push(ebrim::submission_set(&submission.submission_set));
+        objects.extend(submission.folders.iter().map(ebrim::folder));
+        objects.extend(submission.associations.iter().map(ebrim::association));
+        Self { objects }
+    }
+}
+
+impl Decode for SubmitObjectsRequest {
+    fn decode(start: &Start, xml: &mut XmlReader<'_>) -> Result<Self, XmlError> {
+        if !start.is(lcm("SubmitObjectsRequest")) {
+            return Err(xml.unexpected(start));
+        }
+        let mut objects = None;
+        while let Some(child) = xml.next_child()? {
+            if child.is(rim("RegistryObjectList")) {
+                objects = Some(read_object_list(xml)?);
+            } else {
+                // Request slots are for gateways.
+                xml.skip()?;
+            }
+        }
+        let missing = || xml.invalid("the RegistryObjectList is missing");
+        Ok(Self { objects: objects.ok_or_else(missing)? })
+    }
+}
+
+impl Encode for SubmitObjectsRequest {
+    fn encode<W: std::io::Write>(&self, xml: &mut XmlWriter<W>) -> Result<(), EncodeError> {
+        let namespaces = [("xmlns:lcm", LCM), ("xmlns:rim", RIM)];
+        xml.element("lcm:SubmitObjectsRequest", &namespaces, |xml| {
+            xml.element("rim:RegistryObjectList", &[], |xml| {
+                self.objects.iter().try_for_each(|o| o.write(xml))
+            })
+        })
+    }
+}
+
+/// Reads the objects of a list whose opening tag has just been read.
+pub(crate) fn read_object_list(xml: &mut XmlReader<'_>) -> Result<Vec<RegistryObject>, XmlError> {
+    let mut objects = Vec::new();
+    while let Some(child) = xml.next_child()? {
+        objects.push(RegistryObject::read(&child, xml)?);
+    }
+    Ok(objects)
+}
