@@ -1,0 +1,202 @@
+use carerecord_access::{Caller, Decision};
+use carerecord_model::NhsNumber;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// One message in or out, with its answer. Fields that the transaction does not have stay empty.
+///
+/// The record is patient data; it is read by those who may audit, and goes nowhere else.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AuditEvent {
+    /// The record's own id.
+    pub id: Uuid,
+    /// When the answer was ready.
+    pub recorded_at: Timestamp,
+    /// Which role of which process: `registry`, `node 2.999…`, `portal`.
+    pub recorder: String,
+    /// `in` for a message we answered, `out` for one we sent.
+    pub direction: String,
+    /// `soap`, `fhir`, `web`, `http`.
+    pub transport: String,
+    /// The transaction or interaction: `ITI-18`, `search DocumentReference`.
+    pub interaction: String,
+    /// Method and route; never a query string.
+    pub request: String,
+    /// The HTTP status of the answer.
+    pub status: u16,
+    /// How it ended.
+    pub outcome: AuditOutcome,
+    /// Milliseconds from the first byte of the request to the answer.
+    pub duration_ms: u64,
+    /// Bytes of the request's body, when told.
+    pub request_bytes: Option<u64>,
+    /// Whose record was concerned.
+    pub subject: Option<NhsNumber>,
+    /// Who asked.
+    pub actor: Option<AuditActor>,
+    /// The network address of the peer.
+    pub peer: Option<String>,
+    /// What for.
+    pub purpose: Option<String>,
+    /// What was decided, when something was.
+    pub decision: Option<AuditDecision>,
+    /// Ids of documents that were listed.
+    pub listed: Vec<String>,
+    /// Documents that were opened or published.
+    pub documents: Vec<DocumentRef>,
+    /// How many objects were withheld.
+    pub withheld: usize,
+    /// The caller's id of the request.
+    pub request_id: Option<String>,
+    /// The message's own id (`wsa:MessageID`).
+    pub message_id: Option<String>,
+    /// What went wrong, by code.
+    pub error: Option<String>,
+}
+
+/// How a message ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AuditOutcome {
+    /// Done.
+    Success,
+    /// Not permitted.
+    Refused,
+    /// Asked for something that cannot be done, or wrongly.
+    Rejected,
+    /// We failed.
+    Failed,
+}
+
+impl AuditOutcome {
+    /// The word in the store and in filters.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Refused => "refused",
+            Self::Rejected => "rejected",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// What an HTTP status says when nothing more is known.
+    pub fn of_status(status: u16) -> Self {
+        match status {
+            401 | 403 => Self::Refused,
+            400..=499 => Self::Rejected,
+            500.. => Self::Failed,
+            _ => Self::Success,
+        }
+    }
+}
+
+/// Who asked, as far as it is known.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AuditActor {
+    /// The user's or system's id.
+    pub id: String,
+    /// The user's name.
+    pub name: Option<String>,
+    /// The organisation acted for.
+    pub organisation: String,
+    /// The job role.
+    pub role: Option<String>,
+    /// The role profile.
+    pub role_profile: Option<String>,
+    /// Assurance of the sign-in, or how the system was known.
+    pub known_by: String,
+    /// The client application.
+    pub client: Option<String>,
+}
+
+impl From<&Caller> for AuditActor {
+    fn from(caller: &Caller) -> Self {
+        match caller {
+            Caller::User(user) => Self {
+                id: user.user_id.clone(),
+                name: Some(user.name.clone()),
+                organisation: user.organisation.to_string(),
+                role: Some(user.role.clone()),
+                role_profile: Some(user.role_profile_id.clone()),
+                known_by: format!("{:?}", user.assurance).to_uppercase(),
+                client: Some(user.client_id.clone()),
+            },
+            Caller::System(system) => Self {
+                id: system.name.clone(),
+                name: None,
+                organisation: system.organisation.to_string(),
+                role: None,
+                role_profile: None,
+                known_by: system.known_by.to_owned(),
+                client: None,
+            },
+        }
+    }
+}
+
+/// A decision, as it is recorded.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AuditDecision {
+    /// `permit` or `deny`.
+    pub outcome: String,
+    /// The rule's id.
+    pub rule: String,
+    /// Who set it.
+    pub set_by: Option<String>,
+    /// Since when.
+    pub since: Option<Timestamp>,
+    /// Agreement, consent model and other facts used.
+    pub basis: Vec<String>,
+}
+
+impl From<&Decision> for AuditDecision {
+    fn from(decision: &Decision) -> Self {
+        Self {
+            outcome: if decision.is_permit() { "permit" } else { "deny" }.to_owned(),
+            rule: decision.rule.id().to_owned(),
+            set_by: decision.set_by.clone(),
+            since: decision.since,
+            basis: decision.basis.clone(),
+        }
+    }
+}
+
+/// A document that was opened or published.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DocumentRef {
+    /// Its uniqueId or entryUUID.
+    pub id: String,
+    /// SHA-1 of the bytes, when known.
+    pub hash: Option<String>,
+}
+
+impl AuditEvent {
+    /// A message that has just come in, of which nothing more is known.
+    pub fn incoming(id: Uuid, now: Timestamp, recorder: &str, transport: &str) -> Self {
+        Self {
+            id,
+            recorded_at: now,
+            recorder: recorder.to_owned(),
+            direction: "in".to_owned(),
+            transport: transport.to_owned(),
+            interaction: "unknown".to_owned(),
+            request: String::new(),
+            status: 0,
+            outcome: AuditOutcome::Success,
+            duration_ms: 0,
+            request_bytes: None,
+            subject: None,
+            actor: None,
+            peer: None,
+            purpose: None,
+            decision: None,
+            listed: Vec::new(),
+            documents: Vec::new(),
+            withheld: 0,
+            request_id: None,
+            message_id: None,
+            error: None,
+        }
+    }
+}

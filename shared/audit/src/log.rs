@@ -1,0 +1,195 @@
+use aws_lc_rs::digest::{Context, SHA256};
+use carerecord_model::NhsNumber;
+use carerecord_storage::{Database, StoreError};
+use jiff::Timestamp;
+use sqlx::SqliteConnection;
+
+use crate::{AuditEvent, AuditOutcome};
+
+/// The audit records of one database.
+#[derive(Clone, Debug)]
+pub struct AuditLog {
+    database: Database,
+}
+
+/// Which records to read. What is not set does not filter.
+#[derive(Clone, Debug, Default)]
+pub struct AuditFilter {
+    /// About this person.
+    pub subject: Option<NhsNumber>,
+    /// By this user or system.
+    pub actor: Option<String>,
+    /// Acting for this organisation.
+    pub organisation: Option<String>,
+    /// That ended so.
+    pub outcome: Option<AuditOutcome>,
+    /// From this instant on.
+    pub since: Option<Timestamp>,
+    /// Before this instant.
+    pub until: Option<Timestamp>,
+    /// At most so many, the newest.
+    pub limit: Option<u32>,
+}
+
+/// A record with its place in the log.
+#[derive(Clone, Debug)]
+pub struct StoredEvent {
+    /// Counted from 1, without gaps.
+    pub seq: i64,
+    /// The record.
+    pub event: AuditEvent,
+}
+
+impl AuditLog {
+    /// The log that lies in this database.
+    pub fn new(database: Database) -> Self {
+        Self { database }
+    }
+
+    /// Appends a record; it is durable when this returns.
+    ///
+    /// # Errors
+    /// When it could not be made durable: then nothing may be disclosed.
+    pub async fn append(&self, event: AuditEvent) -> Result<(), StoreError> {
+        self.database
+            .write(move |connection| {
+                Box::pin(async move { Self::append_in(connection, &event).await })
+            })
+            .await
+    }
+
+    /// Appends a record within the transaction of the write that it records.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn append_in(
+        connection: &mut SqliteConnection,
+        event: &AuditEvent,
+    ) -> Result<(), StoreError> {
+        let last: Option<(i64, Vec<u8>)> =
+            sqlx::query_as(LAST).fetch_optional(&mut *connection).await?;
+        let (seq, previous) = last.unwrap_or((0, Vec::new()));
+        let record = serde_json::to_string(event)
+            .map_err(|e| StoreError::Row("audit_event", "record", e.to_string()))?;
+        sqlx::query(INSERT)
+            .bind(seq + 1)
+            .bind(event.recorded_at.as_millisecond())
+            .bind(event.subject.map(|s| s.as_i64()))
+            .bind(event.actor.as_ref().map(|a| a.id.clone()))
+            .bind(event.actor.as_ref().map(|a| a.organisation.clone()))
+            .bind(&event.interaction)
+            .bind(event.outcome.as_str())
+            .bind(&record)
+            .bind(chain(&previous, &record))
+            .execute(connection)
+            .await?;
+        Ok(())
+    }
+
+    /// Reads records, oldest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn read(&self, filter: &AuditFilter) -> Result<Vec<StoredEvent>, StoreError> {
+        let rows: Vec<(i64, String)> = sqlx::query_as(READ)
+            .bind(filter.subject.map(|s| s.as_i64()))
+            .bind(filter.actor.as_deref())
+            .bind(filter.organisation.as_deref())
+            .bind(filter.outcome.map(AuditOutcome::as_str))
+            .bind(filter.since.map(Timestamp::as_millisecond))
+            .bind(filter.until.map(Timestamp::as_millisecond))
+            .bind(filter.limit.map_or(-1, i64::from))
+            .fetch_all(self.database.readers())
+            .await?;
+        let mut events = rows
+            .into_iter()
+            .map(|(seq, record)| Ok(StoredEvent { seq, event: parse(&record)? }))
+            .collect::<Result<Vec<_>, StoreError>>()?;
+        events.reverse();
+        Ok(events)
+    }
+
+    /// Checks that no record is missing, changed or out of order; returns how many there are.
+    ///
+    /// # Errors
+    /// Names the first place that does not fit.
+    pub async fn verify(&self) -> Result<i64, StoreError> {
+        let (mut seq, mut previous) = (0, Vec::new());
+        loop {
+            let rows: Vec<(i64, String, Vec<u8>)> =
+                sqlx::query_as(PAGE).bind(seq).fetch_all(self.database.readers()).await?;
+            if rows.is_empty() {
+                return Ok(seq);
+            }
+            for (number, record, hash) in rows {
+                if number != seq + 1 || chain(&previous, &record) != hash {
+                    let what = format!("the chain breaks at record {}", seq + 1);
+                    return Err(StoreError::Row("audit_event", "hash", what));
+                }
+                seq = number;
+                previous = hash;
+            }
+        }
+    }
+}
+
+fn parse(record: &str) -> Result<AuditEvent, StoreError> {
+    serde_json::from_str(record)
+        .map_err(|e| StoreError::Row("audit_event", "record", e.to_string()))
+}
+
+fn chain(previous: &[u8], record: &str) -> Vec<u8> {
+    let mut digest = Context::new(&SHA256);
+    digest.update(previous);
+    digest.update(record.as_bytes());
+    digest.finish().as_ref().to_vec()
+}
+
+const LAST: &str = "SELECT seq, hash FROM audit_event ORDER BY seq DESC LIMIT 1";
+
+const INSERT: &str = "
+    INSERT INTO audit_event
+        (seq, recorded_at, nhs_number, actor, organisation, interaction, outcome, record, hash)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+
+const READ: &str = "
+    SELECT seq, record FROM audit_event
+    WHERE ($1 IS NULL OR nhs_number = $1)
+      AND ($2 IS NULL OR actor = $2)
+      AND ($3 IS NULL OR organisation = $3)
+      AND ($4 IS NULL OR outcome = $4)
+      AND ($5 IS NULL OR recorded_at >= $5)
+      AND ($6 IS NULL OR recorded_at < $6)
+    ORDER BY seq DESC LIMIT $7";
+
+const PAGE: &str =
+    "SELECT seq, record, hash FROM audit_event WHERE seq > $1 ORDER BY seq LIMIT 1000";
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn records_are_chained_and_filtered() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = AuditLog::new(Database::open(&folder.path().join("a.db")).await.unwrap());
+        let subject: NhsNumber = "9990001006".parse().unwrap();
+
+        for n in 0..5u8 {
+            let now = Timestamp::from_second(1_800_000_000 + i64::from(n)).unwrap();
+            let mut event = AuditEvent::incoming(Uuid::from_u128(n.into()), now, "test", "soap");
+            event.subject = (n % 2 == 0).then_some(subject);
+            log.append(event).await.unwrap();
+        }
+
+        assert_eq!(log.verify().await.unwrap(), 5);
+        let about = AuditFilter { subject: Some(subject), ..AuditFilter::default() };
+        let found: Vec<i64> = log.read(&about).await.unwrap().iter().map(|e| e.seq).collect();
+        assert_eq!(found, [1, 3, 5]);
+        let newest = AuditFilter { limit: Some(2), ..AuditFilter::default() };
+        let found: Vec<i64> = log.read(&newest).await.unwrap().iter().map(|e| e.seq).collect();
+        assert_eq!(found, [4, 5]);
+    }
+}
