@@ -70,9 +70,12 @@ pub fn demo_accounts() -> Vec<Account> {
         social_worker.with_role(COUNCIL, "R8014", "Social Worker Access Role", &CARE).selected(),
         privacy_officer.with_role(HOSPITAL, "R0001", "Privacy Officer", &PRIVACY).selected(),
         clerk.with_role(HOSPITAL, "R8010", "Clerical Access Role", &[]).selected(),
-        two_roles
-            .with_role(HOSPITAL, "R8000", CLINICIAN, &CARE)
-            .with_role(SURGERY, "R0270", "Salaried General Practitioner", &CARE),
+        two_roles.with_role(HOSPITAL, "R8000", CLINICIAN, &CARE).with_role(
+            SURGERY,
+            "R0270",
+            "Salaried General Practitioner",
+            &CARE,
+        ),
     ]
 }
 
@@ -97,7 +100,7 @@ impl Account {
         role_name: &str,
         activities: &[(&str, &str)],
     ) -> Self {
-        let stem = self.user_id.trim_end_matches("00").to_owned();
+        let stem = &self.user_id[..10];
         let number = self.roles.len() + 1;
         self.organisations.push((org_code.to_owned(), org_name.to_owned()));
         self.roles.push(Role {

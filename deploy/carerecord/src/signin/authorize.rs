@@ -241,7 +241,8 @@ impl From<&super::Account> for AccountView {
     fn from(account: &super::Account) -> Self {
         let roles = account.roles.iter().map(|role| {
             let name = role.role_name.rsplit(':').next().unwrap_or_default().trim_matches('"');
-            let organisation = account.organisations.iter().find(|(code, _)| *code == role.org_code);
+            let organisation =
+                account.organisations.iter().find(|(code, _)| *code == role.org_code);
             let organisation = organisation.map_or(role.org_code.as_str(), |(_, name)| name);
             format!("{name}, {organisation} ({})", role.org_code)
         });

@@ -60,8 +60,8 @@ fn answer(provider: &Arc<Provider>, request: Option<LogoutRequest>) -> Response 
     };
     let client_id = client_id.or(hint.as_ref().map(|hint| hint.aud.as_str()));
     let client = client_id.and_then(|id| provider.client(id));
-    let registered =
-        client.and_then(|client| client.post_logout_redirect_uris.iter().find(|uri| *uri == target));
+    let registered = client
+        .and_then(|client| client.post_logout_redirect_uris.iter().find(|uri| *uri == target));
     match registered.map(|uri| Url::parse(uri)) {
         Some(Ok(mut url)) => {
             if let Some(state) = present(request.state.as_ref()) {

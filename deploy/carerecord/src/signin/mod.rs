@@ -9,6 +9,7 @@
 
 mod accounts;
 mod authorize;
+mod claims;
 mod keys;
 mod logout;
 mod memory;
@@ -18,6 +19,7 @@ mod userinfo;
 #[cfg(test)]
 mod tests;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -26,11 +28,15 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use carerecord_service::{Clock, IdSource, ListenerConfig, Secret};
+use carerecord_service::{
+    Clock, IdSource, Lifecycle, Listener, ListenerConfig, ListenerError, Secret,
+};
 use serde_json::{Value, json};
 use url::Url;
 
-pub use accounts::{Account, Role, demo_accounts};
+pub use accounts::Account;
+#[cfg_attr(not(test), expect(unused_imports, reason = "`carerecord demo` will use it"))]
+pub use accounts::demo_accounts;
 pub use keys::KeyError;
 
 use keys::SigningKey;
@@ -91,6 +97,9 @@ pub enum SignInError {
     /// The signing key.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// The listener.
+    #[error(transparent)]
+    Listener(#[from] ListenerError),
     /// An address to send browsers to is not an absolute http or https URL without fragment.
     #[error("client {client_id} has a redirect address that is not an http or https URL")]
     RedirectUri {
@@ -103,6 +112,23 @@ pub enum SignInError {
         /// The client.
         client_id: String,
     },
+}
+
+/// Binds the listener of the configuration and serves the provider there until the process drains.
+/// Returns the bound address.
+///
+/// # Errors
+/// As [`router`], and when the address cannot be bound.
+pub async fn start(
+    config: SignInConfig,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn IdSource>,
+    lifecycle: &Lifecycle,
+) -> Result<SocketAddr, SignInError> {
+    let listener = Listener::bind(config.listen.clone()).await?;
+    let address = listener.address();
+    listener.serve("signin", router(config, clock, ids.clone())?, ids, lifecycle);
+    Ok(address)
 }
 
 /// The routes of the provider, to be served at the root of the issuer.

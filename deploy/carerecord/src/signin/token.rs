@@ -12,9 +12,10 @@ use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::claims::{access_claims, api_claims, id_claims};
 use super::keys::TokenKind;
 use super::memory::{Grant, RefreshToken};
-use super::{Account, Client, ClientKind, Provider, SharedProvider, present};
+use super::{Client, ClientKind, Provider, SharedProvider, present};
 
 /// A token request as it came. RFC 6749, 4.1.3, 4.4.2 and 6; RFC 7636, 4.5.
 #[derive(Deserialize)]
@@ -115,7 +116,8 @@ fn authenticate<'a>(
         None => (in_form.map(str::to_owned), secret_in_form.map(str::to_owned)),
         Some(_) if secret_in_form.is_some() => return Err(TokenError::InvalidRequest),
         Some(value) => {
-            let (id, secret) = value.to_str().ok().and_then(basic).ok_or(TokenError::InvalidClient)?;
+            let (id, secret) =
+                value.to_str().ok().and_then(basic).ok_or(TokenError::InvalidClient)?;
             if in_form.is_some_and(|in_form| in_form != id) {
                 return Err(TokenError::InvalidRequest);
             }
@@ -222,9 +224,8 @@ fn client_credentials(
 
 fn issue(provider: &Arc<Provider>, grant: Grant) -> Result<Json<Value>, TokenError> {
     let account = provider.account(&grant.user_id).ok_or(TokenError::InvalidGrant)?;
-    let sign = |kind, claims: &Value| {
-        provider.key.sign(kind, claims).map_err(|_| TokenError::Signing)
-    };
+    let sign =
+        |kind, claims: &Value| provider.key.sign(kind, claims).map_err(|_| TokenError::Signing);
     let access_token = sign(TokenKind::Access, &access_claims(provider, &grant, account))?;
     let id_token = sign(TokenKind::Id, &id_claims(provider, &grant, account, &access_token))?;
     let refresh_token = provider.unguessable();
@@ -239,65 +240,6 @@ fn issue(provider: &Arc<Provider>, grant: Grant) -> Result<Json<Value>, TokenErr
         "id_token": id_token,
         "refresh_token": refresh_token,
     })))
-}
-
-/// The claims that every access token has. RFC 9068, 2.2.
-fn api_claims(provider: &Provider, subject: &str, client_id: &str, scope: &str) -> Value {
-    let now = provider.now();
-    json!({
-        "iss": provider.issuer,
-        "sub": subject,
-        "aud": provider.config.api_audience,
-        "client_id": client_id,
-        "scope": scope,
-        "jti": provider.ids.random().to_string(),
-        "iat": now,
-        "nbf": now,
-        "exp": now + i64::from(provider.config.access_token_seconds),
-    })
-}
-
-/// What the API has to know of the person: it cannot ask, and decides by these.
-fn access_claims(provider: &Provider, grant: &Grant, account: &Account) -> Value {
-    let mut claims = api_claims(provider, &account.user_id, &grant.client_id, &grant.scope);
-    claims["name"] = json!(account.listed_name());
-    claims["sid"] = json!(grant.sid);
-    claims["auth_time"] = json!(grant.auth_time);
-    claims["acr"] = json!(ACR);
-    claims["authentication_assurance_level"] = json!(ASSURANCE);
-    claims["nhsid_useruid"] = json!(account.user_id);
-    claims["nhsid_nrbac_roles"] = json!(account.roles);
-    if let Some(role) = &account.selected_role {
-        claims["selected_roleid"] = json!(role);
-    }
-    claims
-}
-
-/// OpenID Connect Core 1.0, 2, in the shape of CIS2.
-fn id_claims(provider: &Provider, grant: &Grant, account: &Account, access_token: &str) -> Value {
-    let now = provider.now();
-    let hash = digest(&SHA256, access_token.as_bytes());
-    let mut claims = json!({
-        "iss": provider.issuer,
-        "sub": account.user_id,
-        "aud": grant.client_id,
-        "iat": now,
-        "exp": now + i64::from(provider.config.access_token_seconds),
-        "auth_time": grant.auth_time,
-        "sid": grant.sid,
-        "acr": ACR,
-        "amr": AMR,
-        "id_assurance_level": ASSURANCE,
-        "authentication_assurance_level": ASSURANCE,
-        "at_hash": BASE64_URL_SAFE_NO_PAD.encode(&hash.as_ref()[..16]),
-    });
-    if let Some(nonce) = &grant.nonce {
-        claims["nonce"] = json!(nonce);
-    }
-    if let Some(role) = &account.selected_role {
-        claims["selected_roleid"] = json!(role);
-    }
-    claims
 }
 
 /// Reads `Basic` credentials, whose parts are form-encoded. RFC 6749, 2.3.1.
@@ -333,11 +275,6 @@ fn equal(expected: &str, given: &str) -> bool {
     verify_slices_are_equal(expected.as_bytes(), given.as_bytes()).is_ok()
 }
 
-/// The demo stands in for a sign-in with a smartcard or a passkey ...
-const ACR: &str = "AAL3_ANY";
-const ASSURANCE: &str = "3";
-/// ... and says here that there was none.
-const AMR: [&str; 1] = ["DEMONSTRATION"];
 const SESSION_SECONDS: i64 = 10 * 60 * 60;
 
 #[cfg(test)]
