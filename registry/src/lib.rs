@@ -1,1 +1,19 @@
-//! To be filled.
+//! The Document Registry: takes document sets (ITI-42), answers stored queries (ITI-18), keeps the
+//! patient index, and what patients have said about sharing.
+
+mod config;
+mod local;
+mod message;
+mod peer;
+mod router;
+mod service;
+mod soap;
+mod store;
+mod validate;
+
+pub use config::{RegistryConfig, UnknownPatients};
+pub use local::LocalRegistry;
+pub use message::{ConsentQuestion, ConsentUpdate, PatientQuestion};
+pub use router::router;
+pub use service::{Registry, RegistryError};
+pub use store::Store;

@@ -10,6 +10,8 @@ pub mod config;
 pub mod layers;
 pub mod telemetry;
 
+pub mod audit_trail;
+
 mod lifecycle;
 mod listener;
 mod metrics;
@@ -19,6 +21,7 @@ mod stall;
 pub use carerecord_model::{Clock, IdSource, RandomIds, SystemClock};
 
 pub use crate::admin::ReadinessChecks;
+pub use crate::audit_trail::{AuditDraft, AuditTrail};
 pub use crate::config::{ConfigError, Secret, SecretFile};
 pub use crate::lifecycle::{Lifecycle, Stopped};
 pub use crate::listener::{Listener, ListenerConfig, ListenerError};

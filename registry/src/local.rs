@@ -1,0 +1,93 @@
+use async_trait::async_trait;
+use carerecord_access::{
+    Caller, ConsentRecord, ConsentRecords, ConsentStore, ConsentStoreError, FactsUnavailable,
+};
+use carerecord_audit::AuditEvent;
+use carerecord_model::{
+    DocumentRegistry, FoundObjects, NhsNumber, Patient, PatientDirectory, PortError, Registered,
+    StoredQuery, Submission,
+};
+use carerecord_service::AuditDraft;
+use uuid::Uuid;
+
+use crate::{Registry, RegistryError};
+
+/// The registry as another role of the same process sees it: the same service method, the same
+/// decision, bound to the system that the other role is.
+#[derive(Clone)]
+pub struct LocalRegistry {
+    registry: Registry,
+    caller: Caller,
+    draft: fn(&Caller) -> AuditEvent,
+}
+
+impl LocalRegistry {
+    /// Binds the registry to a caller. `draft` makes the audit record of a write.
+    pub fn new(registry: Registry, caller: Caller, draft: fn(&Caller) -> AuditEvent) -> Self {
+        Self { registry, caller, draft }
+    }
+
+    fn audit(&self) -> AuditDraft {
+        let draft = AuditDraft::detached((self.draft)(&self.caller));
+        draft.caller(&self.caller);
+        draft
+    }
+}
+
+#[async_trait]
+impl DocumentRegistry for LocalRegistry {
+    async fn register_document_set(&self, submission: Submission) -> Result<Registered, PortError> {
+        let draft = self.audit();
+        let done = self.registry.register_document_set(&self.caller, submission, &draft).await;
+        done.map_err(port_error)
+    }
+
+    async fn stored_query(&self, query: &StoredQuery) -> Result<FoundObjects, PortError> {
+        let draft = self.audit();
+        let found = self.registry.stored_query(&self.caller, query, true, &draft).await;
+        found.map(carerecord_access::Released::into_value).map_err(port_error)
+    }
+}
+
+#[async_trait]
+impl PatientDirectory for LocalRegistry {
+    async fn patient(&self, number: NhsNumber) -> Result<Option<Patient>, PortError> {
+        let found = self.registry.patient(&self.caller, number).await;
+        found.map(carerecord_access::Released::into_value).map_err(port_error)
+    }
+}
+
+#[async_trait]
+impl ConsentRecords for LocalRegistry {
+    async fn consent_records(
+        &self,
+        patient: NhsNumber,
+    ) -> Result<Vec<ConsentRecord>, FactsUnavailable> {
+        let found = self.registry.consent_of(&self.caller, patient).await;
+        found
+            .map(carerecord_access::Released::into_value)
+            .map_err(|e| FactsUnavailable(e.to_string()))
+    }
+}
+
+#[async_trait]
+impl ConsentStore for LocalRegistry {
+    async fn put_consent(&self, record: ConsentRecord) -> Result<(), ConsentStoreError> {
+        self.registry.put_consent(&self.caller, record).await
+    }
+
+    async fn consent(&self, id: Uuid) -> Result<ConsentRecord, ConsentStoreError> {
+        let found = self.registry.consent_by_id(&self.caller, id).await;
+        let found = found.map_err(|e| FactsUnavailable(e.to_string()))?;
+        found.into_value().ok_or(ConsentStoreError::NotFound)
+    }
+}
+
+fn port_error(error: RegistryError) -> PortError {
+    match error {
+        RegistryError::Store(e) => PortError::Unavailable(e.to_string()),
+        RegistryError::Transaction(_) | RegistryError::Refused(_) => {
+            PortError::Transaction(error.into_transaction_error())
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! What other roles of this deployment ask over HTTP beside XDS. JSON in bodies, so that no patient
+//! is named in a URL. Only systems with the right `delegate` are answered.
+
+use carerecord_access::ConsentRecord;
+use carerecord_model::{NhsNumber, Patient};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// `POST /peer/consent`: what has a patient said, or one record by id.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ConsentQuestion {
+    /// Every record of a patient.
+    Patient(NhsNumber),
+    /// One record.
+    Id(Uuid),
+}
+
+/// `POST /peer/consent/update`: store a new version.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ConsentUpdate {
+    /// The version to store.
+    pub record: ConsentRecord,
+}
+
+/// `POST /peer/patient`: look a person up; or put one into the index.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PatientQuestion {
+    /// The person with this number.
+    Number(NhsNumber),
+    /// Put this person into the index, or renew what it has.
+    Put(Box<Patient>),
+}

@@ -1,0 +1,80 @@
+//! The answers to the other roles of this deployment. See `message.rs`.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use carerecord_access::{ConsentRecord, ConsentStoreError, Right};
+use carerecord_model::Patient;
+use carerecord_service::AuditDraft;
+
+use crate::router::Door;
+use crate::{ConsentQuestion, ConsentUpdate, PatientQuestion, RegistryError};
+
+pub(crate) async fn consent(
+    State(door): State<Door>,
+    draft: AuditDraft,
+    Json(question): Json<ConsentQuestion>,
+) -> Result<Json<Vec<ConsentRecord>>, StatusCode> {
+    enter(&door, &draft, "consent facts")?;
+    match question {
+        ConsentQuestion::Patient(number) => {
+            draft.fill(|event| event.subject = Some(number));
+            let found = door.registry.consent_of(&door.caller, number).await.map_err(status)?;
+            Ok(Json(found.into_value()))
+        }
+        ConsentQuestion::Id(id) => {
+            let found = door.registry.consent_by_id(&door.caller, id).await.map_err(status)?;
+            Ok(Json(found.into_value().into_iter().collect()))
+        }
+    }
+}
+
+pub(crate) async fn update_consent(
+    State(door): State<Door>,
+    draft: AuditDraft,
+    Json(update): Json<ConsentUpdate>,
+) -> Result<StatusCode, StatusCode> {
+    enter(&door, &draft, "consent update")?;
+    draft.fill(|event| event.subject = Some(update.record.patient));
+    match door.registry.put_consent(&door.caller, update.record).await {
+        Ok(()) => Ok(StatusCode::NO_CONTENT),
+        Err(ConsentStoreError::Conflict) => Err(StatusCode::CONFLICT),
+        Err(ConsentStoreError::NotFound) => Err(StatusCode::NOT_FOUND),
+        Err(ConsentStoreError::Unavailable(_)) => Err(StatusCode::SERVICE_UNAVAILABLE),
+    }
+}
+
+pub(crate) async fn patient(
+    State(door): State<Door>,
+    draft: AuditDraft,
+    Json(question): Json<PatientQuestion>,
+) -> Result<Json<Option<Patient>>, StatusCode> {
+    enter(&door, &draft, "patient index")?;
+    match question {
+        PatientQuestion::Number(number) => {
+            draft.fill(|event| event.subject = Some(number));
+            let found = door.registry.patient(&door.caller, number).await.map_err(status)?;
+            Ok(Json(found.into_value()))
+        }
+        PatientQuestion::Put(person) => {
+            draft.fill(|event| event.subject = Some(person.nhs_number));
+            door.registry.put_patient(&door.caller, *person).await.map_err(status)?;
+            Ok(Json(None))
+        }
+    }
+}
+
+/// Only roles of this deployment come in here.
+fn enter(door: &Door, draft: &AuditDraft, interaction: &str) -> Result<(), StatusCode> {
+    draft.caller(&door.caller);
+    draft.fill(|event| interaction.clone_into(&mut event.interaction));
+    if door.caller.has_right(Right::Delegate) { Ok(()) } else { Err(StatusCode::FORBIDDEN) }
+}
+
+fn status(error: RegistryError) -> StatusCode {
+    match error {
+        RegistryError::Refused(_) => StatusCode::FORBIDDEN,
+        RegistryError::Transaction(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        RegistryError::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}

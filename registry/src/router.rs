@@ -1,0 +1,37 @@
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::post;
+use carerecord_access::Caller;
+use carerecord_model::IdSource;
+use carerecord_service::AuditTrail;
+use std::sync::Arc;
+
+use crate::{Registry, peer, soap};
+
+/// Every route of the registry. `caller` is who comes in by this listener.
+pub fn router(
+    registry: Registry,
+    caller: Caller,
+    ids: Arc<dyn IdSource>,
+    trail: AuditTrail,
+) -> Router {
+    let state = Door { registry, caller, ids };
+    Router::new()
+        .route("/xds/registry", post(soap::registry))
+        .route("/peer/consent", post(peer::consent))
+        .route("/peer/consent/update", post(peer::update_consent))
+        .route("/peer/patient", post(peer::patient))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .with_state(state)
+        .layer(axum::middleware::from_fn_with_state(trail, carerecord_service::audit_trail::record))
+}
+
+/// What the handlers of one listener need.
+#[derive(Clone)]
+pub(crate) struct Door {
+    pub registry: Registry,
+    pub caller: Caller,
+    pub ids: Arc<dyn IdSource>,
+}
+
+const MAX_BODY: usize = 16 << 20;

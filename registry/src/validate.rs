@@ -1,0 +1,201 @@
+//! The rules of registration that need nothing but the submission. ITI TF-2: 3.42.4.1.3.
+
+use std::collections::{HashMap, HashSet};
+
+use carerecord_model::{
+    Association, AssociationType, DocumentEntry, DocumentEntryType, ErrorCode, NumberPolicy,
+    ObjectId, RegistryError, RegistryErrors, Submission, SubmissionObjects, SubmissionSetStatus,
+};
+
+/// Every problem found; empty when there is none.
+pub(crate) fn submission(s: &Submission, policy: NumberPolicy) -> RegistryErrors {
+    let mut errors = RegistryErrors::new();
+    for entry in &s.document_entries {
+        check_entry(entry, &mut errors);
+    }
+    check_ids(s, &mut errors);
+    check_patient(s, policy, &mut errors);
+    check_unique_ids(s, &mut errors);
+    check_membership(s, &mut errors);
+    for association in &s.associations {
+        check_association(s, association, &mut errors);
+    }
+    errors
+}
+
+fn check_entry(e: &DocumentEntry, errors: &mut RegistryErrors) {
+    let id = e.entry_uuid.to_string();
+    let mut bad = |attribute: &str, what: &str| {
+        errors.push(metadata(format!("{id}: {attribute} {what}")).at(id.clone()));
+    };
+    if e.entry_type == DocumentEntryType::OnDemand {
+        bad("objectType", "is on-demand, which this transaction does not register");
+    }
+    let required = [
+        ("creationTime", e.creation_time.is_some()),
+        ("hash", e.hash.is_some()),
+        ("size", e.size.is_some()),
+        ("repositoryUniqueId", e.repository_unique_id.is_some()),
+        ("sourcePatientId", e.source_patient_id.is_some()),
+    ];
+    for (attribute, _) in required.iter().filter(|(_, there)| !there) {
+        bad(attribute, "is missing");
+    }
+    if e.source_patient_id.as_ref().is_some_and(|id| carerecord_model::Cx::parse(id).is_err()) {
+        bad("sourcePatientId", "is not of the form ID^^^&OID&ISO");
+    }
+    if let (Some(start), Some(stop)) = (&e.service_start_time, &e.service_stop_time) {
+        let common = start.as_str().len().min(stop.as_str().len());
+        if start.as_str()[..common] > stop.as_str()[..common] {
+            bad("serviceStopTime", "is before serviceStartTime");
+        }
+    }
+    if e.logical_id.is_some_and(|lid| e.uuid().is_none_or(|u| u.uuid() != lid.uuid())) {
+        bad("lid", "of a first version must be the entry's own id");
+    }
+}
+
+fn check_ids(s: &Submission, errors: &mut RegistryErrors) {
+    let mut seen = HashSet::new();
+    for id in ids(s) {
+        if !seen.insert(id) {
+            errors.push(metadata(format!("{id}: id is there twice")));
+        }
+    }
+}
+
+fn check_patient(s: &Submission, policy: NumberPolicy, errors: &mut RegistryErrors) {
+    let set = &s.submission_set.patient_id;
+    let others = s
+        .document_entries
+        .iter()
+        .map(|e| (&e.entry_uuid, &e.patient_id))
+        .chain(s.folders.iter().map(|f| (&f.entry_uuid, &f.patient_id)));
+    for (id, patient) in others.filter(|(_, p)| *p != set) {
+        errors.push(RegistryError::error(
+            ErrorCode::XDSPatientIdDoesNotMatch,
+            format!("{id}: {} is not the SubmissionSet's {}", patient.to_cx(), set.to_cx()),
+        ));
+    }
+    let valid = set.nhs_number().is_some_and(|n| n.permitted(policy).is_ok());
+    if !valid {
+        errors.push(RegistryError::error(
+            ErrorCode::XDSUnknownPatientId,
+            format!("{} is not an NHS Number that this registry takes", set.to_cx()),
+        ));
+    }
+}
+
+fn check_unique_ids(s: &Submission, errors: &mut RegistryErrors) {
+    let mut seen: HashMap<&str, usize> = HashMap::new();
+    let all = s
+        .document_entries
+        .iter()
+        .map(|e| e.unique_id.as_str())
+        .chain(s.folders.iter().map(|f| f.unique_id.as_str()))
+        .chain([s.submission_set.unique_id.as_str()]);
+    for id in all {
+        *seen.entry(id).or_default() += 1;
+    }
+    for (id, _) in seen.into_iter().filter(|(_, n)| *n > 1) {
+        errors.push(RegistryError::error(
+            ErrorCode::XDSRegistryDuplicateUniqueIdInMessage,
+            format!("the uniqueId {id} is on more than one object"),
+        ));
+    }
+}
+
+/// Every new object belongs to the set by exactly one HasMember.
+fn check_membership(s: &Submission, errors: &mut RegistryErrors) {
+    let set = &s.submission_set.entry_uuid;
+    let from_set = |target: &ObjectId| {
+        let mut all = s.associations.iter();
+        all.by_ref().filter(|a| is_member(a) && a.source == *set && a.target == *target).count()
+    };
+    if !s.associations.iter().any(|a| is_member(a) && a.source == *set) {
+        errors.push(metadata(format!("{set}: the SubmissionSet has no member")));
+    }
+    let objects = s
+        .document_entries
+        .iter()
+        .map(|e| &e.entry_uuid)
+        .chain(s.folders.iter().map(|f| &f.entry_uuid));
+    for id in objects {
+        let n = from_set(id);
+        if n != 1 {
+            errors.push(
+                metadata(format!("{id}: has {n} HasMember from the SubmissionSet, not one"))
+                    .at(id.to_string()),
+            );
+        }
+    }
+    for a in s.associations.iter().filter(|a| is_member(a) && a.source != *set) {
+        if from_set(&a.entry_uuid) != 1 {
+            let id = &a.entry_uuid;
+            errors.push(metadata(format!(
+                "{id}: a document's membership in a folder needs one HasMember from the set"
+            )));
+        }
+    }
+}
+
+fn check_association(s: &Submission, a: &Association, errors: &mut RegistryErrors) {
+    let id = &a.entry_uuid;
+    for end in [&a.source, &a.target] {
+        if s.object(end).is_none() && end.uuid().is_none() {
+            errors.push(unresolved(end));
+        }
+    }
+    let source = s.object(&a.source);
+    match (a.association_type, source) {
+        (AssociationType::HasMember, Some(SubmissionObjects::SubmissionSet(_))) => {
+            check_set_member(s, a, errors);
+        }
+        (AssociationType::HasMember, Some(SubmissionObjects::Folder(_)) | None) => {}
+        (AssociationType::HasMember, Some(_)) => {
+            errors.push(metadata(format!("{id}: HasMember from a document or association")));
+        }
+        (_, Some(SubmissionObjects::DocumentEntry(_))) => {}
+        (_, None) => errors.push(unresolved(&a.source)),
+        (_, Some(_)) => {
+            errors.push(metadata(format!("{id}: a relationship must come from a document")));
+        }
+    }
+}
+
+fn check_set_member(s: &Submission, a: &Association, errors: &mut RegistryErrors) {
+    let id = &a.entry_uuid;
+    let expected = match s.object(&a.target) {
+        Some(SubmissionObjects::DocumentEntry(_)) => SubmissionSetStatus::Original,
+        // A document registered before, by reference; the store looks whether it is one.
+        None if a.target.uuid().is_some() => SubmissionSetStatus::Reference,
+        Some(SubmissionObjects::SubmissionSet(_)) => {
+            errors.push(metadata(format!("{id}: a SubmissionSet cannot contain itself")));
+            return;
+        }
+        Some(SubmissionObjects::Folder(_) | SubmissionObjects::Association(_)) | None => return,
+    };
+    if a.submission_set_status != Some(expected) {
+        errors.push(metadata(format!("{id}: SubmissionSetStatus must be {}", expected.as_str())));
+    }
+}
+
+fn is_member(a: &Association) -> bool {
+    a.association_type == AssociationType::HasMember
+}
+
+fn ids(s: &Submission) -> impl Iterator<Item = &ObjectId> {
+    std::iter::once(&s.submission_set.entry_uuid)
+        .chain(s.document_entries.iter().map(|e| &e.entry_uuid))
+        .chain(s.folders.iter().map(|f| &f.entry_uuid))
+        .chain(s.associations.iter().map(|a| &a.entry_uuid))
+}
+
+pub(crate) fn metadata(context: String) -> RegistryError {
+    RegistryError::error(ErrorCode::XDSRegistryMetadataError, context)
+}
+
+pub(crate) fn unresolved(id: &ObjectId) -> RegistryError {
+    let what = format!("{id} is neither in the request nor in the registry");
+    RegistryError::error(ErrorCode::UnresolvedReferenceException, what)
+}

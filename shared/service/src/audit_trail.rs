@@ -1,0 +1,162 @@
+//! The audit record of every message of a listener.
+//!
+//! The layer makes a draft, the handler fills in what it learns, and the record is durable before
+//! the answer leaves: without it, the answer is a refusal. A write commits the record with itself
+//! and says so; the layer then adds nothing.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use carerecord_access::{Caller, Decision};
+use carerecord_audit::{AuditEvent, AuditLog, AuditOutcome};
+use carerecord_model::{Clock, IdSource};
+use http::request::Parts;
+use http::{HeaderName, StatusCode, header};
+
+use crate::RequestId;
+
+/// Where the records of one listener go.
+#[derive(Clone)]
+pub struct AuditTrail {
+    /// The log.
+    pub log: AuditLog,
+    /// Which role of which process records.
+    pub recorder: Arc<str>,
+    /// `soap`, `fhir`, `web`, `http`; a handler may say better.
+    pub transport: &'static str,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Ids of records.
+    pub ids: Arc<dyn IdSource>,
+    /// Paths below this prefix are static files of our own, the same for everybody: no record.
+    pub static_prefix: Option<&'static str>,
+}
+
+/// The record of the current message, to be filled in. Clones are the same record.
+#[derive(Clone)]
+pub struct AuditDraft(Arc<Mutex<Draft>>);
+
+struct Draft {
+    event: AuditEvent,
+    started: Instant,
+    recorded: bool,
+    outcome: Option<AuditOutcome>,
+}
+
+impl AuditDraft {
+    /// A draft outside a listener, for jobs and tests.
+    pub fn detached(event: AuditEvent) -> Self {
+        let draft = Draft { event, started: Instant::now(), recorded: false, outcome: None };
+        Self(Arc::new(Mutex::new(draft)))
+    }
+
+    /// Fills in what is known.
+    pub fn fill(&self, fill: impl FnOnce(&mut AuditEvent)) {
+        fill(&mut self.lock().event);
+    }
+
+    /// Notes who asked.
+    pub fn caller(&self, caller: &Caller) {
+        self.fill(|event| event.actor = Some(caller.into()));
+    }
+
+    /// Notes what was decided.
+    pub fn decision(&self, decision: &Decision) {
+        self.fill(|event| event.decision = Some(decision.into()));
+    }
+
+    /// Notes how it ended, where the HTTP status does not tell: XDS failures travel as 200.
+    pub fn outcome(&self, outcome: AuditOutcome) {
+        let mut draft = self.lock();
+        draft.outcome = Some(outcome);
+        draft.event.outcome = outcome;
+    }
+
+    /// The record for a write to commit with itself. The layer adds none then.
+    pub fn to_commit(&self, outcome: AuditOutcome) -> AuditEvent {
+        let draft = self.lock();
+        let mut event = draft.event.clone();
+        event.outcome = outcome;
+        event.status = StatusCode::OK.as_u16();
+        event.duration_ms = draft.started.elapsed().as_millis() as u64;
+        event
+    }
+
+    /// Says that the record has been committed.
+    pub fn committed(&self) {
+        self.lock().recorded = true;
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Draft> {
+        // A panic while holding the lock leaves plain data: still the best record there is.
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for AuditDraft {
+    type Rejection = StatusCode;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, StatusCode> {
+        // A route without the layer must not answer.
+        parts.extensions.get::<Self>().cloned().ok_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}
+
+/// The layer: `axum::middleware::from_fn_with_state(trail, audit_trail::record)`.
+pub async fn record(State(trail): State<AuditTrail>, mut request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    if trail.static_prefix.is_some_and(|prefix| path.starts_with(prefix)) {
+        return next.run(request).await;
+    }
+    let draft = AuditDraft::detached(begin(&trail, &request));
+    request.extensions_mut().insert(draft.clone());
+
+    let response = next.run(request).await;
+
+    let event = finish(&trail, &draft, response.status());
+    let Some(event) = event else { return response };
+    match trail.log.append(event).await {
+        Ok(()) => response,
+        Err(error) => {
+            tracing::error!(%error, "an answer is held back: its audit record could not be stored");
+            let text = "The service cannot record accesses just now, so it answers nothing.";
+            (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "5")], text).into_response()
+        }
+    }
+}
+
+fn begin(trail: &AuditTrail, request: &Request) -> AuditEvent {
+    let id = trail.ids.ordered();
+    let mut event = AuditEvent::incoming(id, trail.clock.now(), &trail.recorder, trail.transport);
+    let route = request.extensions().get::<MatchedPath>().map_or("(no route)", |m| m.as_str());
+    event.request = format!("{} {route}", request.method());
+    event.peer =
+        request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.to_string());
+    event.request_id = request.extensions().get::<RequestId>().map(|id| id.0.to_string());
+    let length = request.headers().get(header::CONTENT_LENGTH);
+    event.request_bytes = length.and_then(|v| v.to_str().ok()?.parse().ok());
+    let purpose = request.headers().get(PURPOSE).and_then(|v| v.to_str().ok());
+    event.purpose = purpose.map(str::to_owned);
+    event
+}
+
+/// The record as it is to be stored; `None` when a write has stored it already.
+fn finish(trail: &AuditTrail, draft: &AuditDraft, status: StatusCode) -> Option<AuditEvent> {
+    let draft = draft.lock();
+    if draft.recorded {
+        return None;
+    }
+    let mut event = draft.event.clone();
+    event.status = status.as_u16();
+    event.outcome = draft.outcome.unwrap_or_else(|| AuditOutcome::of_status(event.status));
+    event.recorded_at = trail.clock.now();
+    event.duration_ms = draft.started.elapsed().as_millis() as u64;
+    Some(event)
+}
+
+/// The header by which a client says what the record is opened for.
+pub const PURPOSE: HeaderName = HeaderName::from_static("x-purpose-of-use");
