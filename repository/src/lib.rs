@@ -1,1 +1,20 @@
-//! To be filled.
+//! A repository node: takes documents (ITI-41), keeps the bytes, registers the metadata, and gives
+//! the bytes back (ITI-43) to those whom the decision lets have them.
+
+mod config;
+mod content;
+mod index;
+mod iti41;
+mod iti43;
+mod local;
+mod objects;
+mod router;
+mod service;
+mod soap;
+mod sweep;
+
+pub use config::RepositoryConfig;
+pub use local::LocalRepository;
+pub use objects::Objects;
+pub use router::router;
+pub use service::{Repository, RepositoryParts};

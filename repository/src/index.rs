@@ -1,0 +1,168 @@
+//! What a node holds: from uniqueId to object, with the entry as it was registered.
+
+use carerecord_model::{DocumentEntry, MimeType, UniqueId};
+use carerecord_storage::{Database, StoreError};
+use jiff::Timestamp;
+
+use crate::objects::StoredObject;
+
+/// A document that the node holds.
+#[derive(Clone, Debug)]
+pub(crate) struct Holding {
+    pub unique_id: UniqueId,
+    pub object: StoredObject,
+    pub mime_type: MimeType,
+    pub registered: bool,
+    pub entry: DocumentEntry,
+}
+
+/// The node's table.
+#[derive(Clone, Debug)]
+pub(crate) struct Index {
+    database: Database,
+}
+
+impl Index {
+    pub(crate) fn new(database: Database) -> Self {
+        Self { database }
+    }
+
+    pub(crate) fn database(&self) -> &Database {
+        &self.database
+    }
+
+    pub(crate) async fn find(&self, id: &UniqueId) -> Result<Option<Holding>, StoreError> {
+        let row: Option<Row> =
+            sqlx::query_as(FIND).bind(id.as_str()).fetch_optional(self.database.readers()).await?;
+        row.map(Row::into_holding).transpose()
+    }
+
+    /// Notes documents whose bytes are stored, before the registry is asked.
+    pub(crate) async fn add_pending(
+        &self,
+        holdings: Vec<Holding>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.database
+            .write(move |c| {
+                Box::pin(async move {
+                    for holding in &holdings {
+                        insert(c, holding, now).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// Notes that the registry has taken these documents.
+    pub(crate) async fn set_registered(&self, ids: Vec<UniqueId>) -> Result<(), StoreError> {
+        self.each(ids, "UPDATE stored_document SET registered = 1 WHERE unique_id = $1").await
+    }
+
+    /// Forgets documents that the registry has refused.
+    pub(crate) async fn forget_pending(&self, ids: Vec<UniqueId>) -> Result<(), StoreError> {
+        self.each(ids, "DELETE FROM stored_document WHERE unique_id = $1 AND registered = 0").await
+    }
+
+    /// Documents noted before `before` of which nobody knows whether they were registered.
+    pub(crate) async fn pending(&self, before: Timestamp) -> Result<Vec<Holding>, StoreError> {
+        let rows: Vec<Row> = sqlx::query_as(PENDING)
+            .bind(before.as_millisecond())
+            .fetch_all(self.database.readers())
+            .await?;
+        rows.into_iter().map(Row::into_holding).collect()
+    }
+
+    pub(crate) async fn has_object(&self, key: &str) -> Result<bool, StoreError> {
+        let n: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM stored_document WHERE object_key = $1")
+                .bind(key)
+                .fetch_one(self.database.readers())
+                .await?;
+        Ok(n > 0)
+    }
+
+    async fn each(&self, ids: Vec<UniqueId>, sql: &'static str) -> Result<(), StoreError> {
+        self.database
+            .write(move |c| {
+                Box::pin(async move {
+                    for id in &ids {
+                        sqlx::query(sql).bind(id.as_str()).execute(&mut *c).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await
+    }
+}
+
+async fn insert(
+    c: &mut sqlx::SqliteConnection,
+    holding: &Holding,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let metadata = serde_json::to_vec(&holding.entry)
+        .map_err(|e| StoreError::Row("stored_document", "metadata", e.to_string()))?;
+    sqlx::query(INSERT)
+        .bind(holding.unique_id.as_str())
+        .bind(&holding.object.key)
+        .bind(holding.mime_type.as_str())
+        .bind(holding.object.size as i64)
+        .bind(&holding.object.sha1)
+        .bind(&holding.object.sha256)
+        .bind(now.as_millisecond())
+        .bind(metadata)
+        .execute(c)
+        .await?;
+    Ok(())
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    unique_id: String,
+    object_key: String,
+    mime_type: String,
+    size_bytes: i64,
+    sha1: String,
+    sha256: String,
+    registered: i64,
+    metadata: Vec<u8>,
+}
+
+impl Row {
+    fn into_holding(self) -> Result<Holding, StoreError> {
+        let wrong = |column: &'static str, e: &dyn std::fmt::Display| {
+            StoreError::Row("stored_document", column, e.to_string())
+        };
+        Ok(Holding {
+            unique_id: self.unique_id.parse().map_err(|e| wrong("unique_id", &e))?,
+            mime_type: self.mime_type.parse().map_err(|e| wrong("mime_type", &e))?,
+            object: StoredObject {
+                key: self.object_key,
+                size: self.size_bytes.unsigned_abs(),
+                sha1: self.sha1,
+                sha256: self.sha256,
+            },
+            registered: self.registered != 0,
+            entry: serde_json::from_slice(&self.metadata).map_err(|e| wrong("metadata", &e))?,
+        })
+    }
+}
+
+const FIND: &str = "
+    SELECT unique_id, object_key, mime_type, size_bytes, sha1, sha256, registered, metadata
+    FROM stored_document WHERE unique_id = $1";
+
+const PENDING: &str = "
+    SELECT unique_id, object_key, mime_type, size_bytes, sha1, sha256, registered, metadata
+    FROM stored_document WHERE registered = 0 AND stored_at < $1";
+
+// What is registered stays: a document's bytes never change.
+const INSERT: &str = "
+    INSERT INTO stored_document VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8)
+    ON CONFLICT (unique_id) DO UPDATE SET
+        object_key = excluded.object_key, mime_type = excluded.mime_type,
+        size_bytes = excluded.size_bytes, sha1 = excluded.sha1, sha256 = excluded.sha256,
+        stored_at = excluded.stored_at, metadata = excluded.metadata
+    WHERE registered = 0";

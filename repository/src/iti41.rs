@@ -1,0 +1,290 @@
+//! ITI-41: bytes first, then the registry, then the answer. ITI TF-2: 3.41.4.1.3.
+
+use std::collections::{HashMap, HashSet};
+
+use bytes::Bytes;
+use carerecord_access::Caller;
+use carerecord_codec::mtom::{MtomError, MtomReader, cid_of_href};
+use carerecord_codec::{ContentRef, ProvideAndRegisterDocumentSetRequest, ebrim};
+use carerecord_model::{
+    DocumentEntry, ErrorCode, PortError, Registered, RegistryError, Submission, TransactionError,
+    UniqueId,
+};
+use carerecord_service::AuditDraft;
+use futures_util::{Stream, stream};
+
+use crate::Repository;
+use crate::index::Holding;
+use crate::objects::{ObjectError, StoredObject};
+use crate::service::{index_failure, store_failure};
+
+impl Repository {
+    /// Stores and registers a submission, whose documents come as parts of `parts` or inline.
+    ///
+    /// # Errors
+    /// As the standard's table; nothing of a failed submission can be retrieved.
+    pub(crate) async fn provide_and_register<S, E>(
+        &self,
+        caller: &Caller,
+        request: ProvideAndRegisterDocumentSetRequest,
+        parts: Option<MtomReader<S>>,
+        draft: &AuditDraft,
+    ) -> Result<Registered, TransactionError>
+    where
+        S: Stream<Item = Result<Bytes, E>> + Unpin,
+        E: std::fmt::Display,
+    {
+        if let Err(refused) = self.access.may_publish(caller) {
+            draft.decision(&refused.decision);
+            draft.outcome(carerecord_audit::AuditOutcome::Refused);
+            let what = refused.decision.rule.explanation();
+            return Err(TransactionError::one(ErrorCode::XDSRepositoryError, what));
+        }
+        let mut submission = ebrim::submission(request.submit.objects)?;
+        draft.fill(|e| e.subject = submission.submission_set.patient_id.nhs_number());
+        let contents = match_documents(&submission, &request.documents)?;
+        let mut stored = match self.store(contents, parts).await {
+            Ok(stored) => stored,
+            Err((error, stored)) => {
+                self.discard(stored.into_values()).await;
+                return Err(error);
+            }
+        };
+        if let Err(error) = self.complete(&mut submission, &stored) {
+            self.discard(stored.into_values()).await;
+            return Err(error);
+        }
+        draft.fill(|event| {
+            event.documents = submission
+                .document_entries
+                .iter()
+                .map(|e| carerecord_audit::DocumentRef {
+                    id: e.unique_id.to_string(),
+                    hash: e.hash.clone(),
+                })
+                .collect();
+        });
+        self.keep_known(&submission, &mut stored).await?;
+        self.register(submission, stored).await
+    }
+
+    /// Stores the bytes of each document. On failure gives back what was stored so far.
+    async fn store<S, E>(
+        &self,
+        contents: HashMap<String, ContentRef>,
+        parts: Option<MtomReader<S>>,
+    ) -> Result<HashMap<String, StoredObject>, (TransactionError, HashMap<String, StoredObject>)>
+    where
+        S: Stream<Item = Result<Bytes, E>> + Unpin,
+        E: std::fmt::Display,
+    {
+        let mut stored = HashMap::new();
+        let mut includes: HashMap<String, Vec<String>> = HashMap::new();
+        for (id, content) in contents {
+            match content {
+                ContentRef::Inline(bytes) => {
+                    let body = stream::iter([Ok::<_, MtomError>(bytes)]);
+                    match self.put(body).await {
+                        Ok(object) => stored.insert(id, object),
+                        Err(error) => return Err((store_failure(&error), stored)),
+                    };
+                }
+                ContentRef::Include(href) => includes.entry(href).or_default().push(id),
+            }
+        }
+        if let Err(error) = self.store_parts(&mut includes, parts, &mut stored).await {
+            return Err((store_failure(&error), stored));
+        }
+        if let Some(ids) = includes.into_values().next() {
+            let what = format!("{}: the part that its Include names is not there", ids.join(", "));
+            return Err((TransactionError::one(ErrorCode::XDSMissingDocument, what), stored));
+        }
+        Ok(stored)
+    }
+
+    async fn store_parts<S, E>(
+        &self,
+        includes: &mut HashMap<String, Vec<String>>,
+        parts: Option<MtomReader<S>>,
+        stored: &mut HashMap<String, StoredObject>,
+    ) -> Result<(), ObjectError>
+    where
+        S: Stream<Item = Result<Bytes, E>> + Unpin,
+        E: std::fmt::Display,
+    {
+        let Some(mut parts) = parts else { return Ok(()) };
+        while let Some(headers) = parts.next_part().await? {
+            let Some(cid) = headers.content_id else { continue };
+            let Some(href) = includes.keys().find(|href| names(href, &cid)).cloned() else {
+                continue;
+            };
+            let ids = includes.remove(&href).unwrap_or_default();
+            let body = Box::pin(stream::unfold(&mut parts, |parts| async {
+                parts.chunk().await.transpose().map(|chunk| (chunk, parts))
+            }));
+            let object = self.put(body).await?;
+            // Two entries may name one part: each gets the same object.
+            for id in ids {
+                stored.insert(id, object.clone());
+            }
+        }
+        Ok(())
+    }
+
+    async fn put<S>(&self, body: S) -> Result<StoredObject, ObjectError>
+    where
+        S: Stream<Item = Result<Bytes, MtomError>> + Unpin,
+    {
+        self.objects.put(self.ids.random(), body, self.config.max_document_bytes).await
+    }
+
+    /// Sets what the repository sets, after checking what the source said of the bytes.
+    fn complete(
+        &self,
+        submission: &mut Submission,
+        stored: &HashMap<String, StoredObject>,
+    ) -> Result<(), TransactionError> {
+        let mut errors = Vec::new();
+        for entry in &mut submission.document_entries {
+            let id = entry.entry_uuid.to_string();
+            let Some(object) = stored.get(&id) else { continue };
+            if entry.hash.as_ref().is_some_and(|h| !h.eq_ignore_ascii_case(&object.sha1)) {
+                errors.push(mismatch(&id, "hash"));
+            }
+            if entry.size.is_some_and(|s| s != object.size) {
+                errors.push(mismatch(&id, "size"));
+            }
+            entry.repository_unique_id = Some(self.config.repository_unique_id.clone());
+            entry.hash.get_or_insert_with(|| object.sha1.clone());
+            entry.size.get_or_insert(object.size);
+        }
+        if errors.is_empty() { Ok(()) } else { Err(TransactionError(errors)) }
+    }
+
+    /// A document that is here already keeps its stored bytes; other bytes under its id are
+    /// refused.
+    async fn keep_known(
+        &self,
+        submission: &Submission,
+        stored: &mut HashMap<String, StoredObject>,
+    ) -> Result<(), TransactionError> {
+        for entry in &submission.document_entries {
+            let known = self.index.find(&entry.unique_id).await.map_err(|e| index_failure(&e))?;
+            let Some(known) = known.filter(|k| k.registered) else { continue };
+            let Some(object) = stored.get_mut(&entry.entry_uuid.to_string()) else { continue };
+            if known.object.sha256 != object.sha256 {
+                let all: Vec<StoredObject> = stored.values().cloned().collect();
+                self.discard(all.into_iter()).await;
+                let id = entry.unique_id.as_str();
+                return Err(TransactionError::one(ErrorCode::XDSNonIdenticalHash, id));
+            }
+            let spare = std::mem::replace(object, known.object);
+            self.discard(std::iter::once(spare)).await;
+        }
+        Ok(())
+    }
+
+    async fn register(
+        &self,
+        submission: Submission,
+        stored: HashMap<String, StoredObject>,
+    ) -> Result<Registered, TransactionError> {
+        let holdings: Vec<Holding> = submission
+            .document_entries
+            .iter()
+            .filter_map(|e| Some(holding(e, stored.get(&e.entry_uuid.to_string())?)))
+            .collect();
+        let ids: Vec<UniqueId> = holdings.iter().map(|h| h.unique_id.clone()).collect();
+        self.index.add_pending(holdings, self.clock.now()).await.map_err(|e| index_failure(&e))?;
+        match self.registry.register_document_set(submission).await {
+            Ok(registered) => {
+                self.index.set_registered(ids).await.map_err(|e| index_failure(&e))?;
+                Ok(registered)
+            }
+            Err(PortError::Transaction(error)) => {
+                if let Err(error) = self.index.forget_pending(ids).await {
+                    tracing::warn!(%error, "a refused submission is left to the sweeper");
+                }
+                self.discard_unless_known(stored).await;
+                Err(error)
+            }
+            // Nobody knows whether it was registered: the sweeper will ask.
+            Err(error) => {
+                tracing::warn!(%error, "the registry could not be asked");
+                Err(TransactionError::one(
+                    ErrorCode::XDSRegistryNotAvailable,
+                    "the registry cannot be reached; send the submission again later",
+                ))
+            }
+        }
+    }
+
+    async fn discard_unless_known(&self, stored: HashMap<String, StoredObject>) {
+        for object in stored.into_values() {
+            if !matches!(self.index.has_object(&object.key).await, Ok(true) | Err(_)) {
+                self.discard(std::iter::once(object)).await;
+            }
+        }
+    }
+
+    async fn discard(&self, objects: impl Iterator<Item = StoredObject>) {
+        for object in objects {
+            if let Err(error) = self.objects.delete(&object.key).await {
+                tracing::warn!(%error, "an unused object is left to the sweeper");
+            }
+        }
+    }
+}
+
+/// Pairs entries and documents by id; whatever is left over on either side is an error.
+fn match_documents(
+    submission: &Submission,
+    documents: &[carerecord_codec::DocumentContent],
+) -> Result<HashMap<String, ContentRef>, TransactionError> {
+    let mut errors = Vec::new();
+    let mut contents = HashMap::new();
+    for document in documents {
+        if contents.insert(document.id.clone(), document.content.clone()).is_some() {
+            let what = format!("{}: the document is there twice", document.id);
+            errors.push(RegistryError::error(ErrorCode::XDSRepositoryMetadataError, what));
+        }
+    }
+    let mut entries: HashSet<String> = HashSet::new();
+    let mut unique_ids = HashSet::new();
+    for entry in &submission.document_entries {
+        let id = entry.entry_uuid.to_string();
+        if !contents.contains_key(&id) {
+            let what = format!("{id}: there is no document for the entry");
+            errors.push(RegistryError::error(ErrorCode::XDSMissingDocument, what));
+        }
+        entries.insert(id);
+        if !unique_ids.insert(&entry.unique_id) {
+            let code = ErrorCode::XDSRepositoryDuplicateUniqueIdInMessage;
+            errors.push(RegistryError::error(code, entry.unique_id.as_str()));
+        }
+    }
+    for id in contents.keys().filter(|id| !entries.contains(*id)) {
+        let what = format!("{id}: there is no entry for the document");
+        errors.push(RegistryError::error(ErrorCode::XDSMissingDocumentMetadata, what));
+    }
+    if errors.is_empty() { Ok(contents) } else { Err(TransactionError(errors)) }
+}
+
+fn names(href: &str, cid: &str) -> bool {
+    cid_of_href(href).is_some_and(|(raw, decoded)| raw == cid || decoded == cid)
+}
+
+fn holding(entry: &DocumentEntry, object: &StoredObject) -> Holding {
+    Holding {
+        unique_id: entry.unique_id.clone(),
+        object: object.clone(),
+        mime_type: entry.mime_type.clone(),
+        registered: false,
+        entry: entry.clone(),
+    }
+}
+
+fn mismatch(id: &str, attribute: &str) -> RegistryError {
+    let what = format!("{id}: {attribute} does not match the document that came");
+    RegistryError::error(ErrorCode::XDSRepositoryMetadataError, what)
+}

@@ -1,0 +1,70 @@
+//! ITI-43: what can be given is given, the rest is told. ITI TF-2: 3.43.4.2.3.
+
+use bytes::Bytes;
+use carerecord_access::Caller;
+use carerecord_codec::mtom::Attachment;
+use carerecord_codec::{
+    ContentRef, DocumentResponse, RegistryResponse, RetrieveDocumentSetRequest,
+    RetrieveDocumentSetResponse,
+};
+use carerecord_model::{PortError, ResponseStatus};
+use carerecord_service::AuditDraft;
+use futures_util::StreamExt;
+
+use crate::Repository;
+
+/// The answer with the parts that go with it.
+pub(crate) struct RetrieveAnswer {
+    pub response: RetrieveDocumentSetResponse,
+    pub attachments: Vec<Attachment<std::io::Error>>,
+}
+
+impl Repository {
+    /// Answers a retrieval of any number of documents.
+    pub(crate) async fn retrieve_document_set(
+        &self,
+        caller: &Caller,
+        request: RetrieveDocumentSetRequest,
+        draft: &AuditDraft,
+    ) -> RetrieveAnswer {
+        let mut errors = Vec::new();
+        let mut documents = Vec::new();
+        let mut attachments = Vec::new();
+        for (n, request) in request.documents.into_iter().enumerate() {
+            let released = match self.retrieve(caller, &request, None, draft).await {
+                Ok(released) => released,
+                Err(error) => {
+                    errors.extend(error.0);
+                    continue;
+                }
+            };
+            let document = released.into_value();
+            let content_id = format!("document{n}@carerecord");
+            documents.push(DocumentResponse {
+                request,
+                mime_type: document.mime_type.to_string(),
+                content: ContentRef::Include(content_id.clone()),
+            });
+            attachments.push(Attachment {
+                content_id,
+                content_type: document.mime_type.to_string(),
+                size: document.size,
+                body: Box::pin(document.body.map(io_error)),
+            });
+        }
+        let status = match (documents.is_empty(), errors.is_empty()) {
+            (_, true) => ResponseStatus::Success,
+            (false, false) => ResponseStatus::PartialSuccess,
+            (true, false) => ResponseStatus::Failure,
+        };
+        let response = RegistryResponse { status, errors };
+        RetrieveAnswer {
+            response: RetrieveDocumentSetResponse { response, documents },
+            attachments,
+        }
+    }
+}
+
+fn io_error(chunk: Result<Bytes, PortError>) -> Result<Bytes, std::io::Error> {
+    chunk.map_err(std::io::Error::other)
+}

@@ -1,0 +1,216 @@
+use std::path::Path;
+use std::sync::Arc;
+
+use aws_lc_rs::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY, SHA256};
+use bytes::{Bytes, BytesMut};
+use carerecord_codec::mtom::MtomError;
+use carerecord_model::ByteRange;
+use futures_util::{Stream, StreamExt};
+use object_store::local::LocalFileSystem;
+use object_store::path::Path as Key;
+use object_store::{
+    GetOptions, GetRange, MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload,
+};
+use uuid::Uuid;
+
+/// The bytes of a node's documents, in an object store. Objects are immutable.
+#[derive(Clone)]
+pub struct Objects {
+    store: Arc<dyn ObjectStore>,
+}
+
+/// A document that has been stored.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct StoredObject {
+    pub key: String,
+    pub size: u64,
+    /// Lower case hex.
+    pub sha1: String,
+    /// Lower case hex.
+    pub sha256: String,
+}
+
+/// Why bytes were not stored or read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ObjectError {
+    #[error("the object store failed")]
+    Store(#[from] object_store::Error),
+    #[error("the object store cannot be opened: {0}")]
+    Open(std::io::Error),
+    #[error("the document did not arrive whole")]
+    Source(#[from] MtomError),
+    #[error("the document is longer than {0} bytes")]
+    TooLong(u64),
+}
+
+impl ObjectError {
+    pub(crate) fn is_full(&self) -> bool {
+        let mut source: Option<&dyn std::error::Error> = Some(self);
+        while let Some(error) = source {
+            let io = error.downcast_ref::<std::io::Error>();
+            if io.is_some_and(|e| e.kind() == std::io::ErrorKind::StorageFull) {
+                return true;
+            }
+            source = error.source();
+        }
+        false
+    }
+}
+
+impl Objects {
+    /// Local files below a folder, synced to disk before they count as stored.
+    ///
+    /// # Errors
+    /// When the folder cannot be made.
+    pub fn local(folder: &Path) -> std::io::Result<Self> {
+        std::fs::create_dir_all(folder)?;
+        let store = LocalFileSystem::new_with_prefix(folder)
+            .map_err(std::io::Error::other)?
+            .with_fsync(true)
+            .with_automatic_cleanup(true);
+        Ok(Self { store: Arc::new(store) })
+    }
+
+    /// Streams a document into the store while size and hashes are counted. The object has a name
+    /// of its own until the registry has taken it, so two uploads never meet.
+    pub(crate) async fn put<S>(
+        &self,
+        id: Uuid,
+        mut body: S,
+        limit: u64,
+    ) -> Result<StoredObject, ObjectError>
+    where
+        S: Stream<Item = Result<Bytes, MtomError>> + Unpin,
+    {
+        let hex = id.simple().to_string();
+        let key = format!("{}/{}/{hex}", &hex[30..], &hex[28..30]);
+        let mut upload = Upload {
+            store: self.store.as_ref(),
+            key: Key::from(key.as_str()),
+            sha1: Context::new(&SHA1_FOR_LEGACY_USE_ONLY),
+            sha256: Context::new(&SHA256),
+            size: 0,
+            buffer: BytesMut::new(),
+            parts: None,
+        };
+        while let Some(chunk) = body.next().await {
+            let outcome = match chunk {
+                Ok(chunk) if upload.size + chunk.len() as u64 <= limit => upload.add(chunk).await,
+                Ok(_) => Err(ObjectError::TooLong(limit)),
+                Err(error) => Err(error.into()),
+            };
+            if let Err(error) = outcome {
+                upload.abort().await;
+                return Err(error);
+            }
+        }
+        upload.finish(key).await
+    }
+
+    /// The bytes of an object, or a range of them.
+    pub(crate) async fn get(
+        &self,
+        key: &str,
+        range: Option<ByteRange>,
+    ) -> Result<impl Stream<Item = Result<Bytes, object_store::Error>> + Send + 'static, ObjectError>
+    {
+        let range = range.map(|r| GetRange::Bounded(r.start..r.end + 1));
+        let options = GetOptions { range, ..GetOptions::default() };
+        let found = self.store.get_opts(&Key::from(key), options).await?;
+        Ok(found.into_stream())
+    }
+
+    /// Removes an object; one that is gone already is no error.
+    pub(crate) async fn delete(&self, key: &str) -> Result<(), ObjectError> {
+        match self.store.delete(&Key::from(key)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Keys and ages of all objects: for the sweeper.
+    pub(crate) fn list(
+        &self,
+    ) -> impl Stream<Item = Result<object_store::ObjectMeta, object_store::Error>> + Send + 'static
+    {
+        self.store.list(None)
+    }
+}
+
+/// One document on its way in: whole when small, in parts when large.
+struct Upload<'s> {
+    store: &'s dyn ObjectStore,
+    key: Key,
+    sha1: Context,
+    sha256: Context,
+    size: u64,
+    buffer: BytesMut,
+    parts: Option<Box<dyn MultipartUpload>>,
+}
+
+impl Upload<'_> {
+    async fn add(&mut self, chunk: Bytes) -> Result<(), ObjectError> {
+        self.sha1.update(&chunk);
+        self.sha256.update(&chunk);
+        self.size += chunk.len() as u64;
+        self.buffer.extend_from_slice(&chunk);
+        if self.buffer.len() >= PART_BYTES {
+            self.send_part().await?;
+        }
+        Ok(())
+    }
+
+    async fn send_part(&mut self) -> Result<(), ObjectError> {
+        let part = std::mem::take(&mut self.buffer).freeze();
+        let parts = match &mut self.parts {
+            Some(parts) => parts,
+            None => self.parts.insert(self.store.put_multipart(&self.key).await?),
+        };
+        // One part at a time: memory stays at one part however fast the sender is.
+        parts.put_part(PutPayload::from_bytes(part)).await?;
+        Ok(())
+    }
+
+    async fn abort(&mut self) {
+        if let Some(parts) = &mut self.parts
+            && let Err(error) = parts.abort().await
+        {
+            tracing::warn!(%error, "an upload could not be aborted; the sweeper will find it");
+        }
+    }
+
+    async fn finish(mut self, key: String) -> Result<StoredObject, ObjectError> {
+        match self.parts {
+            Some(_) => {
+                if !self.buffer.is_empty() {
+                    self.send_part().await?;
+                }
+                if let Some(parts) = &mut self.parts {
+                    parts.complete().await?;
+                }
+            }
+            None => {
+                let whole = std::mem::take(&mut self.buffer).freeze();
+                self.store.put(&self.key, PutPayload::from_bytes(whole)).await?;
+            }
+        }
+        Ok(StoredObject {
+            key,
+            size: self.size,
+            sha1: hex(self.sha1.finish().as_ref()),
+            sha256: hex(self.sha256.finish().as_ref()),
+        })
+    }
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, b| {
+        // Writing to a String does not fail.
+        let _ = write!(out, "{b:02x}");
+        out
+    })
+}
+
+/// The least that S3 takes for a part, and the most that a document holds of memory.
+const PART_BYTES: usize = 5 << 20;

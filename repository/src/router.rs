@@ -1,0 +1,31 @@
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::post;
+use carerecord_access::Caller;
+use carerecord_model::IdSource;
+use carerecord_service::AuditTrail;
+
+use crate::{Repository, soap};
+
+/// Every route of a repository node. `caller` is who comes in by this listener.
+pub fn router(
+    repository: Repository,
+    caller: Caller,
+    ids: Arc<dyn IdSource>,
+    trail: AuditTrail,
+) -> Router {
+    let state = Door { repository, caller, ids };
+    Router::new()
+        .route("/xds/repository", post(soap::repository))
+        .with_state(state)
+        .layer(axum::middleware::from_fn_with_state(trail, carerecord_service::audit_trail::record))
+}
+
+/// What the handlers of one listener need.
+#[derive(Clone)]
+pub(crate) struct Door {
+    pub repository: Repository,
+    pub caller: Caller,
+    pub ids: Arc<dyn IdSource>,
+}

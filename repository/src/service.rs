@@ -1,0 +1,231 @@
+use std::sync::Arc;
+
+use carerecord_access::{AccessDecisions, Caller, Purpose, Refused, Released, Right};
+use carerecord_model::{
+    ByteRange, Clock, DocumentEntry, DocumentRegistry, DocumentRequest, EntryRef, ErrorCode,
+    GetDocuments, IdSource, PortError, RegistryError, RetrievedDocument, StoredQuery,
+    TransactionError, UniqueId,
+};
+use carerecord_service::AuditDraft;
+use carerecord_storage::{Database, StoreError};
+
+use crate::RepositoryConfig;
+use crate::content::checked;
+use crate::index::{Holding, Index};
+use crate::objects::{ObjectError, Objects};
+
+/// A repository node's service: every binding calls these methods, and only these.
+#[derive(Clone)]
+pub struct Repository {
+    pub(crate) config: Arc<RepositoryConfig>,
+    pub(crate) index: Index,
+    pub(crate) objects: Objects,
+    pub(crate) registry: Arc<dyn DocumentRegistry>,
+    pub(crate) access: AccessDecisions,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ids: Arc<dyn IdSource>,
+}
+
+/// What a node is made of.
+pub struct RepositoryParts {
+    /// Its section of the configuration.
+    pub config: RepositoryConfig,
+    /// Its database.
+    pub database: Database,
+    /// Its bytes.
+    pub objects: Objects,
+    /// The registry.
+    pub registry: Arc<dyn DocumentRegistry>,
+    /// The decisions.
+    pub access: AccessDecisions,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Ids of objects and messages.
+    pub ids: Arc<dyn IdSource>,
+}
+
+impl Repository {
+    /// A node out of its parts.
+    pub fn new(parts: RepositoryParts) -> Self {
+        Self {
+            config: Arc::new(parts.config),
+            index: Index::new(parts.database),
+            objects: parts.objects,
+            registry: parts.registry,
+            access: parts.access,
+            clock: parts.clock,
+            ids: parts.ids,
+        }
+    }
+
+    /// The node's database, for readiness, audit and shutdown.
+    pub fn database(&self) -> &Database {
+        self.index.database()
+    }
+
+    /// Gives one document to a caller who may have it. ITI-43.
+    ///
+    /// # Errors
+    /// `XDSUnknownRepositoryId`, `XDSDocumentUniqueIdError` (also where the caller may not know
+    /// that there is one), `XDSRepositoryError`.
+    pub(crate) async fn retrieve(
+        &self,
+        caller: &Caller,
+        request: &DocumentRequest,
+        range: Option<ByteRange>,
+        draft: &AuditDraft,
+    ) -> Result<Released<RetrievedDocument>, TransactionError> {
+        let id = &request.document_unique_id;
+        if request.repository_unique_id != self.config.repository_unique_id {
+            let what = format!("{} is not served here", request.repository_unique_id);
+            return Err(located(ErrorCode::XDSUnknownRepositoryId, &what, id));
+        }
+        let holding = self.holding(id).await?.ok_or_else(|| self.unknown(id))?;
+        let released = self.decide(caller, &holding.entry, draft).await;
+        let released = released.map_err(|refused| self.refusal(&refused, id))?;
+        draft.fill(|event| {
+            event.subject = holding.entry.patient_id.nhs_number();
+            event.documents.push(carerecord_audit::DocumentRef {
+                id: id.to_string(),
+                hash: Some(holding.object.sha1.clone()),
+            });
+        });
+        let document = self.open(&holding, range).await?;
+        Ok(released.map(|_| document))
+    }
+
+    async fn decide(
+        &self,
+        caller: &Caller,
+        entry: &DocumentEntry,
+        draft: &AuditDraft,
+    ) -> Result<Released<DocumentEntry>, Refused> {
+        let purpose = Purpose::DirectCare;
+        self.access.admit(caller, purpose, Right::Retrieve)?;
+        let Some(number) = entry.patient_id.nhs_number() else {
+            return self.access.release_person(caller, purpose, entry.clone());
+        };
+        let view = self.access.open(caller, purpose, Right::Retrieve, number).await?;
+        match view.release(entry.clone()) {
+            Ok(released) => {
+                draft.decision(released.decision());
+                Ok(released)
+            }
+            Err(refused) => {
+                draft.decision(&refused.decision);
+                Err(refused)
+            }
+        }
+    }
+
+    /// A document that the registry has taken. One of which that is not known is looked up there.
+    async fn holding(&self, id: &UniqueId) -> Result<Option<Holding>, TransactionError> {
+        let found = self.index.find(id).await.map_err(|e| failed(&e, id))?;
+        match found {
+            Some(holding) if holding.registered => Ok(Some(holding)),
+            Some(holding) if self.is_registered(&holding).await => {
+                let ids = vec![id.clone()];
+                self.index.set_registered(ids).await.map_err(|e| failed(&e, id))?;
+                Ok(Some(holding))
+            }
+            Some(_) | None => Ok(None),
+        }
+    }
+
+    /// Whether the registry has an entry for these bytes at this node.
+    pub(crate) async fn is_registered(&self, holding: &Holding) -> bool {
+        self.registration(holding).await.unwrap_or(false)
+    }
+
+    pub(crate) async fn registration(&self, holding: &Holding) -> Result<bool, PortError> {
+        let query = StoredQuery::GetDocuments(GetDocuments {
+            entries: EntryRef::UniqueIds(vec![holding.unique_id.clone()]),
+            home_community_id: None,
+        });
+        let found = self.registry.stored_query(&query).await?;
+        let ours = |e: &DocumentEntry| {
+            let hash = e.hash.as_ref().map(|h| h.to_ascii_lowercase());
+            e.repository_unique_id.as_ref() == Some(&self.config.repository_unique_id)
+                && hash.as_deref() == Some(holding.object.sha1.as_str())
+        };
+        Ok(found.document_entries.iter().any(ours))
+    }
+
+    async fn open(
+        &self,
+        holding: &Holding,
+        range: Option<ByteRange>,
+    ) -> Result<RetrievedDocument, TransactionError> {
+        let id = &holding.unique_id;
+        let last = holding.object.size.saturating_sub(1);
+        let range = range
+            .filter(|r| r.start <= r.end && r.start <= last)
+            .map(|r| ByteRange { start: r.start, end: r.end.min(last) });
+        let bytes = self.objects.get(&holding.object.key, range).await;
+        let bytes = bytes.map_err(|e| failed(&e, id))?;
+        let body = match range {
+            Some(_) => crate::content::unchecked(bytes),
+            None => checked(bytes, &holding.object).await.map_err(|e| failed(&e, id))?,
+        };
+        Ok(RetrievedDocument {
+            mime_type: holding.mime_type.clone(),
+            size: Some(holding.object.size),
+            hash: Some(holding.object.sha1.clone()),
+            body,
+            range,
+        })
+    }
+
+    fn unknown(&self, id: &UniqueId) -> TransactionError {
+        let node = &self.config.repository_unique_id;
+        let what = format!("there is no such document in repository {node}");
+        located(ErrorCode::XDSDocumentUniqueIdError, &what, id)
+    }
+
+    fn refusal(&self, refused: &Refused, id: &UniqueId) -> TransactionError {
+        if !refused.may_be_told {
+            return self.unknown(id);
+        }
+        let rule = refused.decision.rule;
+        let by = refused.decision.provenance().unwrap_or_default();
+        let what = format!("{} {by} ({})", rule.explanation(), rule.id());
+        located(ErrorCode::XDSRepositoryError, &what, id)
+    }
+}
+
+pub(crate) fn located(code: ErrorCode, what: &str, id: &UniqueId) -> TransactionError {
+    TransactionError(vec![RegistryError::error(code, what).at(id.as_str())])
+}
+
+/// A failure of ours, logged here and told without detail.
+fn failed(error: &dyn std::error::Error, id: &UniqueId) -> TransactionError {
+    tracing::error!(%error, source = ?error.source().map(ToString::to_string), "retrieval failed");
+    located(ErrorCode::XDSRepositoryError, "the document cannot be read just now", id)
+}
+
+/// Why a submission could not be stored, for the source.
+pub(crate) fn store_failure(error: &ObjectError) -> TransactionError {
+    let code = if error.is_full() {
+        ErrorCode::XDSRepositoryOutOfResources
+    } else {
+        match error {
+            ObjectError::Source(_) | ObjectError::TooLong(_) => {
+                ErrorCode::XDSRepositoryMetadataError
+            }
+            ObjectError::Store(_) | ObjectError::Open(_) => ErrorCode::XDSRepositoryError,
+        }
+    };
+    tracing::warn!(%error, "a document could not be stored");
+    TransactionError::one(code, format!("{error}; nothing was stored"))
+}
+
+/// As `store_failure`, for the node's table.
+pub(crate) fn index_failure(error: &StoreError) -> TransactionError {
+    tracing::error!(%error, "the node's database failed");
+    let code = if error.is_full() {
+        ErrorCode::XDSRepositoryOutOfResources
+    } else {
+        ErrorCode::XDSRepositoryError
+    };
+    TransactionError::one(code, "the repository's database failed; nothing was stored")
+}

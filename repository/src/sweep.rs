@@ -1,0 +1,77 @@
+//! What a crash left behind: documents of which nobody knows whether they were registered, and
+//! objects that no document names.
+
+use std::time::Duration;
+
+use carerecord_service::Lifecycle;
+use futures_util::StreamExt;
+use jiff::SignedDuration;
+
+use crate::Repository;
+use crate::objects::ObjectError;
+
+impl Repository {
+    /// Settles what was left behind at the last stop, then keeps doing so.
+    pub fn start_sweeper(&self, lifecycle: &Lifecycle) {
+        let (node, draining) = (self.clone(), lifecycle.draining());
+        lifecycle.spawn("sweeper", async move {
+            let mut grace = SignedDuration::ZERO;
+            loop {
+                node.sweep(grace).await;
+                // From now on submissions are under way that must not be disturbed.
+                grace = GRACE;
+                tokio::select! {
+                    () = draining.cancelled() => return,
+                    () = tokio::time::sleep(PAUSE) => {}
+                }
+            }
+        });
+    }
+
+    /// Settles documents noted, and removes objects stored, longer ago than `grace`.
+    async fn sweep(&self, grace: SignedDuration) {
+        if let Err(error) = self.settle_pending(grace).await {
+            tracing::warn!(%error, "pending documents could not be settled; trying again later");
+            return;
+        }
+        if let Err(error) = self.remove_orphans(grace.max(GRACE)).await {
+            tracing::warn!(%error, "orphaned objects could not be removed; trying again later");
+        }
+    }
+
+    async fn settle_pending(&self, grace: SignedDuration) -> Result<(), String> {
+        let before = self.clock.now() - grace;
+        let pending = self.index.pending(before).await.map_err(|e| e.to_string())?;
+        for holding in pending {
+            let id = vec![holding.unique_id.clone()];
+            // A registry that cannot be asked leaves the question open.
+            if self.registration(&holding).await.map_err(|e| e.to_string())? {
+                self.index.set_registered(id).await.map_err(|e| e.to_string())?;
+                tracing::info!("a document was found to be registered");
+            } else {
+                self.index.forget_pending(id).await.map_err(|e| e.to_string())?;
+                tracing::info!("a document that was never registered was dropped");
+            }
+        }
+        Ok(())
+    }
+
+    async fn remove_orphans(&self, grace: SignedDuration) -> Result<(), ObjectError> {
+        let before = self.clock.now() - grace;
+        let mut objects = Box::pin(self.objects.list());
+        while let Some(object) = objects.next().await {
+            let object = object?;
+            let key = object.location.to_string();
+            let old = object.last_modified.timestamp() < before.as_second();
+            if old && matches!(self.index.has_object(&key).await, Ok(false)) {
+                self.objects.delete(&key).await?;
+                tracing::info!("an object that no document names was removed");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Longer than any submission takes.
+const GRACE: SignedDuration = SignedDuration::from_hours(1);
+const PAUSE: Duration = Duration::from_secs(600);
