@@ -1,0 +1,97 @@
+//! Every document of the corpus that is well-formed gives its header.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use carerecord_clinical::{DocumentHeader, Kind};
+use carerecord_xml::{Limits, Tree};
+
+#[test]
+fn every_document_gives_a_header() {
+    let Some(corpus) = corpus() else { return };
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    let mut reasons = Vec::new();
+    for path in files(&corpus.join("cda")).into_iter().chain(files(&corpus.join("fhir"))) {
+        let bytes = std::fs::read(&path).unwrap();
+        let kind = Kind::sniff(&bytes);
+        let resource = matches!(kind, Kind::FhirResource { .. });
+        let shown = if resource { "FHIR resource".to_owned() } else { format!("{kind:?}") };
+        *counts.entry(shown).or_default() += 1;
+        match DocumentHeader::read_as(&bytes, &kind) {
+            Ok(header) => complain(&header, &bytes, &path, &mut reasons),
+            Err(error) if kind.has_header() => println!("{}: {error}", path.display()),
+            Err(_) => {}
+        }
+    }
+
+    println!("{counts:#?}");
+    assert!(reasons.is_empty(), "{reasons:#?}");
+    assert!(counts.get("Cda").is_some_and(|n| *n > 100), "the corpus holds CDA documents");
+}
+
+/// Says what the header lacks of what the document has. A FHIR document has everything.
+fn complain(header: &DocumentHeader, bytes: &[u8], path: &Path, reasons: &mut Vec<String>) {
+    let text = carerecord_xml::to_utf8(bytes).unwrap_or_default();
+    let tree = Tree::read(&text, Limits::document().lenient()).ok();
+    let document = tree
+        .as_ref()
+        .and_then(|t| t.root().descendants().find(|e| e.local() == "ClinicalDocument"));
+    let has = |path: &[&str], attribute: &str| {
+        document.is_none_or(|d| d.at(path).is_some_and(|e| e.attr(attribute).is_some()))
+    };
+    let role = ["recordTarget", "patientRole"];
+    let person = ["recordTarget", "patientRole", "patient"];
+    let below = |name| document.and_then(|d| d.at(&person)?.child(name));
+    let named = below("name").is_some_and(|n| !n.text().trim().is_empty());
+    let birth_time = below("birthTime").and_then(|b| b.attr("value"));
+    let born = birth_time.is_some_and(|b| b.len() >= 4 && b.bytes().all(|b| b.is_ascii_digit()));
+    let patient = header.patient.as_ref();
+    let time = document.map(|d| d.child("effectiveTime").and_then(|e| e.attr("value")));
+    let timed = time.is_none_or(|t| t.is_some_and(|t| t.starts_with('2')));
+    let name = patient.is_some_and(|p| p.name.is_some());
+    let birth_date = patient.is_some_and(|p| p.birth_date.is_some());
+    let checks = [
+        ("id", header.unique_id().is_some(), has(&["id"], "root")),
+        ("type", !header.types.is_empty(), has(&["code"], "code")),
+        ("time", header.creation_time.is_some(), timed),
+        ("patient", patient.is_some(), document.is_none_or(|d| d.at(&role).is_some())),
+        ("name", name, named),
+        ("birth date", birth_date, born),
+    ];
+    for (what, found, there) in checks {
+        if there && !found {
+            reasons.push(format!("{}: no {what}", path.display()));
+        }
+    }
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut waiting = vec![folder.to_owned()];
+    while let Some(folder) = waiting.pop() {
+        for entry in std::fs::read_dir(folder).expect("the corpus can be read") {
+            let path = entry.expect("the corpus can be read").path();
+            if path.is_dir() {
+                waiting.push(path);
+            } else {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// The corpus is outside the repository; without it the test passes, but not in CI.
+#[expect(clippy::disallowed_methods, reason = "a test asks where its corpus is")]
+fn corpus() -> Option<PathBuf> {
+    let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/corpus");
+    let named = std::env::var_os("CARERECORD_CORPUS").map(PathBuf::from);
+    let corpus = named.unwrap_or_else(|| PathBuf::from(default));
+    if corpus.is_dir() {
+        return Some(corpus);
+    }
+    assert!(std::env::var("CI").as_deref() != Ok("true"), "the corpus is missing");
+    println!("skipped: there is no corpus");
+    None
+}
