@@ -1,1 +1,32 @@
-//! To be filled.
+//! FHIR R4 as far as we speak it: what the portal API answers and takes, and how it maps to XDS
+//! metadata (MHD). Resources are JSON values built in one place each; what comes in is read
+//! strictly.
+
+#![warn(missing_docs)]
+
+mod bundle;
+mod capability;
+mod code_system;
+mod consent;
+mod document_reference;
+mod list;
+mod outcome;
+mod patient;
+mod search;
+mod time;
+
+pub use bundle::{Entry, searchset};
+pub use capability::capability_statement;
+pub use code_system::{oid_of_system, system_of_scheme};
+pub use consent::{ConsentError, consent_resource, parse_consent};
+pub use document_reference::{Related, document_reference};
+pub use list::{folder_list, submission_set_list};
+pub use outcome::{
+    DECISION_RULE, Issue, SOURCE_STATE, SourceState, http_status_of, outcome, refusal_issue,
+    registry_issue, source_issue,
+};
+pub use patient::{NHS_NUMBER_SYSTEM, patient_resource};
+pub use search::{
+    DocumentReferenceSearch, ListCode, ListSearch, SearchError, Token, identifier_number, pairs,
+};
+pub use time::{date_time, dtm_bound};

@@ -1,0 +1,35 @@
+use serde_json::{Value, json};
+
+/// An entry of a search answer.
+#[derive(Clone, Debug)]
+pub enum Entry {
+    /// A resource that matches, with its full URL.
+    Match(String, Value),
+    /// An OperationOutcome about the search.
+    Outcome(Value),
+}
+
+/// A Bundle of type `searchset`. `total` counts matches only; `None` leaves the count out.
+pub fn searchset(self_url: &str, total: usize, entries: Vec<Entry>) -> Value {
+    let entries: Vec<Value> = entries
+        .into_iter()
+        .map(|entry| match entry {
+            Entry::Match(url, resource) => {
+                json!({"fullUrl": url, "resource": resource, "search": {"mode": "match"}})
+            }
+            Entry::Outcome(resource) => {
+                json!({"resource": resource, "search": {"mode": "outcome"}})
+            }
+        })
+        .collect();
+    let mut bundle = json!({
+        "resourceType": "Bundle",
+        "type": "searchset",
+        "total": total,
+        "link": [{"relation": "self", "url": self_url}],
+    });
+    if !entries.is_empty() {
+        bundle["entry"] = entries.into();
+    }
+    bundle
+}

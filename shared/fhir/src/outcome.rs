@@ -1,0 +1,160 @@
+use carerecord_model::ErrorCode;
+use serde_json::{Value, json};
+
+/// The system of decision rules in `details.coding`.
+pub const DECISION_RULE: &str = "urn:carerecord:decision-rule";
+/// The system of source states in `details.coding`.
+pub const SOURCE_STATE: &str = "urn:carerecord:source-state";
+
+/// One issue of an OperationOutcome.
+#[derive(Clone, Debug)]
+pub struct Issue(Value);
+
+impl Issue {
+    /// An error of a kind, in words for the reader.
+    pub fn error(code: &str, text: &str) -> Self {
+        Self(json!({"severity": "error", "code": code, "details": {"text": text}}))
+    }
+}
+
+/// An OperationOutcome.
+pub fn outcome(issues: Vec<Issue>) -> Value {
+    let issues: Vec<Value> = issues.into_iter().map(|i| i.0).collect();
+    json!({"resourceType": "OperationOutcome", "issue": issues})
+}
+
+/// A refusal: the rule, what it says, and who set it since when. `in_list` is for a search that
+/// goes on without what is withheld.
+pub fn refusal_issue(
+    rule: &str,
+    explanation: &str,
+    provenance: Option<String>,
+    in_list: bool,
+) -> Issue {
+    let mut issue = json!({
+        "severity": if in_list { "warning" } else { "error" },
+        "code": if in_list { "suppressed" } else { "forbidden" },
+        "details": {
+            "coding": [{"system": DECISION_RULE, "code": rule}],
+            "text": explanation,
+        },
+    });
+    if let Some(provenance) = provenance {
+        issue["diagnostics"] = provenance.into();
+    }
+    Issue(issue)
+}
+
+/// What became of asking one source.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum SourceState {
+    /// It answered.
+    Answered,
+    /// It did not answer in time.
+    Late,
+    /// It could not be reached.
+    Down,
+}
+
+impl SourceState {
+    /// The code on the wire.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Late => "late",
+            Self::Down => "down",
+        }
+    }
+}
+
+/// One source of a search: which, what became of it, its newest document and how long it took.
+pub fn source_issue(
+    state: SourceState,
+    name: &str,
+    repository: &str,
+    latency_ms: u64,
+    latest: Option<String>,
+) -> Issue {
+    let (severity, code, words) = match state {
+        SourceState::Answered => ("information", "informational", "The source answered."),
+        SourceState::Late => (
+            "warning",
+            "timeout",
+            "The source did not answer in time: its documents are listed, but may not open.",
+        ),
+        SourceState::Down => (
+            "warning",
+            "transient",
+            "The source could not be asked: its documents are listed, but will not open.",
+        ),
+    };
+    let mut extension =
+        vec![json!({"url": "urn:carerecord:latency-ms", "valueInteger": latency_ms})];
+    if let Some(latest) = latest {
+        extension.push(json!({"url": "urn:carerecord:latest", "valueDateTime": latest}));
+    }
+    Issue(json!({
+        "extension": extension,
+        "severity": severity,
+        "code": code,
+        "details": {
+            "coding": [{"system": SOURCE_STATE, "code": state.code()}],
+            "text": name,
+        },
+        "diagnostics": words,
+        "expression": [repository],
+    }))
+}
+
+/// A registry error, with its code. Its context stays behind: it can name what the reader may not
+/// know.
+pub fn registry_issue(code: &ErrorCode) -> Issue {
+    let (_, kind) = mapped(code);
+    Issue(json!({
+        "severity": "error",
+        "code": kind,
+        "details": {"coding": [{"system": "urn:ihe:iti:xds:errorCode", "code": code.as_str()}]},
+    }))
+}
+
+/// The HTTP status for a registry error.
+pub fn http_status_of(code: &ErrorCode) -> u16 {
+    mapped(code).0
+}
+
+fn mapped(code: &ErrorCode) -> (u16, &'static str) {
+    match code {
+        ErrorCode::XDSDocumentUniqueIdError | ErrorCode::XDSUnknownRepositoryId => {
+            (404, "not-found")
+        }
+        ErrorCode::XDSUnknownPatientId | ErrorCode::UnresolvedReferenceException => {
+            (422, "not-found")
+        }
+        ErrorCode::XDSPatientIdDoesNotMatch
+        | ErrorCode::XDSRegistryDeprecatedDocumentError
+        | ErrorCode::XDSResultNotSinglePatient => (422, "business-rule"),
+        ErrorCode::XDSRegistryMetadataError | ErrorCode::XDSRepositoryMetadataError => {
+            (422, "invariant")
+        }
+        ErrorCode::XDSDuplicateUniqueIdInRegistry
+        | ErrorCode::XDSRegistryDuplicateUniqueIdInMessage
+        | ErrorCode::XDSRepositoryDuplicateUniqueIdInMessage => (409, "duplicate"),
+        ErrorCode::XDSNonIdenticalHash | ErrorCode::XDSNonIdenticalSize => (409, "conflict"),
+        ErrorCode::XDSMissingDocument
+        | ErrorCode::XDSMissingDocumentMetadata
+        | ErrorCode::XDSMissingHomeCommunityId
+        | ErrorCode::XDSStoredQueryMissingParam => (400, "required"),
+        ErrorCode::XDSStoredQueryParamNumber | ErrorCode::XDSUnknownStoredQuery => (400, "invalid"),
+        ErrorCode::XDSRegistryBusy
+        | ErrorCode::XDSRepositoryBusy
+        | ErrorCode::XDSRegistryNotAvailable
+        | ErrorCode::XDSRegistryOutOfResources
+        | ErrorCode::XDSRepositoryOutOfResources => (503, "transient"),
+        ErrorCode::XDSTooManyResults => (413, "too-costly"),
+        ErrorCode::XDSUnknownCommunity => (404, "not-found"),
+        ErrorCode::XDSExtraMetadataNotSaved => (200, "informational"),
+        ErrorCode::XDSRegistryError | ErrorCode::XDSRepositoryError | ErrorCode::Foreign(_) => {
+            (502, "exception")
+        }
+    }
+}
