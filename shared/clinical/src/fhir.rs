@@ -61,6 +61,11 @@ impl<'v> Bundle<'v> {
         Ok(Self { bundle, composition, by_url, by_id })
     }
 
+    /// Every resource of the bundle, in order.
+    pub(crate) fn resources(&self) -> impl Iterator<Item = &'v Value> {
+        items(self.bundle, "entry").filter_map(|e| first(e, "resource"))
+    }
+
     /// What a Reference of `from` points to: contained, by full URL, or by type and id.
     pub(crate) fn resolve(&self, from: &'v Value, reference: &'v Value) -> Option<&'v Value> {
         let target = text(reference, "reference")?;

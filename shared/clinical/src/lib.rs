@@ -10,9 +10,11 @@ mod error;
 mod fhir;
 mod fhir_xml;
 mod header;
+mod html;
 mod instance_id;
 mod kind;
 mod open;
+mod text;
 mod time;
 
 pub use error::HeaderError;
@@ -20,6 +22,8 @@ pub use header::{
     AuthorHeader, Coding, DocumentHeader, NhsNumberFound, Organisation, PatientHeader, Person,
     RelatedDocument, Relation,
 };
+pub use html::{Attachment, Rendered, SafeHtml, Section, render};
 pub use instance_id::InstanceId;
 pub use kind::{BundleType, FhirFormat, Kind};
 pub use open::payload;
+pub use text::{PlainText, plain_text};

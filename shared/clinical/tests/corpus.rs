@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use carerecord_clinical::{DocumentHeader, Kind};
+use carerecord_clinical::{DocumentHeader, Kind, plain_text, render};
 use carerecord_xml::{Limits, Tree};
 
 #[test]
@@ -18,7 +18,15 @@ fn every_document_gives_a_header() {
         let shown = if resource { "FHIR resource".to_owned() } else { format!("{kind:?}") };
         *counts.entry(shown).or_default() += 1;
         match DocumentHeader::read_as(&bytes, &kind) {
-            Ok(header) => complain(&header, &bytes, &path, &mut reasons),
+            Ok(header) => {
+                complain(&header, &bytes, &path, &mut reasons);
+                let rendered = render(&bytes, &kind);
+                if rendered.sections.is_empty() && rendered.attachments.is_empty() {
+                    println!("{}: {:?}", path.display(), rendered.notes);
+                    *counts.entry("nothing to show".to_owned()).or_default() += 1;
+                }
+                plain_text(&bytes, &kind);
+            }
             Err(error) if kind.has_header() => println!("{}: {error}", path.display()),
             Err(_) => {}
         }

@@ -107,6 +107,27 @@ fn fhir_stu3_xml() {
 }
 
 #[test]
+fn two_numbers_are_a_conflict() {
+    let ids = |ids: &str| {
+        let xml = format!(
+            "<ClinicalDocument xmlns='urn:hl7-org:v3'><recordTarget><patientRole>{ids}\
+             </patientRole></recordTarget></ClinicalDocument>"
+        );
+        DocumentHeader::read(xml.as_bytes()).unwrap().patient.unwrap()
+    };
+    let traced = "<id root='2.16.840.1.113883.2.1.4.1' extension='9990001006'/>";
+    let other = traced.replace("9990001006", "9990001014");
+    let untraced = other.replace("2.1.4.1", "2.1.3.2.4.18.23");
+    let invalid = traced.replace("9990001006", "9990001007");
+
+    assert!(ids(&format!("{traced}{other}")).nhs_number_conflict);
+    assert!(!ids(&format!("{untraced}{traced}")).nhs_number_conflict);
+    assert_eq!(ids(&untraced).nhs_number.unwrap().status, NumberStatus::Unverified);
+    let invalid = ids(&invalid);
+    assert!(invalid.nhs_number_invalid && invalid.nhs_number.is_none());
+}
+
+#[test]
 fn debug_shows_no_patient_data() {
     for bytes in [ITK, R4, STU3] {
         let header = DocumentHeader::read(bytes).unwrap();

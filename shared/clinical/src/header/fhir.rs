@@ -28,7 +28,7 @@ pub(super) fn header(bundle: &Value) -> Result<DocumentHeader, HeaderError> {
         creation_time: time(composition, "date").or_else(|| time(bundle.bundle, "timestamp")),
         language: line(composition, "language").or_else(|| line(bundle.bundle, "language")),
         confidentiality: confidentiality(&bundle),
-        patient: resolved("subject").filter(|s| resource_type(s) == "Patient").map(patient),
+        patient: subject(&bundle),
         patient_count: items(composition, "subject").count(),
         custodian: resolved("custodian").map(organisation),
         formats: formats(&bundle),
@@ -42,6 +42,24 @@ pub(super) fn header(bundle: &Value) -> Result<DocumentHeader, HeaderError> {
         legal.and_then(|a| first(a, "party")).map(|party| author(&bundle, composition, party));
     service(&bundle, &mut header);
     Ok(header)
+}
+
+/// The Patient, or what the reference itself says of one that is not in the bundle.
+fn subject(bundle: &Bundle<'_>) -> Option<PatientHeader> {
+    let reference = first(bundle.composition, "subject")?;
+    match bundle.resolve(bundle.composition, reference) {
+        Some(found) if resource_type(found) == "Patient" => Some(patient(found)),
+        Some(_) => None,
+        None => {
+            let mut patient = PatientHeader::default();
+            for value in items(reference, "identifier") {
+                if let Some(id) = identifier(value) {
+                    patient.add_id(id, number_status(value));
+                }
+            }
+            (patient != PatientHeader::default()).then_some(patient)
+        }
+    }
 }
 
 /// A logical id identifies a document only when it is a UUID.

@@ -2,6 +2,8 @@ mod cda;
 mod fhir;
 mod types;
 
+pub(crate) use cda::coding as cda_coding;
+pub(crate) use fhir::codings as fhir_codings;
 pub use types::{
     AuthorHeader, Coding, DocumentHeader, NhsNumberFound, Organisation, PatientHeader, Person,
     RelatedDocument, Relation,

@@ -97,6 +97,8 @@ pub struct PatientHeader {
     pub nhs_number: Option<NhsNumberFound>,
     /// Whether something stands where an NHS Number should, and is none.
     pub nhs_number_invalid: bool,
+    /// Whether two different valid numbers stand there with the same trust: register under neither.
+    pub nhs_number_conflict: bool,
     /// All other identifiers.
     pub local_ids: Vec<InstanceId>,
     /// The name.
@@ -215,10 +217,15 @@ impl PatientHeader {
         let Some(text) = id.extension else { return };
         match text.parse::<NhsNumber>() {
             Ok(number) => {
-                let better = status == NumberStatus::Verified
-                    && self.nhs_number.is_some_and(|n| n.status == NumberStatus::Unverified);
-                if self.nhs_number.is_none() || better {
+                let Some(before) = self.nhs_number else {
                     self.nhs_number = Some(NhsNumberFound { number, status });
+                    return;
+                };
+                if before.status == status {
+                    self.nhs_number_conflict |= before.number != number;
+                } else if status == NumberStatus::Verified {
+                    self.nhs_number = Some(NhsNumberFound { number, status });
+                    self.nhs_number_conflict = false;
                 }
             }
             Err(_) => self.nhs_number_invalid = true,

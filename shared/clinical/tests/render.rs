@@ -1,0 +1,178 @@
+//! The safe view of whole documents.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use carerecord_clinical::{Kind, Rendered, plain_text, render};
+
+#[test]
+fn narrative_keeps_meaning() {
+    let rendered = show(ITK);
+
+    let titles: Vec<_> = rendered.sections.iter().map(|s| (s.level, s.title.as_str())).collect();
+    assert_eq!(titles, [(3, "Assessment"), (4, "Advice given")]);
+    assert_eq!(rendered.sections[0].code.as_ref().unwrap().code, "886891000000102");
+    assert_eq!(rendered.attachments.len(), 1);
+    assert_eq!(rendered.attachments[0].mime, "image/png");
+    insta::assert_snapshot!(html(&rendered));
+}
+
+#[test]
+fn fhir_narrative_entries_and_broken_text() {
+    let rendered = show(R4);
+
+    let titles: Vec<_> = rendered.sections.iter().map(|s| (s.level, s.title.as_str())).collect();
+    assert_eq!(titles, [(3, "Diagnoses"), (4, "Detail"), (3, "Broken"), (3, "Allergies")]);
+    assert_eq!(rendered.attachments[0].mime, "application/pdf");
+    assert_eq!(rendered.notes.len(), 1);
+    insta::assert_snapshot!(html(&rendered));
+}
+
+#[test]
+fn fhir_xml_narrative() {
+    let rendered = show(STU3);
+
+    let html = html(&rendered);
+    assert!(html.contains("<th>Vaccine</th><td>Flu &amp; more</td>"), "{html}");
+    assert!(!html.contains("onclick"));
+}
+
+#[test]
+fn attacks_become_text_or_nothing() {
+    let rendered = show(ATTACK);
+
+    let html = html(&rendered);
+    assert_allowed(&html);
+    for gone in ["alert(2)", "javascript", "JaVa", "data:", "evil", "iframe", "<form", "p{}"] {
+        assert!(!html.contains(gone), "{gone} in {html}");
+    }
+    for kept in ["one", "two", "three", "four", "five", "six", "cell", "through", "no title"] {
+        assert!(html.contains(kept), "{kept} is missing in {html}");
+    }
+    assert!(html.contains("href=\"https://www.example.org/a&#39;b\""));
+    assert!(html.contains("colspan=\"100\""));
+    assert!(rendered.notes[0].contains("left out"));
+    assert_eq!(rendered.title.as_deref(), Some("<script>alert(1)</script>"));
+    insta::assert_snapshot!(html);
+}
+
+#[test]
+fn non_xml_bodies() {
+    let body = |text: &str| {
+        let xml = format!(
+            "<ClinicalDocument xmlns='urn:hl7-org:v3'><component><nonXMLBody>{text}</nonXMLBody>\
+             </component></ClinicalDocument>"
+        );
+        show(xml.as_bytes())
+    };
+    let encoded = |bytes: &[u8], mime: &str| {
+        let text = STANDARD.encode(bytes);
+        body(&format!("<text mediaType='{mime}' representation='B64'>{text}\n</text>"))
+    };
+
+    let pdf = encoded(b"%PDF-1.4\n", "application/pdf");
+    assert_eq!(pdf.attachments[0].bytes, b"%PDF-1.4\n");
+    assert_eq!(pdf.attachments[0].mime, "application/pdf");
+    let page = encoded(b"<html><script>alert(1)</script><p>Hello</p></html>", "text/html");
+    assert_eq!(page.attachments[0].mime, "text/plain");
+    assert_eq!(html(&page), "<pre class=\"cr-pre\">Hello</pre>\n");
+    let lying = encoded(b"<svg xmlns='http://www.w3.org/2000/svg'/>", "image/png");
+    assert_eq!(lying.attachments[0].mime, "application/octet-stream");
+    let away = body("<text mediaType='text/html'><reference value='javascript:x'/></text>");
+    assert!(away.notes[0].contains("another file"));
+    let broken = body("<text mediaType='application/pdf' representation='B64'>!</text>");
+    assert!(broken.notes[0].contains("cannot be decoded"));
+}
+
+#[test]
+fn too_long_is_cut() {
+    let row = "<paragraph>0123456789 &lt;&gt;</paragraph>".repeat(400_000);
+    let section = format!("<component><section><text>{row}</text></section></component>");
+    let xml = format!(
+        "<ClinicalDocument xmlns='urn:hl7-org:v3'><component><structuredBody>{section}{section}\
+         </structuredBody></component></ClinicalDocument>"
+    );
+
+    let rendered = show(xml.as_bytes());
+
+    let size: usize = rendered.sections.iter().map(|s| s.html.as_str().len()).sum();
+    assert!(size < (8 << 20) + 1000, "{size}");
+    assert!(rendered.sections.iter().all(|s| s.html.as_str().contains("cr-cut")));
+}
+
+#[test]
+fn words_for_an_index() {
+    let plain = plain_text(ITK, &Kind::sniff(ITK));
+
+    assert_eq!(plain.headings[1..], ["Assessment", "Advice given"]);
+    assert!(plain.text.contains("Cough for 3 days < a week.\nNo fever."), "{}", plain.text);
+}
+
+#[test]
+fn other_kinds_say_so() {
+    assert_eq!(show(b"%PDF-1.4").notes, ["There is no text view of a PDF."]);
+    assert_eq!(html(&show(b"a < b")), "<pre class=\"cr-pre\">a &lt; b</pre>\n");
+    assert!(
+        show(b"<ClinicalDocument xmlns='urn:hl7-org:v3'><").notes[0].contains("not well-formed")
+    );
+}
+
+/// Every tag and attribute of the output is one of the allowed.
+fn assert_allowed(html: &str) {
+    for tag in html.split('<').skip(1) {
+        let inside = tag.split('>').next().unwrap_or_default().trim_start_matches('/');
+        let name = inside.split(' ').next().unwrap_or_default();
+        assert!(TAGS.contains(&name), "tag {name}");
+        for attribute in inside.split(' ').filter_map(|a| a.split_once("=\"")) {
+            assert!(ATTRIBUTES.contains(&attribute.0), "attribute {}", attribute.0);
+        }
+    }
+}
+
+fn show(bytes: &[u8]) -> Rendered {
+    render(bytes, &Kind::sniff(bytes))
+}
+
+fn html(rendered: &Rendered) -> String {
+    rendered.sections.iter().map(|s| format!("{}\n", s.html.as_str())).collect()
+}
+
+const TAGS: [&str; 31] = [
+    "p",
+    "ul",
+    "ol",
+    "li",
+    "table",
+    "thead",
+    "tbody",
+    "tfoot",
+    "tr",
+    "th",
+    "td",
+    "caption",
+    "br",
+    "hr",
+    "sub",
+    "sup",
+    "strong",
+    "em",
+    "u",
+    "a",
+    "span",
+    "div",
+    "pre",
+    "code",
+    "del",
+    "ins",
+    "dl",
+    "dt",
+    "dd",
+    "small",
+    "blockquote",
+];
+const ATTRIBUTES: [&str; 7] =
+    ["class", "href", "rel", "referrerpolicy", "scope", "colspan", "rowspan"];
+
+const ITK: &[u8] = include_bytes!("fixtures/itk-traps.xml");
+const R4: &[u8] = include_bytes!("fixtures/fhir-r4-document.json");
+const STU3: &[u8] = include_bytes!("fixtures/fhir-stu3-document.xml");
+const ATTACK: &[u8] = include_bytes!("fixtures/attack.xml");
