@@ -56,6 +56,51 @@ fn attacks_become_text_or_nothing() {
 }
 
 #[test]
+fn attacks_in_fhir_narrative() {
+    let divs = [
+        "<div onclick='x'><a href='javascript:alert(1)'>go</a><img src='https://evil.example/'/>\
+         <script>alert(1)</script><b style='x'>kept</b></div>",
+        "<h:div xmlns:h='http://www.w3.org/1999/xhtml'><h:script>1</h:script><h:p>kept</h:p></h:div>",
+        "<svg onload=alert(1)>kept",
+        "<!DOCTYPE div [<!ENTITY a 'b'>]><div>&a; kept</div>",
+    ];
+    for div in divs {
+        let composition = serde_json::json!({
+            "resourceType": "Composition",
+            "section": [{ "title": "One", "text": { "div": div } }],
+        });
+        let bundle = serde_json::json!({
+            "resourceType": "Bundle",
+            "type": "document",
+            "entry": [{ "resource": composition }],
+        });
+
+        let rendered = show(bundle.to_string().as_bytes());
+
+        let html = html(&rendered);
+        assert_allowed(&html);
+        assert!(html.contains("kept"), "{html}");
+    }
+}
+
+#[test]
+fn deep_nesting_is_shown_or_refused() {
+    for depth in [100, 10_000] {
+        let open = "<component><section><text><paragraph>x</paragraph></text>";
+        let (open, close) = (open.repeat(depth / 2), "</section></component>".repeat(depth / 2));
+        let xml = format!(
+            "<ClinicalDocument xmlns='urn:hl7-org:v3'><component><structuredBody>{open}{close}\
+             </structuredBody></component></ClinicalDocument>"
+        );
+
+        let rendered = show(xml.as_bytes());
+
+        assert_eq!(rendered.sections.len(), if depth == 100 { 50 } else { 0 });
+        assert_eq!(rendered.notes.is_empty(), depth == 100);
+    }
+}
+
+#[test]
 fn non_xml_bodies() {
     let body = |text: &str| {
         let xml = format!(

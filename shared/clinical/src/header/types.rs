@@ -131,8 +131,9 @@ pub struct Person {
     pub suffix: Option<String>,
 }
 
-/// A person, organisation or system that wrote or signed.
-#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
+/// A person, organisation or system that wrote or signed; it may be the patient, so `Debug` is
+/// redacted.
+#[derive(Clone, Default, Eq, PartialEq, Serialize)]
 pub struct AuthorHeader {
     /// Identifiers of the person.
     pub ids: Vec<InstanceId>,
@@ -260,6 +261,12 @@ impl fmt::Debug for DocumentHeader {
 impl fmt::Debug for PatientHeader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("PatientHeader(redacted)")
+    }
+}
+
+impl fmt::Debug for AuthorHeader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AuthorHeader(redacted)")
     }
 }
 
