@@ -1,1 +1,16 @@
-//! To be filled.
+//! The portal API: FHIR R4 (MHD ITI-66, 67, 68, Patient, Consent) over the registry and the nodes.
+//! Every answer passes the access decision; every search says which sources answered.
+
+mod config;
+mod error;
+mod federation;
+mod fhir;
+mod router;
+mod service;
+mod token;
+
+pub use config::PortalConfig;
+pub use federation::Node;
+pub use router::router;
+pub use service::{Portal, PortalParts};
+pub use token::TokenVerifier;

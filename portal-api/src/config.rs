@@ -1,0 +1,25 @@
+use serde::Deserialize;
+
+/// The `[portal]` section, as far as the API goes.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PortalConfig {
+    /// Where clients reach the FHIR API, e.g. `http://127.0.0.1:8080/fhir`.
+    pub base_url: String,
+    /// The sign-in provider: `iss` of its tokens.
+    pub issuer: String,
+    /// What access tokens must be for: their `aud`.
+    #[serde(default = "default_audience")]
+    pub audience: String,
+    /// How long one source may take before the answer goes without it.
+    #[serde(default = "default_deadline_ms")]
+    pub source_deadline_ms: u64,
+}
+
+fn default_audience() -> String {
+    "carerecord-api".to_owned()
+}
+
+fn default_deadline_ms() -> u64 {
+    2_000
+}

@@ -1,0 +1,127 @@
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use carerecord_access::Refused;
+use carerecord_fhir::{ConsentError, Issue, SearchError, http_status_of, outcome, refusal_issue};
+use carerecord_model::PortError;
+use serde_json::Value;
+
+/// Why a FHIR request is not answered with what it asked for. Rendered as OperationOutcome.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FhirError {
+    #[error("no valid access token")]
+    Unauthorised(&'static str),
+    #[error("the role has to be selected")]
+    RoleNotSelected,
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    #[error(transparent)]
+    Search(#[from] SearchError),
+    #[error(transparent)]
+    Consent(#[from] ConsentError),
+    #[error("not found")]
+    NotFound,
+    #[error("the request's body cannot be read: {0}")]
+    Body(String),
+    #[error("somebody else changed it first")]
+    Conflict,
+    #[error("the range cannot be served")]
+    Range,
+    #[error("the registry could not be asked")]
+    Registry(PortError),
+    #[error("the node that holds the document could not be asked")]
+    Node(PortError),
+}
+
+impl FhirError {
+    fn parts(&self) -> (StatusCode, Issue) {
+        let of = |status: StatusCode, code: &str, text: &str| (status, Issue::error(code, text));
+        match self {
+            Self::Unauthorised(why) => of(StatusCode::UNAUTHORIZED, "login", why),
+            Self::RoleNotSelected => of(
+                StatusCode::FORBIDDEN,
+                "forbidden",
+                "You have more than one role: choose one and send its id as X-Selected-Role.",
+            ),
+            // What may not be told looks like what is not there.
+            Self::Refused(refused) if !refused.may_be_told => not_found(),
+            Self::Refused(refused) => {
+                let rule = refused.decision.rule;
+                let told = refused.decision.provenance();
+                (StatusCode::FORBIDDEN, refusal_issue(rule.id(), rule.explanation(), told, false))
+            }
+            Self::Search(SearchError::Missing(_)) => {
+                of(StatusCode::BAD_REQUEST, "required", &self.to_string())
+            }
+            Self::Search(
+                SearchError::Malformed(_) | SearchError::NhsNumber(_) | SearchError::Unsupported(_),
+            ) => of(StatusCode::BAD_REQUEST, "invalid", &self.to_string()),
+            Self::Consent(ConsentError::Missing(_)) => {
+                of(StatusCode::BAD_REQUEST, "required", &self.to_string())
+            }
+            Self::Consent(ConsentError::Malformed(_)) => {
+                of(StatusCode::UNPROCESSABLE_ENTITY, "structure", &self.to_string())
+            }
+            Self::Consent(ConsentError::Unsupported(_)) => {
+                of(StatusCode::UNPROCESSABLE_ENTITY, "not-supported", &self.to_string())
+            }
+            Self::NotFound => not_found(),
+            Self::Body(why) => of(StatusCode::BAD_REQUEST, "structure", why),
+            Self::Conflict => of(StatusCode::CONFLICT, "conflict", &self.to_string()),
+            Self::Range => of(StatusCode::RANGE_NOT_SATISFIABLE, "invalid", &self.to_string()),
+            Self::Registry(error) => unavailable(error, "The registry could not be asked."),
+            Self::Node(PortError::Transaction(error)) => {
+                let code = error.0.first().map(|e| &e.code);
+                let status = code.map_or(502, http_status_of);
+                let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+                let words = "The source that holds the document does not give it.";
+                of(status, "not-found", words)
+            }
+            Self::Node(error) => {
+                unavailable(error, "The source that holds the document could not be asked.")
+            }
+        }
+    }
+}
+
+fn not_found() -> (StatusCode, Issue) {
+    (StatusCode::NOT_FOUND, Issue::error("not-found", "There is nothing under this id."))
+}
+
+fn unavailable(error: &PortError, words: &str) -> (StatusCode, Issue) {
+    let code = match error {
+        PortError::Late => "timeout",
+        PortError::Unavailable(_) | PortError::Protocol(_) | PortError::Transaction(_) => {
+            "transient"
+        }
+    };
+    let words = format!("{words} Try again in a moment.");
+    (StatusCode::SERVICE_UNAVAILABLE, Issue::error(code, &words))
+}
+
+impl IntoResponse for FhirError {
+    fn into_response(self) -> Response {
+        if let Self::Registry(error) | Self::Node(error) = &self {
+            tracing::warn!(%error, "a role could not be asked");
+        }
+        let (status, issue) = self.parts();
+        let mut response = fhir_json(status, &outcome(vec![issue]));
+        if status == StatusCode::UNAUTHORIZED {
+            let challenge = HeaderValue::from_static("Bearer realm=\"carerecord\"");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        response
+    }
+}
+
+/// A resource as an answer. Never kept by anybody on the way.
+pub(crate) fn fhir_json(status: StatusCode, resource: &Value) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "application/fhir+json; charset=utf-8"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (status, headers, resource.to_string()).into_response()
+}

@@ -1,0 +1,182 @@
+use aws_lc_rs::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY};
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use bytes::Bytes;
+use carerecord_codec::safe_content_type;
+use carerecord_model::{ByteRange, DocumentBody, DocumentEntry, PortError, RetrievedDocument};
+use futures_util::{Stream, StreamExt, stream};
+
+use super::Session;
+use super::document_reference::entry_uuid;
+use crate::Portal;
+use crate::error::FhirError;
+
+/// Answers Retrieve Document [ITI-68]: the decision again, then the bytes, streamed through.
+pub(crate) async fn read(
+    State(portal): State<Portal>,
+    session: Session,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, FhirError> {
+    session.does("ITI-68 read Binary");
+    let id = entry_uuid(&id)?;
+    let document = session.note(portal.document(&session.caller, session.purpose, id).await)?;
+    session.draft.decision(document.decision());
+    let entry = document.value();
+    session.draft.fill(|event| {
+        event.subject = entry.patient_id.nhs_number();
+        event.documents = vec![carerecord_audit::DocumentRef {
+            id: entry.unique_id.to_string(),
+            hash: entry.hash.clone(),
+        }];
+    });
+    let range = wanted_range(&headers, entry.size)?;
+    let content = portal.content(&document, range).await?;
+    answer(entry, content, range)
+}
+
+fn answer(
+    entry: &DocumentEntry,
+    content: RetrievedDocument,
+    wanted: Option<ByteRange>,
+) -> Result<Response, FhirError> {
+    let size = content.size.or(entry.size);
+    let (status, length, body): (_, _, DocumentBody) = match wanted {
+        None => (StatusCode::OK, size, Box::pin(checked(content.body, entry.hash.clone()))),
+        Some(range) => {
+            let length = Some(range.end - range.start + 1);
+            // A node that cannot serve ranges gives all of it, and we cut.
+            let body: DocumentBody = match content.range {
+                Some(_) => content.body,
+                None => Box::pin(cut(content.body, range)),
+            };
+            (StatusCode::PARTIAL_CONTENT, length, body)
+        }
+    };
+    let mut response = Response::new(Body::from_stream(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    let content_type = HeaderValue::from_str(safe_content_type(entry.mime_type.as_str()));
+    let any = HeaderValue::from_static("application/octet-stream");
+    headers.insert(header::CONTENT_TYPE, content_type.unwrap_or(any));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    if let Some(length) = length {
+        headers.insert(header::CONTENT_LENGTH, length.into());
+    }
+    if let (Some(range), Some(size)) = (wanted, size) {
+        let value = format!("bytes {}-{}/{size}", range.start, range.end);
+        let value = HeaderValue::from_str(&value).map_err(|_| FhirError::Range)?;
+        headers.insert(header::CONTENT_RANGE, value);
+    }
+    Ok(response)
+}
+
+/// The one range that is asked for; several are answered with the whole, as HTTP allows.
+fn wanted_range(headers: &HeaderMap, size: Option<u64>) -> Result<Option<ByteRange>, FhirError> {
+    let value = headers.get(header::RANGE).and_then(|v| v.to_str().ok());
+    let (Some(value), Some(size)) = (value, size) else { return Ok(None) };
+    let Some(spec) = value.strip_prefix("bytes=").filter(|s| !s.contains(',')) else {
+        return Ok(None);
+    };
+    let Some((start, end)) = spec.trim().split_once('-') else { return Ok(None) };
+    let last = size.checked_sub(1).ok_or(FhirError::Range)?;
+    let range = match (start.parse::<u64>(), end.parse::<u64>()) {
+        (Ok(start), Ok(end)) => ByteRange { start, end: end.min(last) },
+        (Ok(start), Err(_)) if end.is_empty() => ByteRange { start, end: last },
+        (Err(_), Ok(tail)) if start.is_empty() && tail > 0 => {
+            ByteRange { start: size.saturating_sub(tail), end: last }
+        }
+        _ => return Ok(None),
+    };
+    if range.start > range.end { Err(FhirError::Range) } else { Ok(Some(range)) }
+}
+
+/// Passes bytes on and breaks off at the end when they were not the document.
+fn checked(
+    body: DocumentBody,
+    hash: Option<String>,
+) -> impl Stream<Item = Result<Bytes, PortError>> + Send {
+    let state = (body, Context::new(&SHA1_FOR_LEGACY_USE_ONLY), hash, false);
+    stream::unfold(state, |(mut body, mut sha1, hash, ended)| async move {
+        if ended {
+            return None;
+        }
+        match body.next().await {
+            Some(Ok(chunk)) => {
+                sha1.update(&chunk);
+                Some((Ok(chunk), (body, sha1, hash, false)))
+            }
+            Some(Err(error)) => Some((Err(error), (body, sha1, hash, true))),
+            None => {
+                let digest = sha1.clone().finish();
+                let hex: String = digest.as_ref().iter().map(|b| format!("{b:02x}")).collect();
+                let fits = hash.as_ref().is_none_or(|h| h.eq_ignore_ascii_case(&hex));
+                if fits {
+                    return None;
+                }
+                tracing::error!("a node gave bytes that do not match the registered hash");
+                let error = PortError::Protocol("the bytes do not match the hash".into());
+                Some((Err(error), (body, sha1, hash, true)))
+            }
+        }
+    })
+}
+
+/// The bytes of a range out of the whole.
+fn cut(
+    body: DocumentBody,
+    range: ByteRange,
+) -> impl Stream<Item = Result<Bytes, PortError>> + Send {
+    stream::unfold((body, 0u64), move |(mut body, mut at)| async move {
+        while at <= range.end {
+            let chunk = match body.next().await? {
+                Ok(chunk) => chunk,
+                Err(error) => return Some((Err(error), (body, u64::MAX))),
+            };
+            let from = range.start.saturating_sub(at).min(chunk.len() as u64) as usize;
+            let to = (range.end + 1 - at).min(chunk.len() as u64) as usize;
+            at += chunk.len() as u64;
+            if from < to {
+                return Some((Ok(chunk.slice(from..to)), (body, at)));
+            }
+        }
+        None
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn range(value: &'static str) -> Result<Option<(u64, u64)>, ()> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::RANGE, HeaderValue::from_static(value));
+        wanted_range(&headers, Some(10)).map(|r| r.map(|r| (r.start, r.end))).map_err(|_| ())
+    }
+
+    #[test]
+    fn ranges_are_read_as_http_says() {
+        assert_eq!(range("bytes=0-3"), Ok(Some((0, 3))));
+        assert_eq!(range("bytes=5-"), Ok(Some((5, 9))));
+        assert_eq!(range("bytes=-4"), Ok(Some((6, 9))));
+        assert_eq!(range("bytes=0-99"), Ok(Some((0, 9))));
+        assert_eq!(range("bytes=10-"), Err(()));
+        assert_eq!(range("bytes=0-1,3-4"), Ok(None));
+        assert_eq!(range("lines=0-1"), Ok(None));
+    }
+
+    #[tokio::test]
+    async fn a_range_is_cut_out_of_any_chunks() {
+        let chunks = ["01", "234", "5", "6789"].map(|c| Ok(Bytes::from_static(c.as_bytes())));
+        let body: DocumentBody = Box::pin(stream::iter(chunks));
+
+        let parts: Vec<Bytes> =
+            cut(body, ByteRange { start: 1, end: 6 }).map(|c| c.unwrap()).collect().await;
+
+        assert_eq!(parts.concat(), b"123456");
+    }
+}

@@ -1,0 +1,131 @@
+use std::collections::HashMap;
+
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use carerecord_fhir::{
+    DocumentReferenceSearch, Entry, Issue, date_time, document_reference, pairs, searchset,
+    source_issue,
+};
+use carerecord_model::{DocumentEntry, EntryUuid, FoundObjects};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{Session, outcome_entry, withheld_issues};
+use crate::Portal;
+use crate::error::{FhirError, fhir_json};
+use crate::federation::NodeState;
+use crate::service::{Record, related};
+
+/// Answers Find Document References [ITI-67], asked by GET.
+pub(crate) async fn search(
+    State(portal): State<Portal>,
+    session: Session,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Result<Response, FhirError> {
+    run(&portal, &session, &headers, &query.unwrap_or_default()).await
+}
+
+/// Answers Find Document References [ITI-67], asked by form: keeps the patient out of URLs.
+pub(crate) async fn search_form(
+    State(portal): State<Portal>,
+    session: Session,
+    headers: HeaderMap,
+    body: String,
+) -> Result<Response, FhirError> {
+    run(&portal, &session, &headers, &body).await
+}
+
+/// Answers a read of one DocumentReference.
+pub(crate) async fn read(
+    State(portal): State<Portal>,
+    session: Session,
+    Path(id): Path<String>,
+) -> Result<Response, FhirError> {
+    session.does("read DocumentReference");
+    let id = entry_uuid(&id)?;
+    let document = session.note(portal.document(&session.caller, session.purpose, id).await)?;
+    session.draft.decision(document.decision());
+    session.draft.fill(|event| {
+        event.subject = document.value().patient_id.nhs_number();
+        event.listed = vec![document.value().entry_uuid.to_string()];
+    });
+    Ok(fhir_json(StatusCode::OK, &resource(&portal, document.value(), None)))
+}
+
+async fn run(
+    portal: &Portal,
+    session: &Session,
+    headers: &HeaderMap,
+    parameters: &str,
+) -> Result<Response, FhirError> {
+    session.does("search DocumentReference");
+    let strict = headers.get("prefer").is_some_and(|v| v == "handling=strict");
+    let search = DocumentReferenceSearch::parse(&pairs(parameters), strict)?;
+    session.draft.fill(|event| event.subject = Some(search.patient));
+    let record = portal.record(&session.caller, session.purpose, search.patient).await;
+    let record = session.note(record)?;
+    let found = record.found.value();
+    let entries: Vec<&DocumentEntry> =
+        found.document_entries.iter().filter(|e| search.matches(e)).collect();
+    session.draft.decision(record.found.decision());
+    session.draft.fill(|event| {
+        event.listed = entries.iter().map(|e| e.entry_uuid.to_string()).collect();
+        event.withheld = record.withheld.count;
+    });
+    let total = entries.len();
+    let mut listed = Vec::new();
+    if !search.count_only {
+        for entry in &entries {
+            let url = url_of(portal, entry);
+            listed.push(Entry::Match(url, resource(portal, entry, Some(found))));
+        }
+    }
+    listed.extend(outcome_entry(issues(&record)).map(Entry::Outcome));
+    // The patient is not repeated in the link: a URL must not name one.
+    let url = format!("{}/DocumentReference", portal.config.base_url);
+    Ok(fhir_json(StatusCode::OK, &searchset(&url, total, listed)))
+}
+
+/// What is withheld and may be told, then what became of each source.
+fn issues(record: &Record) -> Vec<Issue> {
+    let mut latest: HashMap<&str, String> = HashMap::new();
+    for entry in &record.found.value().document_entries {
+        let (Some(node), Some(time)) = (&entry.repository_unique_id, &entry.creation_time) else {
+            continue;
+        };
+        // Newest first, so the first one seen of a node is its latest.
+        latest.entry(node.as_str()).or_insert_with(|| date_time(time));
+    }
+    let mut issues = withheld_issues(&record.withheld);
+    let source = |node: &NodeState| {
+        let newest = latest.get(node.id.as_str()).cloned();
+        source_issue(node.state, &node.name, node.id.as_str(), node.latency_ms, newest)
+    };
+    issues.extend(record.sources.iter().map(source));
+    issues
+}
+
+/// The resource for an entry that has been released.
+fn resource(portal: &Portal, entry: &DocumentEntry, found: Option<&FoundObjects>) -> Value {
+    let id = entry.uuid().map(|u| u.uuid()).unwrap_or_default();
+    let attachment = format!("{}/Binary/{id}", portal.config.base_url);
+    let policy = portal.access.policy();
+    let node = entry.repository_unique_id.as_ref();
+    let custodian = node
+        .and_then(|n| policy.node_organisation(n))
+        .map(|code| (policy.organisation_name(code), code.as_str()));
+    let relations = found.map(|f| related(f, entry)).unwrap_or_default();
+    document_reference(entry, &attachment, custodian, &relations)
+}
+
+fn url_of(portal: &Portal, entry: &DocumentEntry) -> String {
+    let id = entry.uuid().map(|u| u.uuid()).unwrap_or_default();
+    format!("{}/DocumentReference/{id}", portal.config.base_url)
+}
+
+/// An id that is none names nothing.
+pub(crate) fn entry_uuid(id: &str) -> Result<EntryUuid, FhirError> {
+    Uuid::try_parse(id).map(EntryUuid::new).map_err(|_| FhirError::NotFound)
+}

@@ -1,0 +1,24 @@
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use carerecord_fhir::capability_statement;
+use carerecord_service::AuditDraft;
+
+use crate::Portal;
+use crate::error::fhir_json;
+
+/// Answers `GET /fhir/metadata`. It names no patient, so it asks for no token.
+pub(crate) async fn metadata(State(portal): State<Portal>, draft: AuditDraft) -> Response {
+    draft.fill(|event| event.interaction = "capabilities".to_owned());
+    let token_url = format!("{}/token", portal.config.issuer.trim_end_matches('/'));
+    let statement = capability_statement(
+        &portal.config.base_url,
+        env!("CARGO_PKG_VERSION"),
+        RELEASED,
+        &token_url,
+    );
+    fhir_json(StatusCode::OK, &statement)
+}
+
+/// When what the statement says was last changed.
+const RELEASED: &str = "2026-11-25";

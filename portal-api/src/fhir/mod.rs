@@ -1,0 +1,105 @@
+pub(crate) mod binary;
+pub(crate) mod consent;
+pub(crate) mod document_reference;
+pub(crate) mod list;
+pub(crate) mod metadata;
+pub(crate) mod patient;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use carerecord_access::{Caller, Decision, Purpose, Withheld};
+use carerecord_audit::AuditOutcome;
+use carerecord_fhir::{Issue, outcome, refusal_issue};
+use carerecord_service::AuditDraft;
+use carerecord_service::audit_trail::PURPOSE;
+use serde_json::Value;
+
+use crate::Portal;
+use crate::error::FhirError;
+use crate::token::TokenError;
+
+/// A caller with a valid token, and what the record is opened for.
+pub(crate) struct Session {
+    pub caller: Caller,
+    pub purpose: Purpose,
+    pub draft: AuditDraft,
+}
+
+impl Session {
+    /// Names the interaction in the audit record.
+    pub(crate) fn does(&self, interaction: &str) {
+        self.draft.fill(|event| interaction.clone_into(&mut event.interaction));
+    }
+
+    /// Notes a refusal on its way to the caller.
+    pub(crate) fn note<T>(&self, result: Result<T, FhirError>) -> Result<T, FhirError> {
+        if let Err(FhirError::Refused(refused)) = &result {
+            self.draft.decision(&refused.decision);
+            self.draft.outcome(AuditOutcome::Refused);
+        }
+        result
+    }
+}
+
+impl FromRequestParts<Portal> for Session {
+    type Rejection = FhirError;
+
+    async fn from_request_parts(parts: &mut Parts, portal: &Portal) -> Result<Self, FhirError> {
+        let draft = AuditDraft::from_request_parts(parts, portal).await.map_err(|_| {
+            FhirError::Unauthorised("The service is not set up to record accesses.")
+        })?;
+        let selected = parts.headers.get("x-selected-role").and_then(|v| v.to_str().ok());
+        let token = bearer(&parts.headers).ok_or(TokenError::Missing);
+        let caller = match token {
+            Ok(token) => portal.tokens.caller(token, selected).await,
+            Err(error) => Err(error),
+        };
+        let caller = caller.map_err(|error| match error {
+            TokenError::Missing => {
+                FhirError::Unauthorised("Send a bearer token of the sign-in service.")
+            }
+            TokenError::Invalid => FhirError::Unauthorised(
+                "The access token is not valid or has ended. Sign in again.",
+            ),
+            TokenError::RoleNotSelected => FhirError::RoleNotSelected,
+            TokenError::KeysUnavailable => {
+                FhirError::Registry(carerecord_model::PortError::Unavailable(error.to_string()))
+            }
+        })?;
+        draft.caller(&caller);
+        let purpose = match parts.headers.get(PURPOSE).map(|v| v.to_str()) {
+            None => Purpose::DirectCare,
+            Some(Ok(code)) => Purpose::from_code(code).ok_or_else(|| {
+                FhirError::Body("X-Purpose-Of-Use is not one that is known".into())
+            })?,
+            Some(Err(_)) => return Err(FhirError::Body("X-Purpose-Of-Use is not text".into())),
+        };
+        draft.fill(|event| event.purpose = Some(purpose.code().to_owned()));
+        Ok(Self { caller, purpose, draft })
+    }
+}
+
+/// Anything else below `/fhir`.
+pub(crate) async fn fallback() -> FhirError {
+    FhirError::NotFound
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// The OperationOutcome that goes with a list: what is withheld and may be told.
+pub(crate) fn withheld_issues(withheld: &Withheld) -> Vec<Issue> {
+    let issue = |decision: &Decision| {
+        let rule = decision.rule;
+        refusal_issue(rule.id(), rule.explanation(), decision.provenance(), true)
+    };
+    withheld.told.iter().map(issue).collect()
+}
+
+pub(crate) fn outcome_entry(issues: Vec<Issue>) -> Option<Value> {
+    (!issues.is_empty()).then(|| outcome(issues))
+}

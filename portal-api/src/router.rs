@@ -1,0 +1,30 @@
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post};
+use carerecord_service::AuditTrail;
+
+use crate::Portal;
+use crate::fhir::{binary, consent, document_reference, fallback, list, metadata, patient};
+
+/// Every route of the FHIR API.
+pub fn router(portal: Portal, trail: AuditTrail) -> Router {
+    Router::new()
+        .route("/fhir/metadata", get(metadata::metadata))
+        .route("/fhir/DocumentReference", get(document_reference::search))
+        .route("/fhir/DocumentReference/_search", post(document_reference::search_form))
+        .route("/fhir/DocumentReference/{id}", get(document_reference::read))
+        .route("/fhir/List", get(list::search))
+        .route("/fhir/List/_search", post(list::search_form))
+        .route("/fhir/Binary/{id}", get(binary::read))
+        .route("/fhir/Patient", get(patient::search))
+        .route("/fhir/Patient/_search", post(patient::search_form))
+        .route("/fhir/Consent", get(consent::search).post(consent::create))
+        .route("/fhir/Consent/_search", post(consent::search_form))
+        .route("/fhir/Consent/{id}", get(consent::read).put(consent::update))
+        .route("/fhir/{*rest}", axum::routing::any(fallback))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .with_state(portal)
+        .layer(axum::middleware::from_fn_with_state(trail, carerecord_service::audit_trail::record))
+}
+
+const MAX_BODY: usize = 1 << 20;

@@ -1,0 +1,192 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use carerecord_access::{
+    AccessDecisions, Caller, ConsentStore, Purpose, RecordView, Refused, Released, Right, Withheld,
+};
+use carerecord_fhir::Related;
+use carerecord_model::{
+    AssociationType, ByteRange, Clock, DocumentEntry, DocumentRegistry, DocumentRequest, EntryRef,
+    EntryUuid, FoundObjects, GetAll, GetDocuments, IdSource, NhsNumber, Patient, PatientDirectory,
+    PatientId, PortError, RetrievedDocument, StoredQuery,
+};
+
+use crate::error::FhirError;
+use crate::federation::{Node, NodeState, ask_all};
+use crate::{PortalConfig, TokenVerifier};
+
+/// The portal's service: the FHIR handlers call these methods, and only these.
+#[derive(Clone)]
+pub struct Portal {
+    pub(crate) config: Arc<PortalConfig>,
+    registry: Arc<dyn DocumentRegistry>,
+    patients: Arc<dyn PatientDirectory>,
+    pub(crate) consents: Arc<dyn ConsentStore>,
+    pub(crate) access: AccessDecisions,
+    nodes: Arc<Vec<Node>>,
+    pub(crate) tokens: TokenVerifier,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ids: Arc<dyn IdSource>,
+}
+
+/// What a portal is made of.
+pub struct PortalParts {
+    /// Its section of the configuration.
+    pub config: PortalConfig,
+    /// The registry.
+    pub registry: Arc<dyn DocumentRegistry>,
+    /// The patient index.
+    pub patients: Arc<dyn PatientDirectory>,
+    /// What patients have said.
+    pub consents: Arc<dyn ConsentStore>,
+    /// The decisions.
+    pub access: AccessDecisions,
+    /// The sources.
+    pub nodes: Vec<Node>,
+    /// Who may ask.
+    pub tokens: TokenVerifier,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Fresh ids.
+    pub ids: Arc<dyn IdSource>,
+}
+
+/// A patient's record as one caller may see it.
+pub(crate) struct Record {
+    pub found: Released<FoundObjects>,
+    pub withheld: Withheld,
+    pub sources: Vec<NodeState>,
+}
+
+impl Portal {
+    /// A portal out of its parts.
+    pub fn new(parts: PortalParts) -> Self {
+        Self {
+            config: Arc::new(parts.config),
+            registry: parts.registry,
+            patients: parts.patients,
+            consents: parts.consents,
+            access: parts.access,
+            nodes: Arc::new(parts.nodes),
+            tokens: parts.tokens,
+            clock: parts.clock,
+            ids: parts.ids,
+        }
+    }
+
+    /// Everything of a patient that the caller may see, while all sources are asked whether they
+    /// can serve.
+    pub(crate) async fn record(
+        &self,
+        caller: &Caller,
+        purpose: Purpose,
+        patient: NhsNumber,
+    ) -> Result<Record, FhirError> {
+        let view = self.access.open(caller, purpose, Right::Query, patient).await?;
+        let query = GetAll::of(PatientId::from_nhs_number(patient));
+        let query = StoredQuery::GetAll(Box::new(query));
+        let deadline = self.deadline();
+        let (found, sources) = tokio::join!(
+            self.within(self.registry.stored_query(&query)),
+            ask_all(&self.nodes, deadline)
+        );
+        let (found, mut withheld) = view.release_found(found.map_err(FhirError::Registry)?);
+        note_closed(&view, &mut withheld);
+        Ok(Record { found, withheld, sources })
+    }
+
+    /// One document that the caller may see.
+    pub(crate) async fn document(
+        &self,
+        caller: &Caller,
+        purpose: Purpose,
+        id: EntryUuid,
+    ) -> Result<Released<DocumentEntry>, FhirError> {
+        self.access.admit(caller, purpose, Right::Query)?;
+        let query = StoredQuery::GetDocuments(GetDocuments {
+            entries: EntryRef::Uuids(vec![id]),
+            home_community_id: None,
+        });
+        let found = self.within(self.registry.stored_query(&query)).await;
+        let found = found.map_err(FhirError::Registry)?;
+        let entry = found.document_entries.into_iter().next().ok_or(FhirError::NotFound)?;
+        let number = entry.patient_id.nhs_number().ok_or(FhirError::NotFound)?;
+        let view = self.access.open(caller, purpose, Right::Query, number).await?;
+        Ok(view.release(entry)?)
+    }
+
+    /// The bytes of a document that has been released.
+    pub(crate) async fn content(
+        &self,
+        document: &Released<DocumentEntry>,
+        range: Option<ByteRange>,
+    ) -> Result<RetrievedDocument, FhirError> {
+        let entry = document.value();
+        let repository = entry.repository_unique_id.clone().ok_or(FhirError::NotFound)?;
+        let node = self.nodes.iter().find(|n| n.id == repository);
+        let unknown = || PortError::Unavailable("the node is not in the directory".into());
+        let node = node.ok_or_else(|| FhirError::Node(unknown()))?;
+        let request = DocumentRequest {
+            home_community_id: None,
+            repository_unique_id: repository,
+            document_unique_id: entry.unique_id.clone(),
+        };
+        // The deadline is for the answer to begin; long documents take their time.
+        let begun = self.within(node.repository.retrieve(&request, range)).await;
+        begun.map_err(FhirError::Node)
+    }
+
+    /// The person with this number.
+    pub(crate) async fn patient(
+        &self,
+        caller: &Caller,
+        purpose: Purpose,
+        number: NhsNumber,
+    ) -> Result<Released<Option<Patient>>, FhirError> {
+        self.access.admit(caller, purpose, Right::Query)?;
+        let found = self.within(self.patients.patient(number)).await;
+        let found = found.map_err(FhirError::Registry)?;
+        Ok(self.access.release_person(caller, purpose, found)?)
+    }
+
+    /// Whether the registry can be asked, for readiness.
+    pub async fn ready(&self) -> Result<(), String> {
+        let nobody: NhsNumber = "9990001146".parse().map_err(|_| "number".to_owned())?;
+        self.within(self.patients.patient(nobody)).await.map(|_| ()).map_err(|e| e.to_string())
+    }
+
+    fn deadline(&self) -> Duration {
+        Duration::from_millis(self.config.source_deadline_ms)
+    }
+
+    async fn within<T>(
+        &self,
+        asked: impl Future<Output = Result<T, PortError>>,
+    ) -> Result<T, PortError> {
+        tokio::time::timeout(self.deadline(), asked).await.unwrap_or(Err(PortError::Late))
+    }
+}
+
+/// A record that is closed as a whole is told of, whether or not it has documents.
+fn note_closed(view: &RecordView, withheld: &mut Withheld) {
+    if let Some(Refused { decision, may_be_told: true }) = view.closed()
+        && !withheld.told.contains(&decision)
+    {
+        withheld.told.push(decision);
+    }
+}
+
+/// The documents that an entry relates to.
+pub(crate) fn related(found: &FoundObjects, entry: &DocumentEntry) -> Vec<Related> {
+    found
+        .associations
+        .iter()
+        .filter(|a| {
+            a.source == entry.entry_uuid && a.association_type != AssociationType::HasMember
+        })
+        .filter_map(|a| {
+            let target = a.target.uuid()?;
+            Some(Related { association_type: a.association_type, target })
+        })
+        .collect()
+}

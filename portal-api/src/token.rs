@@ -1,0 +1,192 @@
+//! Access tokens: JWTs of the sign-in provider, checked against its published keys.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use carerecord_access::{Assurance, Caller, Right, SystemCaller, UserCaller};
+use jsonwebtoken::jwk::JwkSet;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use serde::Deserialize;
+use tokio::sync::Mutex;
+
+use crate::PortalConfig;
+
+/// Checks access tokens.
+#[derive(Clone)]
+pub struct TokenVerifier {
+    issuer: String,
+    audience: String,
+    http: reqwest::Client,
+    keys: Arc<Mutex<Option<(Instant, JwkSet)>>>,
+}
+
+/// Why a token is not taken.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub(crate) enum TokenError {
+    #[error("Send a bearer token of the sign-in service.")]
+    Missing,
+    #[error("The access token is not valid or has ended. Sign in again.")]
+    Invalid,
+    #[error("The sign-in service's keys could not be read.")]
+    KeysUnavailable,
+    #[error("more than one role and none selected")]
+    RoleNotSelected,
+}
+
+impl TokenVerifier {
+    /// Checks tokens of the configured issuer. Its keys are fetched when first needed.
+    pub fn new(config: &PortalConfig, http: reqwest::Client) -> Self {
+        Self {
+            issuer: config.issuer.trim_end_matches('/').to_owned(),
+            audience: config.audience.clone(),
+            http,
+            keys: Arc::new(Mutex::new(None)),
+        }
+    }
+
+    /// Who a token stands for. `selected_role` is used where the token leaves it open.
+    pub(crate) async fn caller(
+        &self,
+        token: &str,
+        selected_role: Option<&str>,
+    ) -> Result<Caller, TokenError> {
+        let header = decode_header(token).map_err(|_| TokenError::Invalid)?;
+        let is_access_token = header.typ.as_deref().is_some_and(|t| {
+            t.eq_ignore_ascii_case("at+jwt") || t.eq_ignore_ascii_case("application/at+jwt")
+        });
+        let kid = header.kid.as_deref().filter(|_| is_access_token).ok_or(TokenError::Invalid)?;
+        let key = self.key(kid).await?;
+        let mut validation = Validation::new(header.alg);
+        validation.algorithms = ALGORITHMS.to_vec();
+        if !ALGORITHMS.contains(&header.alg) {
+            return Err(TokenError::Invalid);
+        }
+        validation.algorithms = vec![header.alg];
+        validation.set_issuer(&[&self.issuer]);
+        validation.set_audience(&[&self.audience]);
+        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        validation.leeway = 30;
+        let claims: Claims =
+            decode(token, &key, &validation).map_err(|_| TokenError::Invalid)?.claims;
+        claims.caller(selected_role)
+    }
+
+    /// The key of that id; the key set is read again when it is old or does not have it.
+    async fn key(&self, kid: &str) -> Result<DecodingKey, TokenError> {
+        let mut keys = self.keys.lock().await;
+        let known = keys.as_ref().and_then(|(at, set)| Some((*at, set.find(kid)?.clone())));
+        if let Some((at, jwk)) = known
+            && at.elapsed() < KEYS_FRESH
+        {
+            return DecodingKey::from_jwk(&jwk).map_err(|_| TokenError::Invalid);
+        }
+        let recently = keys.as_ref().is_some_and(|(at, _)| at.elapsed() < KEYS_PAUSE);
+        if recently {
+            // Tokens with invented key ids must not make us ask at each request.
+            return Err(TokenError::Invalid);
+        }
+        let set = self.fetch().await.map_err(|error| {
+            tracing::warn!(%error, "the sign-in provider's keys could not be read");
+            TokenError::KeysUnavailable
+        })?;
+        let jwk = set.find(kid).cloned();
+        *keys = Some((Instant::now(), set));
+        let jwk = jwk.ok_or(TokenError::Invalid)?;
+        DecodingKey::from_jwk(&jwk).map_err(|_| TokenError::Invalid)
+    }
+
+    async fn fetch(&self) -> Result<JwkSet, reqwest::Error> {
+        #[derive(Deserialize)]
+        struct Discovery {
+            jwks_uri: String,
+        }
+        let url = format!("{}/.well-known/openid-configuration", self.issuer);
+        let discovery: Discovery = self.get(&url).await?;
+        self.get(&discovery.jwks_uri).await
+    }
+
+    async fn get<T: serde::de::DeserializeOwned>(&self, url: &str) -> Result<T, reqwest::Error> {
+        let request = self.http.get(url).timeout(Duration::from_secs(5));
+        request.send().await?.error_for_status()?.json().await
+    }
+}
+
+/// The claims of an access token, in the shape of CIS2. All but the first may be missing.
+#[derive(Debug, Deserialize)]
+struct Claims {
+    sub: String,
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    acr: String,
+    #[serde(default)]
+    authentication_assurance_level: String,
+    #[serde(default)]
+    client_id: String,
+    #[serde(default)]
+    scope: String,
+    selected_roleid: Option<String>,
+    #[serde(default)]
+    nhsid_nrbac_roles: Vec<Role>,
+    org_code: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Role {
+    person_roleid: String,
+    org_code: String,
+    #[serde(default)]
+    role_code: String,
+    #[serde(default)]
+    activity_codes: Vec<String>,
+}
+
+impl Claims {
+    fn caller(self, selected: Option<&str>) -> Result<Caller, TokenError> {
+        if self.nhsid_nrbac_roles.is_empty()
+            && let Some(organisation) = &self.org_code
+        {
+            return self.system(organisation);
+        }
+        let roles = &self.nhsid_nrbac_roles;
+        let chosen = self.selected_roleid.as_deref().or(selected);
+        let role = match (chosen, roles.as_slice()) {
+            (Some(id), _) => roles.iter().find(|r| r.person_roleid == id),
+            (None, [only]) => Some(only),
+            // Never the first of several: the person says which one.
+            (None, _) => return Err(TokenError::RoleNotSelected),
+        };
+        let role = role.cloned().ok_or(TokenError::RoleNotSelected)?;
+        let organisation = role.org_code.parse().map_err(|_| TokenError::Invalid)?;
+        let job = role.role_code.rsplit(':').next().unwrap_or_default().to_owned();
+        let stronger = Assurance::from_claim(&self.authentication_assurance_level);
+        Ok(Caller::User(Box::new(UserCaller {
+            user_id: self.sub,
+            name: self.name,
+            organisation,
+            role: job,
+            role_profile_id: role.person_roleid,
+            activities: role.activity_codes,
+            assurance: Assurance::from_claim(&self.acr).max(stronger),
+            client_id: self.client_id,
+        })))
+    }
+
+    fn system(&self, organisation: &str) -> Result<Caller, TokenError> {
+        let mut rights = Vec::new();
+        if self.scope.split(' ').any(|s| s.starts_with("system/") && s.ends_with("read")) {
+            rights.extend([Right::Query, Right::Retrieve]);
+        }
+        Ok(Caller::System(SystemCaller {
+            name: self.client_id.clone(),
+            organisation: organisation.parse().map_err(|_| TokenError::Invalid)?,
+            rights,
+            known_by: "token",
+        }))
+    }
+}
+
+const ALGORITHMS: [Algorithm; 4] =
+    [Algorithm::ES256, Algorithm::ES384, Algorithm::RS256, Algorithm::RS512];
+const KEYS_FRESH: Duration = Duration::from_secs(300);
+const KEYS_PAUSE: Duration = Duration::from_secs(2);
