@@ -64,3 +64,31 @@ pub enum EncodeError {
     #[error("the text has a character that XML cannot hold")]
     ControlCharacter,
 }
+
+/// In our own words, since the parser's texts can carry names and content of the input.
+pub(crate) fn parser_words(error: &quick_xml::Error) -> String {
+    use quick_xml::Error as E;
+    match error {
+        E::Syntax(_) => "a tag, comment or section is not closed".into(),
+        E::IllFormed(quick_xml::errors::IllFormedError::MismatchedEndTag { .. }) => {
+            "an end tag does not match its start tag".into()
+        }
+        E::IllFormed(_) => "tags do not nest".into(),
+        E::Namespace(_) => "a namespace declaration is wrong or there are too many".into(),
+        E::InvalidAttr(e) => attribute_words(e),
+        E::Escape(_) => "a reference is wrong".into(),
+        E::Encoding(_) => "the text is not UTF-8".into(),
+        E::Io(_) => "the text cannot be read".into(),
+    }
+}
+
+/// As `parser_words`, for attributes.
+pub(crate) fn attribute_words(error: &quick_xml::events::attributes::AttrError) -> String {
+    use quick_xml::events::attributes::AttrError as E;
+    match error {
+        E::Duplicated(..) => "an attribute is there twice".into(),
+        E::ExpectedEq(_) | E::ExpectedValue(_) | E::UnquotedValue(_) | E::ExpectedQuote(..) => {
+            "an attribute is not of the form name=\"value\"".into()
+        }
+    }
+}

@@ -7,9 +7,11 @@
 
 #![warn(missing_docs)]
 
+mod characters;
 mod encoding;
 mod error;
 mod limits;
+mod name;
 mod reader;
 mod tree;
 mod writer;
@@ -17,7 +19,8 @@ mod writer;
 pub use encoding::to_utf8;
 pub use error::{EncodeError, XmlError, XmlErrorKind};
 pub use limits::Limits;
-pub use reader::{Name, Start, XmlReader};
+pub use name::{Name, Start};
+pub use reader::XmlReader;
 pub use tree::{ElementRef, NodeRef, Tree};
 pub use writer::{XmlWriter, encode};
 

@@ -1,26 +1,38 @@
 use std::sync::Arc;
 
-use crate::reader::{Attribute, Token};
-use crate::{Limits, XmlError, XmlReader};
+use crate::name::Attribute;
+use crate::reader::Token;
+use crate::{Limits, Start, XmlError, XmlReader};
 
-/// A whole document in memory: elements and texts in one list, so that neither building nor
-/// dropping it recurses however deep the input nests.
+/// A whole document in memory: elements and texts in one list, in document order, so that neither
+/// building nor dropping it recurses however deep the input nests.
 #[derive(Clone, Debug)]
 pub struct Tree {
     nodes: Vec<Node>,
 }
 
 #[derive(Clone, Debug)]
-enum Node {
-    Element { element: Element, children: Vec<u32> },
-    Text(String),
+struct Node {
+    content: Content,
+    /// The node behind this one with the same parent; 0, which is the root, for none.
+    next: u32,
+}
+
+#[derive(Clone, Debug)]
+enum Content {
+    Element(Box<Element>),
+    Text(Box<str>),
 }
 
 #[derive(Clone, Debug)]
 struct Element {
     ns: Arc<str>,
-    local: String,
+    local: Arc<str>,
     attributes: Vec<Attribute>,
+    /// The first node inside; 0 for none.
+    first: u32,
+    /// Where the list goes on behind everything inside.
+    behind: u32,
     start: u64,
     end: u64,
 }
@@ -48,29 +60,18 @@ impl Tree {
     /// As `XmlReader`.
     pub fn read(text: &str, limits: Limits) -> Result<Self, XmlError> {
         let mut xml = XmlReader::new(text, limits)?;
-        let mut nodes = Vec::new();
+        let mut builder = Builder::default();
         let root = xml.root()?;
-        nodes.push(element(root));
-        let mut open: Vec<u32> = vec![0];
-        while let Some(&parent) = open.last() {
-            let index = nodes.len() as u32;
+        builder.open(root);
+        while !builder.open.is_empty() {
             match xml.token()? {
-                Some(Token::Start(start)) => {
-                    nodes.push(element(start));
-                    adopt(&mut nodes, parent, index);
-                    open.push(index);
-                }
-                Some(Token::Text(text)) => add_text(&mut nodes, parent, &text),
-                Some(Token::End) | None => {
-                    if let Some(Node::Element { element, .. }) = nodes.get_mut(parent as usize) {
-                        element.end = xml.end_offset();
-                    }
-                    open.pop();
-                }
+                Some(Token::Start(start)) => builder.open(start),
+                Some(Token::Text(text)) => builder.text.push_str(&text),
+                Some(Token::End) | None => builder.close(xml.end_offset()),
             }
         }
         xml.finish()?;
-        Ok(Self { nodes })
+        Ok(Self { nodes: builder.nodes })
     }
 
     /// The root element.
@@ -79,42 +80,82 @@ impl Tree {
     }
 }
 
-fn element(start: crate::Start) -> Node {
-    let (ns, local, attributes, offset) = start.into_parts();
-    let element = Element { ns, local, attributes, start: offset, end: offset };
-    Node::Element { element, children: Vec::new() }
+#[derive(Default)]
+struct Builder {
+    nodes: Vec<Node>,
+    /// The elements around the current place, outermost first.
+    open: Vec<Open>,
+    /// What has been read of the text at the current place.
+    text: String,
 }
 
-fn adopt(nodes: &mut [Node], parent: u32, child: u32) {
-    if let Some(Node::Element { children, .. }) = nodes.get_mut(parent as usize) {
-        children.push(child);
-    }
+struct Open {
+    index: u32,
+    /// Its child that was added last; 0 for none.
+    last: u32,
 }
 
-/// Joins a text to the one before it when nothing stands between them.
-fn add_text(nodes: &mut Vec<Node>, parent: u32, text: &str) {
-    let last = match nodes.get(parent as usize) {
-        Some(Node::Element { children, .. }) => children.last().copied(),
-        Some(Node::Text(_)) | None => None,
-    };
-    if let Some(Node::Text(before)) = last.and_then(|i| nodes.get_mut(i as usize)) {
-        before.push_str(text);
-        return;
+impl Builder {
+    fn open(&mut self, start: Start) {
+        self.end_text();
+        let Start { ns, local, attributes, offset } = start;
+        let element =
+            Element { ns, local, attributes, first: 0, behind: 0, start: offset, end: offset };
+        let index = self.add(Content::Element(Box::new(element)));
+        self.open.push(Open { index, last: 0 });
     }
-    let index = nodes.len() as u32;
-    nodes.push(Node::Text(text.to_owned()));
-    adopt(nodes, parent, index);
+
+    fn close(&mut self, end: u64) {
+        self.end_text();
+        let behind = self.nodes.len() as u32;
+        if let Some(closed) = self.open.pop()
+            && let Some(element) = self.element(closed.index)
+        {
+            element.behind = behind;
+            element.end = end;
+        }
+    }
+
+    fn end_text(&mut self) {
+        if !self.text.is_empty() {
+            let text = std::mem::take(&mut self.text).into_boxed_str();
+            self.add(Content::Text(text));
+        }
+    }
+
+    /// Adds a node as the last child of the innermost open element.
+    fn add(&mut self, content: Content) -> u32 {
+        let index = self.nodes.len() as u32;
+        self.nodes.push(Node { content, next: 0 });
+        let Some(parent) = self.open.last_mut() else { return index };
+        let (parent, before) = (parent.index, std::mem::replace(&mut parent.last, index));
+        if before > 0 {
+            if let Some(node) = self.nodes.get_mut(before as usize) {
+                node.next = index;
+            }
+        } else if let Some(element) = self.element(parent) {
+            element.first = index;
+        }
+        index
+    }
+
+    fn element(&mut self, index: u32) -> Option<&mut Element> {
+        match &mut self.nodes.get_mut(index as usize)?.content {
+            Content::Element(element) => Some(element),
+            Content::Text(_) => None,
+        }
+    }
 }
 
 impl<'t> ElementRef<'t> {
     /// The namespace URI; empty for none.
     pub fn ns(self) -> &'t str {
-        self.parts().map_or("", |(e, _)| &*e.ns)
+        self.element().map_or("", |e| &*e.ns)
     }
 
     /// The local name.
     pub fn local(self) -> &'t str {
-        self.parts().map_or("", |(e, _)| e.local.as_str())
+        self.element().map_or("", |e| &*e.local)
     }
 
     /// Whether it has this namespace and local name.
@@ -129,19 +170,27 @@ impl<'t> ElementRef<'t> {
 
     /// The attribute of a namespace.
     pub fn attr_ns(self, ns: &str, local: &str) -> Option<&'t str> {
-        let (element, _) = self.parts()?;
-        let mut all = element.attributes.iter();
-        all.find(|a| *a.ns == *ns && a.local == local).map(|a| a.value.as_str())
+        Attribute::find(&self.element()?.attributes, ns, local)
     }
 
-    /// Elements and texts inside, in order.
+    /// All attributes as namespace URI, local name and value, as they stand.
+    pub fn attributes(self) -> impl Iterator<Item = (&'t str, &'t str, &'t str)> {
+        let all = self.element().map_or(&[][..], |e| e.attributes.as_slice());
+        all.iter().map(|a| (&*a.ns, a.local.as_str(), a.value.as_str()))
+    }
+
+    /// Elements and texts inside, in order. Texts that nothing stands between are one.
     pub fn nodes(self) -> impl Iterator<Item = NodeRef<'t>> {
-        let children = self.parts().map_or(&[][..], |(_, children)| children.as_slice());
-        children.iter().filter_map(move |i| match self.tree.nodes.get(*i as usize)? {
-            Node::Element { .. } => {
-                Some(NodeRef::Element(ElementRef { tree: self.tree, index: *i }))
-            }
-            Node::Text(text) => Some(NodeRef::Text(text)),
+        let mut index = self.element().map_or(0, |e| e.first);
+        std::iter::from_fn(move || {
+            let node = self.tree.nodes.get(index as usize).filter(|_| index > 0)?;
+            let here = std::mem::replace(&mut index, node.next);
+            Some(match &node.content {
+                Content::Element(_) => {
+                    NodeRef::Element(ElementRef { tree: self.tree, index: here })
+                }
+                Content::Text(text) => NodeRef::Text(text),
+            })
         })
     }
 
@@ -171,40 +220,37 @@ impl<'t> ElementRef<'t> {
 
     /// Every element below, itself included, in document order.
     pub fn descendants(self) -> impl Iterator<Item = ElementRef<'t>> {
-        let mut waiting = vec![self];
-        std::iter::from_fn(move || {
-            let next = waiting.pop()?;
-            let children: Vec<_> = next.children().collect();
-            waiting.extend(children.into_iter().rev());
-            Some(next)
+        self.below().filter_map(move |(index, node)| match &node.content {
+            Content::Element(_) => Some(ElementRef { tree: self.tree, index }),
+            Content::Text(_) => None,
         })
     }
 
     /// All text below, joined in document order.
     pub fn text(self) -> String {
-        let mut out = String::new();
-        let mut waiting: Vec<NodeRef<'t>> = vec![NodeRef::Element(self)];
-        while let Some(node) = waiting.pop() {
-            match node {
-                NodeRef::Text(text) => out.push_str(text),
-                NodeRef::Element(e) => {
-                    let inside: Vec<_> = e.nodes().collect();
-                    waiting.extend(inside.into_iter().rev());
-                }
-            }
-        }
-        out
+        let texts = self.below().filter_map(|(_, node)| match &node.content {
+            Content::Text(text) => Some(&**text),
+            Content::Element(_) => None,
+        });
+        texts.collect()
     }
 
     /// Where the element stands in the text, from its opening to the end of its closing tag.
     pub fn span(self) -> std::ops::Range<usize> {
-        self.parts().map_or(0..0, |(e, _)| e.start as usize..e.end as usize)
+        self.element().map_or(0..0, |e| e.start as usize..e.end as usize)
     }
 
-    fn parts(self) -> Option<(&'t Element, &'t Vec<u32>)> {
-        match self.tree.nodes.get(self.index as usize)? {
-            Node::Element { element, children } => Some((element, children)),
-            Node::Text(_) => None,
+    /// Itself and every node below: in document order they stand in one piece of the list.
+    fn below(self) -> impl Iterator<Item = (u32, &'t Node)> {
+        let behind = self.element().map_or(self.index, |e| e.behind);
+        let nodes = self.tree.nodes.get(self.index as usize..behind as usize).unwrap_or_default();
+        (self.index..).zip(nodes)
+    }
+
+    fn element(self) -> Option<&'t Element> {
+        match &self.tree.nodes.get(self.index as usize)?.content {
+            Content::Element(element) => Some(element),
+            Content::Text(_) => None,
         }
     }
 }
@@ -222,8 +268,40 @@ mod tests {
         assert_eq!(root.all("b").count(), 2);
         assert_eq!(root.child("b").unwrap().attr("i"), Some("1"));
         assert_eq!(root.child("b").unwrap().text(), "xy");
+        assert_eq!(root.text(), " xyz");
+        assert_eq!(root.at(&["b", "c"]).unwrap().text(), "");
+        assert_eq!(root.at(&["b", "d"]).map(ElementRef::local), None);
         assert_eq!(&text[root.child("b").unwrap().span()], "<b i='1'>x<c/>y</b>");
+        assert_eq!(&text[root.at(&["b", "c"]).unwrap().span()], "<c/>");
         let names: Vec<_> = root.descendants().map(ElementRef::local).collect();
         assert_eq!(names, ["a", "b", "c", "b"]);
+    }
+
+    #[test]
+    fn texts_are_joined_over_comments_and_references_but_not_over_elements() {
+        let text = "<a>x<!-- -->&amp;<![CDATA[<]]><b/>y</a>";
+        let tree = Tree::read(text, Limits::document()).unwrap();
+
+        let nodes: Vec<_> = tree
+            .root()
+            .nodes()
+            .map(|n| match n {
+                NodeRef::Element(e) => format!("<{}>", e.local()),
+                NodeRef::Text(text) => text.to_owned(),
+            })
+            .collect();
+
+        assert_eq!(nodes, ["x&<", "<b>", "y"]);
+    }
+
+    #[test]
+    fn attributes_are_told_with_their_namespace() {
+        let text = "<a xmlns:x='u' x:b='1' b='2' xml:lang='en'/>";
+        let tree = Tree::read(text, Limits::document()).unwrap();
+
+        assert_eq!(tree.root().attr("b"), Some("2"));
+        assert_eq!(tree.root().attr_ns("u", "b"), Some("1"));
+        let all: Vec<_> = tree.root().attributes().map(|(_, local, _)| local).collect();
+        assert_eq!(all, ["b", "b", "lang"]);
     }
 }

@@ -1,6 +1,5 @@
 use std::io::Write;
 
-use crate::reader::allowed;
 use crate::{Encode, EncodeError};
 
 /// Writes XML. Names carry their prefix (`rim:Slot`), which the root element declares; texts and
@@ -115,7 +114,7 @@ impl<W: Write> XmlWriter<W> {
             self.sink.write_all(escape)?;
             from = at + 1;
         }
-        if value.contains(['\u{fffe}', '\u{ffff}']) && !value.chars().all(allowed) {
+        if value.contains(['\u{fffe}', '\u{ffff}']) {
             return Err(EncodeError::ControlCharacter);
         }
         self.sink.write_all(&value.as_bytes()[from..])?;
