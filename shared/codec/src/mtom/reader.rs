@@ -1,56 +1,37 @@
-use bytes::{Buf, Bytes, BytesMut};
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
 use memchr::memmem::Finder;
 
+use super::MtomError;
+use super::decoder::Decoder;
+use super::part::{HeaderLines, MAX_HEADERS, PartHeaders, without_brackets};
 use crate::ContentType;
 
-/// Why a multipart message cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub enum MtomError {
-    /// No boundary is given, or it is not one.
-    #[error("the multipart boundary is missing or wrong")]
-    Boundary,
-    /// The message ends before its last boundary.
-    #[error("the multipart message ends before its closing boundary")]
-    Incomplete,
-    /// A part's headers are too long or not headers.
-    #[error("the headers of a part are wrong or too long")]
-    Headers,
-    /// Too many parts.
-    #[error("the message has more than {MAX_PARTS} parts")]
-    TooManyParts,
-    /// The root part is longer than metadata may be.
-    #[error("the SOAP envelope is longer than {0} bytes")]
-    RootTooLong(usize),
-    /// A part is in a transfer encoding that is broken or unknown.
-    #[error("the transfer encoding of a part is wrong or not known")]
-    TransferEncoding,
-    /// The connection broke.
-    #[error("the message could not be received: {0}")]
-    Source(String),
-}
-
-/// The headers of a part that matter here.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct PartHeaders {
-    /// Without the angle brackets.
-    pub content_id: Option<String>,
-    /// As it stands.
-    pub content_type: Option<String>,
-    transfer_encoding: String,
-}
-
 /// Reads a multipart message part by part from a stream of chunks, however they are cut.
+///
+/// Chunks are passed on as they come, not copied; only what may be the beginning of a boundary
+/// waits for the next one. A future of this reader that is dropped before it is ready can lose
+/// bytes: then drop the reader as well.
 pub struct MtomReader<S> {
     source: S,
-    buffer: BytesMut,
+    /// What came and has not been taken.
+    buffer: Bytes,
+    /// A line end, `--` and the boundary.
     delimiter: Finder<'static>,
-    delimiter_length: usize,
+    /// The Content-ID of the root, when the message names it.
+    start: Option<String>,
     state: State,
+    /// Whether the buffer begins at the beginning of a line.
+    at_line_start: bool,
     parts: usize,
     decoder: Decoder,
-    /// Whether the buffer begins with a line end that is not content.
-    borrowed_line_end: bool,
+    /// Parts that stood before the root and wait for their turn.
+    held: VecDeque<(PartHeaders, Bytes)>,
+    /// The content of the current part, when it was held.
+    replay: Option<Bytes>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -76,21 +57,58 @@ where
     /// When the header names no boundary.
     pub fn new(content_type: &ContentType, source: S) -> Result<Self, MtomError> {
         let boundary = content_type.parameter("boundary").ok_or(MtomError::Boundary)?;
-        if boundary.is_empty() || boundary.len() > MAX_BOUNDARY {
+        let printable = boundary.bytes().all(|b| (0x20..0x7f).contains(&b));
+        if boundary.is_empty() || boundary.len() > MAX_BOUNDARY || !printable {
             return Err(MtomError::Boundary);
         }
         let delimiter = format!("\n--{boundary}");
         Ok(Self {
             source,
-            // As if a line had ended before: then the first boundary looks like all others.
-            buffer: BytesMut::from(&b"\n"[..]),
-            delimiter_length: delimiter.len(),
+            buffer: Bytes::new(),
             delimiter: Finder::new(delimiter.as_bytes()).into_owned(),
+            start: content_type.parameter("start").map(|s| without_brackets(s).to_owned()),
             state: State::Preamble,
+            at_line_start: true,
             parts: 0,
             decoder: Decoder::Verbatim,
-            borrowed_line_end: true,
+            held: VecDeque::new(),
+            replay: None,
         })
+    }
+
+    /// The part that the Content-Type header names as root, whole; to be asked for first. The other
+    /// parts follow from `next_part` in their order. When no part has that name, or none is given,
+    /// the first part is the root. `None` when there is no part.
+    ///
+    /// # Errors
+    /// `RootTooLong` when the root, with what stands before it, is longer than `limit`; and as
+    /// `chunk`.
+    pub async fn root_part(
+        &mut self,
+        limit: usize,
+    ) -> Result<Option<(PartHeaders, Bytes)>, MtomError> {
+        let mut before = VecDeque::new();
+        let mut room = limit;
+        while let Some(headers) = self.next_part().await? {
+            let first = before.is_empty();
+            let root = match &self.start {
+                // Real messages name a root that is not there, and mean the first part.
+                Some(id) => {
+                    headers.content_id.as_ref() == Some(id) || first && headers.is_envelope()
+                }
+                None => true,
+            };
+            let content = self.collect(room).await?.ok_or(MtomError::RootTooLong(limit))?;
+            if root {
+                self.held = before;
+                return Ok(Some((headers, content)));
+            }
+            room -= content.len();
+            before.push_back((headers, content));
+        }
+        let first = before.pop_front();
+        self.held = before;
+        Ok(first)
     }
 
     /// Goes to the next part, past what is left of the current one; `None` after the last.
@@ -98,6 +116,11 @@ where
     /// # Errors
     /// `MtomError`.
     pub async fn next_part(&mut self) -> Result<Option<PartHeaders>, MtomError> {
+        self.replay = None;
+        if let Some((headers, content)) = self.held.pop_front() {
+            self.replay = Some(content);
+            return Ok(Some(headers));
+        }
         while matches!(self.state, State::Preamble | State::Part) {
             self.raw_chunk().await?;
         }
@@ -119,17 +142,18 @@ where
     /// # Errors
     /// `MtomError`; the part is then not complete.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, MtomError> {
-        loop {
-            if self.state != State::Part {
-                let rest = self.decoder.finish()?;
-                return Ok((!rest.is_empty()).then_some(rest));
-            }
+        if let Some(content) = self.replay.take().filter(|c| !c.is_empty()) {
+            return Ok(Some(content));
+        }
+        while self.state == State::Part {
             let raw = self.raw_chunk().await?;
             let decoded = self.decoder.decode(raw)?;
             if !decoded.is_empty() {
                 return Ok(Some(decoded));
             }
         }
+        self.decoder.finish()?;
+        Ok(None)
     }
 
     /// The current part whole, when it is no longer than `limit`.
@@ -137,57 +161,81 @@ where
     /// # Errors
     /// `RootTooLong`, and as `chunk`.
     pub async fn whole_part(&mut self, limit: usize) -> Result<Bytes, MtomError> {
+        self.collect(limit).await?.ok_or(MtomError::RootTooLong(limit))
+    }
+
+    /// What is left of the current part; `None` when it is longer than `room`.
+    async fn collect(&mut self, room: usize) -> Result<Option<Bytes>, MtomError> {
         let mut all = BytesMut::new();
         while let Some(chunk) = self.chunk().await? {
-            if all.len() + chunk.len() > limit {
-                return Err(MtomError::RootTooLong(limit));
+            if all.len() + chunk.len() > room {
+                return Ok(None);
             }
             all.extend_from_slice(&chunk);
         }
-        Ok(all.freeze())
+        Ok(Some(all.freeze()))
     }
 
     /// Content up to the boundary or, when none is in sight, what cannot be part of one.
     async fn raw_chunk(&mut self) -> Result<Bytes, MtomError> {
         loop {
-            if let Some(at) = self.boundary_at().await? {
-                let content = self.take_content(at);
-                self.buffer.advance(self.delimiter_length);
+            if let Some(boundary) = self.boundary().await? {
+                let mut content = self.take(boundary.start);
+                // The CR of the line end that belongs to the boundary is not content.
+                if content.ends_with(b"\r") {
+                    content.truncate(content.len() - 1);
+                }
+                self.take(boundary.len());
                 self.state = self.behind_boundary().await?;
-                return Ok(without_line_end(content));
+                return Ok(content);
             }
-            // A boundary may begin in the last bytes, with a CR before it.
-            let keep = self.delimiter_length + 1;
-            if self.buffer.len() > keep {
-                return Ok(self.take_content(self.buffer.len() - keep));
+            let content = self.take(self.buffer.len() - self.begun());
+            if !content.is_empty() {
+                return Ok(content);
             }
             self.fill().await?;
         }
     }
 
-    fn take_content(&mut self, length: usize) -> Bytes {
-        let mut content = self.buffer.split_to(length).freeze();
-        if self.borrowed_line_end && !content.is_empty() {
-            content.advance(1);
-        }
-        self.borrowed_line_end = false;
-        content
+    fn take(&mut self, length: usize) -> Bytes {
+        self.at_line_start &= length == 0;
+        self.buffer.split_to(length)
     }
 
     /// Where a whole boundary stands: one that ends with `--`, or that fills its line but for
     /// white space.
-    async fn boundary_at(&mut self) -> Result<Option<usize>, MtomError> {
+    async fn boundary(&mut self) -> Result<Option<Range<usize>>, MtomError> {
+        let length = self.delimiter.needle().len();
+        if self.at_line_start && self.begins_with_boundary().await? {
+            return Ok(Some(0..length - 1));
+        }
         let mut from = 0;
         while let Some(found) = self.delimiter.find(&self.buffer[from..]) {
             let at = from + found;
-            if self.ends_boundary(at + self.delimiter_length).await? {
-                return Ok(Some(at));
+            if self.ends_boundary(at + length).await? {
+                return Ok(Some(at..at + length));
             }
             from = at + 1;
         }
         Ok(None)
     }
 
+    /// As `boundary`, where no line end stands before it.
+    async fn begins_with_boundary(&mut self) -> Result<bool, MtomError> {
+        loop {
+            let wanted = &self.delimiter.needle()[1..];
+            if self.buffer.starts_with(wanted) {
+                return self.ends_boundary(wanted.len()).await;
+            }
+            if !wanted.starts_with(&self.buffer) {
+                return Ok(false);
+            }
+            self.fill().await?;
+        }
+    }
+
+    /// Whether what stands behind `after` makes a delimiter a boundary, and not the beginning of
+    /// some longer line.
     async fn ends_boundary(&mut self, after: usize) -> Result<bool, MtomError> {
         let mut at = after;
         loop {
@@ -203,52 +251,43 @@ where
         }
     }
 
+    /// How many of the last bytes may be the beginning of a boundary, a CR before it included.
+    fn begun(&self) -> usize {
+        let needle = self.delimiter.needle();
+        let from = self.buffer.len().saturating_sub(needle.len() - 1);
+        let line_end = memchr::memchr_iter(b'\n', &self.buffer[from..])
+            .map(|at| from + at)
+            .find(|at| needle.starts_with(&self.buffer[*at..]));
+        let begun = line_end.unwrap_or(self.buffer.len());
+        let cr = self.buffer[..begun].ends_with(b"\r");
+        self.buffer.len() - begun + usize::from(cr)
+    }
+
     async fn behind_boundary(&mut self) -> Result<State, MtomError> {
         if self.buffer.starts_with(b"--") {
             return Ok(State::End);
         }
-        let line = self.line().await?;
-        if line.iter().all(u8::is_ascii_whitespace) {
-            return Ok(State::Headers);
-        }
-        Err(MtomError::Headers)
+        // Only white space: `ends_boundary` has seen to that.
+        self.line().await?;
+        Ok(State::Headers)
     }
 
     async fn headers(&mut self) -> Result<PartHeaders, MtomError> {
-        let mut headers = PartHeaders::default();
-        let mut total = 0;
-        let mut pending = String::new();
+        let mut lines = HeaderLines::default();
         loop {
             let line = self.line().await?;
-            total += line.len();
-            if total > MAX_HEADERS {
-                return Err(MtomError::Headers);
-            }
-            let line = String::from_utf8_lossy(&line);
-            let folded = line.starts_with([' ', '\t']);
-            let text = line.trim_end_matches(['\r', '\n']);
-            if folded && !text.trim().is_empty() {
-                pending.push(' ');
-                pending.push_str(text.trim());
-                continue;
-            }
-            headers.take(&pending);
-            if text.trim().is_empty() {
+            if let Some(headers) = lines.take(&line)? {
                 // The boundary of a part without content may stand right behind this line.
-                let mut buffer = BytesMut::from(&b"\n"[..]);
-                buffer.extend_from_slice(&self.buffer);
-                self.buffer = buffer;
-                self.borrowed_line_end = true;
+                self.at_line_start = true;
                 return Ok(headers);
             }
-            text.clone_into(&mut pending);
         }
     }
 
     async fn line(&mut self) -> Result<Bytes, MtomError> {
         loop {
             if let Some(at) = memchr::memchr(b'\n', &self.buffer) {
-                return Ok(self.buffer.split_to(at + 1).freeze());
+                return Ok(self.take(at + 1));
             }
             if self.buffer.len() > MAX_HEADERS {
                 return Err(MtomError::Headers);
@@ -257,10 +296,18 @@ where
         }
     }
 
+    /// Waits for the next chunk and puts it behind what is left of the last one.
     async fn fill(&mut self) -> Result<(), MtomError> {
         match self.source.next().await {
+            Some(Ok(chunk)) if self.buffer.is_empty() => {
+                self.buffer = chunk;
+                Ok(())
+            }
             Some(Ok(chunk)) => {
-                self.buffer.extend_from_slice(&chunk);
+                let mut joined = BytesMut::with_capacity(self.buffer.len() + chunk.len());
+                joined.extend_from_slice(&self.buffer);
+                joined.extend_from_slice(&chunk);
+                self.buffer = joined.freeze();
                 Ok(())
             }
             Some(Err(error)) => Err(MtomError::Source(error.to_string())),
@@ -269,113 +316,9 @@ where
     }
 }
 
-impl PartHeaders {
-    fn take(&mut self, line: &str) {
-        let Some((name, value)) = line.split_once(':') else { return };
-        let value = value.trim();
-        match name.trim().to_ascii_lowercase().as_str() {
-            "content-id" => {
-                self.content_id =
-                    Some(value.trim_start_matches('<').trim_end_matches('>').to_owned());
-            }
-            "content-type" => self.content_type = Some(value.to_owned()),
-            "content-transfer-encoding" => self.transfer_encoding = value.to_ascii_lowercase(),
-            _ => {}
-        }
-    }
-}
-
-/// Undoes a part's transfer encoding chunk by chunk.
-enum Decoder {
-    Verbatim,
-    /// Characters of a group of four that is not complete yet.
-    Base64(Vec<u8>),
-    /// An escape that is not complete yet.
-    QuotedPrintable(Vec<u8>),
-}
-
-impl Decoder {
-    fn of(encoding: &str) -> Result<Self, MtomError> {
-        match encoding {
-            "" | "binary" | "8bit" | "7bit" => Ok(Self::Verbatim),
-            "base64" => Ok(Self::Base64(Vec::new())),
-            "quoted-printable" => Ok(Self::QuotedPrintable(Vec::new())),
-            _ => Err(MtomError::TransferEncoding),
-        }
-    }
-
-    fn decode(&mut self, raw: Bytes) -> Result<Bytes, MtomError> {
-        match self {
-            Self::Verbatim => Ok(raw),
-            Self::Base64(carry) => {
-                carry.extend(raw.iter().filter(|b| !b.is_ascii_whitespace()));
-                let whole = carry.len() - carry.len() % 4;
-                let group: Vec<u8> = carry.drain(..whole).collect();
-                base64_decode(&group)
-            }
-            Self::QuotedPrintable(carry) => {
-                carry.extend_from_slice(&raw);
-                quoted_printable(carry)
-            }
-        }
-    }
-
-    fn finish(&mut self) -> Result<Bytes, MtomError> {
-        match self {
-            Self::Verbatim => Ok(Bytes::new()),
-            Self::Base64(carry) | Self::QuotedPrintable(carry) if carry.is_empty() => {
-                Ok(Bytes::new())
-            }
-            Self::Base64(_) | Self::QuotedPrintable(_) => Err(MtomError::TransferEncoding),
-        }
-    }
-}
-
-fn base64_decode(group: &[u8]) -> Result<Bytes, MtomError> {
-    use base64::Engine as _;
-    base64::engine::general_purpose::STANDARD
-        .decode(group)
-        .map(Bytes::from)
-        .map_err(|_| MtomError::TransferEncoding)
-}
-
-/// Decodes what is complete and leaves an escape that is cut off in `carry`.
-fn quoted_printable(carry: &mut Vec<u8>) -> Result<Bytes, MtomError> {
-    let mut out = BytesMut::with_capacity(carry.len());
-    let mut at = 0;
-    while at < carry.len() {
-        if carry[at] != b'=' {
-            out.extend_from_slice(&carry[at..=at]);
-            at += 1;
-            continue;
-        }
-        let Some(escape) = carry.get(at + 1..at + 3) else { break };
-        if escape == b"\r\n" {
-            at += 3;
-        } else if escape[0] == b'\n' {
-            at += 2;
-        } else {
-            let hex = std::str::from_utf8(escape).map_err(|_| MtomError::TransferEncoding)?;
-            let byte = u8::from_str_radix(hex, 16).map_err(|_| MtomError::TransferEncoding)?;
-            out.extend_from_slice(&[byte]);
-            at += 3;
-        }
-    }
-    carry.drain(..at);
-    Ok(out.freeze())
-}
-
-/// The CR of the line end that belongs to the boundary is not content.
-fn without_line_end(mut content: Bytes) -> Bytes {
-    if content.last() == Some(&b'\r') {
-        content.truncate(content.len() - 1);
-    }
-    content
-}
-
 const MAX_BOUNDARY: usize = 200;
-const MAX_PARTS: usize = 1024;
-const MAX_HEADERS: usize = 16 << 10;
+/// Parts that one message may have.
+pub(super) const MAX_PARTS: usize = 1024;
 
 #[cfg(test)]
 mod tests {
@@ -446,7 +389,91 @@ mod tests {
         assert!(matches!(read(header.as_bytes(), 100), Err(MtomError::Headers)));
     }
 
+    #[test]
+    fn a_delimiter_may_begin_with_itself() {
+        let message = b"--B\r\n\r\n\r\n-\r\n--\r\n--\r\n--B-\n\n--B--";
+
+        for cut in 1..message.len() {
+            assert_eq!(
+                read(message, cut).unwrap(),
+                [(None, b"\r\n-\r\n--\r\n--\r\n--B-\n".to_vec())]
+            );
+        }
+    }
+
+    #[test]
+    fn the_root_is_the_part_that_is_named() {
+        let part = |id: &str, kind: &str| {
+            format!("--B\r\nContent-ID: <{id}>\r\nContent-Type: {kind}\r\n\r\n{id}\r\n")
+        };
+        let ids = |start: &str, message: String, limit: usize| -> Result<Vec<String>, MtomError> {
+            let header = format!("multipart/related; boundary=B{start}");
+            let content_type = ContentType::parse(&header).unwrap();
+            let source = stream::iter([Ok::<_, Infallible>(Bytes::from(message))]);
+            block_on(async {
+                let mut reader = MtomReader::new(&content_type, source)?;
+                let mut ids = Vec::new();
+                let root = reader.root_part(limit).await?;
+                ids.extend(root.map(|(_, content)| String::from_utf8(content.to_vec()).unwrap()));
+                while let Some(headers) = reader.next_part().await? {
+                    let content = reader.whole_part(100).await?;
+                    assert_eq!(
+                        headers.content_id.as_deref().map(str::as_bytes),
+                        Some(&content[..])
+                    );
+                    ids.push(headers.content_id.unwrap_or_default());
+                }
+                Ok(ids)
+            })
+        };
+        let last = [part("a", "text/plain"), part("b", "x/y"), part("r", "x/y"), part("c", "x/y")];
+        let last = format!("{}--B--", last.concat());
+        let xop = format!("{}{}--B--", part("e", "Application/XOP+xml; a=b"), part("a", "x/y"));
+
+        assert_eq!(ids("; start=\"<r>\"", last.clone(), 100).unwrap(), ["r", "a", "b", "c"]);
+        assert_eq!(ids("; start=r", last.clone(), 100).unwrap(), ["r", "a", "b", "c"]);
+        assert_eq!(ids("; start=nobody", last.clone(), 100).unwrap(), ["a", "b", "r", "c"]);
+        assert_eq!(ids("", last.clone(), 100).unwrap(), ["a", "b", "r", "c"]);
+        assert_eq!(ids("; start=nobody", xop, 1).unwrap(), ["e", "a"]);
+        assert!(matches!(ids("; start=r", last, 2), Err(MtomError::RootTooLong(2))));
+        assert!(ids("", "--B--".into(), 100).unwrap().is_empty());
+    }
+
+    #[test]
+    fn boundaries_that_are_none() {
+        let empty = || stream::iter([Ok::<_, Infallible>(Bytes::new())]);
+        for header in ["", "; boundary=\"\"", "; boundary=\"a\u{1}\"", "; boundary=\"\u{e9}\""] {
+            let content_type = ContentType::parse(&format!("multipart/related{header}")).unwrap();
+            let refused = MtomReader::new(&content_type, empty()).err();
+            assert!(matches!(refused, Some(MtomError::Boundary)), "{header:?}");
+        }
+    }
+
+    #[test]
+    fn the_sources_words_stay_here() {
+        let source = stream::iter([Err::<Bytes, _>("10.0.0.1 said no")]);
+        let content_type = ContentType::parse("multipart/related; boundary=B").unwrap();
+
+        let error = block_on(async {
+            MtomReader::new(&content_type, source).unwrap().next_part().await.unwrap_err()
+        });
+
+        assert!(!error.to_string().contains("10.0"));
+    }
+
     proptest! {
+        #[test]
+        fn the_cut_does_not_matter(
+            text in "(--B|\r|\n|\r\n|-|--|B|a| |\r\n--B\r\n\r\n|Content-ID: x\r\n){0,20}",
+            cut in 1usize..9,
+        ) {
+            let message = format!("--B\r\n\r\n{text}\r\n--B--");
+
+            let whole = read(message.as_bytes(), 10_000);
+
+            prop_assert_eq!(read(message.as_bytes(), cut).ok(), whole.ok());
+        }
+
         #[test]
         fn no_input_panics(bytes in proptest::collection::vec(any::<u8>(), 0..300), cut in 1usize..20) {
             let _ = read(&bytes, cut);

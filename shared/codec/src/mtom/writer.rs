@@ -5,6 +5,9 @@ use futures_util::{Stream, StreamExt, stream};
 
 use crate::safe_content_type;
 
+/// The bytes of a part or a message, as they come.
+pub type ByteStream<E> = Pin<Box<dyn Stream<Item = Result<Bytes, E>> + Send>>;
+
 /// A binary part to send.
 pub struct Attachment<E> {
     /// Without angle brackets; of our own making, so it needs no escaping.
@@ -14,7 +17,7 @@ pub struct Attachment<E> {
     /// Number of bytes, when known.
     pub size: Option<u64>,
     /// The bytes.
-    pub body: Pin<Box<dyn Stream<Item = Result<Bytes, E>> + Send>>,
+    pub body: ByteStream<E>,
 }
 
 /// A message ready to be sent.
@@ -24,12 +27,12 @@ pub struct MtomMessage<E> {
     /// Number of bytes, when the sizes of all parts are known.
     pub length: Option<u64>,
     /// The bytes.
-    pub body: Pin<Box<dyn Stream<Item = Result<Bytes, E>> + Send>>,
+    pub body: ByteStream<E>,
 }
 
 /// The Content-Type header of a message with this boundary and action.
 pub fn mtom_content_type(boundary: &str, action: Option<&str>) -> String {
-    let action = action.map(|a| format!("; action=\"{a}\"")).unwrap_or_default();
+    let action = action.map(|a| format!("; action=\"{}\"", quotable(a))).unwrap_or_default();
     format!(
         "multipart/related; boundary=\"{boundary}\"; type=\"application/xop+xml\"; \
          start=\"<{ROOT_ID}>\"; start-info=\"application/soap+xml\"{action}"
@@ -51,8 +54,7 @@ pub fn write_mtom<E: Send + 'static>(
     );
     let end = format!("\r\n--{boundary}--\r\n");
     let mut length = Some((root.len() + envelope.len() + end.len()) as u64);
-    let mut pieces: Vec<Pin<Box<dyn Stream<Item = Result<Bytes, E>> + Send>>> =
-        vec![one(root.into()), one(envelope.into())];
+    let mut pieces: Vec<ByteStream<E>> = vec![one(root.into()), one(envelope.into())];
     for attachment in attachments {
         let head = format!(
             "\r\n--{boundary}\r\nContent-Type: {}\r\nContent-Transfer-Encoding: binary\r\n\
@@ -72,7 +74,12 @@ pub fn write_mtom<E: Send + 'static>(
     }
 }
 
-fn one<E: Send + 'static>(bytes: Bytes) -> Pin<Box<dyn Stream<Item = Result<Bytes, E>> + Send>> {
+/// What of a value can stand between quotes in a header.
+fn quotable(value: &str) -> String {
+    value.chars().filter(|c| matches!(c, ' '..='~') && !matches!(c, '"' | '\\')).collect()
+}
+
+fn one<E: Send + 'static>(bytes: Bytes) -> ByteStream<E> {
     Box::pin(stream::once(std::future::ready(Ok(bytes))))
 }
 
@@ -109,5 +116,26 @@ mod tests {
             contents.push(reader.whole_part(1000).await.unwrap());
         }
         assert_eq!(contents, [&b"<x/>"[..], b"\r\n--B not\r\n", b""]);
+    }
+
+    #[tokio::test]
+    async fn a_part_of_unknown_size_leaves_the_length_open() {
+        let body = stream::iter([Ok::<_, Infallible>(Bytes::from_static(b"x"))]);
+        let attachment = Attachment {
+            content_id: "a".into(),
+            content_type: "text/x\r\nEvil: 1".into(),
+            size: None,
+            body: Box::pin(body),
+        };
+
+        let message = write_mtom("B", Some("urn:a\"; evil=\"1\r\n"), Vec::new(), vec![attachment]);
+
+        assert_eq!(message.length, None);
+        let content_type = ContentType::parse(&message.content_type).unwrap();
+        assert_eq!(content_type.parameter("action"), Some("urn:a; evil=1"));
+        let bytes: Vec<Bytes> = message.body.map(Result::unwrap).collect().await;
+        let text = String::from_utf8(bytes.concat()).unwrap();
+        assert!(text.contains("Content-Type: application/octet-stream\r\n"));
+        assert!(!text.contains("Evil"));
     }
 }
