@@ -18,6 +18,9 @@ pub enum HeaderError {
     /// An envelope that holds something else.
     #[error("no ClinicalDocument in the envelope")]
     NoClinicalDocument,
+    /// A `ClinicalDocument` without the namespace of CDA.
+    #[error("ClinicalDocument is not in the namespace urn:hl7-org:v3")]
+    Namespace,
     /// A bundle of another type than `document`.
     #[error("bundle is a {0}, not a document")]
     NotADocumentBundle(&'static str),
@@ -30,6 +33,9 @@ pub enum HeaderError {
     /// More bytes than are looked at.
     #[error("the document is larger than the {0} bytes that are read")]
     TooLarge(usize),
+    /// More values than are held in memory at a time.
+    #[error("the document has more than the {0} values that are read")]
+    TooMany(usize),
 }
 
 impl From<serde_json::Error> for HeaderError {

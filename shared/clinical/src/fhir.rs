@@ -70,7 +70,8 @@ impl<'v> Bundle<'v> {
     pub(crate) fn resolve(&self, from: &'v Value, reference: &'v Value) -> Option<&'v Value> {
         let target = text(reference, "reference")?;
         if let Some(id) = target.strip_prefix('#') {
-            return items(from, "contained").find(|c| text(c, "id") == Some(id));
+            let mut contained = items(from, "contained").take(MAX_CONTAINED);
+            return contained.find(|c| text(c, "id") == Some(id));
         }
         if let Some(found) = self.by_url.get(target) {
             return Some(found);
@@ -81,3 +82,6 @@ impl<'v> Bundle<'v> {
         self.by_id.get(&(name, id)).copied()
     }
 }
+
+/// They are searched for every reference, so their number must not multiply with that of references.
+const MAX_CONTAINED: usize = 500;

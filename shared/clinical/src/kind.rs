@@ -1,6 +1,5 @@
 use carerecord_xml::{Limits, Tree, XmlErrorKind, XmlReader, to_utf8};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::open::{MAX_BYTES, clinical_document};
 
@@ -193,8 +192,9 @@ fn json_kind(body: &[u8]) -> Option<Kind> {
     let format = FhirFormat::Json;
     let name = head.resource_type.filter(|name| is_resource_name(name))?;
     if name == "Bundle" {
-        let code = head.bundle_type.as_ref().and_then(Value::as_str).unwrap_or_default();
-        return Some(Kind::FhirBundle { format, bundle: BundleType::from_code(code) });
+        let typed: Option<JsonBundle> = serde_json::from_slice(body).ok();
+        let code = typed.and_then(|b| b.bundle_type).unwrap_or_default();
+        return Some(Kind::FhirBundle { format, bundle: BundleType::from_code(&code) });
     }
     Some(Kind::FhirResource { format, name })
 }
@@ -216,8 +216,13 @@ fn is_resource_name(name: &str) -> bool {
 struct JsonHead {
     #[serde(rename = "resourceType")]
     resource_type: Option<String>,
+}
+
+/// Read apart, since `type` is a large object in other resources.
+#[derive(Deserialize)]
+struct JsonBundle {
     #[serde(rename = "type")]
-    bundle_type: Option<Value>,
+    bundle_type: Option<String>,
 }
 
 /// Namespace of CDA.

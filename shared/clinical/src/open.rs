@@ -32,11 +32,15 @@ pub(crate) fn open<'b>(bytes: &'b [u8], kind: &Kind) -> Result<Opened<'b>, Heade
         }
         Kind::FhirBundle { format: FhirFormat::Json, .. } => {
             let body = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+            if body.iter().filter(|b| matches!(b, b'{' | b'[' | b',')).count() > MAX_JSON_MARKS {
+                return Err(HeaderError::TooMany(MAX_JSON_MARKS));
+            }
             Ok(Opened::Fhir(serde_json::from_slice(body)?))
         }
         Kind::FhirBundle { format: FhirFormat::Xml, .. } => {
             let text = to_utf8(bytes)?;
-            let tree = Tree::read(&text, Limits::document().lenient())?;
+            let limits = Limits { max_elements: MAX_FHIR_ELEMENTS, ..Limits::document() };
+            let tree = Tree::read(&text, limits.lenient())?;
             Ok(Opened::Fhir(to_json(tree.root(), &text)))
         }
         Kind::Xml => Err(why_not(bytes)),
@@ -56,6 +60,7 @@ fn why_not(bytes: &[u8]) -> HeaderError {
     match read {
         Err(error) => error.into(),
         Ok(tree) if tree.root().local().ends_with("Envelope") => HeaderError::NoClinicalDocument,
+        Ok(tree) if tree.root().local() == "ClinicalDocument" => HeaderError::Namespace,
         Ok(_) => HeaderError::NoHeader(Kind::Xml.words()),
     }
 }
@@ -98,3 +103,10 @@ pub fn payload(bytes: &[u8]) -> Result<Cow<'_, [u8]>, HeaderError> {
 
 /// The largest document that is parsed.
 pub(crate) const MAX_BYTES: usize = 64 << 20;
+
+/// Opening brackets and commas of FHIR JSON, those in texts included: a value of a few bytes takes
+/// hundreds in memory. Twenty times what large real documents have.
+const MAX_JSON_MARKS: usize = 500_000;
+
+/// The same for FHIR XML, which is held as a tree too.
+const MAX_FHIR_ELEMENTS: u64 = 250_000;

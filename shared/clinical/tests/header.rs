@@ -1,6 +1,6 @@
 //! Headers of whole documents.
 
-use carerecord_clinical::{DocumentHeader, HeaderError, Kind, payload};
+use carerecord_clinical::{BundleType, DocumentHeader, HeaderError, Kind, payload};
 use carerecord_model::NumberStatus;
 
 #[test]
@@ -141,7 +141,7 @@ fn debug_shows_no_patient_data() {
 
 #[test]
 fn reasons_say_what_to_do() {
-    let cases: [(&[u8], &str); 7] = [
+    let cases: [(&[u8], &str); 8] = [
         (br#"{"resourceType":"Bundle","type":"searchset"}"#, "a searchset, not a document"),
         (
             br#"{"resourceType":"Bundle","type":"document","entry":[]}"#,
@@ -157,6 +157,7 @@ fn reasons_say_what_to_do() {
               <ClinicalDocument xmlns='urn:hl7-org:v3'>&x;</ClinicalDocument>",
             "a document type declaration is not allowed",
         ),
+        (b"<ClinicalDocument/>", "not in the namespace urn:hl7-org:v3"),
         (b"%PDF-1.4", "a PDF has no header to read"),
         (br#"{"resourceType":"Bundle","type":"document","entry":"#, "plain text has no header"),
     ];
@@ -165,6 +166,34 @@ fn reasons_say_what_to_do() {
 
         assert!(error.to_string().contains(words), "{error}");
     }
+}
+
+#[test]
+fn floods_of_values_are_refused_and_still_sniffed() {
+    let start = r#"{"resourceType":"Bundle","type":"document","entry":["#;
+    let json = format!("{start}{}{{}}]}}", r#"{"a":0},"#.repeat(300_000));
+    let start = "<Bundle xmlns='http://hl7.org/fhir'><type value='document'/>";
+    let xml = format!("{start}{}</Bundle>", "<a/>".repeat(300_000));
+    for flood in [json, xml] {
+        let kind = Kind::sniff(flood.as_bytes());
+
+        assert!(kind.has_header(), "{kind:?}");
+        assert!(DocumentHeader::read(flood.as_bytes()).is_err());
+    }
+}
+
+#[test]
+fn a_type_that_is_an_object_is_no_bundle_type() {
+    let kind = |json: &str| Kind::sniff(json.as_bytes());
+
+    assert!(matches!(
+        kind(r#"{"resourceType":"DocumentReference","type":{"coding":[{"code":"1"}]}}"#),
+        Kind::FhirResource { .. }
+    ));
+    assert!(matches!(
+        kind(r#"{"resourceType":"Bundle","type":{"coding":[]}}"#),
+        Kind::FhirBundle { bundle: BundleType::Other(_), .. }
+    ));
 }
 
 const VERIFIED: NumberStatus = NumberStatus::Verified;

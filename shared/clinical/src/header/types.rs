@@ -79,8 +79,8 @@ pub enum Relation {
     Transforms,
 }
 
-/// A code.
-#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
+/// A code. `Debug` leaves the display out: it may be free text of the document.
+#[derive(Clone, Default, Eq, PartialEq, Serialize)]
 pub struct Coding {
     /// The code.
     pub code: String,
@@ -255,6 +255,12 @@ impl fmt::Debug for DocumentHeader {
             .field("types", &self.types)
             .field("creation_time", &self.creation_time)
             .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Coding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Coding({}|{})", self.system.as_deref().unwrap_or_default(), self.code)
     }
 }
 
