@@ -1,1 +1,26 @@
-//! To be filled.
+//! The web portal that clinicians use: a client of the portal's FHIR API like any other.
+//!
+//! People sign in with OpenID Connect; their tokens stay in server-side sessions. Every page is
+//! made on the server and works without scripts. What a person may see is decided by the API
+//! alone: this crate shows its answers, refusals among them, and never decides.
+//!
+//! No address, page title or log line carries patient data: the patient a person looks at is kept
+//! in the session under a handle that says nothing.
+
+mod api;
+mod assets;
+mod config;
+mod cross_site;
+mod display;
+mod pages;
+mod portal;
+mod problem;
+mod router;
+mod session;
+mod sign_in;
+#[cfg(test)]
+mod tests;
+
+pub use config::{WebConfig, WebError};
+pub use router::router;
+pub use session::{SessionRow, SessionRows, SessionRowsError};

@@ -1,0 +1,22 @@
+// Enhances the pages; every one of them works without this.
+import { initAll } from "./nhsuk-frontend.min.js";
+
+document.body.classList.add("js-enabled");
+if ("noModule" in HTMLScriptElement.prototype) {
+  document.body.classList.add("nhsuk-frontend-supported");
+}
+initAll();
+
+// The session ends on the server after a time without requests; a page left open must not keep
+// showing a patient after that. `data-ends-after` is in seconds.
+const ends = Number(document.body.dataset.endsAfter);
+if (ends > 0) {
+  window.setTimeout(() => window.location.replace("/session-ended"), (ends + 1) * 1000);
+}
+
+// A page taken from the browser's own memory may show what the reader may no longer see.
+window.addEventListener("pageshow", (event) => {
+  if (event.persisted) {
+    window.location.reload();
+  }
+});

@@ -1,0 +1,193 @@
+//! The client of the portal's FHIR API. It sends what any client sends, and reads what it gets as
+//! if it came from a stranger.
+
+mod body;
+mod document;
+mod outcome;
+mod patient;
+mod wire;
+
+use std::time::Duration;
+
+use carerecord_model::NhsNumber;
+use http::StatusCode;
+use http::header::{ACCEPT, HeaderName, HeaderValue};
+use reqwest::{RequestBuilder, Response};
+use url::Url;
+use uuid::Uuid;
+
+pub(crate) use body::{bounded, checked, sha1_base64};
+pub(crate) use document::{Coded, Document, DocumentStatus};
+pub(crate) use outcome::{Refusal, Source, SourceState, sort_key};
+pub(crate) use patient::PatientRecord;
+
+use crate::config::WebConfig;
+
+/// The FHIR API.
+pub(crate) struct ApiClient {
+    base: Url,
+    http: reqwest::Client,
+    deadline: Duration,
+}
+
+/// Who asks, and for which request of theirs.
+#[derive(Clone, Copy)]
+pub(crate) struct Asker<'a> {
+    pub(crate) token: &'a str,
+    pub(crate) role: Option<&'a str>,
+    pub(crate) request_id: Uuid,
+}
+
+/// What a search for documents gave.
+pub(crate) struct Found {
+    pub(crate) documents: Vec<Document>,
+    pub(crate) sources: Vec<Source>,
+    /// Set when something is withheld and the policy lets the reader know.
+    pub(crate) withheld: Vec<Refusal>,
+}
+
+/// Why the API gave nothing.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum ApiError {
+    #[error("the API did not take the access token")]
+    Unauthorized,
+    #[error("the decision is against it")]
+    Refused(Refusal),
+    #[error("the API knows no such resource")]
+    NotFound,
+    #[error("the API could not be asked")]
+    CouldNotAsk,
+    #[error("the API answered what is not understood")]
+    Answer,
+}
+
+impl ApiClient {
+    pub(crate) fn new(config: &WebConfig, http: reqwest::Client) -> Self {
+        let mut base = config.api_url.clone();
+        if !base.path().ends_with('/') {
+            base.set_path(&format!("{}/", base.path()));
+        }
+        Self { base, http, deadline: Duration::from_millis(config.deadline_ms) }
+    }
+
+    /// The person of an NHS Number; `None` if the index does not know them.
+    pub(crate) async fn patient(
+        &self,
+        asker: Asker<'_>,
+        nhs_number: &NhsNumber,
+    ) -> Result<Option<PatientRecord>, ApiError> {
+        let identifier = format!("{NHS_NUMBER}|{}", nhs_number.digits());
+        let bundle = self.search("Patient/_search", asker, &[("identifier", &identifier)]).await?;
+        let mut matches = bundle.resources("Patient");
+        Ok(matches.next().and_then(PatientRecord::read))
+    }
+
+    /// The documents of an NHS Number, and what became of asking each source.
+    pub(crate) async fn documents(
+        &self,
+        asker: Asker<'_>,
+        nhs_number: &NhsNumber,
+    ) -> Result<Found, ApiError> {
+        let identifier = format!("{NHS_NUMBER}|{}", nhs_number.digits());
+        let form = [("patient.identifier", identifier.as_str()), ("status", "current,superseded")];
+        let bundle = self.search("DocumentReference/_search", asker, &form).await?;
+        let documents = bundle.resources("DocumentReference").filter_map(Document::read).collect();
+        let issues: Vec<_> =
+            bundle.resources("OperationOutcome").flat_map(outcome::issues).collect();
+        Ok(Found {
+            documents,
+            sources: issues.iter().filter_map(Source::read).collect(),
+            withheld: issues.iter().filter_map(Refusal::read).collect(),
+        })
+    }
+
+    /// One document's metadata.
+    pub(crate) async fn document(&self, asker: Asker<'_>, id: Uuid) -> Result<Document, ApiError> {
+        let url = self.at(&format!("DocumentReference/{id}"))?;
+        let response = self.send(self.http.get(url).timeout(self.deadline), asker).await?;
+        let resource = body::json(response).await?;
+        Document::read(&resource).filter(|document| document.id == id).ok_or(ApiError::Answer)
+    }
+
+    /// A document's bytes, as they flow.
+    pub(crate) async fn content(
+        &self,
+        asker: Asker<'_>,
+        document: &Document,
+    ) -> Result<Response, ApiError> {
+        let url = self.base.join(&document.url).map_err(|_| ApiError::Answer)?;
+        // The token goes to the API and to nobody else, whatever a resource says.
+        if url.origin() != self.base.origin() || !url.path().starts_with(self.base.path()) {
+            tracing::warn!("a document's address is outside of the API");
+            return Err(ApiError::Answer);
+        }
+        let mut request = self.http.get(url);
+        if let Ok(kind) = HeaderValue::from_str(&document.mime) {
+            request = request.header(ACCEPT, kind);
+        }
+        self.send(request, asker).await
+    }
+
+    async fn search(
+        &self,
+        path: &str,
+        asker: Asker<'_>,
+        form: &[(&str, &str)],
+    ) -> Result<wire::Bundle, ApiError> {
+        let request = self
+            .http
+            .post(self.at(path)?)
+            .timeout(self.deadline)
+            .header(ACCEPT, FHIR_JSON)
+            .header(http::header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(encoded(form));
+        let response = self.send(request, asker).await?;
+        wire::Bundle::read(body::json(response).await?)
+    }
+
+    fn at(&self, path: &str) -> Result<Url, ApiError> {
+        self.base.join(path).map_err(|_| ApiError::Answer)
+    }
+
+    async fn send(&self, request: RequestBuilder, asker: Asker<'_>) -> Result<Response, ApiError> {
+        let mut request =
+            request.bearer_auth(asker.token).header(X_REQUEST_ID, asker.request_id.to_string());
+        if let Some(role) = asker.role {
+            request = request.header(X_SELECTED_ROLE, role);
+        }
+        let response = request.send().await.map_err(|error| {
+            tracing::warn!(error = %error.without_url(), "the API could not be asked");
+            ApiError::CouldNotAsk
+        })?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        Err(refused(status, response).await)
+    }
+}
+
+fn encoded(form: &[(&str, &str)]) -> String {
+    url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish()
+}
+
+async fn refused(status: StatusCode, response: Response) -> ApiError {
+    match status {
+        StatusCode::UNAUTHORIZED => ApiError::Unauthorized,
+        StatusCode::FORBIDDEN => {
+            let outcome = body::json(response).await.unwrap_or_default();
+            let refusal = outcome::issues(&outcome).iter().find_map(Refusal::read);
+            ApiError::Refused(refusal.unwrap_or_default())
+        }
+        StatusCode::NOT_FOUND | StatusCode::GONE => ApiError::NotFound,
+        _ => {
+            tracing::warn!(status = status.as_u16(), "the API gave no answer");
+            ApiError::CouldNotAsk
+        }
+    }
+}
+
+const NHS_NUMBER: &str = "https://fhir.nhs.uk/Id/nhs-number";
+const FHIR_JSON: &str = "application/fhir+json";
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const X_SELECTED_ROLE: HeaderName = HeaderName::from_static("x-selected-role");

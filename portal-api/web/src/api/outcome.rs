@@ -1,0 +1,122 @@
+use std::fmt;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::wire::{list, text};
+
+/// A decision against the reader, as the API words it. `Debug` shows the rule only.
+#[derive(Clone, Default, Eq, PartialEq)]
+pub(crate) struct Refusal {
+    /// The rule, e.g. `objection-whole-record`; empty if the API names none.
+    pub(crate) rule: String,
+    /// What it says, for the reader.
+    pub(crate) words: String,
+    /// Who set it and since when.
+    pub(crate) set_by: Option<String>,
+}
+
+/// What became of asking one source.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Source {
+    pub(crate) state: SourceState,
+    pub(crate) name: String,
+    /// How the API words its state.
+    pub(crate) words: Option<String>,
+    /// Its newest document, as FHIR writes times.
+    pub(crate) latest: Option<String>,
+    pub(crate) latency_ms: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum SourceState {
+    Answered,
+    Late,
+    Down,
+    NotConnected,
+}
+
+/// The issues of an OperationOutcome.
+pub(super) fn issues(outcome: &Value) -> Vec<&Value> {
+    list(&outcome["issue"]).iter().collect()
+}
+
+impl Refusal {
+    /// Reads an issue, if it is a decision.
+    pub(super) fn read(issue: &&Value) -> Option<Self> {
+        let rule = coded(issue, DECISION_RULE);
+        let forbidden = issue["code"] == "forbidden" || issue["code"] == "suppressed";
+        if rule.is_none() && !forbidden {
+            return None;
+        }
+        Some(Self {
+            rule: rule.unwrap_or_default(),
+            words: text(&issue["details"]["text"]).unwrap_or_default(),
+            set_by: text(&issue["diagnostics"]),
+        })
+    }
+}
+
+impl fmt::Debug for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Refusal({})", self.rule)
+    }
+}
+
+impl Source {
+    /// Reads an issue, if it tells of a source.
+    pub(super) fn read(issue: &&Value) -> Option<Self> {
+        let state = match coded(issue, SOURCE_STATE)?.as_str() {
+            "answered" => SourceState::Answered,
+            "late" => SourceState::Late,
+            "not-connected" => SourceState::NotConnected,
+            // A state that is not known is no answer.
+            _ => SourceState::Down,
+        };
+        let more = |url: &str| list(&issue["extension"]).iter().find(move |e| e["url"] == url);
+        Some(Self {
+            state,
+            name: text(&issue["details"]["text"]).unwrap_or_else(|| "A source".to_owned()),
+            words: text(&issue["diagnostics"]),
+            latest: more(LATEST).and_then(|e| text(&e["valueDateTime"])),
+            latency_ms: more(LATENCY).and_then(|e| e["valueInteger"].as_u64()),
+        })
+    }
+}
+
+impl SourceState {
+    /// Whether its documents are all there is.
+    pub(crate) fn has_answered(self) -> bool {
+        match self {
+            Self::Answered => true,
+            Self::Late | Self::Down | Self::NotConnected => false,
+        }
+    }
+
+    /// Whether asking again may help.
+    pub(crate) fn may_answer_later(self) -> bool {
+        match self {
+            Self::Late | Self::Down => true,
+            Self::Answered | Self::NotConnected => false,
+        }
+    }
+}
+
+fn coded(issue: &Value, system: &str) -> Option<String> {
+    let codings = list(&issue["details"]["coding"]);
+    let coding = codings.iter().find(|coding| coding["system"] == system)?;
+    text(&coding["code"])
+}
+
+/// The sort of a time that FHIR writes; partial dates begin their year or month.
+pub(crate) fn sort_key(time: &str) -> String {
+    match time.parse::<Timestamp>() {
+        Ok(time) => time.to_string(),
+        Err(_) => time.to_owned(),
+    }
+}
+
+const DECISION_RULE: &str = "urn:carerecord:decision-rule";
+const SOURCE_STATE: &str = "urn:carerecord:source-state";
+const LATEST: &str = "urn:carerecord:latest";
+const LATENCY: &str = "urn:carerecord:latency-ms";

@@ -1,0 +1,131 @@
+use carerecord_service::Secret;
+use url::{Host, Url};
+
+/// How the web portal is set up.
+#[derive(Clone, Debug)]
+pub struct WebConfig {
+    /// Where browsers reach it, e.g. `http://127.0.0.1:8080`. The sign-in provider must know
+    /// `{public_url}/sign-in/callback` as redirect address and `{public_url}/signed-out` as the
+    /// address after signing out.
+    pub public_url: Url,
+    /// The base of the FHIR API, e.g. `http://127.0.0.1:8080/fhir`.
+    pub api_url: Url,
+    /// The sign-in provider, as its tokens name it in `iss`.
+    pub issuer_url: Url,
+    /// The name under which the provider knows the portal.
+    pub client_id: String,
+    /// The secret that goes with it; none for a public client.
+    pub client_secret: Option<Secret>,
+    /// What the service is called on every page, e.g. `Care Record`.
+    pub service_name: String,
+    /// How long a session lasts without a request; 15 by default.
+    pub session_idle_minutes: u32,
+    /// How long a session lasts at most; 10 by default.
+    pub session_hours: u32,
+    /// How long to wait for an answer of the API or the provider. Documents may take longer, as
+    /// long as their bytes flow.
+    pub deadline_ms: u64,
+    /// Whether to say on the start page that the people and documents are invented.
+    pub demo: bool,
+}
+
+/// Why the web portal cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum WebError {
+    /// An address is not an absolute http or https URL.
+    #[error("{0} must be an absolute http or https address")]
+    Address(&'static str),
+    /// Session cookies go over https only; browsers make an exception for the machine itself.
+    #[error("public_url must begin with https, unless it names this machine")]
+    PlainText,
+    /// The portal's addresses begin at the root of its host.
+    #[error("public_url must not have a path")]
+    Path,
+    /// A duration is zero.
+    #[error("{0} must be more than 0")]
+    Zero(&'static str),
+    /// The HTTP client.
+    #[error("the HTTP client cannot be set up")]
+    Client(#[from] reqwest::Error),
+}
+
+impl WebConfig {
+    /// A configuration with the default times.
+    pub fn new(public_url: Url, api_url: Url, issuer_url: Url, client_id: &str) -> Self {
+        Self {
+            public_url,
+            api_url,
+            issuer_url,
+            client_id: client_id.to_owned(),
+            client_secret: None,
+            service_name: "Care Record".to_owned(),
+            session_idle_minutes: 15,
+            session_hours: 10,
+            deadline_ms: 10_000,
+            demo: false,
+        }
+    }
+
+    /// Checks that the values make sense together.
+    ///
+    /// # Errors
+    /// Names the value that is wrong.
+    pub fn validate(&self) -> Result<(), WebError> {
+        let addresses = [
+            ("public_url", &self.public_url),
+            ("api_url", &self.api_url),
+            ("issuer_url", &self.issuer_url),
+        ];
+        for (name, url) in addresses {
+            if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+                return Err(WebError::Address(name));
+            }
+        }
+        if self.public_url.path() != "/" {
+            return Err(WebError::Path);
+        }
+        if self.public_url.scheme() == "http" && !is_this_machine(&self.public_url) {
+            return Err(WebError::PlainText);
+        }
+        for (name, value) in [
+            ("session_idle_minutes", u64::from(self.session_idle_minutes)),
+            ("session_hours", u64::from(self.session_hours)),
+            ("deadline_ms", self.deadline_ms),
+        ] {
+            if value == 0 {
+                return Err(WebError::Zero(name));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_this_machine(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_http_is_for_this_machine_only() {
+        let config = |public: &str| {
+            let url = |s: &str| Url::parse(s).unwrap();
+            let api = url("http://127.0.0.1:8080/fhir");
+            WebConfig::new(url(public), api, url("http://127.0.0.1:8090"), "portal").validate()
+        };
+
+        assert!(config("http://127.0.0.1:8080").is_ok());
+        assert!(config("http://localhost:8080").is_ok());
+        assert!(config("https://record.example.nhs.uk").is_ok());
+        assert!(matches!(config("http://record.example.nhs.uk"), Err(WebError::PlainText)));
+        assert!(matches!(config("https://record.example.nhs.uk/x"), Err(WebError::Path)));
+        assert!(matches!(config("ftp://record.example"), Err(WebError::Address("public_url"))));
+    }
+}

@@ -1,0 +1,159 @@
+mod groups;
+mod list;
+mod sources;
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::{Form, Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use carerecord_model::NhsNumber;
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::filter::{Filter, FilterForm, FilterMistake};
+use super::{Layout, page};
+use crate::api::{ApiError, Found, PatientRecord, Refusal};
+use crate::display::Banner;
+use crate::portal::{Portal, SharedPortal};
+use crate::problem::{Problem, RefusedPage};
+use crate::session::{Caller, Person};
+
+use list::{ListView, choices};
+use sources::SourcesView;
+
+#[derive(Template)]
+#[template(path = "patient.html")]
+struct PatientPage {
+    layout: Layout,
+    banner: Banner,
+    handle: Uuid,
+    sources: SourcesView,
+    withheld: Vec<Refusal>,
+    filter: Filter,
+    mistake: Option<FilterMistake>,
+    classes: Vec<(String, String)>,
+    holders: Vec<(String, String)>,
+    list: ListView,
+}
+
+/// Which page of a long list.
+#[derive(Deserialize)]
+pub(crate) struct Paging {
+    page: Option<usize>,
+}
+
+/// A patient's documents, and what became of asking each source.
+pub(crate) async fn list(
+    State(portal): SharedPortal,
+    Caller(person): Caller,
+    Path(handle): Path<Uuid>,
+    Query(paging): Query<Paging>,
+) -> Result<Response, Problem> {
+    show(&portal, person, handle, paging.page.unwrap_or(1), None)
+        .await
+        .map(IntoResponse::into_response)
+}
+
+/// Sets the filter and shows the list again.
+pub(crate) async fn filter(
+    State(portal): SharedPortal,
+    Caller(mut person): Caller,
+    Path(handle): Path<Uuid>,
+    Form(form): Form<FilterForm>,
+) -> Result<Response, Problem> {
+    person.check(&form.csrf)?;
+    match form.read() {
+        Ok(filter) => {
+            person.patient_mut(handle)?.filter = filter;
+            person.save().await?;
+            Ok(Redirect::to(&format!("/patient/{handle}#documents")).into_response())
+        }
+        Err(mistake) => {
+            let body = show(&portal, person, handle, 1, Some(mistake)).await?;
+            Ok((StatusCode::UNPROCESSABLE_ENTITY, body).into_response())
+        }
+    }
+}
+
+async fn show(
+    portal: &Arc<Portal>,
+    person: Person,
+    handle: Uuid,
+    page_number: usize,
+    mistake: Option<FilterMistake>,
+) -> Result<Html<String>, Problem> {
+    let layout = portal.layout(Some(&person));
+    let mut caller = Caller(person);
+    let patient = caller.0.patient(handle)?;
+    let (number, filter) = (patient.nhs_number, patient.filter.clone());
+    let (record, found) = ask(portal, &caller, &number).await?;
+    let list = ListView::new(&found.documents, &filter, handle, page_number, &portal.zone);
+    keep_order(&mut caller.0, handle, list.order()).await?;
+    let (classes, holders) = choices(&found.documents);
+    page(&PatientPage {
+        layout,
+        banner: portal.banner(&number, record.as_ref()),
+        handle,
+        sources: SourcesView::new(&found, &portal.zone),
+        withheld: found.withheld,
+        filter,
+        mistake,
+        classes,
+        holders,
+        list,
+    })
+}
+
+/// Asks for the person and the documents at the same time.
+async fn ask(
+    portal: &Portal,
+    caller: &Caller,
+    number: &NhsNumber,
+) -> Result<(Option<PatientRecord>, Found), Problem> {
+    let asker = caller.asker();
+    let (record, found) =
+        tokio::join!(portal.api.patient(asker, number), portal.api.documents(asker, number));
+    let found = found.map_err(|error| refused(error, number))?;
+    // A list without the person's name is worth more than none; the banner says what is missing.
+    let record = match record {
+        Ok(record) => record,
+        Err(ApiError::Unauthorized) => return Err(ApiError::Unauthorized.into()),
+        Err(error) => {
+            tracing::warn!(%error, "the list is shown without the person's data");
+            None
+        }
+    };
+    Ok((record, found))
+}
+
+/// A refusal of a whole record says whose it is: the reader typed the number.
+fn refused(error: ApiError, number: &NhsNumber) -> Problem {
+    match error {
+        ApiError::Refused(refusal) => Problem::Refused(Box::new(RefusedPage {
+            refusal,
+            back_to: None,
+            nhs_number: Some(number.grouped()),
+        })),
+        ApiError::Unauthorized | ApiError::NotFound | ApiError::CouldNotAsk | ApiError::Answer => {
+            error.into()
+        }
+    }
+}
+
+async fn keep_order(person: &mut Person, handle: Uuid, order: Vec<Uuid>) -> Result<(), Problem> {
+    let patient = person.patient_mut(handle)?;
+    if patient.order == order {
+        return Ok(());
+    }
+    patient.order = order;
+    person.save().await
+}
+
+impl Portal {
+    /// The banner of a number, as of today.
+    pub(crate) fn banner(&self, number: &NhsNumber, record: Option<&PatientRecord>) -> Banner {
+        Banner::new(number, record, self.clock.now().to_zoned(self.zone.clone()).date())
+    }
+}

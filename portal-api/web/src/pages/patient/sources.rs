@@ -1,0 +1,118 @@
+use jiff::tz::TimeZone;
+
+use crate::api::{Document, Found, Source, SourceState};
+use crate::display::{clinical, counted};
+
+/// How complete the list is: every source with what became of asking it.
+pub(super) struct SourcesView {
+    pub(super) sources: Vec<SourceView>,
+    /// What the list can be taken for.
+    pub(super) summary: String,
+    /// Said when there is no document at all.
+    pub(super) nothing: String,
+    /// Whether asking again may bring more.
+    pub(super) retry: bool,
+    pub(super) complete: bool,
+}
+
+pub(super) struct SourceView {
+    pub(super) name: String,
+    /// The end of its class name.
+    pub(super) class: &'static str,
+    pub(super) state: &'static str,
+    pub(super) words: Option<String>,
+    pub(super) latest: Option<String>,
+    pub(super) seconds: Option<String>,
+    pub(super) documents: String,
+}
+
+impl SourcesView {
+    pub(super) fn new(found: &Found, zone: &TimeZone) -> Self {
+        let sources = &found.sources;
+        let answered = sources.iter().filter(|source| source.state.has_answered()).count();
+        let silent = sources.iter().filter(|source| source.state.may_answer_later()).count();
+        let complete = !sources.is_empty() && answered == sources.len();
+        Self {
+            summary: summary(sources.len(), answered, silent),
+            nothing: nothing(sources.len(), answered),
+            retry: silent > 0 || sources.is_empty(),
+            complete,
+            sources: sources.iter().map(|s| SourceView::new(s, &found.documents, zone)).collect(),
+        }
+    }
+}
+
+impl SourceView {
+    fn new(source: &Source, documents: &[Document], zone: &TimeZone) -> Self {
+        let held = documents.iter().filter(|d| d.source.display == source.name).count();
+        let (class, state) = match source.state {
+            SourceState::Answered => ("answered", "Answered"),
+            SourceState::Late => ("late", "Did not answer in time"),
+            SourceState::Down => ("down", "Could not be asked"),
+            SourceState::NotConnected => ("not-connected", "Not connected"),
+        };
+        let seconds = source.latency_ms.map(|ms| format!("{:.1}", ms as f64 / 1000.0));
+        Self {
+            name: source.name.clone(),
+            class,
+            state,
+            words: source.words.clone().filter(|_| !source.state.has_answered()),
+            latest: source.latest.as_ref().map(|latest| clinical(latest, zone)),
+            seconds,
+            documents: counted(held, "document listed", "documents listed"),
+        }
+    }
+}
+
+fn summary(all: usize, answered: usize, silent: usize) -> String {
+    let others = all - answered - silent;
+    let mut summary = match (all, answered) {
+        (0, _) => "It is not known which sources were asked: documents may be missing.".to_owned(),
+        (_, _) if all == answered => {
+            format!("{} answered.", counted(answered, "source", "sources"))
+        }
+        (_, _) => format!("{answered} of {} answered.", counted(all, "source", "sources")),
+    };
+    if silent > 0 {
+        let silent = counted(silent, "source", "sources");
+        summary.push_str(&format!(" {silent} did not answer: documents may be missing."));
+    }
+    if others > 0 {
+        let others = counted(others, "source is", "sources are");
+        summary.push_str(&format!(" {others} not connected."));
+    }
+    summary
+}
+
+fn nothing(all: usize, answered: usize) -> String {
+    match (all, answered) {
+        (_, 0) => {
+            "No source could be asked. This does not mean that there are no documents.".to_owned()
+        }
+        (_, 1) => "No documents found in the 1 source that answered.".to_owned(),
+        (_, _) => format!("No documents found in the {answered} sources that answered."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_documents_never_looks_like_could_not_ask() {
+        assert_eq!(nothing(7, 7), "No documents found in the 7 sources that answered.");
+        assert_eq!(nothing(3, 1), "No documents found in the 1 source that answered.");
+        assert!(nothing(3, 0).starts_with("No source could be asked."));
+        assert!(nothing(0, 0).starts_with("No source could be asked."));
+    }
+
+    #[test]
+    fn the_summary_counts_every_source() {
+        assert_eq!(summary(3, 3, 0), "3 sources answered.");
+        assert_eq!(
+            summary(4, 1, 2),
+            "1 of 4 sources answered. 2 sources did not answer: documents may be missing. \
+             1 source is not connected."
+        );
+    }
+}

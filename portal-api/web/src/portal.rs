@@ -1,0 +1,92 @@
+use std::sync::Arc;
+
+use axum::extract::State;
+use carerecord_model::{Clock, IdSource};
+use jiff::tz::TimeZone;
+use tokio::sync::Mutex;
+
+use crate::api::{ApiClient, Asker};
+use crate::config::WebConfig;
+use crate::problem::Problem;
+use crate::session::{Caller, Person, keep, remember};
+use crate::sign_in::Provider;
+
+/// What every handler shares.
+pub(crate) struct Portal {
+    pub(crate) config: WebConfig,
+    pub(crate) api: ApiClient,
+    pub(crate) provider: Provider,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ids: Arc<dyn IdSource>,
+    /// The time zone of what pages show.
+    pub(crate) zone: TimeZone,
+    /// Held while tokens are renewed.
+    pub(crate) renewing: Mutex<()>,
+}
+
+pub(crate) type SharedPortal = State<Arc<Portal>>;
+
+impl Portal {
+    /// The time in seconds.
+    pub(crate) fn now(&self) -> i64 {
+        self.clock.now().as_second()
+    }
+
+    /// An absolute address of the portal.
+    pub(crate) fn address(&self, path: &str) -> String {
+        format!("{}{path}", self.config.public_url.as_str().trim_end_matches('/'))
+    }
+
+    /// A text of 244 random bits.
+    pub(crate) fn unguessable(&self) -> String {
+        format!("{}{}", self.ids.random().simple(), self.ids.random().simple())
+    }
+
+    /// Renews an access token that ends soon.
+    ///
+    /// A refresh token is good once, so requests of one session must not renew at the same time:
+    /// they do it one after the other, and look again at what the session holds by then.
+    pub(crate) async fn freshen(&self, person: &mut Person) -> Result<(), Problem> {
+        if person.data.access_expires_at - self.now() > RENEW_SECONDS {
+            return Ok(());
+        }
+        let _one_at_a_time = self.renewing.lock().await;
+        person.session.load().await.map_err(|_| Problem::Broken)?;
+        let held = remember(&person.session, self).await?;
+        person.data = held.ok_or(Problem::SignedOut { had_one: true })?;
+        if person.data.access_expires_at - self.now() > RENEW_SECONDS {
+            return Ok(());
+        }
+        let Some(refresh_token) = &person.data.refresh_token else {
+            return Err(self.end(person).await);
+        };
+        let Ok(tokens) = self.provider.renew(refresh_token, self.clock.now()).await else {
+            return Err(self.end(person).await);
+        };
+        person.data.access_token = tokens.access_token;
+        person.data.access_expires_at = tokens.access_expires_at;
+        person.data.refresh_token = tokens.refresh_token.or(person.data.refresh_token.take());
+        keep(&person.session, &person.data).await?;
+        person.session.save().await.map_err(|_| Problem::Broken)
+    }
+
+    async fn end(&self, person: &Person) -> Problem {
+        match crate::session::forget(&person.session).await {
+            Ok(()) => Problem::SignedOut { had_one: true },
+            Err(problem) => problem,
+        }
+    }
+}
+
+impl Caller {
+    /// The caller as the API gets to know them.
+    pub(crate) fn asker(&self) -> Asker<'_> {
+        Asker {
+            token: &self.0.data.access_token,
+            role: self.0.data.acting_as.as_deref(),
+            request_id: self.0.request_id,
+        }
+    }
+}
+
+const RENEW_SECONDS: i64 = 60;

@@ -1,0 +1,97 @@
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+
+use crate::api::{ApiError, Refusal};
+
+/// Why a page cannot be shown. `router` turns it into a page of its own.
+#[derive(Clone, Debug)]
+pub(crate) enum Problem {
+    /// Nobody is signed in; `had_one` if there was a session, which has ended.
+    SignedOut { had_one: bool },
+    /// The person must choose a role first.
+    RoleNeeded,
+    /// Signing in failed, for this reason.
+    SignIn(SignInFailure),
+    /// The decision is against it.
+    Refused(Box<RefusedPage>),
+    /// There is no such page, patient or document for this person.
+    NotFound,
+    /// The API could not be asked, or could not ask.
+    CouldNotAsk,
+    /// The form did not come from our own page.
+    Forged,
+    /// The request is not what the page sends.
+    Unreadable,
+    /// Something is wrong on our side.
+    Broken,
+}
+
+/// What the refusal page tells. `Debug` shows the rule only.
+#[derive(Clone)]
+pub(crate) struct RefusedPage {
+    pub(crate) refusal: Refusal,
+    /// The handle to go back to, if it was one document that was refused.
+    pub(crate) back_to: Option<String>,
+    /// The NHS Number that was asked for, as shown.
+    pub(crate) nhs_number: Option<String>,
+}
+
+/// Why signing in failed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum SignInFailure {
+    /// The provider cannot be reached or does not make sense.
+    Provider,
+    /// The provider said no, or the person did.
+    Declined,
+    /// The browser came back with something that does not belong to a sign-in it started.
+    Mismatch,
+    /// What the provider gave did not pass the checks.
+    Token,
+}
+
+impl Problem {
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Self::SignedOut { .. } => StatusCode::UNAUTHORIZED,
+            Self::RoleNeeded => StatusCode::SEE_OTHER,
+            Self::SignIn(SignInFailure::Provider) | Self::CouldNotAsk => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            Self::SignIn(
+                SignInFailure::Declined | SignInFailure::Mismatch | SignInFailure::Token,
+            )
+            | Self::Unreadable => StatusCode::BAD_REQUEST,
+            Self::Refused(_) | Self::Forged => StatusCode::FORBIDDEN,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::Broken => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    /// An empty answer that carries the problem, for `pages::problem` to fill.
+    fn into_response(self) -> Response {
+        let mut response = self.status().into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<ApiError> for Problem {
+    fn from(error: ApiError) -> Self {
+        match error {
+            ApiError::Unauthorized => Self::SignedOut { had_one: true },
+            ApiError::Refused(refusal) => {
+                Self::Refused(Box::new(RefusedPage { refusal, back_to: None, nhs_number: None }))
+            }
+            ApiError::NotFound => Self::NotFound,
+            ApiError::CouldNotAsk | ApiError::Answer => Self::CouldNotAsk,
+        }
+    }
+}
+
+impl std::fmt::Debug for RefusedPage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "RefusedPage({})", self.refusal.rule)
+    }
+}

@@ -1,0 +1,106 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{get, post};
+use carerecord_model::{Clock, IdSource};
+use jiff::tz::TimeZone;
+use reqwest::redirect::Policy;
+use tokio::sync::Mutex;
+use tower_http::compression::CompressionLayer;
+use tower_sessions::cookie::SameSite;
+use tower_sessions::cookie::time::Duration as CookieDuration;
+use tower_sessions::{Expiry, SessionManagerLayer};
+
+use crate::api::ApiClient;
+use crate::config::{WebConfig, WebError};
+use crate::portal::Portal;
+use crate::session::{COOKIE, RowStore, SessionRows};
+use crate::sign_in::Provider;
+use crate::{assets, cross_site, pages, sign_in};
+
+/// The pages of the web portal, to be served at the root of `public_url`.
+///
+/// The sign-in provider need not be up yet: it is asked when somebody signs in.
+///
+/// # Errors
+/// When the configuration does not make sense.
+pub fn router(
+    config: WebConfig,
+    rows: Arc<dyn SessionRows>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn IdSource>,
+) -> Result<Router, WebError> {
+    config.validate()?;
+    let http = client(&config)?;
+    let idle = CookieDuration::minutes(i64::from(config.session_idle_minutes));
+    let portal = Arc::new(Portal {
+        api: ApiClient::new(&config, http.clone()),
+        provider: Provider::new(&config, http)?,
+        clock: clock.clone(),
+        ids,
+        zone: TimeZone::get("Europe/London").unwrap_or(TimeZone::UTC),
+        renewing: Mutex::new(()),
+        config,
+    });
+    let sessions = SessionManagerLayer::new(RowStore::new(rows, clock))
+        .with_name(COOKIE)
+        .with_secure(true)
+        .with_http_only(true)
+        .with_same_site(SameSite::Lax)
+        .with_path("/")
+        .with_expiry(Expiry::OnInactivity(idle));
+    Ok(routes()
+        .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
+        .layer(from_fn_with_state(portal.clone(), cross_site::refuse_other_sites))
+        .layer(from_fn_with_state(portal.clone(), pages::problem::show))
+        .layer(sessions)
+        .merge(asset_routes())
+        .layer(from_fn_with_state(portal.clone(), cross_site::set_headers))
+        .with_state(portal))
+}
+
+fn routes() -> Router<Arc<Portal>> {
+    Router::new()
+        .route("/", get(pages::start::start))
+        .route("/accessibility", get(pages::start::accessibility))
+        .route("/sign-in", get(sign_in::begin))
+        .route("/sign-in/callback", get(sign_in::complete))
+        .route("/role", get(sign_in::role::ask).post(sign_in::role::choose))
+        .route("/sign-out", post(sign_in::sign_out))
+        .route("/signed-out", get(pages::start::signed_out))
+        .route("/session-ended", get(pages::start::session_ended))
+        .route("/search", get(pages::search::ask))
+        .route("/patient/find", post(pages::search::find))
+        .route("/patient/{handle}", get(pages::patient::list))
+        .route("/patient/{handle}/filter", post(pages::patient::filter))
+        .route("/patient/{handle}/document/{id}", get(pages::document::document))
+        .route("/patient/{handle}/document/{id}/content", get(pages::content::shown))
+        .route("/patient/{handle}/document/{id}/download", get(pages::content::download))
+        .route("/patient/{handle}/document/{id}/attachment/{n}", get(pages::content::attachment))
+        .fallback(pages::problem::not_found)
+        .method_not_allowed_fallback(pages::problem::not_found)
+}
+
+/// Public files, without a session. Only they are compressed: compressing a page that mixes secrets
+/// with what a form sent would give the secrets away by its length.
+fn asset_routes() -> Router<Arc<Portal>> {
+    Router::new()
+        .route("/assets/{version}/{*name}", get(assets::asset))
+        .layer(CompressionLayer::new())
+}
+
+/// Nothing the portal asks may send it elsewhere.
+fn client(config: &WebConfig) -> Result<reqwest::Client, reqwest::Error> {
+    let deadline = Duration::from_millis(config.deadline_ms);
+    reqwest::Client::builder()
+        .redirect(Policy::none())
+        .connect_timeout(deadline)
+        .read_timeout(deadline)
+        .no_proxy()
+        .build()
+}
+
+const MAX_FORM_BYTES: usize = 16 << 10;

@@ -1,0 +1,139 @@
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use aws_lc_rs::aead::{AES_256_GCM, Aad, RandomizedNonceKey};
+use aws_lc_rs::digest::{Context, SHA256};
+use carerecord_model::Clock;
+use jiff::Timestamp;
+use tower_sessions::SessionStore;
+use tower_sessions::cookie::time::OffsetDateTime;
+use tower_sessions::session::{Id, Record};
+use tower_sessions::session_store::{Error, Result};
+
+use super::{SessionRow, SessionRows};
+
+/// Keeps sessions in rows that are of no use without the browser's cookie.
+#[derive(Clone)]
+pub(crate) struct RowStore {
+    rows: Arc<dyn SessionRows>,
+    clock: Arc<dyn Clock>,
+}
+
+impl RowStore {
+    pub(crate) fn new(rows: Arc<dyn SessionRows>, clock: Arc<dyn Clock>) -> Self {
+        Self { rows, clock }
+    }
+
+    /// Expired rows go when somebody signs in, so there are never many.
+    async fn sweep(&self) -> Result<()> {
+        self.rows.delete_expired(self.clock.now()).await.map(drop).map_err(backend)
+    }
+}
+
+#[async_trait]
+impl SessionStore for RowStore {
+    async fn create(&self, record: &mut Record) -> Result<()> {
+        self.sweep().await?;
+        // Ids have 128 random bits: that two are equal cannot happen.
+        self.save(record).await
+    }
+
+    async fn save(&self, record: &Record) -> Result<()> {
+        let text = serde_json::to_vec(&record.data).map_err(|e| Error::Encode(e.to_string()))?;
+        let data = seal(&record.id, text)?;
+        if data.len() > MAX_BYTES {
+            return Err(Error::Encode("the session is too large".to_owned()));
+        }
+        let expires_at = Timestamp::from_second(record.expiry_date.unix_timestamp())
+            .map_err(|e| Error::Encode(e.to_string()))?;
+        let row = SessionRow { id_hash: derive(ROW, &record.id), expires_at, data };
+        self.rows.save(row).await.map_err(backend)
+    }
+
+    async fn load(&self, id: &Id) -> Result<Option<Record>> {
+        let row = self.rows.load(&derive(ROW, id)).await.map_err(backend)?;
+        let Some(row) = row.filter(|row| row.expires_at > self.clock.now()) else {
+            return Ok(None);
+        };
+        let text = open(id, row.data)?;
+        let data: HashMap<_, _> =
+            serde_json::from_slice(&text).map_err(|e| Error::Decode(e.to_string()))?;
+        let expiry_date = OffsetDateTime::from_unix_timestamp(row.expires_at.as_second())
+            .map_err(|e| Error::Decode(e.to_string()))?;
+        Ok(Some(Record { id: *id, data, expiry_date }))
+    }
+
+    async fn delete(&self, id: &Id) -> Result<()> {
+        self.rows.delete(&derive(ROW, id)).await.map_err(backend)
+    }
+}
+
+impl fmt::Debug for RowStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RowStore").field("rows", &self.rows).finish_non_exhaustive()
+    }
+}
+
+fn seal(id: &Id, mut data: Vec<u8>) -> Result<Vec<u8>> {
+    let nonce = key(id)?
+        .seal_in_place_append_tag(Aad::empty(), &mut data)
+        .map_err(|_| Error::Encode("the session cannot be encrypted".to_owned()))?;
+    data.extend_from_slice(nonce.as_ref());
+    Ok(data)
+}
+
+fn open(id: &Id, mut data: Vec<u8>) -> Result<Vec<u8>> {
+    let unreadable = || Error::Decode("the session cannot be decrypted".to_owned());
+    let at = data.len().checked_sub(NONCE_BYTES).ok_or_else(unreadable)?;
+    let nonce: [u8; NONCE_BYTES] = data[at..].try_into().map_err(|_| unreadable())?;
+    data.truncate(at);
+    let length = key(id)?
+        .open_in_place((&nonce).into(), Aad::empty(), &mut data)
+        .map_err(|_| unreadable())?
+        .len();
+    data.truncate(length);
+    Ok(data)
+}
+
+fn key(id: &Id) -> Result<RandomizedNonceKey> {
+    RandomizedNonceKey::new(&AES_256_GCM, &derive(KEY, id))
+        .map_err(|_| Error::Backend("no session key can be made".to_owned()))
+}
+
+/// The id has 128 random bits, so a plain hash under a label is enough to derive from it.
+fn derive(label: &str, id: &Id) -> [u8; 32] {
+    let mut hash = Context::new(&SHA256);
+    hash.update(label.as_bytes());
+    hash.update(&id.0.to_le_bytes());
+    let mut out = [0; 32];
+    out.copy_from_slice(hash.finish().as_ref());
+    out
+}
+
+fn backend(error: super::SessionRowsError) -> Error {
+    Error::Backend(error.to_string())
+}
+
+const ROW: &str = "carerecord web session row\0";
+const KEY: &str = "carerecord web session key\0";
+const NONCE_BYTES: usize = 12;
+const MAX_BYTES: usize = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_opens_with_its_id_only() {
+        let (id, other) = (Id(7), Id(8));
+        let sealed = seal(&id, b"token".to_vec()).unwrap();
+
+        assert_eq!(open(&id, sealed.clone()).unwrap(), b"token");
+        assert!(!sealed.windows(5).any(|w| w == b"token"));
+        assert!(open(&other, sealed).is_err());
+        assert!(open(&id, b"short".to_vec()).is_err());
+        assert_ne!(derive(ROW, &id), derive(KEY, &id));
+    }
+}

@@ -1,0 +1,104 @@
+//! Signing in and out with OpenID Connect: authorization code with PKCE, state and nonce.
+
+mod claims;
+mod provider;
+pub(crate) mod role;
+
+use axum::extract::{Form, Query, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
+use subtle::ConstantTimeEq;
+use tower_sessions::Session;
+
+use crate::portal::SharedPortal;
+use crate::problem::{Problem, SignInFailure};
+use crate::session::{self, Person, SignInStarted, SignedIn};
+
+pub(crate) use provider::Provider;
+
+/// Sends the browser to the sign-in provider.
+pub(crate) async fn begin(
+    State(portal): SharedPortal,
+    session: Session,
+) -> Result<Response, Problem> {
+    let now = portal.clock.now();
+    let (address, begun) = portal.provider.begin(now).await.map_err(Problem::SignIn)?;
+    session::started(&session, Some(&begun)).await?;
+    Ok(Redirect::to(address.as_str()).into_response())
+}
+
+/// What the provider sends the browser back with. OpenID Connect Core 1.0, 3.1.2.5.
+#[derive(Deserialize)]
+pub(crate) struct Returned {
+    code: Option<String>,
+    state: Option<String>,
+    error: Option<String>,
+}
+
+/// Takes the browser back: checks that it is the one that left, and gets the tokens.
+pub(crate) async fn complete(
+    State(portal): SharedPortal,
+    session: Session,
+    Query(returned): Query<Returned>,
+) -> Result<Response, Problem> {
+    let begun = session::started(&session, None).await?;
+    let begun = begun.ok_or(Problem::SignIn(SignInFailure::Mismatch))?;
+    check_state(&begun, &returned, portal.now()).map_err(Problem::SignIn)?;
+    if returned.error.is_some() {
+        return Err(Problem::SignIn(SignInFailure::Declined));
+    }
+    let code = returned.code.ok_or(Problem::SignIn(SignInFailure::Mismatch))?;
+    let now = portal.clock.now();
+    let (tokens, who) =
+        portal.provider.complete(code, &begun, now).await.map_err(Problem::SignIn)?;
+    let data = SignedIn {
+        csrf: portal.unguessable(),
+        access_token: tokens.access_token,
+        access_expires_at: tokens.access_expires_at,
+        refresh_token: tokens.refresh_token,
+        id_token: tokens.id_token,
+        signed_in_at: portal.now(),
+        last_seen: portal.now(),
+        name: who.name,
+        acting_as: who.acting_as,
+        roles: who.roles,
+        patients: Vec::new(),
+    };
+    // A new id, so that nobody who knew the one before sign-in is in this session.
+    session.cycle_id().await.map_err(|_| Problem::Broken)?;
+    session::keep(&session, &data).await?;
+    Ok(Redirect::to("/search").into_response())
+}
+
+fn check_state(begun: &SignInStarted, returned: &Returned, now: i64) -> Result<(), SignInFailure> {
+    let state = returned.state.as_deref().unwrap_or_default();
+    let same: bool = begun.state.as_bytes().ct_eq(state.as_bytes()).into();
+    if same && now - begun.started_at < SIGN_IN_SECONDS {
+        return Ok(());
+    }
+    Err(SignInFailure::Mismatch)
+}
+
+/// A form with nothing but its token.
+#[derive(Deserialize)]
+pub(crate) struct TokenForm {
+    csrf: String,
+}
+
+/// Ends the session here, then at the provider.
+pub(crate) async fn sign_out(
+    State(portal): SharedPortal,
+    person: Person,
+    Form(form): Form<TokenForm>,
+) -> Result<Response, Problem> {
+    person.check(&form.csrf)?;
+    session::forget(&person.session).await?;
+    let after = portal.address("/signed-out");
+    let provider = &portal.provider;
+    let address = provider.sign_out(&person.data.id_token, after, portal.clock.now()).await;
+    let target = address.map_or_else(|| "/signed-out".to_owned(), String::from);
+    Ok(Redirect::to(&target).into_response())
+}
+
+/// Typing a password and finding a phone takes a while; longer than this, and the person left.
+const SIGN_IN_SECONDS: i64 = 600;

@@ -1,0 +1,260 @@
+use std::sync::Arc;
+
+use carerecord_service::Secret;
+use jiff::{SignedDuration, Timestamp};
+use openidconnect::core::{
+    CoreClient, CoreJwsSigningAlgorithm, CoreResponseType, CoreTokenResponse,
+};
+use openidconnect::{
+    AccessTokenHash, AuthenticationContextClass, AuthenticationFlow, AuthorizationCode, ClientId,
+    ClientSecret, CsrfToken, EndpointMaybeSet, EndpointNotSet, EndpointSet, HttpRequest,
+    HttpResponse, IssuerUrl, LogoutRequest, Nonce, OAuth2TokenResponse, PkceCodeChallenge,
+    PkceCodeVerifier, PostLogoutRedirectUrl, ProviderMetadataWithLogout, RedirectUrl, RefreshToken,
+    Scope, TokenResponse,
+};
+use tokio::sync::Mutex;
+use url::Url;
+
+use super::claims::{CisUserInfo, Who};
+use crate::config::{WebConfig, WebError};
+use crate::problem::SignInFailure;
+use crate::session::SignInStarted;
+
+/// The sign-in provider, which is asked for its addresses and keys when they are needed.
+pub(crate) struct Provider {
+    issuer: IssuerUrl,
+    client_id: ClientId,
+    client_secret: Option<Secret>,
+    redirect: RedirectUrl,
+    http: reqwest::Client,
+    known: Mutex<Option<(Timestamp, Arc<ProviderMetadataWithLogout>)>>,
+}
+
+/// What the provider gives for a code or a refresh token. No formatter prints it.
+pub(crate) struct Tokens {
+    pub(crate) access_token: String,
+    pub(crate) access_expires_at: i64,
+    pub(crate) refresh_token: Option<String>,
+    pub(crate) id_token: String,
+}
+
+type Client = CoreClient<
+    EndpointSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointMaybeSet,
+    EndpointMaybeSet,
+>;
+
+impl Provider {
+    pub(crate) fn new(config: &WebConfig, http: reqwest::Client) -> Result<Self, WebError> {
+        // Tokens name the issuer without a slash at its end.
+        let issuer = config.issuer_url.as_str().trim_end_matches('/').to_owned();
+        let public = config.public_url.as_str().trim_end_matches('/');
+        let redirect = RedirectUrl::new(format!("{public}/sign-in/callback"));
+        Ok(Self {
+            issuer: IssuerUrl::new(issuer).map_err(|_| WebError::Address("issuer_url"))?,
+            client_id: ClientId::new(config.client_id.clone()),
+            client_secret: config.client_secret.clone(),
+            redirect: redirect.map_err(|_| WebError::Address("public_url"))?,
+            http,
+            known: Mutex::new(None),
+        })
+    }
+
+    /// Where to send the browser, and what to remember of it.
+    pub(crate) async fn begin(
+        &self,
+        now: Timestamp,
+    ) -> Result<(Url, SignInStarted), SignInFailure> {
+        // Signing in is rare: ask again each time, so that new keys are known at once.
+        let client = self.client(&*self.metadata(now, SignedDuration::from_secs(5)).await?);
+        let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
+        let mut request = client
+            .authorize_url(
+                AuthenticationFlow::<CoreResponseType>::AuthorizationCode,
+                CsrfToken::new_random,
+                Nonce::new_random,
+            )
+            .add_auth_context_value(AuthenticationContextClass::new(ASSURANCE.to_owned()))
+            .set_pkce_challenge(challenge);
+        for scope in SCOPES {
+            request = request.add_scope(Scope::new(scope.to_owned()));
+        }
+        let (address, state, nonce) = request.url();
+        let begun = SignInStarted {
+            state: state.secret().clone(),
+            nonce: nonce.secret().clone(),
+            verifier: verifier.secret().clone(),
+            started_at: now.as_second(),
+        };
+        Ok((address, begun))
+    }
+
+    /// Exchanges the code, checks the ID token, and asks who signed in.
+    pub(crate) async fn complete(
+        &self,
+        code: String,
+        begun: &SignInStarted,
+        now: Timestamp,
+    ) -> Result<(Tokens, Who), SignInFailure> {
+        let client = self.client(&*self.metadata(now, SignedDuration::from_mins(10)).await?);
+        let http = |request| send(self.http.clone(), request);
+        let request = client
+            .exchange_code(AuthorizationCode::new(code))
+            .map_err(|_| failed("provider has no token endpoint", SignInFailure::Provider))?;
+        let answer = request
+            .set_pkce_verifier(PkceCodeVerifier::new(begun.verifier.clone()))
+            .request_async(&http)
+            .await
+            .map_err(|_| failed("code was not exchanged", SignInFailure::Token))?;
+        let subject = check(&client, &answer, &Nonce::new(begun.nonce.clone()))?;
+        let claims: CisUserInfo = client
+            .user_info(answer.access_token().clone(), Some(subject))
+            .map_err(|_| failed("provider has no userinfo endpoint", SignInFailure::Provider))?
+            .request_async(&http)
+            .await
+            .map_err(|_| failed("userinfo was not given", SignInFailure::Provider))?;
+        Ok((tokens(&answer, now), Who::new(&claims)))
+    }
+
+    /// Exchanges a refresh token.
+    pub(crate) async fn renew(
+        &self,
+        refresh_token: &str,
+        now: Timestamp,
+    ) -> Result<Tokens, SignInFailure> {
+        let client = self.client(&*self.metadata(now, SignedDuration::from_hours(1)).await?);
+        let http = |request| send(self.http.clone(), request);
+        let refresh_token = RefreshToken::new(refresh_token.to_owned());
+        let answer = client
+            .exchange_refresh_token(&refresh_token)
+            .map_err(|_| failed("provider has no token endpoint", SignInFailure::Provider))?
+            .request_async(&http)
+            .await
+            .map_err(|_| failed("tokens were not renewed", SignInFailure::Token))?;
+        Ok(tokens(&answer, now))
+    }
+
+    /// Where to end the session at the provider; `None` if it has no such place or is not there.
+    pub(crate) async fn sign_out(
+        &self,
+        id_token: &str,
+        after: String,
+        now: Timestamp,
+    ) -> Option<Url> {
+        let metadata = self.metadata(now, SignedDuration::from_hours(1)).await.ok()?;
+        let end = metadata.additional_metadata().end_session_endpoint.clone()?;
+        let request = LogoutRequest::from(end)
+            .set_client_id(self.client_id.clone())
+            .set_post_logout_redirect_uri(PostLogoutRedirectUrl::new(after).ok()?);
+        let mut address = request.http_get_url();
+        address.query_pairs_mut().append_pair("id_token_hint", id_token);
+        Some(address)
+    }
+
+    fn client(&self, metadata: &ProviderMetadataWithLogout) -> Client {
+        let secret = self.client_secret.as_ref().map(|s| ClientSecret::new(s.expose().to_owned()));
+        CoreClient::from_provider_metadata(metadata.clone(), self.client_id.clone(), secret)
+            .set_redirect_uri(self.redirect.clone())
+    }
+
+    /// What the provider says of itself, at most `oldest` ago.
+    async fn metadata(
+        &self,
+        now: Timestamp,
+        oldest: SignedDuration,
+    ) -> Result<Arc<ProviderMetadataWithLogout>, SignInFailure> {
+        let mut known = self.known.lock().await;
+        if let Some((asked_at, metadata)) = &*known
+            && now.duration_since(*asked_at) <= oldest
+        {
+            return Ok(metadata.clone());
+        }
+        let http = |request| send(self.http.clone(), request);
+        let found = ProviderMetadataWithLogout::discover_async(self.issuer.clone(), &http).await;
+        let found =
+            found.map_err(|_| failed("provider was not discovered", SignInFailure::Provider))?;
+        let found = Arc::new(found);
+        *known = Some((now, found.clone()));
+        Ok(found)
+    }
+}
+
+/// Checks signature, issuer, audience, times, nonce and the hash of the access token.
+fn check(
+    client: &Client,
+    answer: &CoreTokenResponse,
+    nonce: &Nonce,
+) -> Result<openidconnect::SubjectIdentifier, SignInFailure> {
+    let wrong = || failed("id token did not pass the checks", SignInFailure::Token);
+    let id_token = answer.id_token().ok_or_else(wrong)?;
+    let verifier = client.id_token_verifier().set_allowed_algs(ALGORITHMS);
+    let claims = id_token.claims(&verifier, nonce).map_err(|_| wrong())?;
+    if let Some(expected) = claims.access_token_hash() {
+        let algorithm = id_token.signing_alg().map_err(|_| wrong())?;
+        let key = id_token.signing_key(&verifier).map_err(|_| wrong())?;
+        let actual = AccessTokenHash::from_token(answer.access_token(), algorithm, key);
+        if actual.map_err(|_| wrong())? != *expected {
+            return Err(wrong());
+        }
+    }
+    Ok(claims.subject().clone())
+}
+
+fn tokens(answer: &CoreTokenResponse, now: Timestamp) -> Tokens {
+    let seconds = answer.expires_in().map_or(DEFAULT_SECONDS, |d| d.as_secs());
+    Tokens {
+        access_token: answer.access_token().secret().clone(),
+        access_expires_at: now.as_second().saturating_add_unsigned(seconds),
+        refresh_token: answer.refresh_token().map(|token| token.secret().clone()),
+        id_token: answer.id_token().map(ToString::to_string).unwrap_or_default(),
+    }
+}
+
+/// Sends one request of the sign-in, with a bound on the answer.
+async fn send(http: reqwest::Client, request: HttpRequest) -> Result<HttpResponse, SendError> {
+    let mut response = http.execute(request.try_into()?).await?;
+    let mut answer = http::Response::builder().status(response.status());
+    if let Some(headers) = answer.headers_mut() {
+        headers.clone_from(response.headers());
+    }
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        if body.len() + chunk.len() > MAX_ANSWER_BYTES {
+            return Err(SendError::TooLong);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(answer.body(body)?)
+}
+
+#[derive(Debug, thiserror::Error)]
+enum SendError {
+    #[error("the request failed")]
+    Http(#[from] reqwest::Error),
+    #[error("the answer is malformed")]
+    Answer(#[from] http::Error),
+    #[error("the answer is too long")]
+    TooLong,
+}
+
+/// Logs the step that failed. What the provider said may hold codes and tokens, so it is left out.
+fn failed(step: &'static str, failure: SignInFailure) -> SignInFailure {
+    tracing::warn!(step, "signing in failed");
+    failure
+}
+
+/// At least two factors: what opening a patient's record needs.
+const ASSURANCE: &str = "AAL2_OR_AAL3_ANY";
+const SCOPES: [&str; 5] =
+    ["profile", "nhsperson", "nationalrbacaccess", "associatedorgs", "selectedrole"];
+const ALGORITHMS: [CoreJwsSigningAlgorithm; 3] = [
+    CoreJwsSigningAlgorithm::EcdsaP256Sha256,
+    CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256,
+    CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha512,
+];
+/// For a provider that does not say how long its tokens are good for.
+const DEFAULT_SECONDS: u64 = 300;
+const MAX_ANSWER_BYTES: usize = 1 << 20;

@@ -1,0 +1,158 @@
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::Request;
+use carerecord_model::RandomIds;
+use http::{HeaderMap, Method, StatusCode, header};
+use tower::ServiceExt;
+use url::Url;
+
+use super::TestClock;
+use super::fake::Fake;
+use super::rows::MemoryRows;
+use crate::{WebConfig, router};
+
+/// A browser with one cookie, in front of the portal's routes.
+pub(super) struct Browser {
+    pub(super) fake: Arc<Fake>,
+    pub(super) rows: Arc<MemoryRows>,
+    pub(super) clock: TestClock,
+    router: Router,
+    pub(super) cookie: Option<String>,
+    /// The cookie as it was last set, with its attributes.
+    pub(super) set_cookie: String,
+    /// Every address asked for.
+    pub(super) visited: Vec<String>,
+}
+
+/// What a browser got.
+pub(super) struct Page {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: String,
+}
+
+impl Browser {
+    pub(super) async fn open() -> Self {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let fake = Fake::start().await;
+        let url = |text: &str| Url::parse(text).unwrap();
+        let mut config = WebConfig::new(
+            url("http://127.0.0.1:8080"),
+            url(&format!("{}/fhir", fake.base)),
+            url(&format!("{}/oidc", fake.base)),
+            "portal",
+        );
+        config.demo = true;
+        let (rows, clock) = (Arc::new(MemoryRows::default()), TestClock::default());
+        let router =
+            router(config, rows.clone(), Arc::new(clock.clone()), Arc::new(RandomIds)).unwrap();
+        let (cookie, set_cookie, visited) = (None, String::new(), Vec::new());
+        Self { fake, rows, clock, router, cookie, set_cookie, visited }
+    }
+
+    /// Opens the portal and signs in.
+    pub(super) async fn signed_in() -> Self {
+        let mut browser = Self::open().await;
+        browser.sign_in().await;
+        browser
+    }
+
+    pub(super) async fn sign_in(&mut self) -> Page {
+        let back = self.begin().await;
+        self.get(&back).await
+    }
+
+    /// Goes to the provider and gives the path it sends the browser back to.
+    pub(super) async fn begin(&mut self) -> String {
+        let begun = self.get("/sign-in").await;
+        let asks = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+        let answer = asks.build().unwrap().get(begun.location()).send().await.unwrap();
+        let back = answer.headers()[header::LOCATION].to_str().unwrap();
+        back.strip_prefix("http://127.0.0.1:8080").unwrap().to_owned()
+    }
+
+    /// Searches for a number and gives the patient's address.
+    pub(super) async fn find(&mut self, number: &str) -> String {
+        let found = self.submit("/search", "/patient/find", &[("nhs_number", number)]).await;
+        assert_eq!(found.status, StatusCode::SEE_OTHER, "{}", found.body);
+        found.location().to_owned()
+    }
+
+    pub(super) async fn get(&mut self, path: &str) -> Page {
+        self.send(Request::get(path), Body::empty()).await
+    }
+
+    /// Sends a form with the token of the page it is on.
+    pub(super) async fn submit(&mut self, page: &str, path: &str, fields: &[(&str, &str)]) -> Page {
+        let page = self.get(page).await;
+        let token = page.token();
+        let fields: Vec<_> = fields.iter().copied().chain([("csrf", token.as_str())]).collect();
+        self.post(path, &fields, &[("sec-fetch-site", "same-origin"), ("origin", "null")]).await
+    }
+
+    pub(super) async fn post(
+        &mut self,
+        path: &str,
+        fields: &[(&str, &str)],
+        headers: &[(&str, &str)],
+    ) -> Page {
+        let body =
+            url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let mut request = Request::builder().method(Method::POST).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        self.send(request, Body::from(body)).await
+    }
+
+    async fn send(&mut self, mut request: http::request::Builder, body: Body) -> Page {
+        if let Some(cookie) = &self.cookie {
+            request = request.header(header::COOKIE, cookie);
+        }
+        let request = request.body(body).unwrap();
+        self.visited.push(request.uri().to_string());
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        if let Some(cookie) = parts.headers.get(header::SET_COOKIE) {
+            self.set_cookie = cookie.to_str().unwrap().to_owned();
+            self.cookie = self.set_cookie.split(';').next().map(str::to_owned);
+        }
+        let bytes = to_bytes(body, 1 << 26).await;
+        let body = bytes.map_or_else(
+            |_| "the body broke off".to_owned(),
+            |bytes| String::from_utf8_lossy(&bytes).into_owned(),
+        );
+        Page { status: parts.status, headers: parts.headers, body }
+    }
+}
+
+impl Page {
+    pub(super) fn location(&self) -> &str {
+        self.headers[header::LOCATION].to_str().unwrap()
+    }
+
+    /// The token of its forms.
+    pub(super) fn token(&self) -> String {
+        let (_, rest) = self.body.split_once("name=\"csrf\" value=\"").unwrap();
+        rest.split('"').next().unwrap().to_owned()
+    }
+
+    pub(super) fn title(&self) -> &str {
+        let (_, rest) = self.body.split_once("<title>").unwrap();
+        rest.split("</title>").next().unwrap()
+    }
+
+    #[track_caller]
+    pub(super) fn shows(&self, words: &str) {
+        let dense = self.body.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(dense.contains(words), "no {words:?} in {dense}");
+    }
+
+    #[track_caller]
+    pub(super) fn hides(&self, words: &str) {
+        assert!(!self.body.contains(words), "{words:?} in {}", self.body);
+    }
+}

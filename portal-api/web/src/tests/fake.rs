@@ -1,0 +1,347 @@
+use std::sync::{Arc, Mutex};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
+use axum::extract::{Form, Path, Query, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD as B64;
+use carerecord_model::{Clock, SystemClock};
+use http::{HeaderMap, StatusCode, header};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use crate::api::sha1_base64;
+
+/// A sign-in provider and a FHIR API on one loopback port.
+pub(super) struct Fake {
+    pub(super) base: String,
+    key: EcdsaKeyPair,
+    pub(super) state: Mutex<FakeState>,
+}
+
+#[derive(Default)]
+pub(super) struct FakeState {
+    /// What the last authorization request asked for.
+    pub(super) asked: Vec<(String, String)>,
+    /// Whether the person has two roles and none selected.
+    pub(super) two_roles: bool,
+    /// Whether ID tokens get another nonce than asked for.
+    pub(super) wrong_nonce: bool,
+    pub(super) renewals: u32,
+    /// Authorization and role of every request to the API.
+    pub(super) calls: Vec<(String, Option<String>)>,
+    /// Whether one document's bytes are not those that were registered.
+    pub(super) damaged: bool,
+}
+
+impl Fake {
+    pub(super) async fn start() -> Arc<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+        let fake = Arc::new(Self { base, key, state: Mutex::default() });
+        let router = Router::new()
+            .route("/oidc/.well-known/openid-configuration", get(discovery))
+            .route("/oidc/jwks", get(jwks))
+            .route("/oidc/authorize", get(authorize))
+            .route("/oidc/token", post(token))
+            .route("/oidc/userinfo", get(userinfo))
+            .route("/fhir/Patient/_search", post(patients))
+            .route("/fhir/DocumentReference/_search", post(documents))
+            .route("/fhir/DocumentReference/{id}", get(document))
+            .route("/fhir/Binary/{id}", get(binary))
+            .with_state(fake.clone());
+        #[expect(clippy::disallowed_methods, reason = "a test's server ends with the test")]
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        fake
+    }
+
+    fn sign(&self, claims: &Value) -> String {
+        let header = json!({"alg": "ES256", "typ": "JWT", "kid": "k1"}).to_string();
+        let signed = format!("{}.{}", B64.encode(header), B64.encode(claims.to_string()));
+        let signature = self.key.sign(&SystemRandom::new(), signed.as_bytes()).unwrap();
+        format!("{signed}.{}", B64.encode(signature))
+    }
+}
+
+type SharedFake = State<Arc<Fake>>;
+
+async fn discovery(State(fake): SharedFake) -> Json<Value> {
+    let at = |path: &str| format!("{}/oidc{path}", fake.base);
+    Json(json!({
+        "issuer": at(""),
+        "authorization_endpoint": at("/authorize"),
+        "token_endpoint": at("/token"),
+        "userinfo_endpoint": at("/userinfo"),
+        "jwks_uri": at("/jwks"),
+        "end_session_endpoint": at("/logout"),
+        "response_types_supported": ["code"],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["ES256"],
+    }))
+}
+
+async fn jwks(State(fake): SharedFake) -> Json<Value> {
+    let point = fake.key.public_key().as_ref();
+    let (x, y) = (B64.encode(&point[1..33]), B64.encode(&point[33..]));
+    Json(json!({"keys": [{"kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256",
+        "kid": "k1", "x": x, "y": y}]}))
+}
+
+async fn authorize(
+    State(fake): SharedFake,
+    Query(asked): Query<Vec<(String, String)>>,
+) -> Redirect {
+    let of = |key: &str| asked.iter().find(|(k, _)| k == key).map(|(_, v)| v.clone()).unwrap();
+    let back = format!("{}?code=code-1&state={}", of("redirect_uri"), of("state"));
+    fake.state.lock().unwrap().asked = asked;
+    Redirect::to(&back)
+}
+
+async fn token(
+    State(fake): SharedFake,
+    Form(form): Form<Vec<(String, String)>>,
+) -> Result<Json<Value>, StatusCode> {
+    let of = |key: &str| form.iter().find(|(k, _)| k == key).map(|(_, v)| v.as_str());
+    let mut state = fake.state.lock().unwrap();
+    let asked = |key: &str| state.asked.iter().find(|(k, _)| k == key).map(|(_, v)| v.clone());
+    let now = SystemClock.now().as_second();
+    let claims = |nonce: Option<String>| {
+        json!({"iss": format!("{}/oidc", fake.base), "sub": "555021900100", "aud": "portal",
+            "iat": now, "exp": now + 900, "nonce": nonce})
+    };
+    let (access_token, id_token) = match of("grant_type") {
+        Some("authorization_code") => {
+            let verifier = of("code_verifier").ok_or(StatusCode::BAD_REQUEST)?;
+            let challenge = B64.encode(digest(&SHA256, verifier.as_bytes()));
+            if asked("code_challenge") != Some(challenge) || of("code") != Some("code-1") {
+                return Err(StatusCode::BAD_REQUEST);
+            }
+            let nonce = asked("nonce").filter(|_| !state.wrong_nonce);
+            let nonce = nonce.or(Some("another".to_owned()));
+            ("token-0".to_owned(), fake.sign(&claims(nonce)))
+        }
+        _ => {
+            if of("refresh_token") != Some(&format!("refresh-{}", state.renewals)) {
+                return Err(StatusCode::BAD_REQUEST);
+            }
+            state.renewals += 1;
+            (format!("token-{}", state.renewals), fake.sign(&claims(None)))
+        }
+    };
+    Ok(Json(json!({
+        "access_token": access_token, "token_type": "Bearer", "expires_in": 300,
+        "refresh_token": format!("refresh-{}", state.renewals), "id_token": id_token,
+    })))
+}
+
+async fn userinfo(State(fake): SharedFake) -> Json<Value> {
+    let role = |id: &str, org: &str, name: &str| {
+        json!({"person_roleid": id, "org_code": org,
+            "role_name": format!("\"Clinical\":\"Clinical Provision\":\"{name}\"")})
+    };
+    let two = fake.state.lock().unwrap().two_roles;
+    let mut roles = vec![role("111", "ZEX01", "Clinical Practitioner Access Role")];
+    if two {
+        roles.push(role("112", "A20047", "Salaried General Practitioner"));
+    }
+    Json(json!({
+        "sub": "555021900100", "given_name": "Tomasz", "family_name": "Wren", "title": "Dr",
+        "name": "Wren Tomasz Dr", "nhsid_nrbac_roles": roles,
+        "nhsid_user_orgs": [{"org_code": "ZEX01", "org_name": "ROYAL EXAMPLE HOSPITAL"}],
+    }))
+}
+
+impl Fake {
+    fn note(&self, headers: &HeaderMap) {
+        let of = |name: &str| headers.get(name).map(|v| v.to_str().unwrap().to_owned());
+        let call = (of("authorization").unwrap_or_default(), of("x-selected-role"));
+        self.state.lock().unwrap().calls.push(call);
+    }
+}
+
+async fn patients(
+    State(fake): SharedFake,
+    headers: HeaderMap,
+    Form(form): Form<Vec<(String, String)>>,
+) -> Json<Value> {
+    fake.note(&headers);
+    let number = form[0].1.rsplit('|').next().unwrap();
+    if number == "9990001022" {
+        return Json(json!({"resourceType": "Bundle", "type": "searchset", "total": 0}));
+    }
+    let mut person = json!({
+        "resourceType": "Patient", "id": "p1", "gender": "female", "birthDate": "1945-07-14",
+        "name": [{"use": "official", "family": "Okafor", "given": ["Ada"], "prefix": ["Dr"]}],
+        "identifier": [{"system": NHS, "value": number, "extension": [{"url": "x",
+            "valueCodeableConcept": {"coding": [{"code": "01"}]}}]}],
+    });
+    if number == "9990001073" {
+        person["deceasedDateTime"] = "2026-10-20".into();
+    }
+    Json(json!({"resourceType": "Bundle", "type": "searchset", "total": 1,
+        "entry": [{"resource": person, "search": {"mode": "match"}}]}))
+}
+
+async fn documents(
+    State(fake): SharedFake,
+    headers: HeaderMap,
+    Form(form): Form<Vec<(String, String)>>,
+) -> Response {
+    fake.note(&headers);
+    assert!(form.contains(&("status".to_owned(), "current,superseded".to_owned())));
+    let number = form[0].1.rsplit('|').next().unwrap();
+    match number {
+        "9990001049" => refusal("objection-whole-record").into_response(),
+        "9990001030" => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+        "9990001146" => bundle(&[], &["answered", "answered", "answered"]),
+        "9990001138" => bundle(&[], &["answered", "late", "down"]),
+        "9990001111" => {
+            let many: Vec<Value> = (0..450).map(|n| letter(100 + n, "Letter", number)).collect();
+            bundle(&many, &["answered"])
+        }
+        _ => bundle(&fake.all(number), &["answered", "late", "down", "not-connected"]),
+    }
+}
+
+async fn document(State(fake): SharedFake, headers: HeaderMap, Path(id): Path<String>) -> Response {
+    fake.note(&headers);
+    if id == uuid(9) {
+        return refusal("label").into_response();
+    }
+    let found = fake.all("9990001006").into_iter().find(|d| d["id"] == id.as_str());
+    match found {
+        Some(found) => Json(found).into_response(),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+async fn binary(State(fake): SharedFake, headers: HeaderMap, Path(id): Path<String>) -> Response {
+    fake.note(&headers);
+    if id == uuid(6) {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
+    let bytes = match id {
+        id if id == uuid(1) => CDA.as_bytes().to_vec(),
+        id if id == uuid(3) => PDF.as_bytes().to_vec(),
+        _ => b"Plain words.\n<script>alert(1)</script>".to_vec(),
+    };
+    ([(header::CONTENT_TYPE, "text/html")], bytes).into_response()
+}
+
+impl Fake {
+    fn all(&self, number: &str) -> Vec<Value> {
+        let plan = with(letter(1, "Care plan", number), |d| {
+            d["category"] = concept("734163000", "Care plan");
+            d["content"][0]["attachment"]["contentType"] = "text/xml".into();
+            let damaged = self.state.lock().unwrap().damaged;
+            let registered = if damaged { "something else" } else { CDA };
+            d["content"][0]["attachment"]["hash"] = sha1_base64(registered.as_bytes()).into();
+            d["relatesTo"] = json!([{"code": "replaces",
+                "target": {"reference": format!("DocumentReference/{}", uuid(2))}}]);
+        });
+        let old = with(letter(2, "Care plan", number), |d| d["status"] = "superseded".into());
+        let pdf = with(letter(3, "Discharge summary <b>", number), |d| {
+            d["category"] = concept("373942005", "Discharge summary");
+            d["content"][0]["attachment"]["contentType"] = "application/pdf".into();
+            d["content"][0]["attachment"]["size"] = PDF.len().into();
+            d["securityLabel"] = concept("R", "restricted");
+        });
+        let text = with(letter(4, "Outpatient letter", number), |d| {
+            d["content"][0]["attachment"]["creation"] = "2026-03-02".into();
+        });
+        let archive = with(letter(5, "Archive", number), |d| {
+            d["content"][0]["attachment"]["contentType"] = "application/zip".into();
+        });
+        let down = letter(6, "Letter from a source that is down", number);
+        let others = with(letter(7, "Letter of another person", "9990001014"), |_| {});
+        let stray = with(letter(8, "Letter elsewhere", number), |d| {
+            d["content"][0]["attachment"]["url"] = "http://127.0.0.1:9/fhir/Binary/1".into();
+        });
+        vec![plan, old, pdf, text, archive, down, others, stray]
+    }
+}
+
+fn letter(n: u128, title: &str, number: &str) -> Value {
+    let id = uuid(n);
+    json!({
+        "resourceType": "DocumentReference", "id": id, "status": "current",
+        "type": {"coding": [{"code": "823681000000100", "display": "Outpatient letter"}]},
+        "category": concept("823751000000102", "Letter"),
+        "subject": {"identifier": {"system": NHS, "value": number}},
+        "contained": [{"resourceType": "Practitioner", "id": "author-0"},
+            {"resourceType": "Organization", "id": "organization-0-0"}],
+        "author": [{"reference": "#author-0", "display": "Dr Niamh Calloway"},
+            {"reference": "#organization-0-0", "display": "Cardiology, Royal Example Hospital"}],
+        "custodian": {"identifier": {"value": "ZEX01"}, "display": "Royal Example Hospital"},
+        "content": [{"attachment": {"contentType": "text/plain", "title": title,
+            "url": format!("Binary/{id}"), "creation": "2026-11-02T14:05:00Z"}}],
+    })
+}
+
+fn with(mut document: Value, change: impl FnOnce(&mut Value)) -> Value {
+    change(&mut document);
+    document
+}
+
+fn concept(code: &str, display: &str) -> Value {
+    json!([{"coding": [{"code": code, "display": display}]}])
+}
+
+fn bundle(documents: &[Value], states: &[&str]) -> Response {
+    let matches =
+        documents.iter().map(|document| json!({"resource": document, "search": {"mode": "match"}}));
+    let names = ["Royal Example Hospital", "Example Community Trust", "Example Council", "A GP"];
+    let issues: Vec<Value> = states
+        .iter()
+        .zip(names)
+        .map(|(state, name)| {
+            json!({"severity": "information", "code": "informational",
+                "details": {"text": name,
+                    "coding": [{"system": "urn:carerecord:source-state", "code": state}]},
+                "diagnostics": format!("The source is {state}."),
+                "extension": [{"url": "urn:carerecord:latency-ms", "valueInteger": 1234},
+                    {"url": "urn:carerecord:latest", "valueDateTime": "2026-11-02"}]})
+        })
+        .collect();
+    let outcome = json!({"resource": {"resourceType": "OperationOutcome", "issue": issues},
+        "search": {"mode": "outcome"}});
+    let entries: Vec<Value> = matches.chain([outcome]).collect();
+    Json(json!({"resourceType": "Bundle", "type": "searchset", "entry": entries})).into_response()
+}
+
+fn refusal(rule: &str) -> (StatusCode, Json<Value>) {
+    let issue = json!({"severity": "error", "code": "forbidden",
+        "details": {"coding": [{"system": "urn:carerecord:decision-rule", "code": rule}],
+            "text": "The patient has objected to sharing their record."},
+        "diagnostics": "Set by Leila Haddon since 01-Nov-2026"});
+    (StatusCode::FORBIDDEN, Json(json!({"resourceType": "OperationOutcome", "issue": [issue]})))
+}
+
+pub(super) fn uuid(n: u128) -> String {
+    uuid::Uuid::from_u128(n).to_string()
+}
+
+const NHS: &str = "https://fhir.nhs.uk/Id/nhs-number";
+pub(super) const CDA: &str = r#"<?xml version="1.0"?>
+<ClinicalDocument xmlns="urn:hl7-org:v3"><title>Care plan of the heart team</title>
+<component><structuredBody><component><section><title>Medicines</title><text>
+<paragraph>Bisoprolol 2.5 mg once a day</paragraph><table><thead><tr><th>Drug</th><th>Dose</th></tr>
+</thead><tbody><tr><td>Bisoprolol</td><td>2.5 mg</td></tr></tbody></table></text></section>
+</component><component><section><title>What matters to me</title><text><list>
+<item>Walking the dog</item><item>Sunday lunch with family</item></list></text></section>
+</component></structuredBody></component></ClinicalDocument>"#;
+pub(super) const PDF: &str = "%PDF-1.4
+1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj
+2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj
+3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 300 200]/Contents 4 0 R/Resources<</Font<</F1 5 0 R>>>>>>endobj
+4 0 obj<</Length 51>>stream
+BT /F1 24 Tf 40 100 Td (Discharge summary) Tj ET   
+endstream endobj
+5 0 obj<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>endobj
+trailer<</Root 1 0 R>>
+%%EOF";
