@@ -1,93 +1,139 @@
-use carerecord_model::{AvailabilityStatus, Code, EntryUuid, Folder, SubmissionSet};
+use carerecord_model::{
+    Author, AvailabilityStatus, Code, EntryUuid, Folder, LocalizedString, ObjectId, SubmissionSet,
+    Xcn, Xon, components,
+};
 use serde_json::{Value, json};
 
+use crate::code_system::{URI, concept};
+use crate::contained::Contained;
 use crate::date_time;
-use crate::document_reference::{concept, identifier, subject_of, unique_id};
+use crate::document_reference::community;
+use crate::identifier::{identifier, subject, unique_id};
+use crate::object::Object;
 
-/// A SubmissionSet as List, with the members that are shown. MHD 7.2.
+/// A SubmissionSet as List, with the documents in it that are shown. MHD 7.2.
 pub fn submission_set_list(set: &SubmissionSet, members: &[EntryUuid]) -> Value {
-    let mut list = base("submissionset", &set.entry_uuid.to_string(), members);
-    list["extension"] = json!([
+    let mut contained = Contained::new();
+    let source = set.authors.first().and_then(|a| source(a, &mut contained));
+    let recipients: Vec<Value> = set
+        .intended_recipients
+        .iter()
+        .enumerate()
+        .filter_map(|(n, r)| recipient(r, n, &mut contained))
+        .collect();
+    let mut extensions = vec![
         designation(&set.content_type_code),
-        {"url": SOURCE_ID, "valueIdentifier": {
-            "system": "urn:ietf:rfc:3986", "value": format!("urn:oid:{}", set.source_id),
-        }},
-    ]);
-    finish(&mut list, &set.patient_id, &set.unique_id, set.availability_status);
-    list["date"] = date_time(&set.submission_time).into();
-    if let Some(title) = set.title.first() {
-        list["title"] = title.value.as_str().into();
-    }
-    if let Some(comment) = set.comments.first() {
-        list["note"] = json!([{"text": comment.value}]);
-    }
-    let author = set.authors.first();
-    let name = author.and_then(|a| {
-        let person = a.person.as_ref().map(carerecord_model::Xcn::display_name);
-        person.or_else(|| a.institutions.first().map(carerecord_model::Xon::name))
-    });
-    if let Some(name) = name {
-        list["source"] = json!({"display": name});
-    }
-    list
+        json!({"url": extension("ihe-sourceId"), "valueIdentifier": {
+            "system": URI, "value": format!("urn:oid:{}", set.source_id),
+        }}),
+    ];
+    extensions.extend(recipients);
+    extensions.extend(community(set.home_community_id.as_ref()));
+    list(&set.entry_uuid, "SubmissionSet")
+        .with("contained", contained.into_value())
+        .with("extension", extensions)
+        .with("identifier", identifiers(&set.entry_uuid, &set.unique_id))
+        .with("status", status(set.availability_status))
+        .with("title", first(&set.title))
+        .with("code", code("submissionset"))
+        .with("subject", subject(&set.patient_id))
+        .with("date", date_time(&set.submission_time))
+        .with("source", source)
+        .with("note", note(&set.comments))
+        .with("entry", entries(members))
+        .into()
 }
 
-/// A Folder as List, with the members that are shown. MHD 7.3.
+/// A Folder as List, with the documents in it that are shown. MHD 7.3.
 pub fn folder_list(folder: &Folder, members: &[EntryUuid]) -> Value {
-    let mut list = base("folder", &folder.entry_uuid.to_string(), members);
-    list["extension"] = folder.codes.iter().map(designation).collect();
-    finish(&mut list, &folder.patient_id, &folder.unique_id, folder.availability_status);
-    if let Some(time) = &folder.last_update_time {
-        list["date"] = date_time(time).into();
-    }
-    if let Some(title) = folder.title.first() {
-        list["title"] = title.value.as_str().into();
-    }
-    if let Some(comment) = folder.comments.first() {
-        list["note"] = json!([{"text": comment.value}]);
-    }
-    list
+    let mut extensions: Vec<Value> = folder.codes.iter().map(designation).collect();
+    extensions.extend(community(folder.home_community_id.as_ref()));
+    list(&folder.entry_uuid, "Folder")
+        .with("extension", extensions)
+        .with("identifier", identifiers(&folder.entry_uuid, &folder.unique_id))
+        .with("status", status(folder.availability_status))
+        .with("title", first(&folder.title))
+        .with("code", code("folder"))
+        .with("subject", subject(&folder.patient_id))
+        .with("date", folder.last_update_time.as_ref().map(date_time))
+        .with("note", note(&folder.comments))
+        .with("entry", entries(members))
+        .into()
 }
 
-fn base(code: &str, entry_uuid: &str, members: &[EntryUuid]) -> Value {
-    let mut list = json!({
-        "resourceType": "List",
-        "id": entry_uuid.trim_start_matches("urn:uuid:"),
-        "mode": "working",
-        "code": {"coding": [{"system": LIST_TYPES, "code": code}]},
-        "identifier": [identifier(
-            "official", "entryUUID", ("urn:ietf:rfc:3986".into(), entry_uuid.to_owned()),
-        )],
-    });
-    if !members.is_empty() {
-        let item = |m: &EntryUuid| json!({"item": {"reference": format!("DocumentReference/{}", m.uuid())}});
-        list["entry"] = members.iter().map(item).collect();
-    }
-    list
+fn list(id: &ObjectId, profile: &str) -> Object {
+    let id = id.uuid().map(|u| u.uuid().to_string()).unwrap_or_default();
+    let profile = extension(&format!("IHE.MHD.Comprehensive.{profile}"));
+    Object::resource("List", &id)
+        .with("meta", json!({"profile": [profile]}))
+        .with("mode", "working")
 }
 
-fn finish(
-    list: &mut Value,
-    patient: &carerecord_model::PatientId,
-    id: &carerecord_model::UniqueId,
-    status: AvailabilityStatus,
-) {
-    list["subject"] = subject_of(patient);
-    list["status"] = match status {
+/// The submitter: the person, who brings the organisation along, or the organisation.
+fn source(author: &Author, contained: &mut Contained) -> Option<Value> {
+    let organisation =
+        author.institutions.first().map(|o| contained.organisation(o, "source-organization"));
+    let Some(person) = &author.person else { return organisation };
+    let mut source = contained.person(person, "source");
+    if let Some(organisation) = organisation {
+        let url = extension("ihe-authorOrg");
+        source["extension"] = json!([{"url": url, "valueReference": organisation}]);
+    }
+    Some(source)
+}
+
+/// `XON|XCN|XTN`: the person, else the organisation. An address alone names nobody.
+fn recipient(text: &str, n: usize, contained: &mut Contained) -> Option<Value> {
+    let parts = components(text, '|');
+    let part = |n: usize| parts.get(n).copied().unwrap_or("");
+    let person: Option<Xcn> = part(1).parse().ok();
+    let organisation: Option<Xon> = part(0).parse().ok();
+    let reference = match (person, organisation) {
+        (Some(person), _) => contained.person(&person, &format!("recipient-{n}")),
+        (None, Some(o)) => contained.organisation(&o, &format!("recipient-{n}")),
+        (None, None) => return None,
+    };
+    Some(json!({"url": extension("ihe-intendedRecipient"), "valueReference": reference}))
+}
+
+fn identifiers(id: &ObjectId, unique: &carerecord_model::UniqueId) -> Value {
+    json!([
+        identifier("official", "entryUUID", (URI.into(), id.to_string())),
+        identifier("usual", "uniqueId", unique_id(unique)),
+    ])
+}
+
+/// R4 has no `superseded` for lists. MHD 6.2.
+fn status(status: AvailabilityStatus) -> &'static str {
+    match status {
         AvailabilityStatus::Approved => "current",
         AvailabilityStatus::Deprecated => "retired",
     }
-    .into();
-    if let Some(all) = list["identifier"].as_array_mut() {
-        all.push(identifier("usual", "uniqueId", unique_id(id)));
-    }
+}
+
+fn code(code: &str) -> Value {
+    json!({"coding": [{"system": LIST_TYPES, "code": code}]})
+}
+
+fn first(texts: &[LocalizedString]) -> Option<&str> {
+    texts.first().map(|t| t.value.as_str())
+}
+
+fn note(comments: &[LocalizedString]) -> Option<Value> {
+    first(comments).filter(|c| !c.trim().is_empty()).map(|text| json!([{"text": text}]))
+}
+
+fn entries(members: &[EntryUuid]) -> Vec<Value> {
+    let reference = |m: &EntryUuid| format!("DocumentReference/{}", m.uuid());
+    members.iter().map(|m| json!({"item": {"reference": reference(m)}})).collect()
 }
 
 fn designation(code: &Code) -> Value {
-    json!({"url": DESIGNATION, "valueCodeableConcept": concept(code)})
+    json!({"url": extension("ihe-designationType"), "valueCodeableConcept": concept(code)})
+}
+
+fn extension(name: &str) -> String {
+    format!("https://profiles.ihe.net/ITI/MHD/StructureDefinition/{name}")
 }
 
 const LIST_TYPES: &str = "https://profiles.ihe.net/ITI/MHD/CodeSystem/MHDlistTypes";
-const DESIGNATION: &str =
-    "https://profiles.ihe.net/ITI/MHD/StructureDefinition/ihe-designationType";
-const SOURCE_ID: &str = "https://profiles.ihe.net/ITI/MHD/StructureDefinition/ihe-sourceId";

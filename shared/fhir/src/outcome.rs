@@ -54,6 +54,8 @@ pub enum SourceState {
     Late,
     /// It could not be reached.
     Down,
+    /// It belongs to the region, but not to this record yet: nobody asks it.
+    NotConnected,
 }
 
 impl SourceState {
@@ -63,6 +65,7 @@ impl SourceState {
             Self::Answered => "answered",
             Self::Late => "late",
             Self::Down => "down",
+            Self::NotConnected => "not-connected",
         }
     }
 }
@@ -86,6 +89,11 @@ pub fn source_issue(
             "warning",
             "transient",
             "The source could not be asked: its documents are listed, but will not open.",
+        ),
+        SourceState::NotConnected => (
+            "warning",
+            "incomplete",
+            "The source is not connected to this record: what it has is not listed.",
         ),
     };
     let mut extension =

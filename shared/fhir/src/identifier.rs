@@ -1,0 +1,64 @@
+use carerecord_model::{Oid, PatientId, UniqueId};
+use serde_json::{Value, json};
+
+use crate::code_system::URI;
+use crate::patient::NHS_NUMBER_SYSTEM;
+use crate::system_of_scheme;
+
+/// An identifier of a metadata object, told apart by use and by type: versions of MHD differ in
+/// which of the two they look at. MHD 2.1.
+pub(crate) fn identifier(usage: &str, kind: &str, (system, value): (String, String)) -> Value {
+    json!({
+        "use": usage,
+        "type": {"coding": [{"system": IDENTIFIER_TYPE, "code": kind}]},
+        "system": system,
+        "value": value,
+    })
+}
+
+/// `2.999.1` is `urn:oid:2.999.1`; `root^extension` is the root's system and the extension.
+pub(crate) fn unique_id(id: &UniqueId) -> (String, String) {
+    let text = id.as_str();
+    let is_oid = |s: &str| s.parse::<Oid>().is_ok();
+    if is_oid(text) {
+        return (URI.into(), format!("urn:oid:{text}"));
+    }
+    match text.split_once('^') {
+        Some((root, extension)) if is_oid(root) && !extension.trim().is_empty() => {
+            (format!("urn:oid:{root}"), extension.into())
+        }
+        _ if uuid::Uuid::parse_str(text).is_ok() && text.len() == 36 => {
+            (URI.into(), format!("urn:uuid:{text}"))
+        }
+        _ => (URI.into(), text.to_owned()),
+    }
+}
+
+/// The patient as a logical reference: the record is kept under a number, not a resource.
+pub(crate) fn subject(patient: &PatientId) -> Value {
+    let (system, value) = match patient.nhs_number() {
+        Some(number) => (NHS_NUMBER_SYSTEM.to_owned(), number.digits()),
+        None => (system_of_scheme(patient.authority().as_str()), patient.id().to_owned()),
+    };
+    json!({"type": "Patient", "identifier": {"system": system, "value": value}})
+}
+
+const IDENTIFIER_TYPE: &str =
+    "https://profiles.ihe.net/ITI/MHD/CodeSystem/IHE.MHD.MHDIdentifierType";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unique_ids_take_the_form_of_fhir() {
+        let pair = |s: &str| unique_id(&s.parse().unwrap());
+
+        assert_eq!(pair("2.999.1"), (URI.into(), "urn:oid:2.999.1".into()));
+        assert_eq!(pair("2.999.1^A17"), ("urn:oid:2.999.1".into(), "A17".into()));
+        assert_eq!(pair("2.999.1^"), (URI.into(), "2.999.1^".into()));
+        assert_eq!(pair("https://x.example/d/1"), (URI.into(), "https://x.example/d/1".into()));
+        let uuid = "6c1d0b52-0000-4000-8000-000000000001";
+        assert_eq!(pair(uuid), (URI.into(), format!("urn:uuid:{uuid}")));
+    }
+}

@@ -1,0 +1,124 @@
+//! The search parameters of the portal's FHIR API, read from names and values. MHD 6.1, 6.2.
+//!
+//! What is not known is left out, as FHIR asks for, unless the client wants `handling=strict`. A
+//! modifier that is not known is always refused: leaving it out would turn the meaning round.
+
+mod date;
+mod document_reference;
+mod form;
+mod list;
+mod patient;
+mod token;
+
+use carerecord_model::{AvailabilityStatus, NhsNumberError};
+
+pub use document_reference::DocumentReferenceSearch;
+pub use form::pairs;
+pub use list::{ListCode, ListSearch};
+pub use patient::identifier_number;
+pub use token::Token;
+
+use crate::echo::safe_name;
+
+/// Why a search cannot be run. Never carries a value.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum SearchError {
+    /// A parameter that must be there is not.
+    #[error("the search parameter {0} is required")]
+    Missing(&'static str),
+    /// A parameter's value is not of the form it must have.
+    #[error("the search parameter {0} has a value that cannot be read")]
+    Malformed(String),
+    /// The patient's identifier is not an NHS Number.
+    #[error("the patient is not identified by a valid NHS Number: {0}")]
+    NhsNumber(#[from] NhsNumberError),
+    /// A modifier that is not supported, or a parameter under strict handling.
+    #[error("the search parameter {0} is not supported")]
+    Unsupported(String),
+}
+
+impl SearchError {
+    fn malformed(name: &str) -> Self {
+        Self::Malformed(safe_name(name))
+    }
+
+    fn unsupported(name: &str) -> Self {
+        Self::Unsupported(safe_name(name))
+    }
+}
+
+/// Checks what holds for every search: how much it asks, and that no modifier goes unheeded.
+fn check(pairs: &[(String, String)], known_modifiers: &[&str]) -> Result<(), SearchError> {
+    if pairs.len() > MAX_PARAMETERS {
+        return Err(SearchError::Malformed("(more than 100 of them)".into()));
+    }
+    for (name, value) in pairs {
+        if value.len() > MAX_VALUE {
+            return Err(SearchError::malformed(name));
+        }
+        if name.contains(':') && !known_modifiers.contains(&name.as_str()) {
+            return Err(SearchError::unsupported(name));
+        }
+    }
+    Ok(())
+}
+
+/// The statuses asked for; empty when only those are named that nothing here has. R4 names the
+/// second status differently for lists; either name will do for both.
+fn statuses(pairs: &[(String, String)]) -> Result<Vec<AvailabilityStatus>, SearchError> {
+    let mut asked = vec![AvailabilityStatus::Approved, AvailabilityStatus::Deprecated];
+    let mut given = false;
+    for (_, value) in pairs.iter().filter(|(n, _)| n == "status") {
+        given = true;
+        let mut any = Vec::new();
+        for code in value.split(',') {
+            match code.rsplit('|').next().unwrap_or(code) {
+                "current" => any.push(AvailabilityStatus::Approved),
+                "superseded" | "retired" => any.push(AvailabilityStatus::Deprecated),
+                "entered-in-error" => {}
+                _ => return Err(SearchError::malformed("status")),
+            }
+        }
+        asked.retain(|s| any.contains(s));
+    }
+    if given { Ok(asked) } else { Err(SearchError::Missing("status")) }
+}
+
+/// The values of one parameter, which are alternatives; a comma after a backslash is none.
+fn alternatives(name: &str, value: &str) -> Result<Vec<String>, SearchError> {
+    let mut all = vec![String::new()];
+    let mut chars = value.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            ',' => all.push(String::new()),
+            '\\' => {
+                let last = all.last_mut().expect("the list starts with one and only grows");
+                last.push('\\');
+                last.extend(chars.next());
+            }
+            c => all.last_mut().expect("the list starts with one and only grows").push(c),
+        }
+    }
+    all.retain(|v| !v.trim().is_empty());
+    if all.is_empty() || all.len() > MAX_ALTERNATIVES {
+        return Err(SearchError::malformed(name));
+    }
+    Ok(all)
+}
+
+/// Undoes the backslashes that keep `,`, `|` and `$` from their meaning.
+fn unescaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        out.extend(if c == '\\' { chars.next() } else { Some(c) });
+    }
+    out
+}
+
+const MAX_PARAMETERS: usize = 100;
+const MAX_VALUE: usize = 4096;
+const MAX_ALTERNATIVES: usize = 200;
+
+#[cfg(test)]
+mod tests;
