@@ -91,3 +91,13 @@ fn port_error(error: RegistryError) -> PortError {
         }
     }
 }
+
+impl LocalRegistry {
+    /// Puts a person into the patient index.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn put_patient(&self, person: Patient) -> Result<(), RegistryError> {
+        self.registry.put_patient(&self.caller, person).await
+    }
+}

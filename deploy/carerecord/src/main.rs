@@ -1,5 +1,75 @@
-//! To be filled.
-#[cfg_attr(not(test), expect(dead_code, reason = "`carerecord demo` will start it"))]
+//! Care Record in one binary: the demo, the server, and the tools around it.
+
+mod audit;
+mod config;
+mod demo;
+mod peer;
+mod publish;
+mod roles;
+mod samples;
+mod serve;
+mod sessions;
 mod signin;
 
-fn main() {}
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// A shared care record: XDS registry, repository nodes, portal API and web portal.
+#[derive(Parser)]
+#[command(name = "carerecord", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run every role in one process, with sample people and documents
+    Demo(demo::DemoOptions),
+    /// Run the roles that a configuration file names
+    Serve {
+        /// The configuration file (TOML)
+        #[arg(long)]
+        config: PathBuf,
+    },
+    /// Publish documents to a repository node
+    Publish(publish::PublishOptions),
+    /// Print and filter the record of accesses
+    Audit(audit::AuditOptions),
+}
+
+fn main() -> ExitCode {
+    // The one crypto provider, before anything can want one.
+    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+        eprintln!("error: the crypto provider is set already");
+        return ExitCode::FAILURE;
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: the runtime cannot be started: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(run(Cli::parse())) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    match cli.command {
+        Command::Demo(options) => demo::run(options).await,
+        Command::Serve { config } => serve::run(&config).await,
+        Command::Publish(options) => publish::run(options).await,
+        Command::Audit(options) => audit::run(options).await,
+    }
+}

@@ -35,7 +35,6 @@ use serde_json::{Value, json};
 use url::Url;
 
 pub use accounts::Account;
-#[cfg_attr(not(test), expect(unused_imports, reason = "`carerecord demo` will use it"))]
 pub use accounts::demo_accounts;
 pub use keys::KeyError;
 

@@ -1,0 +1,145 @@
+//! The configuration file of `carerecord serve`. `docs/configuration.md` and
+//! `deploy/config/carerecord.example.toml` describe it; a test keeps the example true.
+
+use std::path::PathBuf;
+
+use carerecord_access::Right;
+use carerecord_model::{NodeId, OrganisationCode};
+use carerecord_portal_api::PortalConfig;
+use carerecord_registry::RegistryConfig;
+use carerecord_repository::RepositoryConfig;
+use carerecord_service::{ListenerConfig, LogFormat};
+use serde::Deserialize;
+
+/// The whole file. A role runs in this process when its section is there.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The folder of databases and documents.
+    pub data: PathBuf,
+    /// The folder of access rules.
+    pub policy: PathBuf,
+    /// How to log.
+    #[serde(default)]
+    pub log: LogConfig,
+    /// Health and metrics.
+    pub admin: Option<ListenerConfig>,
+    /// The registry.
+    pub registry: Option<RegistrySection>,
+    /// Repository nodes.
+    #[serde(default, rename = "repository")]
+    pub repositories: Vec<RepositorySection>,
+    /// The portal API and the web portal.
+    pub portal: Option<PortalSection>,
+    /// Where a registry in another process is, for the roles here that need it.
+    pub remote_registry: Option<RemoteRegistry>,
+}
+
+/// The `[log]` section.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogConfig {
+    /// `text` or `json`.
+    pub format: LogFormat,
+    /// What to log, e.g. `info`.
+    pub filter: String,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { format: LogFormat::Text, filter: "info".to_owned() }
+    }
+}
+
+/// Who comes in by a listener: known by the listener, on loopback only.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CallerConfig {
+    /// What the system is called in the audit record.
+    pub name: String,
+    /// The organisation it acts for.
+    pub organisation: OrganisationCode,
+    /// What it may do.
+    pub rights: Vec<Right>,
+}
+
+/// A listener with who comes in by it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Door {
+    /// Where it is bound.
+    pub listen: ListenerConfig,
+    /// Who comes in.
+    pub caller: CallerConfig,
+}
+
+/// The `[registry]` section.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RegistrySection {
+    /// Rules of registration.
+    #[serde(default)]
+    pub rules: RegistryConfig,
+    /// One for each kind of caller.
+    pub door: Vec<Door>,
+}
+
+/// A `[[repository]]` section.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RepositorySection {
+    /// The node.
+    pub node: RepositoryConfig,
+    /// One for each kind of caller.
+    pub door: Vec<Door>,
+}
+
+/// The `[portal]` section.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PortalSection {
+    /// Where it is bound.
+    pub listen: ListenerConfig,
+    /// The API.
+    pub api: PortalConfig,
+    /// The sources.
+    pub source: Vec<SourceConfig>,
+    /// The web portal; without it only the API runs.
+    pub web: Option<WebSection>,
+}
+
+/// The `[portal.web]` section.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WebSection {
+    /// Where browsers reach it, e.g. `http://127.0.0.1:8080`.
+    pub public_url: url::Url,
+    /// The name under which the sign-in provider knows it.
+    pub client_id: String,
+    /// Whether the start page says that everything is invented.
+    #[serde(default)]
+    pub demo: bool,
+}
+
+/// A source of the portal's directory.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourceConfig {
+    /// Its repositoryUniqueId.
+    pub id: NodeId,
+    /// Its name for people.
+    pub name: String,
+    /// Its ITI-43 address; not needed for a node of this process.
+    pub url: Option<String>,
+    /// An address that answers 200 while the node can serve; without it an ITI-43 for a document
+    /// that nobody has is the probe.
+    pub status_url: Option<String>,
+}
+
+/// The `[remote_registry]` section: a door of that registry whose caller has the right `delegate`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RemoteRegistry {
+    /// The address without a path, e.g. `http://127.0.0.1:9081`.
+    pub url: String,
+}

@@ -1,0 +1,101 @@
+use async_trait::async_trait;
+use carerecord_access::{
+    ConsentRecord, ConsentRecords, ConsentStore, ConsentStoreError, FactsUnavailable,
+};
+use carerecord_codec::name::action;
+use carerecord_codec::{
+    AdhocQueryRequest, AdhocQueryResponse, RegistryResponse, SubmitObjectsRequest,
+};
+use carerecord_model::{
+    DocumentRegistry, FoundObjects, NhsNumber, Patient, PatientDirectory, PortError, Registered,
+    StoredQuery, Submission,
+};
+use carerecord_registry::{ConsentQuestion, ConsentUpdate, PatientQuestion};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+
+use super::soap::{call, unavailable};
+
+/// A registry in another process.
+#[derive(Clone)]
+pub struct RegistryClient {
+    http: reqwest::Client,
+    url: String,
+}
+
+impl RegistryClient {
+    /// The registry whose door is at this address.
+    pub fn new(http: reqwest::Client, url: &str) -> Self {
+        Self { http, url: url.trim_end_matches('/').to_owned() }
+    }
+
+    async fn ask<Q: Serialize + Sync, A: DeserializeOwned>(
+        &self,
+        path: &str,
+        question: &Q,
+    ) -> Result<A, PortError> {
+        let url = format!("{}{path}", self.url);
+        let response = self.http.post(url).json(question).send().await.map_err(unavailable)?;
+        let response = response.error_for_status().map_err(unavailable)?;
+        response.json().await.map_err(unavailable)
+    }
+}
+
+#[async_trait]
+impl DocumentRegistry for RegistryClient {
+    async fn register_document_set(&self, submission: Submission) -> Result<Registered, PortError> {
+        let url = format!("{}/xds/registry", self.url);
+        let request = SubmitObjectsRequest::new(&submission);
+        let answer: RegistryResponse = call(&self.http, &url, action::REGISTER, &request).await?;
+        Ok(Registered { warnings: answer.into_result()?, repeated: false })
+    }
+
+    async fn stored_query(&self, query: &StoredQuery) -> Result<FoundObjects, PortError> {
+        let url = format!("{}/xds/registry", self.url);
+        let request = AdhocQueryRequest::new(query);
+        let answer: AdhocQueryResponse =
+            call(&self.http, &url, action::STORED_QUERY, &request).await?;
+        Ok(answer.into_found()?)
+    }
+}
+
+#[async_trait]
+impl PatientDirectory for RegistryClient {
+    async fn patient(&self, number: NhsNumber) -> Result<Option<Patient>, PortError> {
+        self.ask("/peer/patient", &PatientQuestion::Number(number)).await
+    }
+}
+
+#[async_trait]
+impl ConsentRecords for RegistryClient {
+    async fn consent_records(
+        &self,
+        patient: NhsNumber,
+    ) -> Result<Vec<ConsentRecord>, FactsUnavailable> {
+        let answer = self.ask("/peer/consent", &ConsentQuestion::Patient(patient)).await;
+        answer.map_err(|e| FactsUnavailable(e.to_string()))
+    }
+}
+
+#[async_trait]
+impl ConsentStore for RegistryClient {
+    async fn put_consent(&self, record: ConsentRecord) -> Result<(), ConsentStoreError> {
+        let url = format!("{}/peer/consent/update", self.url);
+        let sent = self.http.post(url).json(&ConsentUpdate { record }).send().await;
+        let sent = sent.map_err(|e| FactsUnavailable(e.without_url().to_string()))?;
+        match sent.status().as_u16() {
+            200..=299 => Ok(()),
+            404 => Err(ConsentStoreError::NotFound),
+            409 => Err(ConsentStoreError::Conflict),
+            status => Err(FactsUnavailable(format!("HTTP {status}")).into()),
+        }
+    }
+
+    async fn consent(&self, id: Uuid) -> Result<ConsentRecord, ConsentStoreError> {
+        let found: Result<Vec<ConsentRecord>, PortError> =
+            self.ask("/peer/consent", &ConsentQuestion::Id(id)).await;
+        let found = found.map_err(|e| FactsUnavailable(e.to_string()))?;
+        found.into_iter().next().ok_or(ConsentStoreError::NotFound)
+    }
+}

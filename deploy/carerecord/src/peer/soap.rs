@@ -1,0 +1,147 @@
+use bytes::Bytes;
+use carerecord_codec::mtom::{Attachment, MtomReader, write_mtom};
+use carerecord_codec::name::action;
+use carerecord_codec::soap::{self, Headers, SoapError};
+use carerecord_codec::{
+    ContentType, RegistryResponse, SubmitObjectsRequest, write_provide_and_register,
+};
+use carerecord_model::PortError;
+use carerecord_xml::{Decode, Encode, to_utf8};
+use futures_util::Stream;
+use reqwest::header::CONTENT_TYPE;
+use uuid::Uuid;
+
+pub(super) type PartReader =
+    MtomReader<std::pin::Pin<Box<dyn Stream<Item = Result<Bytes, reqwest::Error>> + Send>>>;
+
+/// Sends a plain SOAP request and reads the answer.
+pub(super) async fn call<T: Decode>(
+    http: &reqwest::Client,
+    url: &str,
+    action: &str,
+    body: &impl Encode,
+) -> Result<T, PortError> {
+    let envelope = write(action, body)?;
+    let content_type = format!("application/soap+xml; charset=UTF-8; action=\"{action}\"");
+    let request = http.post(url).header(CONTENT_TYPE, content_type).body(envelope);
+    let (envelope, _) = answer(request).await?;
+    read(&envelope)
+}
+
+/// Sends a request in MTOM without parts; gives the answer and what follows it.
+pub(super) async fn call_mtom<T: Decode>(
+    http: &reqwest::Client,
+    url: &str,
+    action: &str,
+    body: &impl Encode,
+) -> Result<(T, Option<PartReader>), PortError> {
+    let message =
+        write_mtom::<std::io::Error>(&boundary(), Some(action), write(action, body)?, Vec::new());
+    let request = http
+        .post(url)
+        .header(CONTENT_TYPE, message.content_type)
+        .body(reqwest::Body::wrap_stream(message.body));
+    let (envelope, parts) = answer(request).await?;
+    Ok((read(&envelope)?, parts))
+}
+
+/// Publishes a submission with its documents. ITI-41.
+pub async fn provide_and_register(
+    http: &reqwest::Client,
+    url: &str,
+    submit: &SubmitObjectsRequest,
+    documents: Vec<(String, Attachment<std::io::Error>)>,
+) -> Result<RegistryResponse, PortError> {
+    let ids: Vec<(String, String)> =
+        documents.iter().map(|(id, a)| (id.clone(), a.content_id.clone())).collect();
+    let headers = request_headers(action::PROVIDE_AND_REGISTER);
+    let envelope = soap::write(&headers, |xml| write_provide_and_register(submit, &ids, xml))
+        .map_err(|e| PortError::Protocol(e.to_string()))?;
+    let attachments = documents.into_iter().map(|(_, a)| a).collect();
+    let message =
+        write_mtom(&boundary(), Some(action::PROVIDE_AND_REGISTER), envelope, attachments);
+    let mut request = http.post(url).header(CONTENT_TYPE, message.content_type);
+    if let Some(length) = message.length {
+        request = request.header(reqwest::header::CONTENT_LENGTH, length);
+    }
+    let (envelope, _) = answer(request.body(reqwest::Body::wrap_stream(message.body))).await?;
+    read(&envelope)
+}
+
+fn write(action: &str, body: &impl Encode) -> Result<Vec<u8>, PortError> {
+    soap::write(&request_headers(action), |xml| body.encode(xml))
+        .map_err(|e| PortError::Protocol(e.to_string()))
+}
+
+#[expect(clippy::disallowed_methods, reason = "a message id is of no meaning to anybody's test")]
+fn request_headers(action: &str) -> Headers {
+    Headers {
+        action: action.to_owned(),
+        message_id: Some(format!("urn:uuid:{}", Uuid::new_v4())),
+        relates_to: None,
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a boundary must only be one that no part holds")]
+fn boundary() -> String {
+    format!("uuid-{}", Uuid::new_v4())
+}
+
+/// The envelope of the answer, in whichever packaging it comes, and the parts behind it.
+async fn answer(
+    request: reqwest::RequestBuilder,
+) -> Result<(Bytes, Option<PartReader>), PortError> {
+    let response = request.send().await.map_err(unavailable)?;
+    let status = response.status();
+    let content_type = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|v| v.to_str().ok())
+        .and_then(ContentType::parse);
+    let Some(content_type) = content_type else {
+        return Err(PortError::Unavailable(format!("HTTP {status} without a content type")));
+    };
+    if !content_type.is_multipart() {
+        if !content_type.essence.ends_with("xml") {
+            return Err(PortError::Unavailable(format!("HTTP {status}, not a SOAP answer")));
+        }
+        let body = response.bytes().await.map_err(unavailable)?;
+        if body.len() > MAX_ENVELOPE {
+            return Err(PortError::Protocol("the answer is too long".into()));
+        }
+        return Ok((body, None));
+    }
+    let source: std::pin::Pin<Box<dyn Stream<Item = _> + Send>> = Box::pin(response.bytes_stream());
+    let mut parts =
+        MtomReader::new(&content_type, source).map_err(|e| PortError::Protocol(e.to_string()))?;
+    let protocol = |e: carerecord_codec::mtom::MtomError| PortError::Protocol(e.to_string());
+    let none = || PortError::Protocol("the answer has no parts".into());
+    parts.next_part().await.map_err(protocol)?.ok_or_else(none)?;
+    let root = parts.whole_part(MAX_ENVELOPE).await.map_err(protocol)?;
+    Ok((root, Some(parts)))
+}
+
+fn read<T: Decode>(envelope: &[u8]) -> Result<T, PortError> {
+    let text = to_utf8(envelope).map_err(|e| PortError::Protocol(e.to_string()))?;
+    let read = soap::read(&text, |_, start, xml| {
+        if let Some(reason) = soap::fault_reason(start, xml)? {
+            return Err(SoapError::Transport(reason));
+        }
+        Ok(T::decode(start, xml)?)
+    });
+    match read {
+        Ok((_, value)) => Ok(value),
+        Err((SoapError::Transport(reason), _)) => Err(PortError::Unavailable(reason)),
+        Err((error, _)) => Err(PortError::Protocol(error.to_string())),
+    }
+}
+
+pub(super) fn unavailable(error: reqwest::Error) -> PortError {
+    if error.is_timeout() {
+        return PortError::Late;
+    }
+    // The URL is the configuration's, and no patient's; the error itself is enough.
+    PortError::Unavailable(error.without_url().to_string())
+}
+
+const MAX_ENVELOPE: usize = 64 << 20;

@@ -1,0 +1,58 @@
+use std::path::Path;
+
+use anyhow::Context;
+use carerecord_model::Code;
+use serde::Deserialize;
+
+/// How codes are found that a header does not have.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CodeMaps {
+    /// What is taken when nothing else is known.
+    pub defaults: Defaults,
+    /// Class codes with the type codes that belong to them.
+    pub class: Vec<ClassMap>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Defaults {
+    pub class: Code,
+    #[serde(rename = "type")]
+    pub type_code: Code,
+    pub facility: Code,
+    pub practice: Code,
+    pub confidentiality: Code,
+    pub language: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClassMap {
+    code: String,
+    display: String,
+    types: Vec<String>,
+}
+
+impl CodeMaps {
+    /// Reads a file, or the built-in UK default.
+    pub fn load(file: Option<&Path>) -> anyhow::Result<Self> {
+        let text = match file {
+            Some(file) => std::fs::read_to_string(file)
+                .with_context(|| format!("cannot read {}", file.display()))?,
+            None => include_str!("../../config/codes/uk-default.toml").to_owned(),
+        };
+        toml::from_str(&text).context("the code maps cannot be used")
+    }
+
+    /// The class of a type.
+    pub fn class_of(&self, type_code: &str) -> Code {
+        let map = self.class.iter().find(|m| m.types.iter().any(|t| t == type_code));
+        map.map_or_else(
+            || self.defaults.class.clone(),
+            |m| Code::new(m.code.clone(), SNOMED, m.display.clone()),
+        )
+    }
+}
+
+const SNOMED: &str = "2.16.840.1.113883.6.96";

@@ -1,0 +1,328 @@
+//! Puts the roles of one process together: local services where the role runs here, clients where
+//! it runs elsewhere.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use carerecord_access::{
+    AccessDecisions, Caller, ConsentRecords, ConsentStore, Policy, Right, SystemCaller,
+};
+use carerecord_audit::{AuditEvent, AuditLog};
+use carerecord_model::{
+    Clock, DocumentRegistry, DocumentRepository, IdSource, PatientDirectory, RandomIds, SystemClock,
+};
+use carerecord_portal_api::{Node, Portal, PortalParts, TokenVerifier};
+use carerecord_registry::{LocalRegistry, Registry, Store};
+use carerecord_repository::{LocalRepository, Objects, Repository, RepositoryParts};
+use carerecord_service::{AuditTrail, Lifecycle, Listener, Metrics, ReadinessChecks};
+use carerecord_storage::Database;
+
+use crate::config::{
+    CallerConfig, Config, Door, PortalSection, RegistrySection, RepositorySection, WebSection,
+};
+use carerecord_web::WebConfig;
+
+use crate::peer::{RegistryClient, RepositoryClient, http_client};
+use crate::sessions::SqlSessionRows;
+
+/// The roles of this process, running.
+pub struct Roles {
+    /// The registry as other roles see it.
+    pub registry: Option<LocalRegistry>,
+    databases: Vec<Database>,
+}
+
+/// What every role needs.
+struct Assembly<'a> {
+    config: &'a Config,
+    lifecycle: &'a Lifecycle,
+    policy: Arc<Policy>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn IdSource>,
+    checks: ReadinessChecks,
+    databases: Vec<Database>,
+}
+
+/// A registry, here or elsewhere, by each of its ports.
+#[derive(Clone)]
+struct RegistryPorts {
+    registry: Arc<dyn DocumentRegistry>,
+    patients: Arc<dyn PatientDirectory>,
+    consents: Arc<dyn ConsentStore>,
+    facts: Arc<dyn ConsentRecords>,
+}
+
+impl RegistryPorts {
+    fn of<R>(registry: R) -> Self
+    where
+        R: DocumentRegistry + PatientDirectory + ConsentStore + ConsentRecords + Clone + 'static,
+    {
+        Self {
+            registry: Arc::new(registry.clone()),
+            patients: Arc::new(registry.clone()),
+            consents: Arc::new(registry.clone()),
+            facts: Arc::new(registry),
+        }
+    }
+}
+
+/// Starts every role that the configuration names.
+pub async fn start(config: &Config, lifecycle: &Lifecycle) -> anyhow::Result<Roles> {
+    std::fs::create_dir_all(&config.data)
+        .with_context(|| format!("cannot make {}", config.data.display()))?;
+    let policy = Policy::load(&config.policy).context("the access rules cannot be used")?;
+    let mut assembly = Assembly {
+        config,
+        lifecycle,
+        policy: Arc::new(policy),
+        clock: Arc::new(SystemClock),
+        ids: Arc::new(RandomIds),
+        checks: ReadinessChecks::new(),
+        databases: Vec::new(),
+    };
+    let local = match &config.registry {
+        Some(section) => Some(assembly.registry(section).await?),
+        None => None,
+    };
+    let ports = match (&local, &config.remote_registry) {
+        (Some(local), _) => Some(RegistryPorts::of(local.clone())),
+        (None, Some(remote)) => {
+            Some(RegistryPorts::of(RegistryClient::new(http_client()?, &remote.url)))
+        }
+        (None, None) => None,
+    };
+    let needs = !config.repositories.is_empty() || config.portal.is_some();
+    let Some(ports) = ports else {
+        if needs {
+            bail!("a repository or portal needs [registry] or [remote_registry]");
+        }
+        bail!("the configuration names no role");
+    };
+    let mut nodes = Vec::new();
+    for section in &config.repositories {
+        nodes.push((section, assembly.repository(section, &ports).await?));
+    }
+    if let Some(section) = &config.portal {
+        assembly.portal(section, &ports, &nodes).await?;
+    }
+    if let Some(admin) = &config.admin {
+        let metrics = Metrics::install()?;
+        let listener = Listener::bind(admin.clone()).await?;
+        let router = carerecord_service::admin::router(assembly.checks.clone(), metrics, lifecycle);
+        listener.serve("admin", router, assembly.ids.clone(), lifecycle);
+    }
+    Ok(Roles { registry: local, databases: assembly.databases })
+}
+
+impl Roles {
+    /// Closes the databases, after everything that uses them has stopped.
+    pub async fn close(self) {
+        for database in self.databases {
+            database.close().await;
+        }
+    }
+}
+
+impl Assembly<'_> {
+    async fn registry(&mut self, section: &RegistrySection) -> anyhow::Result<LocalRegistry> {
+        let database = self.database(&self.config.data.join("registry.db")).await?;
+        let store = Store::new(database.clone());
+        let access = self.access(Arc::new(store.clone()));
+        let registry =
+            Registry::new(section.rules, store, access, self.clock.clone(), self.ids.clone());
+        let ready = database.clone();
+        self.checks.register("registry", move || {
+            let database = ready.clone();
+            async move { database.ping().await.map_err(|e| e.to_string()) }
+        });
+        for door in &section.door {
+            let trail = self.trail(&database, "registry", "soap", None);
+            let router = carerecord_registry::router(
+                registry.clone(),
+                caller(&door.caller),
+                self.ids.clone(),
+                trail,
+            );
+            self.serve("registry", door, router).await?;
+        }
+        Ok(LocalRegistry::new(registry, own_role("carerecord"), draft))
+    }
+
+    async fn repository(
+        &mut self,
+        section: &RepositorySection,
+        ports: &RegistryPorts,
+    ) -> anyhow::Result<LocalRepository> {
+        let id = section.node.repository_unique_id.clone();
+        let folder = self.config.data.join(format!("node-{id}"));
+        let objects = Objects::local(&folder.join("objects"))
+            .with_context(|| format!("cannot open {}", folder.display()))?;
+        let database = self.database(&folder.join("node.db")).await?;
+        let repository = Repository::new(RepositoryParts {
+            config: section.node.clone(),
+            database: database.clone(),
+            objects,
+            registry: ports.registry.clone(),
+            access: self.access(ports.facts.clone()),
+            clock: self.clock.clone(),
+            ids: self.ids.clone(),
+        });
+        repository.start_sweeper(self.lifecycle);
+        let ready = database.clone();
+        self.checks.register("repository", move || {
+            let database = ready.clone();
+            async move { database.ping().await.map_err(|e| e.to_string()) }
+        });
+        for door in &section.door {
+            let trail = self.trail(&database, &format!("node {id}"), "soap", None);
+            let router = carerecord_repository::router(
+                repository.clone(),
+                caller(&door.caller),
+                self.ids.clone(),
+                trail,
+            );
+            self.serve("repository", door, router).await?;
+        }
+        Ok(LocalRepository::new(repository, own_role("carerecord"), draft))
+    }
+
+    async fn portal(
+        &mut self,
+        section: &PortalSection,
+        ports: &RegistryPorts,
+        local: &[(&RepositorySection, LocalRepository)],
+    ) -> anyhow::Result<()> {
+        let database = self.database(&self.config.data.join("portal.db")).await?;
+        let http = http_client()?;
+        let mut nodes = Vec::new();
+        for source in &section.source {
+            let here = local.iter().find(|(s, _)| s.node.repository_unique_id == source.id);
+            let repository: Arc<dyn DocumentRepository> = match (here, &source.url) {
+                (Some((_, node)), None) => Arc::new(node.clone()),
+                (_, Some(url)) => Arc::new(RepositoryClient::new(
+                    http.clone(),
+                    source.id.clone(),
+                    url,
+                    source.status_url.clone(),
+                )),
+                (None, None) => bail!("portal.source {}: url is missing", source.id),
+            };
+            nodes.push(Node { id: source.id.clone(), name: source.name.clone(), repository });
+        }
+        let portal = Portal::new(PortalParts {
+            tokens: TokenVerifier::new(&section.api, http),
+            config: section.api.clone(),
+            registry: ports.registry.clone(),
+            patients: ports.patients.clone(),
+            consents: ports.consents.clone(),
+            access: self.access(ports.facts.clone()),
+            nodes,
+            clock: self.clock.clone(),
+            ids: self.ids.clone(),
+        });
+        let trail = self.trail(&database, "portal", "fhir", None);
+        let mut router = carerecord_portal_api::router(portal, trail);
+        if let Some(web) = &section.web {
+            router = router.merge(self.web(section, web, &database)?);
+        }
+        let listener = Listener::bind(section.listen.clone()).await?;
+        listener.serve("portal", router, self.ids.clone(), self.lifecycle);
+        Ok(())
+    }
+
+    /// The web portal: a client of the API like any other, on the same listener.
+    fn web(
+        &self,
+        section: &PortalSection,
+        web: &WebSection,
+        database: &Database,
+    ) -> anyhow::Result<axum::Router> {
+        let api = section.api.base_url.parse().context("portal.api.base_url")?;
+        let issuer = section.api.issuer.parse().context("portal.api.issuer")?;
+        let mut config = WebConfig::new(web.public_url.clone(), api, issuer, &web.client_id);
+        config.demo = web.demo;
+        let rows = Arc::new(SqlSessionRows(database.clone()));
+        let router = carerecord_web::router(config, rows, self.clock.clone(), self.ids.clone())?;
+        let trail = self.trail(database, "web portal", "web", Some("/assets/"));
+        Ok(router.layer(axum::middleware::from_fn_with_state(
+            trail,
+            carerecord_service::audit_trail::record,
+        )))
+    }
+
+    async fn serve(
+        &self,
+        name: &'static str,
+        door: &Door,
+        router: axum::Router,
+    ) -> anyhow::Result<()> {
+        let listener = Listener::bind(door.listen.clone()).await?;
+        listener.serve(name, router, self.ids.clone(), self.lifecycle);
+        Ok(())
+    }
+
+    async fn database(&mut self, path: &Path) -> anyhow::Result<Database> {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)
+                .with_context(|| format!("cannot make {}", folder.display()))?;
+        }
+        let database = Database::open(path)
+            .await
+            .with_context(|| format!("cannot open the database {}", path.display()))?;
+        self.databases.push(database.clone());
+        Ok(database)
+    }
+
+    fn access(&self, facts: Arc<dyn ConsentRecords>) -> AccessDecisions {
+        AccessDecisions::new(self.policy.clone(), facts, self.clock.clone())
+    }
+
+    fn trail(
+        &self,
+        database: &Database,
+        recorder: &str,
+        transport: &'static str,
+        static_prefix: Option<&'static str>,
+    ) -> AuditTrail {
+        AuditTrail {
+            log: AuditLog::new(database.clone()),
+            recorder: Arc::from(recorder),
+            transport,
+            clock: self.clock.clone(),
+            ids: self.ids.clone(),
+            static_prefix,
+        }
+    }
+}
+
+fn caller(config: &CallerConfig) -> Caller {
+    Caller::System(SystemCaller {
+        name: config.name.clone(),
+        organisation: config.organisation.clone(),
+        rights: config.rights.clone(),
+        known_by: "listener",
+    })
+}
+
+/// A role of this process towards another one: it takes the decision for its users itself.
+fn own_role(name: &str) -> Caller {
+    Caller::System(SystemCaller {
+        name: name.to_owned(),
+        organisation: REGION.parse().expect("the constant is an ODS code"),
+        rights: vec![Right::Publish, Right::Delegate],
+        known_by: "process",
+    })
+}
+
+/// The audit record of a write that another role of this process asks for.
+fn draft(caller: &Caller) -> AuditEvent {
+    let (clock, ids) = (SystemClock, RandomIds);
+    let mut event = AuditEvent::incoming(ids.ordered(), clock.now(), "registry", "process");
+    event.actor = Some(caller.into());
+    event.interaction = "ITI-42".to_owned();
+    event
+}
+
+/// The organisation that runs the roles of a deployment; only named in records of its own calls.
+const REGION: &str = "ZEX09";

@@ -1,0 +1,160 @@
+//! The invented people and documents of the demo.
+
+use carerecord_access::{ConsentRecord, ConsentStatus, Grain, Provision};
+use carerecord_model::{Gender, NhsNumber, NumberStatus, Patient};
+use jiff::Timestamp;
+use uuid::Uuid;
+
+/// A sample document for one of the nodes.
+pub struct Sample {
+    /// Which node, 0 to 2.
+    pub node: usize,
+    /// Whose.
+    pub patient: NhsNumber,
+    /// The bytes.
+    pub bytes: Vec<u8>,
+}
+
+struct Person(&'static str, &'static str, &'static str, &'static str, Gender, usize);
+
+/// The people of the patient index.
+pub fn people() -> Vec<Patient> {
+    PEOPLE
+        .iter()
+        .filter_map(|Person(number, family, given, born, gender, _)| {
+            let mut person = Patient::from_number(number.parse().ok()?);
+            person.number_status = NumberStatus::Verified;
+            person.family_name = Some((*family).to_owned());
+            person.given_names = vec![(*given).to_owned()];
+            person.birth_date = born.parse().ok();
+            person.gender = *gender;
+            person.restricted = *number == "9990001030";
+            if *number == "9990001073" {
+                person.death_date = "2026-10-21".parse().ok();
+            }
+            Some(person)
+        })
+        .collect()
+}
+
+/// The documents, in the order in which they are published.
+pub fn documents() -> Vec<Sample> {
+    let mut all = Vec::new();
+    for Person(number, family, given, born, _, count) in &PEOPLE {
+        let Ok(patient) = number.parse::<NhsNumber>() else { continue };
+        for n in 0..*count {
+            let kind = &KINDS[n % KINDS.len()];
+            let restricted = *number == "9990001103" && n % 3 == 1;
+            let bytes = cda(number, family, given, born, n, kind, restricted).into_bytes();
+            all.push(Sample { node: kind.3, patient, bytes });
+        }
+    }
+    all
+}
+
+/// What sample patients have said.
+pub fn consents(now: Timestamp) -> Vec<ConsentRecord> {
+    let since = |days: i64| now - jiff::SignedDuration::from_hours(24 * days);
+    let record = |n: u128, patient: &str, provision: Provision, until: Option<Timestamp>| {
+        Some(ConsentRecord {
+            id: Uuid::from_u128(0x0c0f_fee0_0000_4000_8000_0000_0000_0000 + n),
+            version: 1,
+            patient: patient.parse().ok()?,
+            status: ConsentStatus::Active,
+            provision,
+            set_by: "the patient".to_owned(),
+            organisation: "ZEX09".parse().ok()?,
+            since: since(30),
+            until,
+            policy_uri: None,
+            recorded_at: now,
+            recorded_by: "demo".to_owned(),
+        })
+    };
+    let recipient = |code: &str| code.parse().ok();
+    let mut all = vec![record(1, "9990001049", Provision::Objection(Grain::WholeRecord), None)];
+    if let Some(trust) = recipient("ZEX02") {
+        let grain = Grain::Recipient(trust);
+        all.push(record(2, "9990001057", Provision::Objection(grain), None));
+    }
+    let to_council = Provision::Permission { recipient: recipient("ZEX05") };
+    all.push(record(3, "9990001081", to_council.clone(), Some(since(1))));
+    all.push(record(4, "9990001006", to_council, None));
+    all.into_iter().flatten().collect()
+}
+
+fn cda(
+    number: &str,
+    family: &str,
+    given: &str,
+    born: &str,
+    n: usize,
+    (code, title, text, node): &Kind,
+    restricted: bool,
+) -> String {
+    let (organisation, ods) = ORGANISATIONS[*node];
+    let month = 1 + n % 10;
+    let day = 1 + (n * 7) % 27;
+    let label = if restricted { "R" } else { "N" };
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
+<ClinicalDocument xmlns=\"urn:hl7-org:v3\">\n\
+<typeId root=\"2.16.840.1.113883.1.3\" extension=\"POCD_HD000040\"/>\n\
+<id root=\"2.999.826.2.{number}.{n}\"/>\n\
+<code code=\"{code}\" codeSystem=\"2.16.840.1.113883.2.1.3.2.4.15\" displayName=\"{title}\"/>\n\
+<title>{title}</title>\n\
+<effectiveTime value=\"2026{month:02}{day:02}093000+0000\"/>\n\
+<confidentialityCode code=\"{label}\" codeSystem=\"2.16.840.1.113883.5.25\"/>\n\
+<languageCode code=\"en-GB\"/>\n\
+<recordTarget><patientRole><id root=\"2.16.840.1.113883.2.1.4.1\" extension=\"{number}\"/>\
+<patient><name><given>{given}</given><family>{family}</family></name>\
+<birthTime value=\"{}\"/></patient></patientRole></recordTarget>\n\
+<author><time value=\"2026{month:02}{day:02}\"/><assignedAuthor>\
+<id root=\"1.2.826.0.1285.0.2.0.65\" extension=\"5550219990{}\"/>\
+<assignedPerson><name><prefix>Dr</prefix><given>Sam</given><family>Reed</family></name></assignedPerson>\
+<representedOrganization><id root=\"2.16.840.1.113883.2.1.3.2.4.19.1\" extension=\"{ods}\"/>\
+<name>{organisation}</name></representedOrganization></assignedAuthor></author>\n\
+<custodian><assignedCustodian><representedCustodianOrganization>\
+<id root=\"2.16.840.1.113883.2.1.3.2.4.19.1\" extension=\"{ods}\"/><name>{organisation}</name>\
+</representedCustodianOrganization></assignedCustodian></custodian>\n\
+<component><structuredBody><component><section><title>{title}</title><text>\
+<paragraph>{text}</paragraph>\
+<table><thead><tr><th>What</th><th>Finding</th></tr></thead><tbody>\
+<tr><td>Blood pressure</td><td>12{}/80 mmHg</td></tr></tbody></table>\
+</text></section></component></structuredBody></component>\n\
+</ClinicalDocument>\n",
+        born.replace('-', ""),
+        n % 10,
+        n % 10,
+    )
+}
+
+type Kind = (&'static str, &'static str, &'static str, usize);
+
+const KINDS: [Kind; 6] = [
+    ("373942005", "Discharge summary", "Admitted with chest pain; home with new tablets.", 0),
+    ("823691000000103", "Clinical letter", "Seen in clinic. Continue the present treatment.", 0),
+    ("734163000", "Care plan", "Help with washing and dressing in the mornings.", 1),
+    ("820471000000109", "Nursing note", "Leg ulcer dressed; healing well.", 1),
+    ("823721000000107", "Social Services letter", "Carer's assessment arranged.", 2),
+    ("196981000000101", "General Practice Summary", "Problems, medicines and allergies.", 0),
+];
+
+const ORGANISATIONS: [(&str, &str); 3] = [
+    ("Royal Example Hospital", "ZEX01"),
+    ("Example Community Trust", "ZEX02"),
+    ("Example Council", "ZEX05"),
+];
+
+const PEOPLE: [Person; 10] = [
+    Person("9990001006", "OKAFOR", "Ada", "1945-07-14", Gender::Female, 60),
+    Person("9990001030", "HIDE", "Robin", "1988-02-03", Gender::Other, 4),
+    Person("9990001049", "NAYLOR", "Peter", "1961-05-09", Gender::Male, 6),
+    Person("9990001057", "PARTON", "Mary", "1957-11-30", Gender::Female, 6),
+    Person("9990001065", "YOUNG", "Tia", "2014-03-21", Gender::Female, 3),
+    Person("9990001073", "LATE", "Harold", "1931-01-02", Gender::Male, 5),
+    Person("9990001081", "WARD", "Susan", "1949-08-17", Gender::Female, 6),
+    Person("9990001103", "QUIET", "Jo", "1992-12-12", Gender::Female, 6),
+    Person("9990001146", "NEWMAN", "Lee", "1979-06-06", Gender::Male, 0),
+    Person("9990001200", "TRAPP", "Ivan", "1966-04-01", Gender::Male, 3),
+];

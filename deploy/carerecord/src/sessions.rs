@@ -1,0 +1,76 @@
+use async_trait::async_trait;
+use carerecord_storage::{Database, StoreError};
+use carerecord_web::{SessionRow, SessionRows, SessionRowsError};
+use jiff::Timestamp;
+
+/// Web sessions in the portal's database.
+#[derive(Clone, Debug)]
+pub struct SqlSessionRows(pub Database);
+
+#[async_trait]
+impl SessionRows for SqlSessionRows {
+    async fn save(&self, row: SessionRow) -> Result<(), SessionRowsError> {
+        self.0
+            .write(move |c| {
+                Box::pin(async move {
+                    sqlx::query(SAVE)
+                        .bind(row.id_hash.to_vec())
+                        .bind(row.expires_at.as_millisecond())
+                        .bind(row.data)
+                        .execute(c)
+                        .await?;
+                    Ok::<(), StoreError>(())
+                })
+            })
+            .await
+            .map_err(failed)
+    }
+
+    async fn load(&self, id_hash: &[u8; 32]) -> Result<Option<SessionRow>, SessionRowsError> {
+        let row: Option<(i64, Vec<u8>)> =
+            sqlx::query_as("SELECT expires_at, data FROM web_session WHERE id_hash = $1")
+                .bind(id_hash.to_vec())
+                .fetch_optional(self.0.readers())
+                .await
+                .map_err(|e| failed(e.into()))?;
+        let Some((expires_at, data)) = row else { return Ok(None) };
+        let expires_at = Timestamp::from_millisecond(expires_at)
+            .map_err(|e| failed(StoreError::Row("web_session", "expires_at", e.to_string())))?;
+        Ok(Some(SessionRow { id_hash: *id_hash, expires_at, data }))
+    }
+
+    async fn delete(&self, id_hash: &[u8; 32]) -> Result<(), SessionRowsError> {
+        let key = id_hash.to_vec();
+        self.0
+            .write(move |c| {
+                Box::pin(async move {
+                    let sql = "DELETE FROM web_session WHERE id_hash = $1";
+                    sqlx::query(sql).bind(key).execute(c).await?;
+                    Ok::<(), StoreError>(())
+                })
+            })
+            .await
+            .map_err(failed)
+    }
+
+    async fn delete_expired(&self, before: Timestamp) -> Result<u64, SessionRowsError> {
+        self.0
+            .write(move |c| {
+                Box::pin(async move {
+                    let sql = "DELETE FROM web_session WHERE expires_at < $1";
+                    let done = sqlx::query(sql).bind(before.as_millisecond()).execute(c).await?;
+                    Ok::<u64, StoreError>(done.rows_affected())
+                })
+            })
+            .await
+            .map_err(failed)
+    }
+}
+
+fn failed(error: StoreError) -> SessionRowsError {
+    SessionRowsError(Box::new(error))
+}
+
+const SAVE: &str = "
+    INSERT INTO web_session (id_hash, expires_at, data) VALUES ($1, $2, $3)
+    ON CONFLICT (id_hash) DO UPDATE SET expires_at = excluded.expires_at, data = excluded.data";
