@@ -12,7 +12,7 @@ pub(crate) struct Refusal {
     pub(crate) rule: String,
     /// What it says, for the reader.
     pub(crate) words: String,
-    /// Who set it and since when.
+    /// Who set it and since when, e.g. `Leila Haddon since 01-Nov-2026`.
     pub(crate) set_by: Option<String>,
 }
 
@@ -52,7 +52,8 @@ impl Refusal {
         Some(Self {
             rule: rule.unwrap_or_default(),
             words: text(&issue["details"]["text"]).unwrap_or_default(),
-            set_by: text(&issue["diagnostics"]),
+            set_by: text(&issue["diagnostics"])
+                .map(|words| words.strip_prefix("Set by ").unwrap_or(&words).to_owned()),
         })
     }
 }

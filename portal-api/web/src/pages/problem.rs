@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::{Request, State};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::middleware;
+use axum::response::{Html, IntoResponse, Redirect, Response};
 use http::{Method, StatusCode};
 use tower_sessions::Session;
 use uuid::Uuid;
@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{Layout, page};
 use crate::portal::Portal;
 use crate::problem::{Problem, RefusedPage, SignInFailure};
-use crate::session::{Person, remember};
+use crate::session::{Person, forget, remember};
 
 #[derive(Template)]
 #[template(path = "problem.html")]
@@ -19,8 +19,9 @@ struct ProblemPage {
     layout: Layout,
     title: &'static str,
     paragraphs: &'static [&'static str],
-    /// What to do next: where it leads and what it says.
-    action: (String, &'static str),
+    /// Where the next step leads.
+    href: String,
+    action: &'static str,
 }
 
 #[derive(Template)]
@@ -28,6 +29,7 @@ struct ProblemPage {
 struct RefusalPage {
     layout: Layout,
     refused: RefusedPage,
+    rule: &'static str,
     advice: &'static [&'static str],
 }
 
@@ -41,7 +43,7 @@ pub(crate) async fn show(
     State(portal): State<Arc<Portal>>,
     session: Session,
     request: Request,
-    next: Next,
+    next: middleware::Next,
 ) -> Response {
     // The path holds nothing but handles; a form is not sent again by a link.
     let again = (request.method() == Method::GET).then(|| request.uri().path().to_owned());
@@ -56,6 +58,12 @@ pub(crate) async fn show(
     };
     if matches!(problem, Problem::RoleNeeded) {
         return Redirect::to("/role").into_response();
+    }
+    // The API may have turned a token down that the session still holds.
+    if matches!(problem, Problem::SignedOut { .. })
+        && let Err(broken) = forget(&session).await
+    {
+        return broken.status().into_response();
     }
     let layout = layout(&portal, session).await;
     let status = problem.status();
@@ -78,41 +86,54 @@ async fn layout(portal: &Portal, session: Session) -> Layout {
     portal.layout(person.as_ref())
 }
 
-fn fill(
-    layout: Layout,
-    problem: Problem,
-    again: Option<String>,
-) -> Result<axum::response::Html<String>, Problem> {
-    let retry = |layout: &Layout| {
-        let home = if layout.name.is_some() { "/search" } else { "/" };
-        again.clone().unwrap_or_else(|| home.to_owned())
+fn fill(layout: Layout, problem: Problem, again: Option<String>) -> Result<Html<String>, Problem> {
+    if let Problem::Refused(refused) = problem {
+        let rule = &refused.refusal.rule;
+        let (rule, advice) = (rule_name(rule), advice(rule));
+        return page(&RefusalPage { layout, refused: *refused, rule, advice });
+    }
+    let home = if layout.name.is_some() { "/search" } else { "/" };
+    let (href, action) = match (next(&problem), again) {
+        (("", words), Some(again)) => (again, words),
+        (("", words), None) => (home.to_owned(), words),
+        ((href, words), _) => (href.to_owned(), words),
     };
-    let (title, paragraphs, action): (_, &'static [&'static str], _) = match problem {
-        Problem::Refused(refused) => {
-            let advice = advice(&refused.refusal.rule);
-            return page(&RefusalPage { layout, refused: *refused, advice });
+    let (title, paragraphs) = words(&problem);
+    page(&ProblemPage { layout, title, paragraphs, href, action })
+}
+
+/// What to do about it: where that leads, empty for the same page again, and what to call it.
+fn next(problem: &Problem) -> (&'static str, &'static str) {
+    match problem {
+        Problem::SignedOut { had_one: true } => ("/sign-in", "Sign in again"),
+        Problem::SignedOut { had_one: false } => ("/sign-in", "Sign in"),
+        Problem::SignIn(_) => ("/sign-in", "Try again"),
+        Problem::RoleNeeded => ("/role", "Choose your role"),
+        Problem::CouldNotAsk | Problem::Broken => ("", "Try again"),
+        Problem::Refused(_) | Problem::NotFound | Problem::Forged | Problem::Unreadable => {
+            ("/search", "Search for a patient")
         }
+    }
+}
+
+fn words(problem: &Problem) -> (&'static str, &'static [&'static str]) {
+    match problem {
         Problem::SignedOut { had_one: true } => (
             "Your session has ended",
             &["You were signed out because the page was not used for a while, or because the \
-                 session reached its longest time. This keeps records safe on shared computers."],
-            ("/sign-in".to_owned(), "Sign in again"),
+               session reached its longest time. This keeps records safe on shared computers."],
         ),
-        Problem::SignedOut { had_one: false } => (
-            "Sign in first",
-            &["You need to sign in to see this page."],
-            ("/sign-in".to_owned(), "Sign in"),
-        ),
-        Problem::SignIn(failure) => (
-            "Signing in did not work",
-            sign_in_words(failure),
-            ("/sign-in".to_owned(), "Try again"),
-        ),
+        Problem::SignedOut { had_one: false } => {
+            ("Sign in first", &["You need to sign in to see this page."])
+        }
+        Problem::SignIn(failure) => ("Signing in did not work", sign_in_words(*failure)),
+        Problem::Refused(_) => ("You cannot see this", &["A rule does not allow it."]),
         Problem::NotFound => (
             "Page not found",
-            &["There is nothing at this address for you. If you followed a link to a patient or \
-                 a document, it may belong to an earlier session: search again."],
-            ("/search".to_owned(), "Search for a patient"),
+            &[
+                "There is nothing at this address for you. If you followed a link to a patient or a \
+               document, it may belong to an earlier session: search again.",
+            ],
         ),
         Problem::CouldNotAsk => (
             "The record could not be asked",
@@ -121,29 +142,24 @@ fn fill(
                  are no documents.",
                 "If this goes on, tell your service desk.",
             ],
-            (retry(&layout), "Try again"),
         ),
         Problem::Forged => (
             "The form was not accepted",
-            &["It did not come from the page you have open now. This can happen when you signed \
-                 in again in another tab."],
-            ("/search".to_owned(), "Search for a patient"),
+            &[
+                "It did not come from the page you have open now. This can happen when you signed in \
+               again in another tab.",
+            ],
         ),
         Problem::Unreadable => (
             "The form could not be read",
             &["Something in it is missing, or there is too much of it."],
-            ("/search".to_owned(), "Search for a patient"),
         ),
-        Problem::RoleNeeded => {
-            ("Choose your role", &["Choose the role you act in."], ("/role".to_owned(), "Choose"))
-        }
+        Problem::RoleNeeded => ("Choose your role", &["Choose the role you act in."]),
         Problem::Broken => (
             "Something is wrong on our side",
             &["The page could not be made. Try again in a few minutes."],
-            (retry(&layout), "Try again"),
         ),
-    };
-    page(&ProblemPage { layout, title, paragraphs, action })
+    }
 }
 
 fn sign_in_words(failure: SignInFailure) -> &'static [&'static str] {
@@ -160,6 +176,27 @@ fn sign_in_words(failure: SignInFailure) -> &'static [&'static str] {
         SignInFailure::Token => &[
             "The answer of the sign-in service could not be trusted. You have not been signed in.",
         ],
+    }
+}
+
+/// A rule in plain words.
+fn rule_name(rule: &str) -> &'static str {
+    match rule {
+        "objection-whole-record" => "Objection to sharing the whole record",
+        "objection-source" => "Objection to sharing what one organisation holds",
+        "objection-document" => "Objection to sharing a document",
+        "objection-class" => "Objection to sharing documents of a kind",
+        "objection-recipient" => "Objection to sharing with an organisation",
+        "no-agreement" => "No data sharing agreement in force",
+        "consent-missing" => "Consent is needed, and none is recorded",
+        "no-consent-model" => "No rule of consent for this role and organisation",
+        "label" => "Confidentiality of the document",
+        "assurance-too-low" => "Strength of signing in",
+        "role-unknown" => "Role not set up for this service",
+        "purpose-not-allowed" => "Purpose not allowed for this role",
+        "facts-unavailable" => "Facts for the decision could not be had",
+        "subject-unknown" => "Patient could not be told",
+        _ => "Another rule",
     }
 }
 

@@ -72,7 +72,7 @@ enum Mistake {
 }
 
 fn read(typed: &str) -> Result<NhsNumber, Mistake> {
-    let dense: String = typed.chars().filter(|c| c.is_ascii_alphanumeric()).collect();
+    let dense: String = typed.chars().filter(char::is_ascii_alphanumeric).collect();
     if is_national_insurance(&dense) {
         return Err(Mistake::NationalInsurance);
     }

@@ -179,14 +179,14 @@ pub(crate) async fn remember(
     session: &Session,
     portal: &Portal,
 ) -> Result<Option<SignedIn>, Problem> {
-    let Some(data): Option<SignedIn> = session.get(PERSON).await.map_err(broken)? else {
+    let Some(data): Option<SignedIn> = session.get(PERSON).await.map_err(|e| broken(&e))? else {
         return Ok(None);
     };
     let now = portal.now();
     let idle = i64::from(portal.config.session_idle_minutes) * 60;
     let longest = i64::from(portal.config.session_hours) * 3600;
     if now - data.last_seen >= idle || now - data.signed_in_at >= longest {
-        session.flush().await.map_err(broken)?;
+        session.flush().await.map_err(|e| broken(&e))?;
         return Ok(None);
     }
     Ok(Some(data))
@@ -194,7 +194,7 @@ pub(crate) async fn remember(
 
 /// Writes what is kept of a person.
 pub(crate) async fn keep(session: &Session, data: &SignedIn) -> Result<(), Problem> {
-    session.insert(PERSON, data).await.map_err(broken)
+    session.insert(PERSON, data).await.map_err(|e| broken(&e))
 }
 
 /// Notes that a sign-in is under way, or takes that note away.
@@ -204,19 +204,19 @@ pub(crate) async fn started(
 ) -> Result<Option<SignInStarted>, Problem> {
     match begun {
         Some(begun) => {
-            session.insert(STARTED, begun).await.map_err(broken)?;
+            session.insert(STARTED, begun).await.map_err(|e| broken(&e))?;
             Ok(None)
         }
-        None => session.remove(STARTED).await.map_err(broken),
+        None => session.remove(STARTED).await.map_err(|e| broken(&e)),
     }
 }
 
 /// Ends the session: its row is deleted at once.
 pub(crate) async fn forget(session: &Session) -> Result<(), Problem> {
-    session.flush().await.map_err(broken)
+    session.flush().await.map_err(|e| broken(&e))
 }
 
-fn broken(error: tower_sessions::session::Error) -> Problem {
+fn broken(error: &tower_sessions::session::Error) -> Problem {
     // Its text names the store's trouble, never what a session holds.
     tracing::error!(%error, "the session store failed");
     Problem::Broken

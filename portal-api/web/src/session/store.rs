@@ -28,7 +28,7 @@ impl RowStore {
 
     /// Expired rows go when somebody signs in, so there are never many.
     async fn sweep(&self) -> Result<()> {
-        self.rows.delete_expired(self.clock.now()).await.map(drop).map_err(backend)
+        self.rows.delete_expired(self.clock.now()).await.map(drop).map_err(|e| backend(&e))
     }
 }
 
@@ -49,11 +49,11 @@ impl SessionStore for RowStore {
         let expires_at = Timestamp::from_second(record.expiry_date.unix_timestamp())
             .map_err(|e| Error::Encode(e.to_string()))?;
         let row = SessionRow { id_hash: derive(ROW, &record.id), expires_at, data };
-        self.rows.save(row).await.map_err(backend)
+        self.rows.save(row).await.map_err(|e| backend(&e))
     }
 
     async fn load(&self, id: &Id) -> Result<Option<Record>> {
-        let row = self.rows.load(&derive(ROW, id)).await.map_err(backend)?;
+        let row = self.rows.load(&derive(ROW, id)).await.map_err(|e| backend(&e))?;
         let Some(row) = row.filter(|row| row.expires_at > self.clock.now()) else {
             return Ok(None);
         };
@@ -66,7 +66,7 @@ impl SessionStore for RowStore {
     }
 
     async fn delete(&self, id: &Id) -> Result<()> {
-        self.rows.delete(&derive(ROW, id)).await.map_err(backend)
+        self.rows.delete(&derive(ROW, id)).await.map_err(|e| backend(&e))
     }
 }
 
@@ -112,7 +112,7 @@ fn derive(label: &str, id: &Id) -> [u8; 32] {
     out
 }
 
-fn backend(error: super::SessionRowsError) -> Error {
+fn backend(error: &super::SessionRowsError) -> Error {
     Error::Backend(error.to_string())
 }
 

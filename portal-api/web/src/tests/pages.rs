@@ -85,7 +85,7 @@ async fn the_list_shows_banner_sources_and_groups() {
     page.shows("OKAFOR, Ada (Dr)");
     page.shows("14-Jul-1945");
     page.shows("999 000 1006");
-    page.shows("1 of 4 sources answered. 2 sources did not answer: documents may be missing. 1 source is not connected.");
+    page.shows("1 of 4 sources answered. 2 sources did not answer: documents may be missing, or may not open. 1 source is not connected.");
     for state in ["Answered", "Did not answer in time", "Could not be asked", "Not connected"] {
         page.shows(state);
     }
@@ -135,7 +135,8 @@ async fn a_refusal_explains_itself() {
     );
     whole.shows("The patient has objected to sharing their record.");
     whole.shows("objection-whole-record");
-    whole.shows("Set by Leila Haddon since 01-Nov-2026");
+    whole.shows("Objection to sharing the whole record");
+    whole.shows("Leila Haddon since 01-Nov-2026");
     whole.shows("What you can do");
     whole.shows("999 000 1049");
     whole.hides("Okafor");

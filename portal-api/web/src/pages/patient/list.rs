@@ -50,6 +50,9 @@ pub(super) struct LinkView {
     pub(super) source: String,
 }
 
+/// A choice of the filter: code and words.
+pub(super) type Choice = (String, String);
+
 impl ListView {
     pub(super) fn new(
         documents: &[Document],
@@ -150,7 +153,7 @@ pub(crate) fn label(document: &Document) -> Option<String> {
 }
 
 /// The classes and the sources that the documents have, as code and words, for the filter.
-pub(super) fn choices(documents: &[Document]) -> (Vec<(String, String)>, Vec<(String, String)>) {
+pub(super) fn choices(documents: &[Document]) -> (Vec<Choice>, Vec<Choice>) {
     let pairs = |of: fn(&Document) -> &crate::api::Coded| {
         let all = documents.iter().map(of).filter(|coded| !coded.code.is_empty());
         let mut pairs: Vec<_> = all.map(|c| (c.code.clone(), c.display.clone())).collect();

@@ -20,7 +20,7 @@ use crate::portal::{Portal, SharedPortal};
 use crate::problem::{Problem, RefusedPage};
 use crate::session::{Caller, Person};
 
-use list::{ListView, choices};
+use list::{Choice, ListView, choices};
 use sources::SourcesView;
 
 #[derive(Template)]
@@ -33,8 +33,8 @@ struct PatientPage {
     withheld: Vec<Refusal>,
     filter: Filter,
     mistake: Option<FilterMistake>,
-    classes: Vec<(String, String)>,
-    holders: Vec<(String, String)>,
+    classes: Vec<Choice>,
+    holders: Vec<Choice>,
     list: ListView,
 }
 

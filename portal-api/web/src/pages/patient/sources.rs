@@ -59,7 +59,7 @@ impl SourceView {
             words: source.words.clone().filter(|_| !source.state.has_answered()),
             latest: source.latest.as_ref().map(|latest| clinical(latest, zone)),
             seconds,
-            documents: counted(held, "document listed", "documents listed"),
+            documents: counted(held, "document or version listed", "documents and versions listed"),
         }
     }
 }
@@ -75,7 +75,9 @@ fn summary(all: usize, answered: usize, silent: usize) -> String {
     };
     if silent > 0 {
         let silent = counted(silent, "source", "sources");
-        summary.push_str(&format!(" {silent} did not answer: documents may be missing."));
+        summary.push_str(&format!(
+            " {silent} did not answer: documents may be missing, or may not open."
+        ));
     }
     if others > 0 {
         let others = counted(others, "source is", "sources are");
@@ -111,8 +113,8 @@ mod tests {
         assert_eq!(summary(3, 3, 0), "3 sources answered.");
         assert_eq!(
             summary(4, 1, 2),
-            "1 of 4 sources answered. 2 sources did not answer: documents may be missing. \
-             1 source is not connected."
+            "1 of 4 sources answered. 2 sources did not answer: documents may be missing, or may not \
+             open. 1 source is not connected."
         );
     }
 }
