@@ -1,18 +1,9 @@
 use serde_json::{Value, json};
 
 /// What the portal API can do, for `GET /fhir/metadata`.
+///
+/// `date` is when what it says was last changed; `token_url` is of the sign-in service.
 pub fn capability_statement(base_url: &str, version: &str, date: &str, token_url: &str) -> Value {
-    let params = |names: &[(&str, &str)]| -> Vec<Value> {
-        names.iter().map(|(name, kind)| json!({"name": name, "type": kind})).collect()
-    };
-    let resource = |kind: &str, interactions: &[&str], search: Vec<Value>| {
-        let codes: Vec<Value> = interactions.iter().map(|c| json!({"code": c})).collect();
-        let mut r = json!({"type": kind, "interaction": codes});
-        if !search.is_empty() {
-            r["searchParam"] = search.into();
-        }
-        r
-    };
     json!({
         "resourceType": "CapabilityStatement",
         "status": "active",
@@ -22,42 +13,113 @@ pub fn capability_statement(base_url: &str, version: &str, date: &str, token_url
         "implementation": {"description": "Shared care record", "url": base_url},
         "fhirVersion": "4.0.1",
         "format": ["application/fhir+json"],
-        "instantiates": [
-            "https://profiles.ihe.net/ITI/MHD/CapabilityStatement/IHE.MHD.DocumentResponder",
-        ],
+        "instantiates": [mhd("CapabilityStatement/IHE.MHD.DocumentResponder")],
         "rest": [{
             "mode": "server",
-            "documentation": "Every answer has passed the access decision. A search says for each \
-                source whether it answered, in an OperationOutcome entry. The header \
-                X-Purpose-Of-Use tells the purpose; X-Selected-Role one of the user's roles.",
-            "security": {
-                "service": [{"coding": [{
-                    "system": "http://terminology.hl7.org/CodeSystem/restful-security-service",
-                    "code": "OAuth",
-                }]}],
-                "extension": [{
-                    "url": "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris",
-                    "extension": [{"url": "token", "valueUri": token_url}],
-                }],
-            },
+            "documentation": DOCUMENTATION,
+            "security": security(token_url),
             "resource": [
-                resource("DocumentReference", &["read", "search-type"], params(&[
-                    ("patient.identifier", "token"), ("status", "token"), ("type", "token"),
-                    ("category", "token"), ("setting", "token"), ("facility", "token"),
-                    ("event", "token"), ("security-label", "token"), ("format", "token"),
-                    ("identifier", "token"), ("_id", "token"), ("creation", "date"),
-                    ("period", "date"), ("author.family", "string"), ("author.given", "string"),
-                ])),
-                resource("List", &["search-type"], params(&[
-                    ("patient.identifier", "token"), ("code", "token"), ("status", "token"),
-                    ("date", "date"), ("designationType", "token"), ("sourceId", "token"),
-                ])),
-                resource("Binary", &["read"], Vec::new()),
-                resource("Patient", &["search-type"], params(&[("identifier", "token")])),
-                resource("Consent", &["create", "read", "update", "search-type"], params(&[
-                    ("patient.identifier", "token"), ("status", "token"),
-                ])),
+                resource(
+                    "DocumentReference",
+                    &["StructureDefinition/IHE.MHD.Comprehensive.DocumentReference"],
+                    &["read", "search-type"],
+                    DOCUMENT_REFERENCE,
+                ),
+                resource(
+                    "List",
+                    &[
+                        "StructureDefinition/IHE.MHD.Comprehensive.SubmissionSet",
+                        "StructureDefinition/IHE.MHD.Comprehensive.Folder",
+                    ],
+                    &["search-type"],
+                    LIST,
+                ),
+                resource("Binary", &[], &["read"], &[]),
+                resource("Patient", &[], &["search-type"], &[("identifier", "token", "")]),
+                resource("Consent", &[], &["create", "read", "update", "search-type"], CONSENT),
             ],
         }],
     })
 }
+
+fn resource(
+    kind: &str,
+    profiles: &[&str],
+    interactions: &[&str],
+    parameters: &[Parameter],
+) -> Value {
+    let interactions: Vec<Value> = interactions.iter().map(|c| json!({"code": c})).collect();
+    let mut resource = json!({"type": kind, "interaction": interactions});
+    if !profiles.is_empty() {
+        resource["supportedProfile"] = profiles.iter().map(|p| mhd(p)).collect();
+    }
+    if !parameters.is_empty() {
+        resource["searchParam"] = parameters.iter().map(parameter).collect();
+    }
+    resource
+}
+
+fn parameter((name, kind, definition): &Parameter) -> Value {
+    let mut parameter = json!({"name": name, "type": kind});
+    if !definition.is_empty() {
+        parameter["definition"] = mhd(definition).into();
+    }
+    parameter
+}
+
+fn security(token_url: &str) -> Value {
+    json!({
+        "service": [{"coding": [{
+            "system": "http://terminology.hl7.org/CodeSystem/restful-security-service",
+            "code": "OAuth",
+        }]}],
+        "extension": [{
+            "url": "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris",
+            "extension": [{"url": "token", "valueUri": token_url}],
+        }],
+    })
+}
+
+fn mhd(path: &str) -> String {
+    format!("https://profiles.ihe.net/ITI/MHD/{path}")
+}
+
+/// Name, type, and the definition of those that MHD adds.
+type Parameter = (&'static str, &'static str, &'static str);
+
+const DOCUMENTATION: &str = "Every answer has passed the access decision. A search says for each \
+    source whether it answered, in an OperationOutcome entry. A range does not exclude a document \
+    that has no such time. The header X-Purpose-Of-Use tells the purpose; X-Selected-Role one of \
+    the user's roles.";
+
+const DOCUMENT_REFERENCE: &[Parameter] = &[
+    ("patient.identifier", "token", ""),
+    ("status", "token", ""),
+    ("type", "token", ""),
+    ("category", "token", ""),
+    ("setting", "token", ""),
+    ("facility", "token", ""),
+    ("event", "token", ""),
+    ("security-label", "token", ""),
+    ("format", "token", ""),
+    ("identifier", "token", ""),
+    ("related.identifier", "token", ""),
+    ("_id", "token", ""),
+    ("creation", "date", "SearchParameter/DocumentReference-Creation"),
+    ("period", "date", ""),
+    ("author.family", "string", ""),
+    ("author.given", "string", ""),
+];
+const LIST: &[Parameter] = &[
+    ("patient.identifier", "token", ""),
+    ("code", "token", ""),
+    ("status", "token", ""),
+    ("identifier", "token", ""),
+    ("_id", "token", ""),
+    ("date", "date", ""),
+    ("designationType", "token", "SearchParameter/List-DesignationType"),
+    ("sourceId", "token", "SearchParameter/List-SourceId"),
+    ("source.family", "string", ""),
+    ("source.given", "string", ""),
+];
+const CONSENT: &[Parameter] = &[("patient.identifier", "token", ""), ("status", "token", "")];

@@ -95,7 +95,9 @@ fn organization(institution: &Xon, id: &str) -> Value {
 }
 
 fn role(author: &Author, id: &str, practitioner: Option<Value>, org: Option<Value>) -> Value {
-    let concepts = |texts: &[String]| texts.iter().map(|t| role_concept(t)).collect::<Vec<_>>();
+    let concepts = |texts: &[String]| {
+        texts.iter().filter(|t| has_text(t)).map(|t| role_concept(t)).collect::<Vec<_>>()
+    };
     Object::resource("PractitionerRole", id)
         .with("practitioner", practitioner)
         .with("organization", org)
@@ -118,7 +120,9 @@ fn role_concept(text: &str) -> Value {
 /// XTN by its parts: an e-mail address, a number by its type, or a bare value as it came.
 fn telecom(xtn: &Xtn) -> Option<Value> {
     let part = |n: usize| xtn.component(n);
-    let digits = [part(5), part(6), part(7)];
+    let country = part(5);
+    let plus = if country.bytes().next().is_some_and(|b| b.is_ascii_digit()) { "+" } else { "" };
+    let digits = [format!("{plus}{country}"), part(6), part(7)];
     let digits = digits.iter().filter(|d| !d.is_empty()).cloned().collect::<Vec<_>>().join(" ");
     let (system, value) = match part(3).as_str() {
         "Internet" | "X.400" => ("email", part(4)),
@@ -133,7 +137,8 @@ fn telecom(xtn: &Xtn) -> Option<Value> {
     (!value.trim().is_empty()).then(|| json!({"system": system, "value": value}))
 }
 
-/// The patient from `sourcePatientId` and the `PID-n|…` lines.
+/// The patient from `sourcePatientId` and the `PID-n|…` lines. Addresses stay behind: where a
+/// restricted patient lives must not be told, and nothing here says who is one.
 fn source_patient(entry: &DocumentEntry) -> Option<Value> {
     let fields = |n: &str| {
         let lines = entry.source_patient_info.iter();
@@ -150,24 +155,18 @@ fn source_patient(entry: &DocumentEntry) -> Option<Value> {
     }
     let birth = fields("PID-7").first().and_then(|d| d.get(..d.len().min(8))?.parse().ok());
     let names: Vec<Value> = fields("PID-5").iter().map(|n| xpn(n)).filter(has_content).collect();
-    let places: Vec<Value> = fields("PID-11").iter().map(|a| xad(a)).filter(has_content).collect();
     let gender = fields("PID-8").first().map(|code| match code.as_str() {
         "F" => "female",
         "M" => "male",
         "O" | "A" => "other",
         _ => "unknown",
     });
-    let told = !identifiers.is_empty()
-        || !names.is_empty()
-        || !places.is_empty()
-        || birth.is_some()
-        || gender.is_some();
+    let told = !identifiers.is_empty() || !names.is_empty() || birth.is_some() || gender.is_some();
     let resource = Object::resource("Patient", "source-patient")
         .with("identifier", identifiers)
         .with("name", names)
         .with("gender", gender)
-        .with("birthDate", birth.as_ref().map(date_time))
-        .with("address", places);
+        .with("birthDate", birth.as_ref().map(date_time));
     told.then(|| resource.into())
 }
 
@@ -175,20 +174,6 @@ fn source_patient(entry: &DocumentEntry) -> Option<Value> {
 fn xpn(name: &str) -> Value {
     let parts = components(name, '^');
     human_name(&[0, 1, 2, 3, 4].map(|n| parts.get(n).map(|p| unescape(p)).unwrap_or_default()))
-}
-
-/// XAD, `Street^Other^City^Area^Postcode^Country`.
-fn xad(address: &str) -> Value {
-    let parts = components(address, '^');
-    let part = |n: usize| parts.get(n).map(|p| unescape(p)).unwrap_or_default();
-    let lines: Vec<String> = [part(0), part(1)].into_iter().filter(|l| has_text(l)).collect();
-    Object::new()
-        .with("line", lines)
-        .with("city", part(2))
-        .with("state", part(3))
-        .with("postalCode", part(4))
-        .with("country", part(5))
-        .into()
 }
 
 fn human_name([family, given, middle, suffix, prefix]: &[String; 5]) -> Value {

@@ -11,6 +11,7 @@ mod consent;
 mod contained;
 mod document_reference;
 mod echo;
+mod format;
 mod identifier;
 mod list;
 mod object;
@@ -18,12 +19,14 @@ mod outcome;
 mod patient;
 mod search;
 mod time;
+mod xml;
 
 pub use bundle::{Entry, searchset};
 pub use capability::capability_statement;
 pub use code_system::{oid_of_system, system_of_scheme};
 pub use consent::{ConsentError, consent_resource, parse_consent};
 pub use document_reference::{Related, document_reference};
+pub use format::Format;
 pub use list::{folder_list, submission_set_list};
 pub use outcome::{
     DECISION_RULE, Issue, SOURCE_STATE, SourceState, http_status_of, outcome, refusal_issue,
@@ -34,3 +37,4 @@ pub use search::{
     DocumentReferenceSearch, ListCode, ListSearch, SearchError, Token, identifier_number, pairs,
 };
 pub use time::{date_time, dtm_bound};
+pub use xml::{FhirXmlError, to_xml};

@@ -83,8 +83,10 @@ impl Bound {
             Prefix::Ne => !within,
             Prefix::Gt => to > high,
             Prefix::Lt => from < low,
-            Prefix::Ge => within || to > high,
-            Prefix::Le => within || from < low,
+            // What began before the bound and goes on beyond its start counts: a stay that ended on
+            // the day asked for is a stay on that day.
+            Prefix::Ge => to >= low,
+            Prefix::Le => from <= high,
             Prefix::Sa => from > high,
             Prefix::Eb => to < low,
             Prefix::Ap => from <= high && low <= to,

@@ -1,0 +1,162 @@
+/// An element of a type.
+pub(super) struct Field {
+    pub(super) name: &'static str,
+    /// The type of a complex element, `Resource` for any resource, empty for a primitive.
+    pub(super) kind: &'static str,
+}
+
+/// The elements of a type in their order; `None` for a type that is not written here.
+pub(super) fn fields(kind: &str) -> Option<impl Iterator<Item = Field> + use<>> {
+    let (_, own) = TYPES.iter().find(|(name, _)| *name == kind)?;
+    let base = if RESOURCES.contains(&kind) { RESOURCE } else { ELEMENT };
+    let all = base.split_whitespace().chain(own.split_whitespace());
+    Some(all.map(|field| {
+        let (name, kind) = field.split_once(':').unwrap_or((field, ""));
+        Field { name, kind }
+    }))
+}
+
+const RESOURCE: &str = "id meta:Meta implicitRules language contained:Resource \
+    extension:Extension modifierExtension:Extension";
+const ELEMENT: &str = "extension:Extension modifierExtension:Extension";
+
+const RESOURCES: [&str; 11] = [
+    "Binary",
+    "Bundle",
+    "CapabilityStatement",
+    "Consent",
+    "DocumentReference",
+    "List",
+    "OperationOutcome",
+    "Organization",
+    "Patient",
+    "Practitioner",
+    "PractitionerRole",
+];
+
+/// Types with the elements that we write of them, in the order of R4. A part of a resource is
+/// named after the resource and the element.
+const TYPES: [(&str, &str); 42] = [
+    ("Address", "use type text line city district state postalCode country period:Period"),
+    ("Annotation", "authorReference:Reference authorString time text"),
+    ("Attachment", "contentType language data url size hash title creation"),
+    ("Binary", "contentType securityContext:Reference data"),
+    ("Bundle", "identifier:Identifier type timestamp total link:BundleLink entry:BundleEntry"),
+    ("BundleEntry", "link:BundleLink fullUrl resource:Resource search:BundleSearch"),
+    ("BundleLink", "relation url"),
+    ("BundleSearch", "mode score"),
+    (
+        "CapabilityStatement",
+        "url version name title status experimental date publisher description kind instantiates \
+         software:CapabilitySoftware implementation:CapabilityImplementation fhirVersion format \
+         patchFormat implementationGuide rest:CapabilityRest",
+    ),
+    ("CapabilityImplementation", "description url custodian:Reference"),
+    ("CapabilityInteraction", "code documentation"),
+    (
+        "CapabilityResource",
+        "type profile supportedProfile documentation interaction:CapabilityInteraction versioning \
+         readHistory updateCreate searchInclude searchParam:CapabilitySearchParam",
+    ),
+    (
+        "CapabilityRest",
+        "mode documentation security:CapabilitySecurity resource:CapabilityResource \
+         interaction:CapabilityInteraction searchParam:CapabilitySearchParam",
+    ),
+    ("CapabilitySearchParam", "name definition type documentation"),
+    ("CapabilitySecurity", "cors service:CodeableConcept description"),
+    ("CapabilitySoftware", "name version releaseDate"),
+    ("CodeableConcept", "coding:Coding text"),
+    ("Coding", "system version code display userSelected"),
+    (
+        "Consent",
+        "identifier:Identifier status scope:CodeableConcept category:CodeableConcept \
+         patient:Reference dateTime performer:Reference organization:Reference \
+         sourceAttachment:Attachment sourceReference:Reference policy:ConsentPolicy \
+         policyRule:CodeableConcept provision:ConsentProvision",
+    ),
+    ("ConsentActor", "role:CodeableConcept reference:Reference"),
+    ("ConsentData", "meaning reference:Reference"),
+    ("ConsentPolicy", "authority uri"),
+    (
+        "ConsentProvision",
+        "type period:Period actor:ConsentActor action:CodeableConcept securityLabel:Coding \
+         purpose:Coding class:Coding code:CodeableConcept dataPeriod:Period data:ConsentData",
+    ),
+    ("ContactPoint", "system value use rank period:Period"),
+    (
+        "DocumentReference",
+        "masterIdentifier:Identifier identifier:Identifier status docStatus type:CodeableConcept \
+         category:CodeableConcept subject:Reference date author:Reference \
+         authenticator:Reference custodian:Reference relatesTo:DocumentRelatesTo description \
+         securityLabel:CodeableConcept content:DocumentContent context:DocumentContext",
+    ),
+    ("DocumentContent", "attachment:Attachment format:Coding"),
+    (
+        "DocumentContext",
+        "encounter:Reference event:CodeableConcept period:Period facilityType:CodeableConcept \
+         practiceSetting:CodeableConcept sourcePatientInfo:Reference related:Reference",
+    ),
+    ("DocumentRelatesTo", "code target:Reference"),
+    (
+        "Extension",
+        "valueCodeableConcept:CodeableConcept valueCoding:Coding valueDateTime \
+         valueIdentifier:Identifier valueInteger valueOid valueReference:Reference valueString \
+         valueUri",
+    ),
+    ("HumanName", "use text family given prefix suffix period:Period"),
+    ("Identifier", "use type:CodeableConcept system value period:Period assigner:Reference"),
+    (
+        "List",
+        "identifier:Identifier status mode title code:CodeableConcept subject:Reference \
+         encounter:Reference date source:Reference orderedBy:CodeableConcept note:Annotation \
+         entry:ListEntry emptyReason:CodeableConcept",
+    ),
+    ("ListEntry", "flag:CodeableConcept deleted date item:Reference"),
+    ("Meta", "versionId lastUpdated source profile security:Coding tag:Coding"),
+    ("OperationOutcome", "issue:OutcomeIssue"),
+    (
+        "Organization",
+        "identifier:Identifier active type:CodeableConcept name alias \
+         telecom:ContactPoint address:Address",
+    ),
+    ("OutcomeIssue", "severity code details:CodeableConcept diagnostics location expression"),
+    (
+        "Patient",
+        "identifier:Identifier active name:HumanName telecom:ContactPoint gender birthDate \
+         deceasedBoolean deceasedDateTime address:Address",
+    ),
+    ("Period", "start end"),
+    (
+        "Practitioner",
+        "identifier:Identifier active name:HumanName telecom:ContactPoint address:Address gender \
+         birthDate",
+    ),
+    (
+        "PractitionerRole",
+        "identifier:Identifier active period:Period practitioner:Reference \
+         organization:Reference code:CodeableConcept specialty:CodeableConcept \
+         location:Reference healthcareService:Reference telecom:ContactPoint",
+    ),
+    ("Reference", "reference type identifier:Identifier display"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_type_that_is_named_is_there() {
+        for (kind, _) in TYPES {
+            for field in fields(kind).unwrap() {
+                let known = field.kind.is_empty()
+                    || field.kind == "Resource"
+                    || fields(field.kind).is_some();
+                assert!(known, "{kind}.{}: {}", field.name, field.kind);
+            }
+        }
+        for resource in RESOURCES {
+            assert!(fields(resource).is_some(), "{resource}");
+        }
+    }
+}
