@@ -1,1 +1,1 @@
-//! To be filled.
+//! Tests of the workspace as a whole; see `tests/`.
