@@ -1,5 +1,7 @@
 //! The binary from outside: a registry and a node in separate processes, a publisher, a kill.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Output};

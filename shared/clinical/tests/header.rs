@@ -1,5 +1,7 @@
 //! Headers of whole documents.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use carerecord_clinical::{BundleType, DocumentHeader, HeaderError, Kind, payload};
 use carerecord_model::NumberStatus;
 

@@ -1,5 +1,7 @@
 //! No bytes make it panic.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use carerecord_clinical::{DocumentHeader, Kind, payload, plain_text, render};
 use proptest::prelude::*;
 

@@ -1,5 +1,7 @@
 //! The safe view of whole documents.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use carerecord_clinical::{Kind, Rendered, plain_text, render};

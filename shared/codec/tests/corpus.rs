@@ -1,5 +1,7 @@
 //! Messages of real systems and of the standard's examples are read, however they are cut.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 

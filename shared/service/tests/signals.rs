@@ -1,5 +1,7 @@
 //! The signals of a process. Alone in its file, since they reach every test of a process.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::process::Command;
 use std::time::Duration;
 

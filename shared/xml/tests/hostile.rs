@@ -1,5 +1,7 @@
 //! What an attacker sends, and how it is answered: quickly, and with a reason.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::time::{Duration, Instant};
 
 use carerecord_xml::{Limits, Tree, XmlError, XmlErrorKind, XmlReader};
