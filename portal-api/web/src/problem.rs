@@ -2,6 +2,7 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 
 use crate::api::{ApiError, Refusal};
+use crate::display::Banner;
 
 /// Why a page cannot be shown. `router` turns it into a page of its own.
 #[derive(Clone, Debug)]
@@ -26,14 +27,15 @@ pub(crate) enum Problem {
     Broken,
 }
 
-/// What the refusal page tells. `Debug` shows the rule only.
+/// What the refusal page tells. `Debug` shows the rules only.
 #[derive(Clone)]
 pub(crate) struct RefusedPage {
-    pub(crate) refusal: Refusal,
+    /// The decisions, at least one.
+    pub(crate) refusals: Vec<Refusal>,
     /// The handle to go back to, if it was one document that was refused.
     pub(crate) back_to: Option<String>,
-    /// The NHS Number that was asked for, as shown.
-    pub(crate) nhs_number: Option<String>,
+    /// Whose record it is; nothing for a document.
+    pub(crate) banner: Option<Banner>,
 }
 
 /// Why signing in failed.
@@ -82,7 +84,8 @@ impl From<ApiError> for Problem {
         match error {
             ApiError::Unauthorized => Self::SignedOut { had_one: true },
             ApiError::Refused(refusal) => {
-                Self::Refused(Box::new(RefusedPage { refusal, back_to: None, nhs_number: None }))
+                let refusals = vec![refusal];
+                Self::Refused(Box::new(RefusedPage { refusals, back_to: None, banner: None }))
             }
             ApiError::NotFound => Self::NotFound,
             ApiError::CouldNotAsk | ApiError::Answer => Self::CouldNotAsk,
@@ -92,6 +95,6 @@ impl From<ApiError> for Problem {
 
 impl std::fmt::Debug for RefusedPage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "RefusedPage({})", self.refusal.rule)
+        write!(f, "RefusedPage({:?})", self.refusals)
     }
 }

@@ -52,8 +52,7 @@ impl Refusal {
         Some(Self {
             rule: rule.unwrap_or_default(),
             words: text(&issue["details"]["text"]).unwrap_or_default(),
-            set_by: text(&issue["diagnostics"])
-                .map(|words| words.strip_prefix("Set by ").unwrap_or(&words).to_owned()),
+            set_by: text(&issue["diagnostics"]).map(|words| set_by(&words)),
         })
     }
 }
@@ -101,6 +100,11 @@ impl SourceState {
             Self::Answered | Self::NotConnected => false,
         }
     }
+}
+
+/// Without what the page says itself.
+fn set_by(words: &str) -> String {
+    words.strip_prefix("Set by ").unwrap_or(words).trim_end_matches('.').to_owned()
 }
 
 fn coded(issue: &Value, system: &str) -> Option<String> {

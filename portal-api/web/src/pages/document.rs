@@ -107,9 +107,9 @@ pub(super) async fn open(
 pub(super) fn refused(error: ApiError, handle: Uuid) -> Problem {
     match error {
         ApiError::Refused(refusal) => Problem::Refused(Box::new(RefusedPage {
-            refusal,
+            refusals: vec![refusal],
             back_to: Some(handle.to_string()),
-            nhs_number: None,
+            banner: None,
         })),
         ApiError::Unauthorized | ApiError::NotFound | ApiError::CouldNotAsk | ApiError::Answer => {
             error.into()

@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use askama::Template;
@@ -9,6 +10,7 @@ use tower_sessions::Session;
 use uuid::Uuid;
 
 use super::{Layout, page};
+use crate::display::Banner;
 use crate::portal::Portal;
 use crate::problem::{Problem, RefusedPage, SignInFailure};
 use crate::session::{Person, forget, remember};
@@ -28,9 +30,19 @@ struct ProblemPage {
 #[template(path = "refused.html")]
 struct RefusalPage {
     layout: Layout,
-    refused: RefusedPage,
+    banner: Option<Banner>,
+    back_to: Option<String>,
+    reasons: Vec<Reason>,
+    /// What the reader can do, each thing once.
+    advice: Vec<&'static str>,
+}
+
+/// One decision, in words.
+struct Reason {
+    words: String,
     rule: &'static str,
-    advice: &'static [&'static str],
+    code: String,
+    set_by: Option<String>,
 }
 
 /// What no route takes.
@@ -88,9 +100,7 @@ async fn layout(portal: &Portal, session: Session) -> Layout {
 
 fn fill(layout: Layout, problem: Problem, again: Option<String>) -> Result<Html<String>, Problem> {
     if let Problem::Refused(refused) = problem {
-        let rule = &refused.refusal.rule;
-        let (rule, advice) = (rule_name(rule), advice(rule));
-        return page(&RefusalPage { layout, refused: *refused, rule, advice });
+        return page(&RefusalPage::new(layout, *refused));
     }
     let home = if layout.name.is_some() { "/search" } else { "/" };
     let (href, action) = match (next(&problem), again) {
@@ -100,6 +110,28 @@ fn fill(layout: Layout, problem: Problem, again: Option<String>) -> Result<Html<
     };
     let (title, paragraphs) = words(&problem);
     page(&ProblemPage { layout, title, paragraphs, href, action })
+}
+
+impl RefusalPage {
+    fn new(layout: Layout, refused: RefusedPage) -> Self {
+        let mut all: Vec<&'static str> =
+            refused.refusals.iter().flat_map(|refusal| advice(&refusal.rule)).copied().collect();
+        let mut seen = HashSet::new();
+        all.retain(|words| seen.insert(*words));
+        let reasons = refused.refusals.into_iter().map(|refusal| Reason {
+            words: refusal.words,
+            rule: rule_name(&refusal.rule),
+            code: refusal.rule,
+            set_by: refusal.set_by,
+        });
+        Self {
+            layout,
+            banner: refused.banner,
+            back_to: refused.back_to,
+            reasons: reasons.collect(),
+            advice: all,
+        }
+    }
 }
 
 /// What to do about it: where that leads, empty for the same page again, and what to call it.

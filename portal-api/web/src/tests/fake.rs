@@ -198,6 +198,12 @@ async fn documents(
     match number {
         "9990001049" => refusal("objection-whole-record").into_response(),
         "9990001030" => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+        "9990001057" => {
+            let (_, Json(outcome)) = refusal("objection-recipient");
+            let entry = json!({"resource": outcome, "search": {"mode": "outcome"}});
+            Json(json!({"resourceType": "Bundle", "type": "searchset", "entry": [entry]}))
+                .into_response()
+        }
         "9990001146" => bundle(&[], &["answered", "answered", "answered"]),
         "9990001138" => bundle(&[], &["answered", "late", "down"]),
         "9990001111" => {
@@ -318,7 +324,7 @@ fn refusal(rule: &str) -> (StatusCode, Json<Value>) {
     let issue = json!({"severity": "error", "code": "forbidden",
         "details": {"coding": [{"system": "urn:carerecord:decision-rule", "code": rule}],
             "text": "The patient has objected to sharing their record."},
-        "diagnostics": "Set by Leila Haddon since 01-Nov-2026"});
+        "diagnostics": "Set by Leila Haddon since 01-Nov-2026."});
     (StatusCode::FORBIDDEN, Json(json!({"resourceType": "OperationOutcome", "issue": [issue]})))
 }
 

@@ -126,6 +126,8 @@ async fn a_refusal_explains_itself() {
 
     let patient = browser.find("9990001049").await;
     let whole = browser.get(&patient).await;
+    let withheld = browser.find("9990001057").await;
+    let nothing = browser.get(&withheld).await;
     let ada = browser.find("9990001006").await;
     let one = browser.get(&format!("{ada}/document/{}", uuid(9))).await;
 
@@ -139,7 +141,10 @@ async fn a_refusal_explains_itself() {
     whole.shows("Leila Haddon since 01-Nov-2026");
     whole.shows("What you can do");
     whole.shows("999 000 1049");
-    whole.hides("Okafor");
+    whole.hides("No documents found");
+    assert_eq!(nothing.status, StatusCode::FORBIDDEN);
+    nothing.shows("Leila Haddon since 01-Nov-2026</dd>");
+    nothing.hides("No documents found");
     one.shows("You cannot see this document");
     one.shows(&format!("href=\"{ada}\""));
 }

@@ -88,13 +88,13 @@ async fn show(
     let mut caller = Caller(person);
     let patient = caller.0.patient(handle)?;
     let (number, filter) = (patient.nhs_number, patient.filter.clone());
-    let (record, found) = ask(portal, &caller, &number).await?;
+    let (banner, found) = ask(portal, &caller, &number).await?;
     let list = ListView::new(&found.documents, &filter, handle, page_number, &portal.zone);
     keep_order(&mut caller.0, handle, list.order()).await?;
     let (classes, holders) = choices(&found.documents);
     page(&PatientPage {
         layout,
-        banner: portal.banner(&number, record.as_ref()),
+        banner,
         handle,
         sources: SourcesView::new(&found, &portal.zone),
         withheld: found.withheld,
@@ -111,35 +111,34 @@ async fn ask(
     portal: &Portal,
     caller: &Caller,
     number: &NhsNumber,
-) -> Result<(Option<PatientRecord>, Found), Problem> {
+) -> Result<(Banner, Found), Problem> {
     let asker = caller.asker();
     let (record, found) =
         tokio::join!(portal.api.patient(asker, number), portal.api.documents(asker, number));
-    let found = found.map_err(|error| refused(error, number))?;
     // A list without the person's name is worth more than none; the banner says what is missing.
-    let record = match record {
-        Ok(record) => record,
-        Err(ApiError::Unauthorized) => return Err(ApiError::Unauthorized.into()),
-        Err(error) => {
-            tracing::warn!(%error, "the list is shown without the person's data");
-            None
+    let record = record.unwrap_or_else(|error| {
+        tracing::warn!(%error, "the list is shown without the person's data");
+        None
+    });
+    let banner = portal.banner(number, record.as_ref());
+    match found {
+        Ok(found) if found.documents.is_empty() && !found.withheld.is_empty() => {
+            Err(refused(found.withheld, banner))
         }
-    };
-    Ok((record, found))
+        Ok(found) => Ok((banner, found)),
+        Err(ApiError::Refused(refusal)) => Err(refused(vec![refusal], banner)),
+        Err(
+            error @ (ApiError::Unauthorized
+            | ApiError::NotFound
+            | ApiError::CouldNotAsk
+            | ApiError::Answer),
+        ) => Err(error.into()),
+    }
 }
 
-/// A refusal of a whole record says whose it is: the reader typed the number.
-fn refused(error: ApiError, number: &NhsNumber) -> Problem {
-    match error {
-        ApiError::Refused(refusal) => Problem::Refused(Box::new(RefusedPage {
-            refusal,
-            back_to: None,
-            nhs_number: Some(number.grouped()),
-        })),
-        ApiError::Unauthorized | ApiError::NotFound | ApiError::CouldNotAsk | ApiError::Answer => {
-            error.into()
-        }
-    }
+/// A record of which nothing may be seen. It must not look like one without documents.
+fn refused(refusals: Vec<Refusal>, banner: Banner) -> Problem {
+    Problem::Refused(Box::new(RefusedPage { refusals, back_to: None, banner: Some(banner) }))
 }
 
 async fn keep_order(person: &mut Person, handle: Uuid, order: Vec<Uuid>) -> Result<(), Problem> {

@@ -51,7 +51,10 @@ impl SourceView {
             SourceState::Down => ("down", "Could not be asked"),
             SourceState::NotConnected => ("not-connected", "Not connected"),
         };
-        let seconds = source.latency_ms.map(|ms| format!("{:.1}", ms as f64 / 1000.0));
+        let seconds = source.latency_ms.map(|ms| match ms {
+            0..100 => "under 0.1".to_owned(),
+            _ => format!("{:.1}", ms as f64 / 1000.0),
+        });
         Self {
             name: source.name.clone(),
             class,
