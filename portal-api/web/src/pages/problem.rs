@@ -122,7 +122,7 @@ impl RefusalPage {
             words: refusal.words,
             rule: rule_name(&refusal.rule),
             code: refusal.rule,
-            set_by: refusal.set_by,
+            set_by: refusal.set_by.map(|words| capitalised(&words)),
         });
         Self {
             layout,
@@ -209,6 +209,11 @@ fn sign_in_words(failure: SignInFailure) -> &'static [&'static str] {
             "The answer of the sign-in service could not be trusted. You have not been signed in.",
         ],
     }
+}
+
+fn capitalised(words: &str) -> String {
+    let mut letters = words.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 /// A rule in plain words.
