@@ -59,10 +59,8 @@ async fn take(
     answer.mtom = true;
     let source: std::pin::Pin<Box<dyn Stream<Item = _> + Send>> = Box::pin(body.into_data_stream());
     let mut parts = MtomReader::new(&content_type, source).map_err(transport)?;
-    // The root comes first in what every known stack sends; `start` may name a part that is not
-    // there, and then the first one is meant as well.
-    parts.next_part().await.map_err(transport)?.ok_or(SoapError::WrongBody)?;
-    let root = parts.whole_part(MAX_ENVELOPE).await.map_err(transport)?;
+    let root = parts.root_part(MAX_ENVELOPE).await.map_err(transport)?;
+    let (_, root) = root.ok_or(SoapError::WrongBody)?;
     Ok((answer.read(&root)?, Some(parts)))
 }
 
