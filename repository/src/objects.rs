@@ -153,6 +153,10 @@ impl Upload<'_> {
         self.sha1.update(&chunk);
         self.sha256.update(&chunk);
         self.size += chunk.len() as u64;
+        // Growing by doubling would hold up to three parts at once.
+        if self.buffer.len() > LARGE && self.buffer.capacity() < PART_BYTES {
+            self.buffer.reserve(PART_BYTES + LARGE - self.buffer.len());
+        }
         self.buffer.extend_from_slice(&chunk);
         if self.buffer.len() >= PART_BYTES {
             self.send_part().await?;
@@ -214,3 +218,5 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 
 /// The least that S3 takes for a part, and the most that a document holds of memory.
 const PART_BYTES: usize = 5 << 20;
+/// What a document may have before room for a whole part is made at once.
+const LARGE: usize = 256 << 10;
