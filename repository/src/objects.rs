@@ -216,7 +216,8 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// The least that S3 takes for a part, and the most that a document holds of memory.
-const PART_BYTES: usize = 5 << 20;
+/// The most that a document holds of memory on its way to local files. S3 takes no part below
+/// 5 MiB: a store of that kind brings its own size.
+const PART_BYTES: usize = 1 << 20;
 /// What a document may have before room for a whole part is made at once.
 const LARGE: usize = 256 << 10;
