@@ -3,12 +3,11 @@ use std::sync::Arc;
 use axum::extract::State;
 use carerecord_model::{Clock, IdSource};
 use jiff::tz::TimeZone;
-use tokio::sync::Mutex;
 
 use crate::api::{ApiClient, Asker};
 use crate::config::WebConfig;
 use crate::problem::Problem;
-use crate::session::{Caller, Person, keep, remember};
+use crate::session::{Caller, Person, SignedIn, Turns, keep_now, remember};
 use crate::sign_in::Provider;
 
 /// What every handler shares.
@@ -20,8 +19,8 @@ pub(crate) struct Portal {
     pub(crate) ids: Arc<dyn IdSource>,
     /// The time zone of what pages show.
     pub(crate) zone: TimeZone,
-    /// Held while tokens are renewed.
-    pub(crate) renewing: Mutex<()>,
+    /// Taken to change what a session holds.
+    pub(crate) turns: Turns,
 }
 
 pub(crate) type SharedPortal = State<Arc<Portal>>;
@@ -42,6 +41,23 @@ impl Portal {
         format!("{}{}", self.ids.random().simple(), self.ids.random().simple())
     }
 
+    /// Changes what is kept of a person and writes it at once.
+    ///
+    /// Other tabs of the same person may have changed it since this request began, so it is read
+    /// again first. Ends in [`Problem::SignedOut`] if the session is over by then.
+    pub(crate) async fn change<T>(
+        &self,
+        person: &mut Person,
+        change: impl FnOnce(&mut SignedIn) -> Result<T, Problem>,
+    ) -> Result<T, Problem> {
+        let id = person.session.id().ok_or(Problem::Broken)?;
+        let _turn = self.turns.of(id).await;
+        self.read_again(person).await?;
+        let changed = change(&mut person.data)?;
+        keep_now(&person.session, &person.data).await?;
+        Ok(changed)
+    }
+
     /// Renews an access token that ends soon.
     ///
     /// A refresh token is good once, so requests of one session must not renew at the same time:
@@ -50,10 +66,9 @@ impl Portal {
         if person.data.access_expires_at - self.now() > RENEW_SECONDS {
             return Ok(());
         }
-        let _one_at_a_time = self.renewing.lock().await;
-        person.session.load().await.map_err(|_| Problem::Broken)?;
-        let held = remember(&person.session, self).await?;
-        person.data = held.ok_or(Problem::SignedOut { had_one: true })?;
+        let id = person.session.id().ok_or(Problem::Broken)?;
+        let _turn = self.turns.of(id).await;
+        self.read_again(person).await?;
         if person.data.access_expires_at - self.now() > RENEW_SECONDS {
             return Ok(());
         }
@@ -66,8 +81,14 @@ impl Portal {
         person.data.access_token = tokens.access_token;
         person.data.access_expires_at = tokens.access_expires_at;
         person.data.refresh_token = tokens.refresh_token.or(person.data.refresh_token.take());
-        keep(&person.session, &person.data).await?;
-        person.session.save().await.map_err(|_| Problem::Broken)
+        keep_now(&person.session, &person.data).await
+    }
+
+    async fn read_again(&self, person: &mut Person) -> Result<(), Problem> {
+        person.session.load().await.map_err(|_| Problem::Broken)?;
+        let held = remember(&person.session, self).await?;
+        person.data = held.ok_or(Problem::SignedOut { had_one: true })?;
+        Ok(())
     }
 
     async fn end(&self, person: &Person) -> Problem {

@@ -8,7 +8,6 @@ use axum::routing::{get, post};
 use carerecord_model::{Clock, IdSource};
 use jiff::tz::TimeZone;
 use reqwest::redirect::Policy;
-use tokio::sync::Mutex;
 use tower_http::compression::CompressionLayer;
 use tower_sessions::cookie::SameSite;
 use tower_sessions::cookie::time::Duration as CookieDuration;
@@ -17,7 +16,7 @@ use tower_sessions::{Expiry, SessionManagerLayer};
 use crate::api::ApiClient;
 use crate::config::{WebConfig, WebError};
 use crate::portal::Portal;
-use crate::session::{COOKIE, RowStore, SessionRows};
+use crate::session::{COOKIE, RowStore, SessionRows, Turns};
 use crate::sign_in::Provider;
 use crate::{assets, cross_site, pages, sign_in};
 
@@ -42,7 +41,7 @@ pub fn router(
         clock: clock.clone(),
         ids,
         zone: TimeZone::get("Europe/London").unwrap_or(TimeZone::UTC),
-        renewing: Mutex::new(()),
+        turns: Turns::default(),
         config,
     });
     let sessions = SessionManagerLayer::new(RowStore::new(rows, clock))

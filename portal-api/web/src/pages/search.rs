@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::{Layout, page};
 use crate::portal::SharedPortal;
 use crate::problem::Problem;
-use crate::session::Caller;
+use crate::session::{Caller, SignedIn};
 
 #[derive(Template)]
 #[template(path = "search.html")]
@@ -48,8 +48,9 @@ pub(crate) async fn find(
     person.check(&form.csrf)?;
     match read(&form.nhs_number) {
         Ok(number) => {
-            let handle = person.turn_to(number, portal.ids.random());
-            person.save().await?;
+            let fresh = portal.ids.random();
+            let turn = |data: &mut SignedIn| Ok(data.turn_to(number, fresh));
+            let handle = portal.change(&mut person, turn).await?;
             Ok(Redirect::to(&format!("/patient/{handle}")).into_response())
         }
         Err(mistake) => {

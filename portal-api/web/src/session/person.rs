@@ -11,6 +11,7 @@ use tower_sessions::Session;
 use uuid::Uuid;
 
 use super::COOKIE;
+use super::store::VERSION;
 use crate::pages::filter::Filter;
 use crate::portal::Portal;
 use crate::problem::Problem;
@@ -97,16 +98,18 @@ impl Person {
         let found = self.data.patients.iter().find(|patient| patient.handle == handle);
         found.ok_or(Problem::NotFound)
     }
+}
 
-    /// As [`Person::patient`], to change it.
+impl SignedIn {
+    /// The patient of a handle, to change what is kept of them.
     pub(crate) fn patient_mut(&mut self, handle: Uuid) -> Result<&mut CurrentPatient, Problem> {
-        let found = self.data.patients.iter_mut().find(|patient| patient.handle == handle);
+        let found = self.patients.iter_mut().find(|patient| patient.handle == handle);
         found.ok_or(Problem::NotFound)
     }
 
     /// Makes a patient the newest of those looked at, and gives the handle.
     pub(crate) fn turn_to(&mut self, nhs_number: NhsNumber, fresh: Uuid) -> Uuid {
-        let patients = &mut self.data.patients;
+        let patients = &mut self.patients;
         let at = patients.iter().position(|patient| patient.nhs_number == nhs_number);
         let patient = match at {
             Some(at) => patients.remove(at),
@@ -122,11 +125,6 @@ impl Person {
         patients.truncate(MAX_PATIENTS);
         handle
     }
-
-    /// Writes the changes to the session.
-    pub(crate) async fn save(&self) -> Result<(), Problem> {
-        keep(&self.session, &self.data).await
-    }
 }
 
 impl FromRequestParts<Arc<Portal>> for Person {
@@ -138,23 +136,27 @@ impl FromRequestParts<Arc<Portal>> for Person {
     ) -> Result<Self, Self::Rejection> {
         let session = parts.extensions.get::<Session>().cloned().ok_or(Problem::Broken)?;
         let data = remember(&session, portal).await?;
-        let Some(mut data) = data else {
+        let Some(data) = data else {
             let cookies = parts.headers.get_all(COOKIE_HEADER);
             let had_one = cookies
                 .iter()
                 .any(|value| value.to_str().is_ok_and(|cookies| cookies.contains(COOKIE)));
             return Err(Problem::SignedOut { had_one });
         };
-        let now = portal.now();
-        if now - data.last_seen >= TOUCH_SECONDS {
-            data.last_seen = now;
-            keep(&session, &data).await?;
-        }
         let request_id = parts
             .extensions
             .get::<RequestId>()
             .map_or_else(|| portal.ids.random(), |request_id| request_id.0);
-        Ok(Self { session, data, request_id })
+        let mut person = Self { session, data, request_id };
+        let now = portal.now();
+        if now - person.data.last_seen >= TOUCH_SECONDS {
+            let touch = |data: &mut SignedIn| {
+                data.last_seen = now;
+                Ok(())
+            };
+            portal.change(&mut person, touch).await?;
+        }
+        Ok(person)
     }
 }
 
@@ -192,9 +194,17 @@ pub(crate) async fn remember(
     Ok(Some(data))
 }
 
-/// Writes what is kept of a person.
+/// Writes what is kept of a person, when the answer is made.
 pub(crate) async fn keep(session: &Session, data: &SignedIn) -> Result<(), Problem> {
     session.insert(PERSON, data).await.map_err(|e| broken(&e))
+}
+
+/// Writes what is kept of a person at once, over what other requests have read.
+pub(crate) async fn keep_now(session: &Session, data: &SignedIn) -> Result<(), Problem> {
+    let version: u64 = session.get(VERSION).await.map_err(|e| broken(&e))?.unwrap_or_default();
+    session.insert(VERSION, version + 1).await.map_err(|e| broken(&e))?;
+    keep(session, data).await?;
+    session.save().await.map_err(|e| broken(&e))
 }
 
 /// Notes that a sign-in is under way, or takes that note away.

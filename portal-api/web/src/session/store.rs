@@ -7,23 +7,41 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, RandomizedNonceKey};
 use aws_lc_rs::digest::{Context, SHA256};
 use carerecord_model::Clock;
 use jiff::Timestamp;
+use serde_json::Value;
 use tower_sessions::SessionStore;
 use tower_sessions::cookie::time::OffsetDateTime;
 use tower_sessions::session::{Id, Record};
 use tower_sessions::session_store::{Error, Result};
 
-use super::{SessionRow, SessionRows};
+use super::{SessionRow, SessionRows, Turns};
 
 /// Keeps sessions in rows that are of no use without the browser's cookie.
+///
+/// A request may write what it read long before, when its answer is made at last. Such a write
+/// neither undoes what was written meanwhile nor brings back a session that has ended.
 #[derive(Clone)]
 pub(crate) struct RowStore {
     rows: Arc<dyn SessionRows>,
     clock: Arc<dyn Clock>,
+    /// So that nothing comes between looking at a row and writing it.
+    turns: Arc<Turns>,
 }
 
 impl RowStore {
     pub(crate) fn new(rows: Arc<dyn SessionRows>, clock: Arc<dyn Clock>) -> Self {
-        Self { rows, clock }
+        Self { rows, clock, turns: Arc::default() }
+    }
+
+    async fn write(&self, record: &Record) -> Result<()> {
+        let text = serde_json::to_vec(&record.data).map_err(|e| Error::Encode(e.to_string()))?;
+        let data = seal(&record.id, text)?;
+        if data.len() > MAX_BYTES {
+            return Err(Error::Encode("the session is too large".to_owned()));
+        }
+        let expires_at = Timestamp::from_second(record.expiry_date.unix_timestamp())
+            .map_err(|e| Error::Encode(e.to_string()))?;
+        let row = SessionRow { id_hash: derive(ROW, &record.id), expires_at, data };
+        self.rows.save(row).await.map_err(|e| backend(&e))
     }
 
     /// Expired rows go when somebody signs in, so there are never many.
@@ -37,19 +55,17 @@ impl SessionStore for RowStore {
     async fn create(&self, record: &mut Record) -> Result<()> {
         self.sweep().await?;
         // Ids have 128 random bits: that two are equal cannot happen.
-        self.save(record).await
+        self.write(record).await
     }
 
     async fn save(&self, record: &Record) -> Result<()> {
-        let text = serde_json::to_vec(&record.data).map_err(|e| Error::Encode(e.to_string()))?;
-        let data = seal(&record.id, text)?;
-        if data.len() > MAX_BYTES {
-            return Err(Error::Encode("the session is too large".to_owned()));
+        let _turn = self.turns.of(record.id).await;
+        let held = self.load(&record.id).await?;
+        if held.is_none_or(|held| version(&held) > version(record)) {
+            tracing::debug!("a session has ended or changed meanwhile and is left as it is");
+            return Ok(());
         }
-        let expires_at = Timestamp::from_second(record.expiry_date.unix_timestamp())
-            .map_err(|e| Error::Encode(e.to_string()))?;
-        let row = SessionRow { id_hash: derive(ROW, &record.id), expires_at, data };
-        self.rows.save(row).await.map_err(|e| backend(&e))
+        self.write(record).await
     }
 
     async fn load(&self, id: &Id) -> Result<Option<Record>> {
@@ -66,6 +82,7 @@ impl SessionStore for RowStore {
     }
 
     async fn delete(&self, id: &Id) -> Result<()> {
+        let _turn = self.turns.of(*id).await;
         self.rows.delete(&derive(ROW, id)).await.map_err(|e| backend(&e))
     }
 }
@@ -74,6 +91,11 @@ impl fmt::Debug for RowStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RowStore").field("rows", &self.rows).finish_non_exhaustive()
     }
+}
+
+/// How often the content was changed.
+fn version(record: &Record) -> u64 {
+    record.data.get(VERSION).and_then(Value::as_u64).unwrap_or_default()
 }
 
 fn seal(id: &Id, mut data: Vec<u8>) -> Result<Vec<u8>> {
@@ -116,6 +138,8 @@ fn backend(error: &super::SessionRowsError) -> Error {
     Error::Backend(error.to_string())
 }
 
+/// The key of the number that grows with every change of a session.
+pub(super) const VERSION: &str = "version";
 const ROW: &str = "carerecord web session row\0";
 const KEY: &str = "carerecord web session key\0";
 const NONCE_BYTES: usize = 12;

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use crate::pages::{Layout, page};
 use crate::portal::SharedPortal;
 use crate::problem::Problem;
-use crate::session::{Person, Role};
+use crate::session::{Person, Role, SignedIn};
 
 #[derive(Template)]
 #[template(path = "role.html")]
@@ -40,9 +40,12 @@ pub(crate) async fn choose(
     let Some(chosen) = chosen else {
         return show(&portal.layout(Some(&person)), &person, true);
     };
-    person.data.acting_as = Some(chosen);
-    person.data.patients.clear();
-    person.save().await?;
+    let act = |data: &mut SignedIn| {
+        data.acting_as = Some(chosen);
+        data.patients.clear();
+        Ok(())
+    };
+    portal.change(&mut person, act).await?;
     Ok(Redirect::to("/search").into_response())
 }
 

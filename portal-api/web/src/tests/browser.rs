@@ -59,6 +59,19 @@ impl Browser {
         browser
     }
 
+    /// A second tab: the same session, and requests of its own at the same time.
+    pub(super) fn second_tab(&self) -> Self {
+        Self {
+            fake: self.fake.clone(),
+            rows: self.rows.clone(),
+            clock: self.clock.clone(),
+            router: self.router.clone(),
+            cookie: self.cookie.clone(),
+            set_cookie: String::new(),
+            visited: Vec::new(),
+        }
+    }
+
     pub(super) async fn sign_in(&mut self) -> Page {
         let back = self.begin().await;
         self.get(&back).await

@@ -13,6 +13,7 @@ use carerecord_model::{Clock, SystemClock};
 use http::{HeaderMap, StatusCode, header};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 
 use crate::api::sha1_base64;
 
@@ -36,6 +37,17 @@ pub(super) struct FakeState {
     pub(super) calls: Vec<(String, Option<String>)>,
     /// Whether one document's bytes are not those that were registered.
     pub(super) damaged: bool,
+    /// Holds up the next search for documents.
+    held: Option<Arc<Gate>>,
+}
+
+/// Lets a test act while a request is under way.
+#[derive(Default)]
+pub(super) struct Gate {
+    /// The request has come.
+    pub(super) arrived: Notify,
+    /// The request may be answered.
+    pub(super) open: Notify,
 }
 
 impl Fake {
@@ -58,6 +70,13 @@ impl Fake {
         #[expect(clippy::disallowed_methods, reason = "a test's server ends with the test")]
         tokio::spawn(async move { axum::serve(listener, router).await });
         fake
+    }
+
+    /// Holds up the next search for documents until the gate is opened.
+    pub(super) fn hold(&self) -> Arc<Gate> {
+        let gate = Arc::new(Gate::default());
+        self.state.lock().unwrap().held = Some(gate.clone());
+        gate
     }
 
     fn sign(&self, claims: &Value) -> String {
@@ -194,6 +213,11 @@ async fn documents(
 ) -> Response {
     fake.note(&headers);
     assert!(form.contains(&("status".to_owned(), "current,superseded".to_owned())));
+    let held = fake.state.lock().unwrap().held.take();
+    if let Some(gate) = held {
+        gate.arrived.notify_one();
+        gate.open.notified().await;
+    }
     let number = form[0].1.rsplit('|').next().unwrap();
     match number {
         "9990001049" => refusal("objection-whole-record").into_response(),

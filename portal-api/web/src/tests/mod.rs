@@ -4,6 +4,7 @@ mod browser;
 mod fake;
 mod pages;
 mod rows;
+mod sessions;
 mod sign_in;
 
 use std::sync::Arc;

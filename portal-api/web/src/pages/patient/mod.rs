@@ -18,7 +18,7 @@ use crate::api::{ApiError, Found, PatientRecord, Refusal};
 use crate::display::Banner;
 use crate::portal::{Portal, SharedPortal};
 use crate::problem::{Problem, RefusedPage};
-use crate::session::{Caller, Person};
+use crate::session::{Caller, Person, SignedIn};
 
 use list::{Choice, ListView, choices};
 use sources::SourcesView;
@@ -66,8 +66,11 @@ pub(crate) async fn filter(
     person.check(&form.csrf)?;
     match form.read() {
         Ok(filter) => {
-            person.patient_mut(handle)?.filter = filter;
-            person.save().await?;
+            let set = |data: &mut SignedIn| {
+                data.patient_mut(handle)?.filter = filter;
+                Ok(())
+            };
+            portal.change(&mut person, set).await?;
             Ok(Redirect::to(&format!("/patient/{handle}#documents")).into_response())
         }
         Err(mistake) => {
@@ -90,7 +93,7 @@ async fn show(
     let (number, filter) = (patient.nhs_number, patient.filter.clone());
     let (banner, found) = ask(portal, &caller, &number).await?;
     let list = ListView::new(&found.documents, &filter, handle, page_number, &portal.zone);
-    keep_order(&mut caller.0, handle, list.order()).await?;
+    keep_order(portal, &mut caller.0, handle, list.order()).await?;
     let (classes, holders) = choices(&found.documents);
     page(&PatientPage {
         layout,
@@ -141,13 +144,20 @@ fn refused(refusals: Vec<Refusal>, banner: Banner) -> Problem {
     Problem::Refused(Box::new(RefusedPage { refusals, back_to: None, banner: Some(banner) }))
 }
 
-async fn keep_order(person: &mut Person, handle: Uuid, order: Vec<Uuid>) -> Result<(), Problem> {
-    let patient = person.patient_mut(handle)?;
-    if patient.order == order {
+async fn keep_order(
+    portal: &Portal,
+    person: &mut Person,
+    handle: Uuid,
+    order: Vec<Uuid>,
+) -> Result<(), Problem> {
+    if person.patient(handle)?.order == order {
         return Ok(());
     }
-    patient.order = order;
-    person.save().await
+    let keep = |data: &mut SignedIn| {
+        data.patient_mut(handle)?.order = order;
+        Ok(())
+    };
+    portal.change(person, keep).await
 }
 
 impl Portal {
