@@ -223,6 +223,10 @@ pub(crate) async fn started(
 
 /// Ends the session: its row is deleted at once.
 pub(crate) async fn forget(session: &Session) -> Result<(), Problem> {
+    if session.id().is_none() {
+        session.clear().await;
+        return Ok(());
+    }
     session.flush().await.map_err(|e| broken(&e))
 }
 
