@@ -81,7 +81,8 @@ impl Repository {
             return Err(located(ErrorCode::XDSUnknownRepositoryId, &what, id));
         }
         let holding = self.holding(id).await?.ok_or_else(|| self.unknown(id))?;
-        let released = self.decide(caller, &holding.entry, draft).await;
+        let entry = self.entry_of(caller, &holding).await?;
+        let released = self.decide(caller, &entry, draft).await;
         let released = released.map_err(|refused| self.refusal(&refused, id))?;
         draft.fill(|event| {
             event.subject = holding.entry.patient_id.nhs_number();
@@ -118,6 +119,23 @@ impl Repository {
         }
     }
 
+    /// What the decision is about: the entry as the registry has it now, with the ids that
+    /// objections name and the labels of today. A role of this deployment has decided already.
+    async fn entry_of(
+        &self,
+        caller: &Caller,
+        holding: &Holding,
+    ) -> Result<DocumentEntry, TransactionError> {
+        if caller.has_right(Right::Delegate) {
+            return Ok(holding.entry.clone());
+        }
+        let id = &holding.unique_id;
+        match self.registered_entry(holding).await {
+            Ok(entry) => entry.ok_or_else(|| self.unknown(id)),
+            Err(error) => Err(failed(&error, id)),
+        }
+    }
+
     /// A document that the registry has taken. One of which that is not known is looked up there.
     async fn holding(&self, id: &UniqueId) -> Result<Option<Holding>, TransactionError> {
         let found = self.index.find(id).await.map_err(|e| failed(&e, id))?;
@@ -138,6 +156,14 @@ impl Repository {
     }
 
     pub(crate) async fn registration(&self, holding: &Holding) -> Result<bool, PortError> {
+        Ok(self.registered_entry(holding).await?.is_some())
+    }
+
+    /// The registry's entry for these bytes at this node; of several versions the newest.
+    async fn registered_entry(
+        &self,
+        holding: &Holding,
+    ) -> Result<Option<DocumentEntry>, PortError> {
         let query = StoredQuery::GetDocuments(GetDocuments {
             entries: EntryRef::UniqueIds(vec![holding.unique_id.clone()]),
             home_community_id: None,
@@ -148,7 +174,7 @@ impl Repository {
             e.repository_unique_id.as_ref() == Some(&self.config.repository_unique_id)
                 && hash.as_deref() == Some(holding.object.sha1.as_str())
         };
-        Ok(found.document_entries.iter().any(ours))
+        Ok(found.document_entries.into_iter().filter(ours).max_by_key(|e| e.version))
     }
 
     async fn open(
