@@ -82,7 +82,7 @@ impl Portal {
         purpose: Purpose,
         patient: NhsNumber,
     ) -> Result<Record, FhirError> {
-        let view = self.access.open(caller, purpose, Right::Query, patient).await?;
+        let view = self.open(caller, purpose, patient).await?;
         let query = GetAll::of(PatientId::from_nhs_number(patient));
         let query = StoredQuery::GetAll(Box::new(query));
         let deadline = self.deadline();
@@ -111,7 +111,7 @@ impl Portal {
         let found = found.map_err(FhirError::Registry)?;
         let entry = found.document_entries.into_iter().next().ok_or(FhirError::NotFound)?;
         let number = entry.patient_id.nhs_number().ok_or(FhirError::NotFound)?;
-        let view = self.access.open(caller, purpose, Right::Query, number).await?;
+        let view = self.open(caller, purpose, number).await?;
         Ok(view.release(entry)?)
     }
 
@@ -153,6 +153,20 @@ impl Portal {
     pub async fn ready(&self) -> Result<(), String> {
         let nobody: NhsNumber = "9990001146".parse().map_err(|_| "number".to_owned())?;
         self.within(self.patients.patient(nobody)).await.map(|_| ()).map_err(|e| e.to_string())
+    }
+
+    /// Opens a record. The facts come from the registry, which may be silent.
+    async fn open(
+        &self,
+        caller: &Caller,
+        purpose: Purpose,
+        patient: NhsNumber,
+    ) -> Result<RecordView, FhirError> {
+        let opened = self.access.open(caller, purpose, Right::Query, patient);
+        match tokio::time::timeout(self.deadline(), opened).await {
+            Ok(opened) => Ok(opened?),
+            Err(_) => Err(FhirError::Registry(PortError::Late)),
+        }
     }
 
     fn deadline(&self) -> Duration {

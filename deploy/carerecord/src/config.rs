@@ -33,6 +33,8 @@ pub struct Config {
     pub portal: Option<PortalSection>,
     /// Where a registry in another process is, for the roles here that need it.
     pub remote_registry: Option<RemoteRegistry>,
+    /// The demo's sign-in provider, which asks for no password: for trials on one machine.
+    pub demo_sign_in: Option<DemoSignIn>,
 }
 
 /// The `[log]` section.
@@ -142,4 +144,16 @@ pub struct SourceConfig {
 pub struct RemoteRegistry {
     /// The address without a path, e.g. `http://127.0.0.1:9081`.
     pub url: String,
+}
+
+/// The `[demo_sign_in]` section.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DemoSignIn {
+    /// Where it is bound: a loopback address.
+    pub listen: ListenerConfig,
+    /// Where browsers and the portal reach it: `issuer` of the portal.
+    pub issuer: url::Url,
+    /// Where browsers reach the web portal, whose people sign in here.
+    pub portal: url::Url,
 }

@@ -2,21 +2,19 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::Context;
 use bytes::Bytes;
 use carerecord_access::ConsentStore;
-use carerecord_model::{Clock, RandomIds, SystemClock};
-use carerecord_service::{Lifecycle, LogFormat, Secret, telemetry};
+use carerecord_model::{Clock, SystemClock};
+use carerecord_service::{Lifecycle, LogFormat, telemetry};
 use clap::Args;
 
 use crate::config::Config;
 use crate::publish::{CodeMaps, Given, prepare, progress, reasons, send};
 use crate::roles::{self, Roles};
 use crate::serve::exit_code;
-use crate::signin::{Client, ClientKind, SignInConfig, demo_accounts};
-use crate::{peer, samples, signin};
+use crate::{peer, samples};
 
 #[derive(Args)]
 pub struct DemoOptions {
@@ -26,6 +24,9 @@ pub struct DemoOptions {
     /// Without sample people and documents
     #[arg(long)]
     empty: bool,
+    /// The web portal's port; the other listeners take the nine ports after it
+    #[arg(long, default_value_t = FIRST_PORT, value_parser = clap::value_parser!(u16).range(1..=65526))]
+    port: u16,
     /// What to log, e.g. info or debug
     #[arg(long, default_value = "warn")]
     log: String,
@@ -35,18 +36,15 @@ pub async fn run(options: DemoOptions) -> anyhow::Result<ExitCode> {
     telemetry::init(LogFormat::Text, &options.log)?;
     std::fs::create_dir_all(&options.data)
         .with_context(|| format!("cannot make {}", options.data.display()))?;
-    let config = configuration(&options.data)?;
+    let config = configuration(&options.data, options.port)?;
     let lifecycle = Lifecycle::new();
-    signin::start(sign_in(&options.data)?, Arc::new(SystemClock), Arc::new(RandomIds), &lifecycle)
-        .await
-        .context("the sign-in provider cannot be started")?;
     let roles = roles::start(&config, &lifecycle).await?;
     let marker = options.data.join("samples-published");
     if !options.empty && !marker.exists() {
-        publish_samples(&roles).await?;
+        publish_samples(&roles, options.port).await?;
         std::fs::write(&marker, "The sample people and documents have been published.\n")?;
     }
-    print_welcome(options.empty);
+    print_welcome(options.empty, options.port);
     let stopped = lifecycle.run().await?;
     roles.close().await;
     println!("Stopped.");
@@ -54,13 +52,31 @@ pub async fn run(options: DemoOptions) -> anyhow::Result<ExitCode> {
 }
 
 /// The configuration of the demo, as a file would say it.
-fn configuration(data: &Path) -> anyhow::Result<Config> {
+fn configuration(data: &Path, port: u16) -> anyhow::Result<Config> {
     let policy = data.join("policy");
     write_policy(&policy)?;
-    let mut config: Config = toml::from_str(include_str!("../config/demo.toml"))?;
+    let text = with_ports(include_str!("../config/demo.toml"), port);
+    let mut config: Config = toml::from_str(&text)?;
     config.data = data.to_owned();
     config.policy = policy;
     Ok(config)
+}
+
+/// The configuration with its ten ports moved to those from `first` on.
+fn with_ports(text: &str, first: u16) -> String {
+    let mut pieces = text.split(LOOPBACK);
+    let mut moved = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let end = piece.find(|c: char| !c.is_ascii_digit()).unwrap_or(piece.len());
+        let (port, rest) = piece.split_at(end);
+        let offset = port.parse::<u16>().ok().and_then(|port| port.checked_sub(FIRST_PORT));
+        let port = match offset.filter(|offset| *offset < PORTS) {
+            Some(offset) => (first + offset).to_string(),
+            None => port.to_owned(),
+        };
+        moved.extend([LOOPBACK, &port, rest]);
+    }
+    moved
 }
 
 /// The rules are files that can be read and changed; what is there already is left.
@@ -84,39 +100,8 @@ fn write_policy(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn sign_in(data: &Path) -> anyhow::Result<SignInConfig> {
-    let web = |path: &str| format!("http://127.0.0.1:8080{path}");
-    Ok(SignInConfig {
-        issuer: "http://127.0.0.1:8085".parse()?,
-        listen: carerecord_service::ListenerConfig::loopback(8085),
-        clients: vec![
-            Client {
-                client_id: "carerecord-web".to_owned(),
-                secret: None,
-                redirect_uris: vec![web("/sign-in/callback")],
-                post_logout_redirect_uris: vec![web("/signed-out")],
-                kind: ClientKind::Portal,
-            },
-            Client {
-                client_id: "demo-system".to_owned(),
-                secret: Some(Secret::new("demo-secret")),
-                redirect_uris: Vec::new(),
-                post_logout_redirect_uris: Vec::new(),
-                kind: ClientKind::System {
-                    organisation: "ZEX09".to_owned(),
-                    scopes: vec!["system/*.read".to_owned()],
-                },
-            },
-        ],
-        accounts: demo_accounts(),
-        api_audience: "carerecord-api".to_owned(),
-        key_path: data.join("signin-key.pem"),
-        access_token_seconds: 900,
-    })
-}
-
 /// Publishes the samples through the nodes' own ITI-41 doors.
-async fn publish_samples(roles: &Roles) -> anyhow::Result<()> {
+async fn publish_samples(roles: &Roles, port: u16) -> anyhow::Result<()> {
     let registry = roles.registry.as_ref().context("the demo has no registry")?;
     for person in samples::people() {
         registry.put_patient(person).await?;
@@ -140,7 +125,8 @@ async fn publish_samples(roles: &Roles) -> anyhow::Result<()> {
         };
         let bytes = Bytes::from(sample.bytes);
         let prepared = prepare(&bytes, &given, &codes).map_err(anyhow::Error::msg)?;
-        let node = format!("http://127.0.0.1:{}/xds/repository", 8082 + sample.node);
+        let node = port + 2 + sample.node as u16;
+        let node = format!("http://127.0.0.1:{node}/xds/repository");
         let done = send(&http, &node, &prepared.submission, &bytes).await;
         let done = done.map_err(anyhow::Error::msg)?;
         done.map_err(|e| anyhow::anyhow!("a sample was refused: {}", reasons(&e)))?;
@@ -150,13 +136,14 @@ async fn publish_samples(roles: &Roles) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn print_welcome(empty: bool) {
+fn print_welcome(empty: bool, port: u16) {
+    let at = |offset: u16| format!("http://127.0.0.1:{}", port + offset);
     println!("Care Record is running. Everything in it is invented.\n");
-    println!("  Web portal   http://127.0.0.1:8080");
-    println!("  FHIR API     http://127.0.0.1:8080/fhir/metadata");
-    println!("  Registry     http://127.0.0.1:8081/xds/registry");
-    println!("  Nodes        http://127.0.0.1:8082-8084/xds/repository");
-    println!("  Health       http://127.0.0.1:8089/health/ready\n");
+    println!("  Web portal   {}", at(0));
+    println!("  FHIR API     {}/fhir/metadata", at(0));
+    println!("  Registry     {}/xds/registry", at(1));
+    println!("  Nodes        {}-{}/xds/repository", at(2), port + 4);
+    println!("  Health       {}/health/ready\n", at(9));
     println!("XDS callers on this machine are trusted: publish, query and retrieve for ZEX09.");
     println!("Sign in with any account of the sign-in page; there are no passwords.");
     if !empty {
@@ -173,3 +160,23 @@ const NODES: [(&str, &str); 3] = [
     ("Example Community Trust", "ZEX02"),
     ("Example Council", "ZEX05"),
 ];
+
+const LOOPBACK: &str = "127.0.0.1:";
+const FIRST_PORT: u16 = 8080;
+/// Portal, registry, three nodes, sign-in, three spare ones, health.
+const PORTS: u16 = 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_ports_move_and_nothing_else() {
+        let moved = with_ports("a 127.0.0.1:8080 b 127.0.0.1:8089/x 127.0.0.1:2575", 8081);
+
+        assert_eq!(moved, "a 127.0.0.1:8081 b 127.0.0.1:8090/x 127.0.0.1:2575");
+        let demo = include_str!("../config/demo.toml");
+        assert_eq!(with_ports(demo, FIRST_PORT), demo);
+        assert!(!with_ports(demo, 20000).contains(":80"), "a port of the demo did not move");
+    }
+}

@@ -19,12 +19,14 @@ use carerecord_service::{AuditTrail, Lifecycle, Listener, Metrics, ReadinessChec
 use carerecord_storage::Database;
 
 use crate::config::{
-    CallerConfig, Config, Door, PortalSection, RegistrySection, RepositorySection, WebSection,
+    CallerConfig, Config, DemoSignIn, Door, PortalSection, RegistrySection, RepositorySection,
+    WebSection,
 };
 use carerecord_web::WebConfig;
 
-use crate::peer::{RegistryClient, RepositoryClient, http_client};
+use crate::peer::{RegistryClient, RepositoryClient, role_client};
 use crate::sessions::SqlSessionRows;
+use crate::signin;
 
 /// The roles of this process, running.
 pub struct Roles {
@@ -81,6 +83,9 @@ pub async fn start(config: &Config, lifecycle: &Lifecycle) -> anyhow::Result<Rol
         checks: ReadinessChecks::new(),
         databases: Vec::new(),
     };
+    if let Some(section) = &config.demo_sign_in {
+        assembly.sign_in(section).await.context("the sign-in provider cannot be started")?;
+    }
     let local = match &config.registry {
         Some(section) => Some(assembly.registry(section).await?),
         None => None,
@@ -88,23 +93,16 @@ pub async fn start(config: &Config, lifecycle: &Lifecycle) -> anyhow::Result<Rol
     let ports = match (&local, &config.remote_registry) {
         (Some(local), _) => Some(RegistryPorts::of(local.clone())),
         (None, Some(remote)) => {
-            Some(RegistryPorts::of(RegistryClient::new(http_client()?, &remote.url)))
+            Some(RegistryPorts::of(RegistryClient::new(role_client()?, &remote.url)))
         }
         (None, None) => None,
     };
     let needs = !config.repositories.is_empty() || config.portal.is_some();
-    let Some(ports) = ports else {
-        if needs {
-            bail!("a repository or portal needs [registry] or [remote_registry]");
-        }
-        bail!("the configuration names no role");
-    };
-    let mut nodes = Vec::new();
-    for section in &config.repositories {
-        nodes.push((section, assembly.repository(section, &ports).await?));
-    }
-    if let Some(section) = &config.portal {
-        assembly.portal(section, &ports, &nodes).await?;
+    match ports {
+        Some(ports) => assembly.clients_of(&ports).await?,
+        None if needs => bail!("a repository or portal needs [registry] or [remote_registry]"),
+        None if config.demo_sign_in.is_some() => {}
+        None => bail!("the configuration names no role"),
     }
     if let Some(admin) = &config.admin {
         let metrics = Metrics::install()?;
@@ -125,6 +123,25 @@ impl Roles {
 }
 
 impl Assembly<'_> {
+    /// The roles that ask the registry.
+    async fn clients_of(&mut self, ports: &RegistryPorts) -> anyhow::Result<()> {
+        let config = self.config;
+        let mut nodes = Vec::new();
+        for section in &config.repositories {
+            nodes.push((section, self.repository(section, ports).await?));
+        }
+        if let Some(section) = &config.portal {
+            self.portal(section, ports, &nodes).await?;
+        }
+        Ok(())
+    }
+
+    async fn sign_in(&self, section: &DemoSignIn) -> anyhow::Result<()> {
+        let provider = signin::demo_provider(section, &self.config.data)?;
+        signin::start(provider, self.clock.clone(), self.ids.clone(), self.lifecycle).await?;
+        Ok(())
+    }
+
     async fn registry(&mut self, section: &RegistrySection) -> anyhow::Result<LocalRegistry> {
         let database = self.database(&self.config.data.join("registry.db")).await?;
         let store = Store::new(database.clone());
@@ -194,7 +211,7 @@ impl Assembly<'_> {
         local: &[(&RepositorySection, LocalRepository)],
     ) -> anyhow::Result<()> {
         let database = self.database(&self.config.data.join("portal.db")).await?;
-        let http = http_client()?;
+        let http = role_client()?;
         let mut nodes = Vec::new();
         for source in &section.source {
             let here = local.iter().find(|(s, _)| s.node.repository_unique_id == source.id);

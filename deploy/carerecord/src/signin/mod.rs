@@ -10,6 +10,7 @@
 mod accounts;
 mod authorize;
 mod claims;
+mod demo;
 mod keys;
 mod logout;
 mod memory;
@@ -36,6 +37,7 @@ use url::Url;
 
 pub use accounts::Account;
 pub use accounts::demo_accounts;
+pub use demo::demo_provider;
 pub use keys::KeyError;
 
 use keys::SigningKey;

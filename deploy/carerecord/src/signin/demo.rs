@@ -1,0 +1,42 @@
+use std::path::Path;
+
+use carerecord_service::Secret;
+use url::Url;
+
+use super::{Client, ClientKind, SignInConfig, demo_accounts};
+use crate::config::DemoSignIn;
+
+/// The provider of the demo: its people, the web portal, and a program that may read.
+///
+/// # Errors
+/// When the portal's address cannot have pages below it.
+pub fn demo_provider(section: &DemoSignIn, data: &Path) -> Result<SignInConfig, url::ParseError> {
+    let web = |path: &str| section.portal.join(path).map(|url: Url| url.to_string());
+    Ok(SignInConfig {
+        issuer: section.issuer.clone(),
+        listen: section.listen.clone(),
+        clients: vec![
+            Client {
+                client_id: "carerecord-web".to_owned(),
+                secret: None,
+                redirect_uris: vec![web("/sign-in/callback")?],
+                post_logout_redirect_uris: vec![web("/signed-out")?],
+                kind: ClientKind::Portal,
+            },
+            Client {
+                client_id: "demo-system".to_owned(),
+                secret: Some(Secret::new("demo-secret")),
+                redirect_uris: Vec::new(),
+                post_logout_redirect_uris: Vec::new(),
+                kind: ClientKind::System {
+                    organisation: "ZEX09".to_owned(),
+                    scopes: vec!["system/*.read".to_owned()],
+                },
+            },
+        ],
+        accounts: demo_accounts(),
+        api_audience: "carerecord-api".to_owned(),
+        key_path: data.join("signin-key.pem"),
+        access_token_seconds: 900,
+    })
+}
