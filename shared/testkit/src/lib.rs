@@ -1,1 +1,23 @@
-//! To be filled.
+//! What tests share: a deployment of the binary to start, stop and kill, and clients that know it
+//! only from outside. A dev-dependency, never one of the product.
+
+#![warn(missing_docs)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod corpus;
+mod deployment;
+mod fhir;
+mod letter;
+mod ports;
+mod process;
+mod web;
+mod xds;
+
+pub use corpus::{corpus, examples, files, must_not_skip};
+pub use deployment::{Deployment, NODES, Role, SOURCE_DEADLINE};
+pub use fhir::{Fhir, GP, NURSE, sources};
+pub use letter::{Letter, sha1_base64};
+pub use ports::{free_ports, ten_ports};
+pub use process::Process;
+pub use web::Browser;
+pub use xds::{Exchange, PATIENT, Retrieved, Xds};

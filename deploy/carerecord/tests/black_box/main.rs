@@ -1,0 +1,76 @@
+//! The binary from outside: what it promises holds in one process and with every role apart.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod objections;
+mod publishing;
+mod silent_sources;
+
+use carerecord_testkit::Deployment;
+
+/// One list of tests, for each way of deploying.
+macro_rules! however_it_is_deployed {
+    ($($module:ident :: $test:ident),+ $(,)?) => {
+        mod one_process {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                super::$module::$test(super::Deployment::one_process(super::BINARY)).await;
+            })+
+        }
+
+        mod apart {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                super::$module::$test(super::Deployment::apart(super::BINARY)).await;
+            })+
+        }
+    };
+}
+
+however_it_is_deployed![
+    publishing::what_is_published_is_in_the_next_answer_on_every_door,
+    publishing::a_repeat_changes_nothing_and_other_bytes_are_refused,
+    publishing::published_documents_survive_a_kill,
+    objections::an_objection_holds_from_the_next_request_until_it_is_lifted,
+];
+
+/// What only shows where a role can be stopped by itself.
+macro_rules! apart {
+    ($($module:ident :: $test:ident),+ $(,)?) => {
+        mod apart_only {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                super::$module::$test(super::Deployment::apart(super::BINARY)).await;
+            })+
+        }
+    };
+}
+
+apart![
+    silent_sources::a_stopped_node_is_told_of_and_others_answer,
+    silent_sources::a_frozen_node_is_told_of_within_the_deadline,
+    silent_sources::a_listener_that_never_answers_is_late,
+    silent_sources::without_a_registry_nothing_looks_empty,
+];
+
+#[test]
+fn a_listener_that_others_could_reach_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("open.toml");
+    let policy = concat!(env!("CARGO_MANIFEST_DIR"), "/config/policy");
+    let open = format!(
+        "data = \"data\"\npolicy = \"{policy}\"\n[registry]\n[[registry.door]]\n\
+         listen = {{ address = \"0.0.0.0:0\" }}\n\
+         caller = {{ name = \"t\", organisation = \"ZEX09\", rights = [\"query\"] }}\n"
+    );
+    std::fs::write(&file, open).unwrap();
+
+    let mut command = std::process::Command::new(BINARY);
+    let output = command.args(["serve", "--config"]).arg(&file).output().unwrap();
+
+    assert!(!output.status.success());
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("loopback"), "{said}");
+}
+
+const BINARY: &str = env!("CARGO_BIN_EXE_carerecord");

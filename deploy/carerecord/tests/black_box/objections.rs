@@ -1,0 +1,264 @@
+use std::collections::BTreeSet;
+
+use carerecord_testkit::{Browser, Deployment, Fhir, GP, Letter, NODES, PATIENT, Role};
+use serde_json::{Value, json};
+
+/// Each grain: set, looked at on every door, lifted, looked at again.
+pub async fn an_objection_holds_from_the_next_request_until_it_is_lifted(deployment: Deployment) {
+    let letters = publish(&deployment).await;
+    let mut doors = Doors::open(&deployment, letters).await;
+    doors.check("nothing is set", &Expected::default()).await;
+    for grain in doors.grains() {
+        let consent = consent(&grain.provision);
+        let (status, stored) = doors.gp.put("Consent", None, &consent).await;
+        assert_eq!(status, 201, "{stored}");
+
+        doors.check(grain.rule, &grain.expected).await;
+
+        let mut lifted = consent;
+        lifted["status"] = "inactive".into();
+        let (status, answer) = doors.gp.put("Consent", stored["id"].as_str(), &lifted).await;
+        assert_eq!(status, 200, "{answer}");
+        doors.check("lifted", &Expected::default()).await;
+    }
+    deployment.assert_no_panic();
+}
+
+struct Grain {
+    rule: &'static str,
+    provision: Value,
+    expected: Expected,
+}
+
+/// Which letters are gone for whom, and by which rule.
+#[derive(Default)]
+struct Expected {
+    rule: &'static str,
+    /// For the practitioner, on FHIR and on the pages.
+    from_gp: Vec<usize>,
+    /// For the system of ZEX09, on SOAP and on FHIR.
+    from_system: Vec<usize>,
+}
+
+struct Doors<'d> {
+    deployment: &'d Deployment,
+    letters: Vec<Letter>,
+    /// Ids of the DocumentReferences.
+    ids: Vec<String>,
+    gp: Fhir,
+    system: Fhir,
+    browser: Browser,
+    list: String,
+}
+
+impl<'d> Doors<'d> {
+    async fn open(deployment: &'d Deployment, letters: Vec<Letter>) -> Self {
+        let gp = deployment.fhir().as_person(GP).await;
+        let system = deployment.fhir().as_system().await;
+        let mut browser = Browser::sign_in(deployment, GP).await;
+        let list = browser.find(PATIENT).await;
+        let found = gp.documents(PATIENT).await;
+        let id = |letter: &Letter| found[&letter.unique_id]["id"].as_str().unwrap().to_owned();
+        let ids = letters.iter().map(id).collect();
+        Self { deployment, letters, ids, gp, system, browser, list }
+    }
+
+    fn grains(&self) -> Vec<Grain> {
+        let grain = |rule, provision, from_gp: &[usize], from_system: &[usize]| Grain {
+            rule,
+            provision,
+            expected: Expected {
+                rule,
+                from_gp: from_gp.to_vec(),
+                from_system: from_system.to_vec(),
+            },
+        };
+        let organisation = |code: &str| json!({"identifier": {"system": ODS, "value": code}});
+        let recipient = |code: &str| {
+            json!({"type": "deny", "actor": [{
+                "role": {"coding": [{"system": ROLES, "code": "IRCP"}]},
+                "reference": organisation(code)}]})
+        };
+        let document = format!("DocumentReference/{}", self.ids[0]);
+        vec![
+            grain("objection-whole-record", json!({"type": "deny"}), &[0, 1, 2], &[0, 1, 2]),
+            grain(
+                "objection-document",
+                json!({"type": "deny", "data": [
+                    {"meaning": "instance", "reference": {"reference": document}}]}),
+                &[0],
+                &[0],
+            ),
+            grain(
+                "objection-class",
+                json!({"type": "deny", "code": [{"coding": [
+                    {"system": "http://snomed.info/sct", "code": CARE_PLAN}]}]}),
+                &[2],
+                &[2],
+            ),
+            grain(
+                "objection-source",
+                json!({"type": "deny", "data": [
+                    {"meaning": "authoredby", "reference": organisation("ZEX02")}]}),
+                &[1],
+                &[1],
+            ),
+            grain("objection-recipient", recipient("A20047"), &[0, 1, 2], &[]),
+            grain("objection-recipient", recipient("ZEX09"), &[], &[0, 1, 2]),
+        ]
+    }
+
+    async fn check(&mut self, what: &str, expected: &Expected) {
+        self.check_fhir(what, &self.gp, &expected.from_gp, expected.rule).await;
+        self.check_fhir(what, &self.system, &expected.from_system, expected.rule).await;
+        self.check_query(what, &expected.from_system).await;
+        self.check_retrieval(what, &expected.from_system, expected.rule).await;
+        self.check_pages(what, &expected.from_gp).await;
+    }
+
+    async fn check_fhir(&self, what: &str, fhir: &Fhir, gone: &[usize], rule: &str) {
+        let there: BTreeSet<&str> = self
+            .ids
+            .iter()
+            .enumerate()
+            .filter(|(n, _)| !gone.contains(n))
+            .map(|(_, id)| id.as_str())
+            .collect();
+        let (status, bundle) = fhir.search("DocumentReference", PATIENT, "status=current").await;
+        assert_eq!(status, 200, "{what}: {bundle}");
+        assert_eq!(bundle["total"], there.len(), "{what}");
+        let text = bundle.to_string();
+        self.check_absent(what, &text, gone);
+        let listed = matches(&bundle);
+        assert_eq!(listed, there.iter().copied().map(str::to_owned).collect(), "{what}");
+        let told = bundle.to_string().contains(rule) && text.contains(SET_BY);
+        assert!(gone.is_empty() || told, "{what}: the reason is not told: {bundle}");
+        assert!(!gone.is_empty() || !text.contains("objection-"), "{what}: {bundle}");
+
+        let counted = fhir.search("DocumentReference", PATIENT, "status=current&_summary=count");
+        let (_, counted) = counted.await;
+        assert_eq!(counted["total"], there.len(), "{what}");
+        let lists = fhir.search("List", PATIENT, "status=current&code=submissionset").await;
+        assert_eq!(lists.0, 200, "{what}: {}", lists.1);
+        assert_eq!(lists.1["total"], there.len(), "{what}: sets of which nothing is shown");
+        self.check_absent(what, &lists.1.to_string(), gone);
+
+        for (n, id) in self.ids.iter().enumerate() {
+            for kind in ["DocumentReference", "Binary"] {
+                let (status, bytes) = fhir.get(&format!("{kind}/{id}")).await.unwrap();
+                let text = String::from_utf8_lossy(&bytes);
+                if gone.contains(&n) {
+                    assert_eq!(status, 403, "{what}: {kind} {n}: {text}");
+                    assert!(text.contains(rule) && text.contains(SET_BY), "{what}: {text}");
+                    assert!(!text.contains(&self.letters[n].unique_id), "{what}: {text}");
+                } else {
+                    assert_eq!(status, 200, "{what}: {kind} {n}: {text}");
+                    assert!(kind != "Binary" || bytes == self.letters[n].bytes, "{what}");
+                }
+            }
+        }
+    }
+
+    fn check_absent(&self, what: &str, text: &str, gone: &[usize]) {
+        for n in gone {
+            let letter = &self.letters[*n];
+            for word in [&self.ids[*n], &letter.title] {
+                assert!(!text.contains(word.as_str()), "{what}: {word} in {text}");
+            }
+            let unique_id = format!("{}\"", letter.unique_id);
+            assert!(!text.contains(&unique_id), "{what}: {unique_id} in {text}");
+        }
+    }
+
+    async fn check_query(&self, what: &str, gone: &[usize]) {
+        let (answer, ids) = self.deployment.registry().find_documents(PATIENT).await.unwrap();
+        assert!(answer.is_success(), "{what}: {}", answer.envelope);
+        let expected: Vec<&str> = self
+            .letters
+            .iter()
+            .enumerate()
+            .filter(|(n, _)| !gone.contains(n))
+            .map(|(_, letter)| letter.unique_id.as_str())
+            .collect();
+        assert_eq!(ids, expected, "{what}");
+        self.check_absent(what, &answer.envelope, gone);
+    }
+
+    async fn check_retrieval(&self, what: &str, gone: &[usize], rule: &str) {
+        for (n, letter) in self.letters.iter().enumerate() {
+            let node = self.deployment.node(n);
+            let given = node.retrieve(NODES[n].0, &[&letter.unique_id]).await.unwrap();
+            let envelope = &given.exchange.envelope;
+            if gone.contains(&n) {
+                assert!(given.documents.is_empty() && given.exchange.parts.is_empty(), "{what}");
+                assert!(!given.exchange.is_success(), "{what}: {envelope}");
+                assert!(envelope.contains(rule) && envelope.contains(SET_BY), "{what}: {envelope}");
+            } else {
+                assert!(given.exchange.is_success(), "{what}: {envelope}");
+                assert_eq!(given.documents[&letter.unique_id], letter.bytes, "{what}");
+            }
+        }
+    }
+
+    async fn check_pages(&mut self, what: &str, gone: &[usize]) {
+        let list = self.list.clone();
+        let (status, page) = self.browser.get(&list).await;
+        let all_gone = gone.len() == self.letters.len();
+        assert_eq!(status, if all_gone { 403 } else { 200 }, "{what}: {page}");
+        for (n, letter) in self.letters.iter().enumerate() {
+            assert_eq!(page.contains(&letter.title), !gone.contains(&n), "{what}: {page}");
+        }
+        if !gone.is_empty() {
+            assert!(page.contains("The patient has objected"), "{what}: {page}");
+            assert!(page.contains(SET_BY_WHOM), "{what}: {page}");
+        }
+        for (n, letter) in self.letters.iter().enumerate() {
+            let (status, page) =
+                self.browser.get(&format!("{list}/document/{}", self.ids[n])).await;
+            let expected = if gone.contains(&n) { 403 } else { 200 };
+            assert_eq!(status, expected, "{what}: {page}");
+            assert_eq!(page.contains(&letter.title), expected == 200, "{what}");
+            let download = format!("{list}/document/{}/download", self.ids[n]);
+            assert_eq!(self.browser.get(&download).await.0, expected, "{what}");
+        }
+    }
+}
+
+async fn publish(deployment: &Deployment) -> Vec<Letter> {
+    let mut letters: Vec<Letter> = (0..3).map(|n| Letter::text(PATIENT, n)).collect();
+    CARE_PLAN.clone_into(&mut letters[2].class);
+    for (n, letter) in letters.iter().enumerate() {
+        let answer = deployment.node(n).publish(letter).await.unwrap();
+        assert!(answer.is_success(), "{}", answer.envelope);
+    }
+    assert!(!deployment.audit(Role::Registry).is_empty());
+    letters
+}
+
+fn matches(bundle: &Value) -> BTreeSet<String> {
+    let entries = bundle["entry"].as_array().into_iter().flatten();
+    let resources = entries.map(|entry| &entry["resource"]);
+    resources
+        .filter(|resource| resource["resourceType"] == "DocumentReference")
+        .map(|resource| resource["id"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+fn consent(provision: &Value) -> Value {
+    json!({
+        "resourceType": "Consent", "status": "active",
+        "scope": {"coding": [{
+            "system": "http://terminology.hl7.org/CodeSystem/consentscope",
+            "code": "patient-privacy"}]},
+        "patient": {"identifier": {
+            "system": "https://fhir.nhs.uk/Id/nhs-number", "value": PATIENT}},
+        "dateTime": "2026-11-01T09:00:00Z",
+        "provision": provision,
+    })
+}
+
+const SET_BY: &str = "Set by the patient on 1 November 2026.";
+const SET_BY_WHOM: &str = "the patient";
+const CARE_PLAN: &str = "734163000";
+const ODS: &str = "https://fhir.nhs.uk/Id/ods-organization-code";
+const ROLES: &str = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType";

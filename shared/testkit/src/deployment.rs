@@ -1,0 +1,322 @@
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::{Fhir, Process, Xds, files, free_ports, ten_ports};
+
+/// A running Care Record: in one process or in six. Tests know addresses only.
+pub struct Deployment {
+    binary: PathBuf,
+    folder: TempDir,
+    ports: Ports,
+    apart: bool,
+    running: HashMap<String, Process>,
+}
+
+/// What can be stopped by itself, where the roles are apart.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Role {
+    /// The registry.
+    Registry,
+    /// A node, 0 to 2.
+    Node(usize),
+    /// FHIR API and web portal.
+    Portal,
+    /// The sign-in provider.
+    SignIn,
+}
+
+/// The nodes: repositoryUniqueId, organisation, name.
+pub const NODES: [(&str, &str, &str); 3] = [
+    ("2.999.826.1.1", "ZEX01", "Royal Example Hospital"),
+    ("2.999.826.1.2", "ZEX02", "Example Community Trust"),
+    ("2.999.826.1.3", "ZEX05", "Example Council"),
+];
+
+/// How long a source may take, as the deployments are configured.
+pub const SOURCE_DEADLINE: Duration = Duration::from_secs(2);
+
+/// The first ten as `demo` orders them; the others are used where the roles are apart.
+struct Ports {
+    portal: u16,
+    registry: u16,
+    nodes: [u16; 3],
+    sign_in: u16,
+    /// Of the registry, for the other roles.
+    peers: u16,
+    /// Of the nodes, for the portal.
+    node_peers: [u16; 3],
+    /// By role, in the order of `ALL`; `demo` has one.
+    admin: [u16; 6],
+}
+
+impl Deployment {
+    /// `carerecord demo --empty`.
+    pub fn one_process(binary: &str) -> Self {
+        let mut deployment = Self::one_process_stopped(binary);
+        deployment.start_all();
+        deployment
+    }
+
+    /// As `one_process`, yet to be started.
+    pub fn one_process_stopped(binary: &str) -> Self {
+        let first = ten_ports();
+        let ports = Ports {
+            portal: first,
+            registry: first + 1,
+            nodes: [first + 2, first + 3, first + 4],
+            sign_in: first + 5,
+            peers: 0,
+            node_peers: [0; 3],
+            admin: [first + 9; 6],
+        };
+        Self::new(binary, ports, false)
+    }
+
+    /// `carerecord serve`: registry, three nodes, portal and sign-in each in a process of its own.
+    pub fn apart(binary: &str) -> Self {
+        let p = free_ports(16);
+        let ports = Ports {
+            portal: p[0],
+            registry: p[1],
+            nodes: [p[2], p[3], p[4]],
+            sign_in: p[5],
+            peers: p[6],
+            node_peers: [p[13], p[14], p[15]],
+            admin: [p[7], p[8], p[9], p[10], p[11], p[12]],
+        };
+        let mut deployment = Self::new(binary, ports, true);
+        deployment.write_configurations();
+        deployment.start_all();
+        deployment
+    }
+
+    fn new(binary: &str, ports: Ports, apart: bool) -> Self {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let folder = tempfile::tempdir().unwrap();
+        Self { binary: binary.into(), folder, ports, apart, running: HashMap::new() }
+    }
+
+    /// Whether roles can be stopped by themselves.
+    pub fn is_apart(&self) -> bool {
+        self.apart
+    }
+
+    /// Starts what does not run.
+    pub fn start_all(&mut self) {
+        for role in ALL {
+            self.start(role);
+        }
+    }
+
+    /// Starts the process of a role, unless it runs.
+    pub fn start(&mut self, role: Role) {
+        let name = self.name(role);
+        if self.running.contains_key(&name) {
+            return;
+        }
+        let mut command = self.command();
+        if self.apart {
+            command.args(["serve", "--config"]).arg(self.file(&format!("{name}.toml")));
+        } else {
+            command.args(["demo", "--empty", "--port", &self.ports.portal.to_string(), "--data"]);
+            command.arg(self.data(role));
+        }
+        let admin = self.ports.admin[index(role)];
+        let process = Process::start(command, &self.file(&format!("{name}.log")), admin);
+        self.running.insert(name, process);
+    }
+
+    /// Kills the process of a role, as kill -9 does.
+    pub fn kill(&mut self, role: Role) {
+        self.running.remove(&self.name(role)).expect("it runs");
+    }
+
+    /// The process of a role.
+    pub fn process(&self, role: Role) -> &Process {
+        &self.running[&self.name(role)]
+    }
+
+    /// The data folder of a role.
+    pub fn data(&self, role: Role) -> PathBuf {
+        self.file(&format!("data-{}", self.name(role)))
+    }
+
+    /// A file beside configurations, logs and data.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The port of a node that the portal comes in by, where the roles are apart.
+    pub fn port_for_portal(&self, n: usize) -> u16 {
+        self.ports.node_peers[n]
+    }
+
+    /// The port that a role serves its callers on.
+    pub fn port(&self, role: Role) -> u16 {
+        match role {
+            Role::Registry => self.ports.registry,
+            Role::Node(n) => self.ports.nodes[n],
+            Role::Portal => self.ports.portal,
+            Role::SignIn => self.ports.sign_in,
+        }
+    }
+
+    /// An address at a role.
+    pub fn url(&self, role: Role, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port(role))
+    }
+
+    /// A caller of the registry by SOAP.
+    pub fn registry(&self) -> Xds {
+        Xds::new(self.url(Role::Registry, "/xds/registry"))
+    }
+
+    /// A caller of a node by SOAP.
+    pub fn node(&self, n: usize) -> Xds {
+        Xds::new(self.url(Role::Node(n), "/xds/repository"))
+    }
+
+    /// A caller of the FHIR API that nobody is signed in to.
+    pub fn fhir(&self) -> Fhir {
+        Fhir::new(&self.url(Role::Portal, ""), &self.url(Role::SignIn, ""))
+    }
+
+    /// Runs another command of the binary.
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        self.command().args(arguments).output().unwrap()
+    }
+
+    /// The record of accesses of a role, as `carerecord audit` gives it, one JSON object a line.
+    pub fn audit(&self, role: Role) -> Vec<serde_json::Value> {
+        let data = self.data(role);
+        let output = self
+            .command()
+            .args(["audit", "--json", "--limit", "100000", "--data"])
+            .arg(data)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let lines = String::from_utf8(output.stdout).unwrap();
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// The files in a node's object store.
+    pub fn stored_objects(&self, n: usize) -> Vec<PathBuf> {
+        let folder = format!("node-{}/objects", NODES[n].0);
+        files(&self.data(Role::Node(n)).join(folder))
+    }
+
+    /// Nothing in any log tells of a panic.
+    pub fn assert_no_panic(&self) {
+        for (name, process) in &self.running {
+            let said = process.said();
+            assert!(!said.contains("panicked at"), "{name}: {said}");
+        }
+    }
+
+    fn command(&self) -> Command {
+        Command::new(&self.binary)
+    }
+
+    fn name(&self, role: Role) -> String {
+        match role {
+            _ if !self.apart => "demo".to_owned(),
+            Role::Registry => "registry".to_owned(),
+            Role::Node(n) => format!("node{n}"),
+            Role::Portal => "portal".to_owned(),
+            Role::SignIn => "signin".to_owned(),
+        }
+    }
+
+    fn write_configurations(&self) {
+        for role in ALL {
+            let text = format!(
+                "data = \"data-{}\"\npolicy = \"{POLICY}\"\nadmin = {{ address = \"127.0.0.1:{}\" \
+                 }}\nlog = {{ filter = \"warn\" }}\n{}",
+                self.name(role),
+                self.ports.admin[index(role)],
+                self.sections(role)
+            );
+            std::fs::write(self.file(&format!("{}.toml", self.name(role))), text).unwrap();
+        }
+    }
+
+    fn sections(&self, role: Role) -> String {
+        let everything = "\"publish\", \"query\", \"retrieve\"";
+        match role {
+            Role::Registry => format!(
+                "[registry]\nrules = {{ unknown_patients = \"accept\", number_policy = \"any\" }}\n\
+                 {}{}",
+                door("registry", self.ports.registry, everything),
+                door("registry", self.ports.peers, "\"publish\", \"delegate\"")
+            ),
+            Role::Node(n) => format!(
+                "{}[[repository]]\nnode = {{ repository_unique_id = \"{}\", organisation = \"{}\" \
+                 }}\n{}{}",
+                self.remote_registry(),
+                NODES[n].0,
+                NODES[n].1,
+                door("repository", self.ports.nodes[n], everything),
+                door("repository", self.ports.node_peers[n], "\"retrieve\", \"delegate\"")
+            ),
+            Role::Portal => self.portal(),
+            Role::SignIn => format!(
+                "[demo_sign_in]\nlisten = {{ address = \"127.0.0.1:{0}\" }}\n\
+                 issuer = \"http://127.0.0.1:{0}\"\nportal = \"{1}\"\n",
+                self.ports.sign_in,
+                self.url(Role::Portal, "")
+            ),
+        }
+    }
+
+    fn portal(&self) -> String {
+        let portal = self.url(Role::Portal, "");
+        let mut text = format!(
+            "{}[portal]\nlisten = {{ address = \"127.0.0.1:{}\" }}\n\
+             api = {{ base_url = \"{portal}/fhir\", issuer = \"{}\", source_deadline_ms = {} }}\n\
+             web = {{ public_url = \"{portal}\", client_id = \"carerecord-web\" }}\n",
+            self.remote_registry(),
+            self.ports.portal,
+            self.url(Role::SignIn, ""),
+            SOURCE_DEADLINE.as_millis(),
+        );
+        for (n, (id, _, name)) in NODES.into_iter().enumerate() {
+            let url = format!("http://127.0.0.1:{}/xds/repository", self.ports.node_peers[n]);
+            text +=
+                &format!("[[portal.source]]\nid = \"{id}\"\nname = \"{name}\"\nurl = \"{url}\"\n");
+            // The first node is asked by its health, the others by ITI-43.
+            if n == 0 {
+                let health = format!("http://127.0.0.1:{}/health/ready", self.ports.admin[1]);
+                text += &format!("status_url = \"{health}\"\n");
+            }
+        }
+        text
+    }
+
+    fn remote_registry(&self) -> String {
+        format!("[remote_registry]\nurl = \"http://127.0.0.1:{}\"\n", self.ports.peers)
+    }
+}
+
+fn door(table: &str, port: u16, rights: &str) -> String {
+    format!(
+        "[[{table}.door]]\nlisten = {{ address = \"127.0.0.1:{port}\", \
+         max_body_bytes = 5368709120, request_timeout_ms = 1800000 }}\n\
+         caller = {{ name = \"loopback\", organisation = \"ZEX09\", rights = [{rights}] }}\n"
+    )
+}
+
+fn index(role: Role) -> usize {
+    ALL.iter().position(|other| *other == role).expect("a role of the deployment")
+}
+
+/// Where nothing is shared, the registry comes first: others ask it.
+const ALL: [Role; 6] =
+    [Role::Registry, Role::Node(0), Role::Node(1), Role::Node(2), Role::SignIn, Role::Portal];
+
+/// The rules that `demo` brings.
+const POLICY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/carerecord/config/policy");
