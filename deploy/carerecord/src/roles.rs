@@ -187,7 +187,7 @@ impl Assembly<'_> {
         });
         repository.start_sweeper(self.lifecycle);
         let ready = database.clone();
-        self.checks.register("repository", move || {
+        self.checks.register(format!("repository {id}"), move || {
             let database = ready.clone();
             async move { database.ping().await.map_err(|e| e.to_string()) }
         });

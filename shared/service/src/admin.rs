@@ -22,7 +22,7 @@ type Check =
 
 /// What must be well for this process to take requests. Clones share the same list.
 #[derive(Clone, Default)]
-pub struct ReadinessChecks(Arc<RwLock<Vec<(&'static str, Check)>>>);
+pub struct ReadinessChecks(Arc<RwLock<Vec<(String, Check)>>>);
 
 impl ReadinessChecks {
     /// No checks: always ready.
@@ -30,16 +30,17 @@ impl ReadinessChecks {
         Self::default()
     }
 
-    /// Adds a check, named for what it looks at, e.g. `registry.store`. It is asked at each request
-    /// for readiness, has 2 s to answer, and says in a few words what is wrong: anyone who reaches
-    /// the admin listener reads them.
-    pub fn register<C, F>(&self, name: &'static str, check: C)
+    /// Adds a check, named for the one thing it looks at, e.g. `repository 2.999.1`: of two parts of
+    /// a kind each has a name of its own. It is asked at each request for readiness, has 2 s to
+    /// answer, and says in a few words what is wrong: anyone who reaches the admin listener reads
+    /// them.
+    pub fn register<C, F>(&self, name: impl Into<String>, check: C)
     where
         C: Fn() -> F + Send + Sync + 'static,
         F: Future<Output = Result<(), String>> + Send + 'static,
     {
         let check: Check = Arc::new(move || Box::pin(check()));
-        self.0.write().unwrap_or_else(PoisonError::into_inner).push((name, check));
+        self.0.write().unwrap_or_else(PoisonError::into_inner).push((name.into(), check));
     }
 
     async fn ask(&self) -> Vec<CheckResult> {
@@ -89,7 +90,7 @@ struct Readiness {
 
 #[derive(Serialize)]
 struct CheckResult {
-    name: &'static str,
+    name: String,
     ok: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<String>,
@@ -144,7 +145,8 @@ mod tests {
     async fn a_check_that_fails_is_named() {
         let checks = ReadinessChecks::new();
         checks.register("registry.store", || async { Ok(()) });
-        checks.register("registry.audit", || async { Err("the disk is full".to_owned()) });
+        checks
+            .register(format!("repository {}", 7), || async { Err("the disk is full".to_owned()) });
         let router = admin(&checks, &Lifecycle::new());
 
         let (status, body) = ask(&router, "/health/ready").await;
@@ -152,6 +154,7 @@ mod tests {
         assert_eq!(status, 503);
         assert_eq!(body["status"], "not-ready");
         assert_eq!(body["checks"][0], json!({ "name": "registry.store", "ok": true }));
+        assert_eq!(body["checks"][1]["name"], "repository 7");
         assert_eq!(body["checks"][1]["problem"], "the disk is full");
     }
 
