@@ -21,7 +21,7 @@ pub(super) async fn call<T: Decode>(
     action: &str,
     body: &impl Encode,
 ) -> Result<T, PortError> {
-    let envelope = write(action, body)?;
+    let envelope = write(url, action, body)?;
     let content_type = format!("application/soap+xml; charset=UTF-8; action=\"{action}\"");
     let request = http.post(url).header(CONTENT_TYPE, content_type).body(envelope);
     let (envelope, _) = answer(request).await?;
@@ -35,8 +35,8 @@ pub(super) async fn call_mtom<T: Decode>(
     action: &str,
     body: &impl Encode,
 ) -> Result<(T, Option<PartReader>), PortError> {
-    let message =
-        write_mtom::<std::io::Error>(&boundary(), Some(action), write(action, body)?, Vec::new());
+    let envelope = write(url, action, body)?;
+    let message = write_mtom::<std::io::Error>(&boundary(), Some(action), envelope, Vec::new());
     let request = http
         .post(url)
         .header(CONTENT_TYPE, message.content_type)
@@ -55,8 +55,9 @@ pub async fn provide_and_register(
     let ids: Vec<(String, String)> =
         documents.iter().map(|(id, a)| (id.clone(), a.content_id.clone())).collect();
     let headers = request_headers(action::PROVIDE_AND_REGISTER);
-    let envelope = soap::write(&headers, |xml| write_provide_and_register(submit, &ids, xml))
-        .map_err(|e| PortError::Protocol(e.to_string()))?;
+    let envelope =
+        soap::write_to(url, &headers, |xml| write_provide_and_register(submit, &ids, xml))
+            .map_err(|e| PortError::Protocol(e.to_string()))?;
     let attachments = documents.into_iter().map(|(_, a)| a).collect();
     let message =
         write_mtom(&boundary(), Some(action::PROVIDE_AND_REGISTER), envelope, attachments);
@@ -68,8 +69,9 @@ pub async fn provide_and_register(
     read(&envelope)
 }
 
-fn write(action: &str, body: &impl Encode) -> Result<Vec<u8>, PortError> {
-    soap::write(&request_headers(action), |xml| body.encode(xml))
+/// A question names whom it asks: some peers refuse one that does not.
+fn write(to: &str, action: &str, body: &impl Encode) -> Result<Vec<u8>, PortError> {
+    soap::write_to(to, &request_headers(action), |xml| body.encode(xml))
         .map_err(|e| PortError::Protocol(e.to_string()))
 }
 
@@ -145,3 +147,34 @@ pub(super) fn unavailable(error: reqwest::Error) -> PortError {
 }
 
 const MAX_ENVELOPE: usize = 64 << 20;
+
+#[cfg(test)]
+mod tests {
+    use carerecord_codec::RetrieveDocumentSetRequest;
+
+    use super::*;
+
+    #[test]
+    fn a_question_names_whom_it_asks_and_has_an_id_of_its_own() {
+        let nothing = RetrieveDocumentSetRequest { documents: Vec::new() };
+        let envelopes: Vec<String> = (0..2)
+            .map(|_| write("http://node.example/xds?a=1&b=2", action::RETRIEVE, &nothing).unwrap())
+            .map(|bytes| String::from_utf8(bytes).unwrap())
+            .collect();
+
+        let ids: Vec<&str> = envelopes.iter().map(|e| between(e, "MessageID>")).collect();
+
+        for envelope in &envelopes {
+            assert!(
+                envelope.contains(">http://node.example/xds?a=1&amp;b=2</wsa:To>"),
+                "{envelope}"
+            );
+        }
+        assert!(ids.iter().all(|id| id.starts_with("urn:uuid:")), "{ids:?}");
+        assert_ne!(ids[0], ids[1]);
+    }
+
+    fn between<'a>(text: &'a str, tag: &str) -> &'a str {
+        text.split(tag).nth(1).unwrap().split('<').next().unwrap()
+    }
+}
