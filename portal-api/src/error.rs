@@ -1,7 +1,7 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use carerecord_access::Refused;
-use carerecord_fhir::{ConsentError, Issue, SearchError, http_status_of, outcome, refusal_issue};
+use carerecord_fhir::{ConsentError, Issue, SearchError, outcome, refusal_issue, registry_failure};
 use carerecord_model::PortError;
 use serde_json::Value;
 
@@ -33,8 +33,9 @@ pub(crate) enum FhirError {
 }
 
 impl FhirError {
-    fn parts(&self) -> (StatusCode, Issue) {
-        let of = |status: StatusCode, code: &str, text: &str| (status, Issue::error(code, text));
+    fn parts(&self) -> (StatusCode, Vec<Issue>) {
+        let of =
+            |status: StatusCode, code: &str, text: &str| (status, vec![Issue::error(code, text)]);
         match self {
             Self::Unauthorised(why) => of(StatusCode::UNAUTHORIZED, "login", why),
             Self::RoleNotSelected => of(
@@ -47,7 +48,8 @@ impl FhirError {
             Self::Refused(refused) => {
                 let rule = refused.decision.rule;
                 let told = refused.decision.provenance();
-                (StatusCode::FORBIDDEN, refusal_issue(rule.id(), rule.explanation(), told, false))
+                let issue = refusal_issue(rule.id(), rule.explanation(), told, false);
+                (StatusCode::FORBIDDEN, vec![issue])
             }
             Self::Search(SearchError::Missing(_)) => {
                 of(StatusCode::BAD_REQUEST, "required", &self.to_string())
@@ -68,34 +70,38 @@ impl FhirError {
             Self::Body(why) => of(StatusCode::BAD_REQUEST, "structure", why),
             Self::Conflict => of(StatusCode::CONFLICT, "conflict", &self.to_string()),
             Self::Range => of(StatusCode::RANGE_NOT_SATISFIABLE, "invalid", &self.to_string()),
-            Self::Registry(error) => unavailable(error, "The registry could not be asked."),
-            Self::Node(PortError::Transaction(error)) => {
-                let code = error.0.first().map(|e| &e.code);
-                let status = code.map_or(502, http_status_of);
-                let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
-                let words = "The source that holds the document does not give it.";
-                of(status, "not-found", words)
-            }
-            Self::Node(error) => {
-                unavailable(error, "The source that holds the document could not be asked.")
-            }
+            Self::Registry(error) => port(
+                error,
+                "The registry does not answer that.",
+                "The registry could not be asked.",
+            ),
+            Self::Node(error) => port(
+                error,
+                "The source that holds the document does not give it.",
+                "The source that holds the document could not be asked.",
+            ),
         }
     }
 }
 
-fn not_found() -> (StatusCode, Issue) {
-    (StatusCode::NOT_FOUND, Issue::error("not-found", "There is nothing under this id."))
+fn not_found() -> (StatusCode, Vec<Issue>) {
+    let issue = Issue::error("not-found", "There is nothing under this id.");
+    (StatusCode::NOT_FOUND, vec![issue])
 }
 
-fn unavailable(error: &PortError, words: &str) -> (StatusCode, Issue) {
+/// Another role that did not give what it was asked for: what it said, or that it said nothing.
+fn port(error: &PortError, refused: &str, silent: &str) -> (StatusCode, Vec<Issue>) {
     let code = match error {
-        PortError::Late => "timeout",
-        PortError::Unavailable(_) | PortError::Protocol(_) | PortError::Transaction(_) => {
-            "transient"
+        PortError::Transaction(errors) => {
+            let (status, issues) = registry_failure(errors, refused);
+            let status = StatusCode::from_u16(status);
+            return (status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), issues);
         }
+        PortError::Late => "timeout",
+        PortError::Unavailable(_) | PortError::Protocol(_) => "transient",
     };
-    let words = format!("{words} Try again in a moment.");
-    (StatusCode::SERVICE_UNAVAILABLE, Issue::error(code, &words))
+    let words = format!("{silent} Try again in a moment.");
+    (StatusCode::SERVICE_UNAVAILABLE, vec![Issue::error(code, &words)])
 }
 
 impl IntoResponse for FhirError {
@@ -103,8 +109,8 @@ impl IntoResponse for FhirError {
         if let Self::Registry(error) | Self::Node(error) = &self {
             tracing::warn!(%error, "a role could not be asked");
         }
-        let (status, issue) = self.parts();
-        let mut response = fhir_json(status, &outcome(vec![issue]));
+        let (status, issues) = self.parts();
+        let mut response = fhir_json(status, &outcome(issues));
         if status == StatusCode::UNAUTHORIZED {
             let challenge = HeaderValue::from_static("Bearer realm=\"carerecord\"");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);

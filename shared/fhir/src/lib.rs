@@ -29,8 +29,8 @@ pub use document_reference::{Related, document_reference};
 pub use format::Format;
 pub use list::{folder_list, submission_set_list};
 pub use outcome::{
-    DECISION_RULE, Issue, SOURCE_STATE, SourceState, http_status_of, outcome, refusal_issue,
-    registry_issue, source_issue,
+    DECISION_RULE, Issue, SOURCE_STATE, SourceState, outcome, refusal_issue, registry_failure,
+    source_issue,
 };
 pub use patient::{NHS_NUMBER_SYSTEM, patient_resource};
 pub use search::{

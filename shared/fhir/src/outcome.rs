@@ -1,4 +1,4 @@
-use carerecord_model::ErrorCode;
+use carerecord_model::{ErrorCode, RegistryError, Severity, TransactionError};
 use serde_json::{Value, json};
 
 /// The system of decision rules in `details.coding`.
@@ -114,22 +114,31 @@ pub fn source_issue(
     }))
 }
 
-/// A registry error, with its code. Its context stays behind: it can name what the reader may not
-/// know.
-pub fn registry_issue(code: &ErrorCode) -> Issue {
+/// What registry errors are over HTTP: the status, and an issue for each error with its code.
+/// Warnings do not make a failure. MHD 3.5. `words` are for the reader; the errors' context stays
+/// behind: it can name what the reader may not know.
+pub fn registry_failure(errors: &TransactionError, words: &str) -> (u16, Vec<Issue>) {
+    let is_failure = |e: &&RegistryError| e.severity == Severity::Error && mapped(&e.code).0 >= 400;
+    let codes: Vec<&ErrorCode> = errors.0.iter().filter(is_failure).map(|e| &e.code).collect();
+    let Some(first) = codes.first() else {
+        return (500, vec![Issue::error("exception", words)]);
+    };
+    (mapped(first).0, codes.iter().map(|code| registry_issue(code, words)).collect())
+}
+
+fn registry_issue(code: &ErrorCode, words: &str) -> Issue {
     let (_, kind) = mapped(code);
     Issue(json!({
         "severity": "error",
         "code": kind,
-        "details": {"coding": [{"system": "urn:ihe:iti:xds:errorCode", "code": code.as_str()}]},
+        "details": {
+            "coding": [{"system": "urn:ihe:iti:xds:errorCode", "code": code.as_str()}],
+            "text": words,
+        },
     }))
 }
 
-/// The HTTP status for a registry error.
-pub fn http_status_of(code: &ErrorCode) -> u16 {
-    mapped(code).0
-}
-
+/// The one place where registry errors get their HTTP status and FHIR's kind of issue. MHD 3.5.
 fn mapped(code: &ErrorCode) -> (u16, &'static str) {
     match code {
         ErrorCode::XDSDocumentUniqueIdError | ErrorCode::XDSUnknownRepositoryId => {
@@ -161,8 +170,67 @@ fn mapped(code: &ErrorCode) -> (u16, &'static str) {
         ErrorCode::XDSTooManyResults => (413, "too-costly"),
         ErrorCode::XDSUnknownCommunity => (404, "not-found"),
         ErrorCode::XDSExtraMetadataNotSaved => (200, "informational"),
-        ErrorCode::XDSRegistryError | ErrorCode::XDSRepositoryError | ErrorCode::Foreign(_) => {
-            (502, "exception")
+        ErrorCode::XDSRegistryError | ErrorCode::XDSRepositoryError => (500, "exception"),
+        ErrorCode::Foreign(code) => foreign(code),
+    }
+}
+
+/// Codes that only other communities send, and those that nobody knows.
+fn foreign(code: &str) -> (u16, &'static str) {
+    match code {
+        "XDSUnavailableCommunity" => (502, "transient"),
+        "InvalidDocumentContent" => (422, "structure"),
+        _ => (500, "exception"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn registry_errors_have_the_status_that_mhd_says() {
+        for (code, status, kind) in [
+            ("XDSUnknownPatientId", 422, "not-found"),
+            ("XDSPatientIdDoesNotMatch", 422, "business-rule"),
+            ("XDSRegistryMetadataError", 422, "invariant"),
+            ("InvalidDocumentContent", 422, "structure"),
+            ("XDSDuplicateUniqueIdInRegistry", 409, "duplicate"),
+            ("XDSNonIdenticalHash", 409, "conflict"),
+            ("UnresolvedReferenceException", 422, "not-found"),
+            ("XDSMissingDocument", 400, "required"),
+            ("XDSRegistryBusy", 503, "transient"),
+            ("XDSRegistryError", 500, "exception"),
+            ("XDSRepositoryError", 500, "exception"),
+            ("XDSTooManyResults", 413, "too-costly"),
+            ("XDSUnknownCommunity", 404, "not-found"),
+            ("XDSUnavailableCommunity", 502, "transient"),
+            ("XDSMissingHomeCommunityId", 400, "required"),
+            ("SomethingNew", 500, "exception"),
+        ] {
+            let (answered, issues) = registry_failure(&errors(&[code]), "It failed.");
+
+            let [Issue(issue)] = issues.as_slice() else { panic!("{code}: {issues:?}") };
+            assert_eq!((answered, &issue["code"]), (status, &json!(kind)), "{code}");
+            assert_eq!(issue["details"]["coding"][0]["code"], code);
+            assert!(!issue.to_string().contains("9990001006"), "the context is told");
         }
+    }
+
+    #[test]
+    fn the_first_error_decides_and_a_warning_is_none() {
+        let mut both = errors(&["XDSUnknownPatientId", "XDSRegistryBusy", "XDSNonIdenticalHash"]);
+        both.0[0].severity = Severity::Warning;
+        let warning = errors(&["XDSExtraMetadataNotSaved"]);
+
+        let (status, issues) = registry_failure(&both, "");
+
+        assert_eq!((status, issues.len()), (503, 2));
+        assert_eq!(registry_failure(&warning, "").0, 500, "it failed, and does not say why");
+    }
+
+    fn errors(codes: &[&str]) -> TransactionError {
+        let error = |code: &&str| RegistryError::error(ErrorCode::from_wire(code), "of 9990001006");
+        TransactionError(codes.iter().map(error).collect())
     }
 }

@@ -6,11 +6,11 @@ use carerecord_access::{ConsentRecord, ConsentStatus, Grain, Provision};
 use carerecord_fhir::{
     DocumentReferenceSearch, Entry, Issue, ListSearch, Related, SourceState, capability_statement,
     consent_resource, document_reference, folder_list, outcome, pairs, patient_resource,
-    refusal_issue, registry_issue, searchset, source_issue, submission_set_list, to_xml,
+    refusal_issue, registry_failure, searchset, source_issue, submission_set_list, to_xml,
 };
 use carerecord_model::{
     AssociationType, Author, AvailabilityStatus, Code, DocumentEntry, DocumentEntryType, ErrorCode,
-    ExtraMetadata, Folder, LocalizedString, Patient, SubmissionSet,
+    ExtraMetadata, Folder, LocalizedString, Patient, SubmissionSet, TransactionError,
 };
 use serde_json::{Value, json};
 
@@ -104,8 +104,9 @@ fn everything_that_is_answered_has_an_xml_form() {
         .iter()
         .map(|s| source_issue(*s, "A trust", "2.999.3", 12, Some("2026-01-01".into())))
         .collect();
+    let busy = TransactionError::one(ErrorCode::XDSRegistryBusy, "");
     issues.push(refusal_issue("no-agreement", "There is none.", Some("Set by X".into()), true));
-    issues.push(registry_issue(&ErrorCode::XDSRegistryBusy));
+    issues.extend(registry_failure(&busy, "It is busy.").1);
     issues.push(Issue::error("not-found", "There is nothing."));
     let entries = vec![
         Entry::Match("urn:a".into(), patient_resource(&person, "p")),
