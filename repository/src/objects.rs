@@ -171,7 +171,13 @@ impl Upload<'_> {
             None => self.parts.insert(self.store.put_multipart(&self.key).await?),
         };
         // One part at a time: memory stays at one part however fast the sender is.
-        parts.put_part(PutPayload::from_bytes(part)).await?;
+        parts.put_part(PutPayload::from_bytes(part.clone())).await?;
+        // The store has let go of it. A fresh buffer for each part would be freed on the threads
+        // that write files and stay with them: tens of megabytes for a long document.
+        if let Ok(mut buffer) = part.try_into_mut() {
+            buffer.clear();
+            self.buffer = buffer;
+        }
         Ok(())
     }
 
