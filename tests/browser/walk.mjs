@@ -1,47 +1,28 @@
-// Walks sign-in, search, list, document, refusal and sign-out in a real browser, and lets axe look
-// at each page. Arguments: the portal's address, the browser, the folder for pictures.
-import { AxeBuilder } from "@axe-core/playwright";
-import { chromium } from "playwright-core";
+// Walks sign-in, search, list, documents of each kind, refusal and sign-out.
+import { browser, find, look, page, portal, signIn } from "./look.mjs";
 
-const [portal, browserPath, pictures] = process.argv.slice(2);
-const quiet = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-  "--disable-background-networking", "--disable-component-update", "--disable-sync"];
-const browser = await chromium.launch({ executablePath: browserPath, args: quiet });
-const context = await browser.newContext({ bypassCSP: true });
-const page = await context.newPage();
-const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
-
-async function look(name, words) {
-  await page.waitForLoadState();
-  await page.screenshot({ path: `${pictures}/${name}.png`, fullPage: true });
-  const text = await page.locator("body").innerText();
-  if (!text.includes(words)) throw new Error(`${name}: "${words}" is not on the page`);
-  const found = await new AxeBuilder({ page }).withTags(tags).analyze();
-  const faults = found.violations.map((v) => v.id).join(", ");
-  if (faults) throw new Error(`${name}: axe finds ${faults}`);
-  const told = (await page.title()) + page.url();
-  if (/999\s?000|OKAFOR|NAYLOR/i.test(told)) throw new Error(`${name}: title or address tells of a patient`);
-  console.log(`${name}: seen`);
-}
-
-async function find(number) {
-  await page.goto(`${portal}/search`);
-  await page.locator('input[inputmode="numeric"]').fill(number);
-  await page.locator("main form button").first().click();
-}
-
-await page.goto(portal);
-await look("start", "Care Record");
-await page.locator("main button, main a.nhsuk-button").first().click();
-await look("sign-in", "Choose who to sign in as");
-await page.getByRole("button", { name: "Imogen Farrow" }).click();
-await look("search", "Find a patient");
+await signIn();
 await find("999 000 1007");
 await look("wrong-number", "NHS");
 await find("999 000 1006");
 await look("list", "How complete this is");
 await page.locator('main a[href*="/document/"]').first().click();
 await look("document", "Blood pressure");
+
+await find("999 000 1146");
+const list = page.url();
+await page.getByRole("link", { name: "Note in plain text" }).click();
+await look("document-text", "Letter 2: pulse 62/min.");
+await page.goto(list);
+await page.getByRole("link", { name: "Clinic letter in PDF" }).click();
+await look("document-pdf", "open the PDF by itself");
+const content = await page.locator("iframe.cr-frame").getAttribute("src");
+const pdf = await page.evaluate(async (path) => {
+  const answer = await fetch(path);
+  return [answer.status, answer.headers.get("content-type"), (await answer.text()).slice(0, 5)];
+}, content);
+if (pdf.join(" ") !== "200 application/pdf %PDF-") throw new Error(`the PDF came as ${pdf}`);
+
 await find("999 000 1049");
 await look("refusal", "The patient has objected");
 await page.getByText("Sign out").first().click();

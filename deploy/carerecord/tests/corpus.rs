@@ -1,136 +1,111 @@
-//! Real documents through the whole of it: published by the source system's tool, found over FHIR,
-//! and given back byte for byte.
+//! Real documents through the whole of it: published by the source system's tool, and given back
+//! byte for byte, over FHIR and over ITI-43.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use bytes::Bytes;
+use carerecord_testkit::{Deployment, NODES, PATIENT, Role, corpus, sha1_base64};
 
 #[tokio::test]
 async fn published_documents_come_back_byte_for_byte() {
     let Some(corpus) = corpus() else { return };
-    let folder = tempfile::tempdir().unwrap();
-    let _demo = start(&folder.path().join("data"));
+    let mut deployment = Deployment::one_process_stopped(env!("CARGO_BIN_EXE_carerecord"));
+    deployment.show_everything();
+    deployment.start_all();
+    let own = own_documents(&deployment.file("own"));
 
-    let output = binary()
-        .args(["publish", "--patient", PATIENT])
-        .args([corpus.join("cda"), corpus.join("fhir")])
-        .output()
-        .unwrap();
+    let published = publish(&deployment, &[corpus.join("cda"), corpus.join("fhir"), own]);
 
-    let lines = String::from_utf8_lossy(&output.stdout).into_owned();
-    let published = published(&lines);
-    assert!(published.len() > 100, "{lines}");
+    assert!(published.len() > 100, "{}", published.len());
+    let extensions = ["xml", "json", "pdf", "txt"];
+    for extension in extensions {
+        let ending = format!(".{extension}");
+        let some = published.values().any(|(path, _)| path.ends_with(&ending));
+        assert!(some, "no {extension} was accepted");
+    }
+    compare_over_fhir(&deployment, &published).await;
+    compare_over_iti43(&deployment, &published).await;
+    deployment.assert_no_panic();
+}
+
+/// What was accepted: path and bytes by uniqueId.
+type Published = HashMap<String, (String, Bytes)>;
+
+fn publish(deployment: &Deployment, folders: &[PathBuf]) -> Published {
+    let node = deployment.url(Role::Node(0), "/xds/repository");
+    let mut arguments = vec!["publish", "--patient", PATIENT, "--node", &node];
+    arguments.extend(folders.iter().map(|folder| folder.to_str().unwrap()));
+    let output = deployment.run(&arguments);
+    let lines = String::from_utf8_lossy(&output.stdout);
     assert!(!lines.contains("could not be asked"), "{lines}");
-    let compared = compare(&published).await;
-    println!("{} accepted, {} refused", published.len(), lines.matches("refused\t").count());
-    println!("{compared} of the accepted are visible to the test's system and equal");
-    assert!(compared > 100);
-}
-
-/// Files by the hash and length that metadata should have.
-fn published(lines: &str) -> HashMap<(String, u64), Vec<u8>> {
-    lines
+    let refused = lines.lines().filter(|l| l.starts_with("refused\t")).count();
+    let accepted: Published = lines
         .lines()
-        .filter_map(|l| l.strip_prefix("accepted\t")?.split('\t').next())
-        .map(|path| {
-            let bytes = std::fs::read(path).unwrap();
-            ((sha1(&bytes), bytes.len() as u64), bytes)
+        .filter_map(|line| {
+            let mut fields = line.strip_prefix("accepted\t")?.split('\t');
+            let path = fields.next()?.to_owned();
+            let id = fields.next()?.split(" (").next()?.to_owned();
+            let bytes = std::fs::read(&path).unwrap().into();
+            Some((id, (path, bytes)))
         })
-        .collect()
+        .collect();
+    println!("{} documents accepted, {refused} files refused", accepted.len());
+    accepted
 }
 
-/// Fetches what a search finds, and compares it with metadata and file.
-async fn compare(published: &HashMap<(String, u64), Vec<u8>>) -> usize {
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let http = reqwest::Client::new();
-    let form = "grant_type=client_credentials&scope=system/*.read";
-    let token: Value = http
-        .post("http://127.0.0.1:8085/token")
-        .basic_auth("demo-system", Some("demo-secret"))
-        .header("content-type", "application/x-www-form-urlencoded")
-        .body(form)
-        .send()
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
-    let token = token["access_token"].as_str().unwrap();
-    let search =
-        format!("patient.identifier=https://fhir.nhs.uk/Id/nhs-number|{PATIENT}&status=current");
-    let bundle: Value = http
-        .post("http://127.0.0.1:8080/fhir/DocumentReference/_search")
-        .bearer_auth(token)
-        .body(search)
-        .send()
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
-    let mut compared = 0;
-    for entry in bundle["entry"].as_array().unwrap() {
-        let attachment = &entry["resource"]["content"][0]["attachment"];
-        let Some(url) = attachment["url"].as_str() else { continue };
-        let answer = http.get(url).bearer_auth(token).send().await.unwrap();
-        assert!(answer.status().is_success(), "{}", answer.status());
-        let bytes = answer.bytes().await.unwrap();
-        let hash = attachment["hash"].as_str().unwrap().to_owned();
-        let key = (hash, attachment["size"].as_u64().unwrap());
-        assert_eq!(published.get(&key).unwrap().as_slice(), &bytes[..]);
-        compared += 1;
+/// Everything is found, with hash and size, and every link gives the bytes.
+async fn compare_over_fhir(deployment: &Deployment, published: &Published) {
+    let fhir = deployment.fhir().as_system().await;
+    let mut found = HashMap::new();
+    for patient in patients(deployment) {
+        found.extend(fhir.documents(&patient).await);
     }
-    compared
-}
-
-/// As FHIR writes it: base64 of the digest.
-fn sha1(bytes: &[u8]) -> String {
-    use base64::Engine as _;
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY, bytes);
-    base64::engine::general_purpose::STANDARD.encode(digest)
-}
-
-#[expect(clippy::disallowed_methods, reason = "where the corpus is, and that CI must have it")]
-fn corpus() -> Option<PathBuf> {
-    let given = std::env::var("CARERECORD_CORPUS").ok().map(PathBuf::from);
-    let usual = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus");
-    let folder = given.unwrap_or(usual);
-    if folder.join("cda").is_dir() {
-        return Some(folder);
+    for (id, (path, bytes)) in published {
+        // FHIR writes a UUID in one way, XDS in two.
+        let key = id.trim_start_matches("urn:uuid:");
+        let resource = found.get(key).unwrap_or_else(|| panic!("{path} ({id}) is not found"));
+        let attachment = &resource["content"][0]["attachment"];
+        assert_eq!(attachment["hash"], sha1_base64(bytes), "{path}");
+        assert_eq!(attachment["size"], bytes.len(), "{path}");
+        let (status, given) = fhir.get(attachment["url"].as_str().unwrap()).await.unwrap();
+        assert!(status == 200 && given == *bytes, "{path}: HTTP {status}");
     }
-    let ci = std::env::var("CI").is_ok_and(|v| v == "true");
-    assert!(!ci, "the corpus is missing");
-    println!("skipped: no corpus; set CARERECORD_CORPUS");
-    None
+    println!("{} equal over FHIR", published.len());
 }
 
-struct Demo(Child);
+/// Whom documents were published for: a number in a header comes before the one that is given.
+fn patients(deployment: &Deployment) -> BTreeSet<String> {
+    let events = deployment.audit(Role::Node(0));
+    let published = events.iter().filter(|event| event["interaction"] == "ITI-41");
+    published.filter_map(|event| Some(event["subject"].as_str()?.to_owned())).collect()
+}
 
-impl Drop for Demo {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+async fn compare_over_iti43(deployment: &Deployment, published: &Published) {
+    let node = deployment.node(0);
+    let ids: Vec<&str> = published.keys().map(String::as_str).collect();
+    for some in ids.chunks(7) {
+        let given = node.retrieve(NODES[0].0, some).await.unwrap();
+        assert!(given.exchange.is_success(), "{}", given.exchange.envelope);
+        for id in some {
+            let (path, bytes) = &published[*id];
+            assert!(given.documents[*id] == *bytes, "{path}");
+        }
     }
+    println!("{} equal over ITI-43", ids.len());
 }
 
-fn binary() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_carerecord"))
+/// What the corpus may not have: a PDF, texts, one of them empty but for a line, and one larger
+/// than is held in memory.
+fn own_documents(folder: &Path) -> PathBuf {
+    std::fs::create_dir_all(folder).unwrap();
+    let write = |name: &str, bytes: &[u8]| std::fs::write(folder.join(name), bytes).unwrap();
+    write("letter.pdf", include_bytes!("fixtures/letter.pdf"));
+    write("note.txt", "Blood pressure 120/80 mmHg; seen by Dr Åse Møller.\r\n".as_bytes());
+    write("line.txt", b"\n");
+    // Boundaries inside a document are not those of the message.
+    let lines = b"\r\n--B--\r\nA line of a long text.\n".repeat(200_000);
+    write("long.txt", &lines);
+    folder.to_owned()
 }
-
-fn start(data: &Path) -> Demo {
-    let child =
-        binary().args(["demo", "--empty", "--data"]).arg(data).stdout(Stdio::null()).spawn();
-    let demo = Demo(child.unwrap());
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while std::net::TcpStream::connect(("127.0.0.1", 8089)).is_err() {
-        assert!(Instant::now() < deadline, "the demo did not start; are its ports in use?");
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    demo
-}
-
-const PATIENT: &str = "9990001146";

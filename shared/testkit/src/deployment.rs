@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::process::{Command, Output};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -13,6 +13,7 @@ pub struct Deployment {
     folder: TempDir,
     ports: Ports,
     apart: bool,
+    samples: bool,
     running: HashMap<String, Process>,
 }
 
@@ -61,6 +62,20 @@ impl Deployment {
         deployment
     }
 
+    /// `carerecord demo`, when its people and documents are there.
+    pub fn with_samples(binary: &str) -> Self {
+        let mut deployment = Self::one_process_stopped(binary);
+        deployment.samples = true;
+        deployment.start_all();
+        let marker = deployment.data(Role::Portal).join("samples-published");
+        let deadline = Instant::now() + Duration::from_secs(120);
+        while !marker.exists() {
+            assert!(Instant::now() < deadline, "no samples");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        deployment
+    }
+
     /// As `one_process`, yet to be started.
     pub fn one_process_stopped(binary: &str) -> Self {
         let first = ten_ports();
@@ -97,7 +112,14 @@ impl Deployment {
     fn new(binary: &str, ports: Ports, apart: bool) -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();
-        Self { binary: binary.into(), folder, ports, apart, running: HashMap::new() }
+        Self {
+            binary: binary.into(),
+            folder,
+            ports,
+            apart,
+            samples: false,
+            running: HashMap::new(),
+        }
     }
 
     /// Whether roles can be stopped by themselves.
@@ -122,8 +144,11 @@ impl Deployment {
         if self.apart {
             command.args(["serve", "--config"]).arg(self.file(&format!("{name}.toml")));
         } else {
-            command.args(["demo", "--empty", "--port", &self.ports.portal.to_string(), "--data"]);
+            command.args(["demo", "--port", &self.ports.portal.to_string(), "--data"]);
             command.arg(self.data(role));
+            if !self.samples {
+                command.arg("--empty");
+            }
         }
         let admin = self.ports.admin[index(role)];
         let process = Process::start(command, &self.file(&format!("{name}.log")), admin);
@@ -202,6 +227,25 @@ impl Deployment {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let lines = String::from_utf8(output.stdout).unwrap();
         lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// Before the first start of `demo`: rules by which every document may be seen, for tests that
+    /// are about bytes.
+    pub fn show_everything(&self) {
+        let policy = self.data(Role::Registry).join("policy");
+        std::fs::create_dir_all(policy.join("agreements")).unwrap();
+        let changed = |file: &str, changes: &[(&str, &str)]| {
+            let mut text = std::fs::read_to_string(format!("{POLICY}/{file}")).unwrap();
+            for (from, to) in changes {
+                assert!(text.contains(from), "{file} has changed: no {from}");
+                text = text.replace(from, to);
+            }
+            std::fs::write(policy.join(file), text).unwrap();
+        };
+        changed("access.toml", &[("system_max_label = \"N\"", "system_max_label = \"V\"")]);
+        let label = ("\"sensitivity_max\": \"R\"", "\"sensitivity_max\": \"V\"");
+        let types = ("\"types_excluded\": [\"820301000000106\"]", "\"types_excluded\": []");
+        changed("agreements/dsa-ev-0001.json", &[label, types]);
     }
 
     /// The files in a node's object store.

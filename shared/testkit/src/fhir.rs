@@ -125,12 +125,17 @@ impl Fhir {
             .into_iter()
             .map(|entry| entry["resource"].clone())
             .filter(|resource| resource["resourceType"] == "DocumentReference");
-        documents
-            .map(|d| {
-                let id = d["masterIdentifier"]["value"].as_str().unwrap();
-                (id.trim_start_matches("urn:oid:").to_owned(), d)
-            })
-            .collect()
+        documents.map(|d| (unique_id(&d["masterIdentifier"]), d)).collect()
+    }
+}
+
+/// The XDS form of an identifier: an OID, `root^extension`, or whatever else it is.
+fn unique_id(identifier: &Value) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let (system, value) = (text(&identifier["system"]), text(&identifier["value"]));
+    match system.strip_prefix("urn:oid:") {
+        Some(root) => format!("{root}^{value}"),
+        None => value.trim_start_matches("urn:oid:").trim_start_matches("urn:uuid:").to_owned(),
     }
 }
 

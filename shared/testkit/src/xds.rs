@@ -4,7 +4,7 @@ use bytes::Bytes;
 use carerecord_codec::ContentType;
 use carerecord_codec::mtom::{MtomReader, cid_of_href};
 use carerecord_xml::{Limits, Tree, to_utf8};
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 
 use crate::Letter;
 use crate::letter::CONTENT_TYPE;
@@ -91,7 +91,10 @@ impl Xds {
         repository: &str,
         unique_ids: &[&str],
     ) -> Result<Retrieved, reqwest::Error> {
-        let exchange = self.send(SOAP, retrieve_request(repository, unique_ids)).await?;
+        let message = mtom(&retrieve_request(repository, unique_ids));
+        let exchange = self.send(CONTENT_TYPE, message).await?;
+        let multipart = exchange.content_type.starts_with("multipart/related");
+        assert!(multipart, "a request in MTOM is answered in MTOM: {}", exchange.content_type);
         let tree = exchange.tree();
         let mut documents = HashMap::new();
         for response in tree.root().descendants().filter(|e| e.local() == "DocumentResponse") {
@@ -103,6 +106,18 @@ impl Xds {
             documents.insert(id, part.expect("the part that is named").clone());
         }
         Ok(Retrieved { exchange, documents })
+    }
+
+    /// ITI-43 of one document that is not kept: how many bytes came, envelope included.
+    pub async fn retrieve_length(&self, repository: &str, unique_id: &str) -> usize {
+        let request = retrieve_request(repository, &[unique_id]);
+        let request = self.http.post(&self.url).header("content-type", SOAP).body(request);
+        let mut bytes = request.send().await.unwrap().bytes_stream();
+        let mut received = 0;
+        while let Some(chunk) = bytes.next().await {
+            received += chunk.unwrap().len();
+        }
+        received
     }
 
     /// ITI-18 FindDocuments of what is approved; the uniqueIds, sorted.
@@ -155,7 +170,9 @@ impl Exchange {
     pub fn fault(&self) -> Option<String> {
         let tree = Tree::read(&self.envelope, Limits::document()).ok()?;
         let fault = tree.root().descendants().find(|e| e.is(ENVELOPE, "Fault"))?;
-        Some(fault.at(&["Reason", "Text"]).map(carerecord_xml::ElementRef::text).unwrap_or_default())
+        Some(
+            fault.at(&["Reason", "Text"]).map(carerecord_xml::ElementRef::text).unwrap_or_default(),
+        )
     }
 }
 
@@ -192,6 +209,14 @@ fn retrieve_request(repository: &str, unique_ids: &[&str]) -> String {
             "<xds:RetrieveDocumentSetRequest xmlns:xds=\"urn:ihe:iti:xds-b:2007\">{requests}\
              </xds:RetrieveDocumentSetRequest>"
         ),
+    )
+}
+
+/// An envelope as the only part of a message.
+fn mtom(envelope: &str) -> String {
+    format!(
+        "--B\r\nContent-Type: application/xop+xml; charset=UTF-8; \
+         type=\"application/soap+xml\"\r\nContent-ID: <r@x>\r\n\r\n{envelope}\r\n--B--\r\n"
     )
 }
 

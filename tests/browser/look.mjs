@@ -1,0 +1,40 @@
+// A real browser at the portal, with axe looking at each page. Arguments of every script: the
+// portal's address, the browser, the folder for pictures.
+import { AxeBuilder } from "@axe-core/playwright";
+import { chromium } from "playwright-core";
+
+export const [portal, browserPath, pictures] = process.argv.slice(2);
+const quiet = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+  "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+export const browser = await chromium.launch({ executablePath: browserPath, args: quiet });
+const context = await browser.newContext({ bypassCSP: true });
+export const page = await context.newPage();
+const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
+
+export async function look(name, words) {
+  await page.waitForLoadState();
+  await page.screenshot({ path: `${pictures}/${name}.png`, fullPage: true });
+  const text = await page.locator("body").innerText();
+  if (!text.includes(words)) throw new Error(`${name}: "${words}" is not on the page`);
+  const found = await new AxeBuilder({ page }).withTags(tags).analyze();
+  const faults = found.violations.map((v) => v.id).join(", ");
+  if (faults) throw new Error(`${name}: axe finds ${faults}`);
+  const told = (await page.title()) + page.url();
+  if (/999\s?000|OKAFOR|NAYLOR/i.test(told)) throw new Error(`${name}: title or address tells of a patient`);
+  console.log(`${name}: seen`);
+}
+
+export async function find(number) {
+  await page.goto(`${portal}/search`);
+  await page.locator('input[inputmode="numeric"]').fill(number);
+  await page.locator("main form button").first().click();
+}
+
+export async function signIn() {
+  await page.goto(portal);
+  await look("start", "Care Record");
+  await page.locator("main button, main a.nhsuk-button").first().click();
+  await look("sign-in", "Choose who to sign in as");
+  await page.getByRole("button", { name: "Imogen Farrow" }).click();
+  await look("search", "Find a patient");
+}
