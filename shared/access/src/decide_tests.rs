@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use carerecord_model::{
-    AvailabilityStatus, Clock, Code, DocumentEntry, DocumentEntryType, EntryUuid, ExtraMetadata,
-    NhsNumber, ObjectId, PatientId,
+    Author, AvailabilityStatus, Clock, Code, DocumentEntry, DocumentEntryType, EntryUuid,
+    ExtraMetadata, FoundObjects, NhsNumber, ObjectId, PatientId, SubmissionSet,
 };
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -219,6 +219,101 @@ impl ConsentRecords for Broken {
     }
 }
 
+#[tokio::test]
+async fn nothing_released_tells_where_a_restricted_person_is_cared_for() {
+    let open = async |role: &str| view(clinician("ZEX02", role), &[]).await.unwrap();
+    let entry = telling_letter();
+    let found = || FoundObjects {
+        document_entries: vec![telling_letter()],
+        submission_sets: vec![telling_set()],
+        ..FoundObjects::default()
+    };
+
+    let masked = open("R8001").await.of_restricted(true);
+    let one = masked.release(entry.clone()).unwrap().into_value();
+    let (all, _) = masked.release_found(found());
+    let plain = open("R8001").await.of_restricted(false);
+    let trusted = open("R8000").await.of_restricted(true);
+
+    assert!(masked.masks_locations());
+    for value in [
+        serde_json::to_string(&one).unwrap(),
+        serde_json::to_string(all.value().document_entries.as_slice()).unwrap(),
+        serde_json::to_string(all.value().submission_sets.as_slice()).unwrap(),
+    ] {
+        for told in ["Hamlet", "HAM01", "2.999.77", "22232009", "H-1", "XX1 1XX", "01234", "mrn"] {
+            assert!(!value.contains(told), "{told} in {value}");
+        }
+        assert!(value.contains(WITHHELD_ORGANISATION), "{value}");
+        assert!(value.contains("Okafor"), "the author is still named");
+    }
+    assert_eq!(one.source_patient_info, ["PID-5|Example^Ada"]);
+    assert_eq!(one.repository_unique_id, entry.repository_unique_id, "it can be fetched");
+    for unmasked in [plain, trusted] {
+        assert!(!unmasked.masks_locations());
+        assert_eq!(unmasked.release(entry.clone()).unwrap().into_value(), entry);
+    }
+}
+
+#[tokio::test]
+async fn only_systems_that_decide_for_their_users_see_places() {
+    let system = |rights: &[Right]| {
+        Caller::System(SystemCaller {
+            name: "s".into(),
+            organisation: "ZEX02".parse().unwrap(),
+            rights: rights.to_vec(),
+            known_by: "token",
+        })
+    };
+
+    let query = view(system(&[Right::Query]), &[]).await.unwrap().of_restricted(true);
+    let portal = view(system(&[Right::Delegate]), &[]).await.unwrap().of_restricted(true);
+
+    assert!(query.masks_locations());
+    assert!(!portal.masks_locations());
+}
+
+/// Says in every attribute where it comes from.
+fn telling_letter() -> DocumentEntry {
+    let mut entry = letter();
+    entry.authors = vec![telling_author()];
+    entry.source_patient_id = Some("H-1^^^&2.999.77.1&ISO".into());
+    entry.source_patient_info =
+        ["PID-3|H-1^^^&2.999.77.1&ISO", "PID-5|Example^Ada", "PID-11|1 The Street^^^^XX1 1XX"]
+            .map(str::to_owned)
+            .to_vec();
+    entry.reference_ids = vec!["ENC-1^^^&2.999.77&ISO".into()];
+    entry.uri = Some("http://hamlet.example/mrn".into());
+    entry
+}
+
+fn telling_set() -> SubmissionSet {
+    SubmissionSet {
+        entry_uuid: "urn:uuid:00000000-0000-4000-8000-0000000000aa".parse().unwrap(),
+        availability_status: AvailabilityStatus::Approved,
+        patient_id: letter().patient_id,
+        unique_id: "2.999.2.1".parse().unwrap(),
+        source_id: "2.999.77.2".parse().unwrap(),
+        submission_time: "20260114102231".parse().unwrap(),
+        content_type_code: letter().type_code,
+        authors: vec![telling_author()],
+        intended_recipients: vec!["Hamlet Practice^^^^^^^^^2.999.77.3".into()],
+        title: Vec::new(),
+        comments: Vec::new(),
+        home_community_id: None,
+        extra: ExtraMetadata::default(),
+    }
+}
+
+fn telling_author() -> Author {
+    Author {
+        person: Some("^Okafor^Ada".parse().unwrap()),
+        institutions: vec!["Hamlet Surgery^^^^^&2.999.77&ISO^^^^HAM01".parse().unwrap()],
+        telecommunications: vec!["^WPN^PH^^44^01234^567".parse().unwrap()],
+        ..Author::default()
+    }
+}
+
 fn decisions(records: &[ConsentRecord]) -> AccessDecisions {
     AccessDecisions::new(Arc::new(policy()), Arc::new(Fixtures(records.to_vec())), Arc::new(Fixed))
 }
@@ -315,6 +410,7 @@ reveal = ["no-agreement", "objection-whole-record", "objection-source", "objecti
 name = "Clinician"
 purposes = ["direct-care"]
 max_label = "N"
+may_see_locations = true
 
 [role.R8001]
 name = "Nurse"

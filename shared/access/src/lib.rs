@@ -15,6 +15,7 @@ mod consent_record;
 mod decide;
 mod decision;
 mod facts;
+mod location;
 mod policy;
 mod release;
 
@@ -24,5 +25,6 @@ pub use consent_model::{Basis, ConsentModel};
 pub use consent_record::{ConsentRecord, ConsentStatus, Grain, Provision};
 pub use decision::{Decision, Outcome, Rule};
 pub use facts::{ConsentRecords, ConsentStore, ConsentStoreError, FactsUnavailable};
+pub use location::WITHHELD_ORGANISATION;
 pub use policy::{Organisation, Policy, PolicyError, RoleRule};
 pub use release::{AccessDecisions, RecordView, Refused, Released, Withheld};

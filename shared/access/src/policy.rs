@@ -38,6 +38,9 @@ pub struct RoleRule {
     /// Whether it may record and lift objections and permissions.
     #[serde(default)]
     pub may_record_consent: bool,
+    /// Whether it may see where a restricted (S-flagged) person is cared for.
+    #[serde(default)]
+    pub may_see_locations: bool,
 }
 
 /// An organisation of the programme.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use carerecord_model::{Clock, DocumentEntry, EntryUuid, FoundObjects, NhsNumber, ObjectId};
 
 use crate::decide::{Question, caller_may_ask};
+use crate::location::{mask_entry, mask_set, may_see_locations};
 use crate::{Caller, ConsentRecord, ConsentRecords, Decision, Policy, Purpose, Right, Rule};
 
 /// Something that may leave, with the decision that lets it. Only this crate makes one.
@@ -178,6 +179,7 @@ impl AccessDecisions {
             patient,
             records,
             settled,
+            masked: false,
             now: self.clock.now(),
         })
     }
@@ -191,10 +193,26 @@ pub struct RecordView {
     patient: NhsNumber,
     records: Vec<ConsentRecord>,
     settled: Option<Decision>,
+    /// Whether what tells a place is masked.
+    masked: bool,
     now: jiff::Timestamp,
 }
 
 impl RecordView {
+    /// Notes whether the person is restricted (S-flagged): what is released from here on does not
+    /// tell where they are cared for, unless the caller may see it.
+    #[must_use]
+    pub fn of_restricted(mut self, restricted: bool) -> Self {
+        self.masked = restricted && !may_see_locations(&self.policy, &self.caller);
+        self
+    }
+
+    /// Whether places are masked. Whoever has facts of their own about a document's organisation,
+    /// such as who runs a repository, must then keep them to themselves.
+    pub fn masks_locations(&self) -> bool {
+        self.masked
+    }
+
     /// What stands against the record as a whole, and may be told, whether or not there are
     /// documents: an objection to all sharing or to this recipient, or missing consent.
     pub fn closed(&self) -> Option<Refused> {
@@ -210,9 +228,12 @@ impl RecordView {
     ///
     /// # Errors
     /// `Refused` with the rule.
-    pub fn release(&self, entry: DocumentEntry) -> Result<Released<DocumentEntry>, Refused> {
+    pub fn release(&self, mut entry: DocumentEntry) -> Result<Released<DocumentEntry>, Refused> {
         let decision = self.decide(&entry);
         if decision.is_permit() {
+            if self.masked {
+                mask_entry(&mut entry);
+            }
             return Ok(Released { value: entry, decision });
         }
         Err(self.refused(decision))
@@ -253,11 +274,14 @@ impl RecordView {
             open && (members.is_empty() || members.iter().any(|m| shown.contains(*m)))
         };
         let before = found.submission_sets.len() + found.folders.len();
-        let submission_sets: Vec<_> =
+        let mut submission_sets: Vec<_> =
             found.submission_sets.into_iter().filter(|s| visible(&s.entry_uuid)).collect();
         let folders: Vec<_> =
             found.folders.into_iter().filter(|f| visible(&f.entry_uuid)).collect();
         withheld.count += before - submission_sets.len() - folders.len();
+        if self.masked {
+            submission_sets.iter_mut().for_each(mask_set);
+        }
         let mut ends = shown.clone();
         ends.extend(submission_sets.iter().map(|s| s.entry_uuid.clone()));
         ends.extend(folders.iter().map(|f| f.entry_uuid.clone()));
