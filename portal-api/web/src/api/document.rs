@@ -18,6 +18,9 @@ pub(crate) struct Document {
     pub(crate) organisations: Vec<String>,
     /// The organisation whose node holds it.
     pub(crate) source: Coded,
+    /// The id of the source that holds it, as the state of sources names it; `None` where it must
+    /// not be told.
+    pub(crate) source_id: Option<String>,
     pub(crate) labels: Vec<Coded>,
     /// When it was written, as FHIR writes times: may be a year or a month only.
     pub(crate) created: Option<String>,
@@ -72,6 +75,8 @@ impl Document {
             authors,
             organisations,
             source: source(&resource["custodian"]),
+            source_id: text(&resource["meta"]["source"])
+                .map(|uri| uri.strip_prefix("urn:oid:").unwrap_or(&uri).to_owned()),
             labels: labels.collect(),
             created: text(&attachment["creation"]).or_else(|| text(&resource["date"])),
             period: (text(&context["period"]["start"]), text(&context["period"]["end"])),

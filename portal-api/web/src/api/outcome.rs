@@ -20,6 +20,8 @@ pub(crate) struct Refusal {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Source {
     pub(crate) state: SourceState,
+    /// What its documents name as their source.
+    pub(crate) id: Option<String>,
     pub(crate) name: String,
     /// How the API words its state.
     pub(crate) words: Option<String>,
@@ -76,6 +78,7 @@ impl Source {
         let more = |url: &str| list(&issue["extension"]).iter().find(move |e| e["url"] == url);
         Some(Self {
             state,
+            id: list(&issue["expression"]).first().and_then(text),
             name: text(&issue["details"]["text"]).unwrap_or_else(|| "A source".to_owned()),
             words: text(&issue["diagnostics"]),
             latest: more(LATEST).and_then(|e| text(&e["valueDateTime"])),

@@ -234,6 +234,15 @@ async fn documents(
             let many: Vec<Value> = (0..450).map(|n| letter(100 + n, "Letter", number)).collect();
             bundle(&many, &["answered"])
         }
+        "9990001219" => bundle(&[restricted(number)], &["answered", "answered"]),
+        // Two sources of one name: only their ids tell them apart.
+        "9990001154" => {
+            let second = with(letter(21, "Second", number), |d| {
+                d["meta"]["source"] = "urn:oid:2.999.2".into();
+                d["custodian"]["display"] = "Royal Example Hospital".into();
+            });
+            bundle(&[letter(20, "First", number), second], &["answered", "answered"])
+        }
         _ => bundle(&fake.all(number), &["answered", "late", "down", "not-connected"]),
     }
 }
@@ -300,6 +309,7 @@ fn letter(n: u128, title: &str, number: &str) -> Value {
     let id = uuid(n);
     json!({
         "resourceType": "DocumentReference", "id": id, "status": "current",
+        "meta": {"source": "urn:oid:2.999.1"},
         "type": {"coding": [{"code": "823681000000100", "display": "Outpatient letter"}]},
         "category": concept("823751000000102", "Letter"),
         "subject": {"identifier": {"system": NHS, "value": number}},
@@ -310,6 +320,15 @@ fn letter(n: u128, title: &str, number: &str) -> Value {
         "custodian": {"identifier": {"value": "ZEX01"}, "display": "Royal Example Hospital"},
         "content": [{"attachment": {"contentType": "text/plain", "title": title,
             "url": format!("Binary/{id}"), "creation": "2026-11-02T14:05:00Z"}}],
+    })
+}
+
+/// As the API gives a document of a person whose places are masked.
+fn restricted(number: &str) -> Value {
+    with(letter(22, "Letter", number), |d| {
+        d["meta"] = json!({});
+        d["custodian"] = json!({"display": "Organisation withheld"});
+        d["author"][1]["display"] = "Organisation withheld".into();
     })
 }
 
@@ -328,12 +347,13 @@ fn bundle(documents: &[Value], states: &[&str]) -> Response {
     let names = ["Royal Example Hospital", "Example Community Trust", "Example Council", "A GP"];
     let issues: Vec<Value> = states
         .iter()
-        .zip(names)
+        .zip(&names)
         .map(|(state, name)| {
             json!({"severity": "information", "code": "informational",
                 "details": {"text": name,
                     "coding": [{"system": "urn:carerecord:source-state", "code": state}]},
                 "diagnostics": format!("The source is {state}."),
+                "expression": [format!("2.999.{}", names.iter().position(|n| n == name).unwrap() + 1)],
                 "extension": [{"url": "urn:carerecord:latency-ms", "valueInteger": 1234},
                     {"url": "urn:carerecord:latest", "valueDateTime": "2026-11-02"}]})
         })

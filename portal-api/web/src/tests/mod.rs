@@ -29,6 +29,7 @@ pub(crate) fn document(n: u128) -> Document {
         authors: Vec::new(),
         organisations: Vec::new(),
         source: Coded::default(),
+        source_id: None,
         labels: Vec::new(),
         created: None,
         period: (None, None),

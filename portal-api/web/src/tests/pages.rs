@@ -98,6 +98,31 @@ async fn the_list_shows_banner_sources_and_groups() {
 }
 
 #[tokio::test]
+async fn documents_are_counted_by_the_id_of_their_source() {
+    let mut browser = Browser::signed_in().await;
+
+    let patient = browser.find("9990001154").await;
+    let page = browser.get(&patient).await;
+
+    let counts = page.body.matches("1 document or version listed").count();
+    assert_eq!(counts, 2, "each source has one of the two, whatever they are called");
+}
+
+#[tokio::test]
+async fn where_a_restricted_person_is_cared_for_is_not_counted_out() {
+    let mut browser = Browser::signed_in().await;
+
+    let patient = browser.find("9990001219").await;
+    let page = browser.get(&patient).await;
+
+    page.shows("2 sources answered.");
+    page.shows("Organisation withheld");
+    page.hides("version listed");
+    page.hides("versions listed");
+    page.hides("<option value=\"ZEX01\"");
+}
+
+#[tokio::test]
 async fn nothing_found_and_could_not_ask_look_different() {
     let mut browser = Browser::signed_in().await;
 

@@ -23,7 +23,8 @@ pub(super) struct SourceView {
     pub(super) words: Option<String>,
     pub(super) latest: Option<String>,
     pub(super) seconds: Option<String>,
-    pub(super) documents: String,
+    /// How many of the list are its; `None` where that must not be told.
+    pub(super) documents: Option<String>,
 }
 
 impl SourcesView {
@@ -44,7 +45,9 @@ impl SourcesView {
 
 impl SourceView {
     fn new(source: &Source, documents: &[Document], zone: &TimeZone) -> Self {
-        let held = documents.iter().filter(|d| d.source.display == source.name).count();
+        // Documents that do not name their source are those of a person whose places are masked.
+        let told = documents.iter().all(|d| d.source_id.is_some());
+        let held = documents.iter().filter(|d| d.source_id == source.id).count();
         let (class, state) = match source.state {
             SourceState::Answered => ("answered", "Answered"),
             SourceState::Late => ("late", "Did not answer in time"),
@@ -62,7 +65,9 @@ impl SourceView {
             words: source.words.clone().filter(|_| !source.state.has_answered()),
             latest: source.latest.as_ref().map(|latest| clinical(latest, zone)),
             seconds,
-            documents: counted(held, "document or version listed", "documents and versions listed"),
+            documents: told.then(|| {
+                counted(held, "document or version listed", "documents and versions listed")
+            }),
         }
     }
 }
