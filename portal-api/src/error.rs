@@ -3,7 +3,8 @@ use axum::response::{IntoResponse, Response};
 use carerecord_access::Refused;
 use carerecord_fhir::{ConsentError, Issue, SearchError, outcome, refusal_issue, registry_failure};
 use carerecord_model::PortError;
-use serde_json::Value;
+
+use crate::fhir::answer::resource;
 
 /// Why a FHIR request is not answered with what it asked for. Rendered as OperationOutcome.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +25,22 @@ pub(crate) enum FhirError {
     Body(String),
     #[error("somebody else changed it first")]
     Conflict,
+    #[error("neither JSON nor XML is wanted")]
+    NotAcceptable,
+    #[error("the document is of another type than is wanted")]
+    DocumentNotAcceptable,
+    #[error("the answer has no XML form")]
+    NotInXml,
+    #[error("what was sent is of another type than is taken")]
+    MediaType(&'static str),
+    #[error("the URL is too long")]
+    UrlTooLong,
+    #[error("the body is too long")]
+    TooLong,
+    #[error("there is no such address")]
+    NoRoute,
+    #[error("the method is not one of this address")]
+    Method,
     #[error("the range cannot be served")]
     Range,
     #[error("the registry could not be asked")]
@@ -69,6 +86,40 @@ impl FhirError {
             Self::NotFound => not_found(),
             Self::Body(why) => of(StatusCode::BAD_REQUEST, "structure", why),
             Self::Conflict => of(StatusCode::CONFLICT, "conflict", &self.to_string()),
+            Self::NotAcceptable => of(
+                StatusCode::NOT_ACCEPTABLE,
+                "not-supported",
+                "Accept application/fhir+json or application/fhir+xml.",
+            ),
+            Self::DocumentNotAcceptable => of(
+                StatusCode::NOT_ACCEPTABLE,
+                "not-supported",
+                "The document is not of a type that you accept: its DocumentReference names it.",
+            ),
+            Self::NotInXml => of(
+                StatusCode::NOT_ACCEPTABLE,
+                "not-supported",
+                "The answer holds what XML cannot: accept application/fhir+json.",
+            ),
+            Self::MediaType(words) => {
+                of(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-supported", words)
+            }
+            Self::UrlTooLong => of(
+                StatusCode::URI_TOO_LONG,
+                "too-long",
+                "The URL is too long: send the search as a form.",
+            ),
+            Self::TooLong => {
+                of(StatusCode::PAYLOAD_TOO_LARGE, "too-long", "What was sent is too long.")
+            }
+            Self::NoRoute => {
+                of(StatusCode::NOT_FOUND, "not-supported", "There is nothing at this address.")
+            }
+            Self::Method => of(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "not-supported",
+                "This address does not take this method.",
+            ),
             Self::Range => of(StatusCode::RANGE_NOT_SATISFIABLE, "invalid", &self.to_string()),
             Self::Registry(error) => port(
                 error,
@@ -110,7 +161,7 @@ impl IntoResponse for FhirError {
             tracing::warn!(%error, "a role could not be asked");
         }
         let (status, issues) = self.parts();
-        let mut response = fhir_json(status, &outcome(issues));
+        let mut response = resource(status, outcome(issues));
         if status == StatusCode::UNAUTHORIZED {
             let challenge = HeaderValue::from_static("Bearer realm=\"carerecord\"");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
@@ -120,14 +171,4 @@ impl IntoResponse for FhirError {
         }
         response
     }
-}
-
-/// A resource as an answer. Never kept by anybody on the way.
-pub(crate) fn fhir_json(status: StatusCode, resource: &Value) -> Response {
-    let headers = [
-        (header::CONTENT_TYPE, "application/fhir+json; charset=utf-8"),
-        (header::CACHE_CONTROL, "no-store"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    ];
-    (status, headers, resource.to_string()).into_response()
 }

@@ -5,12 +5,17 @@ mod config;
 mod error;
 mod federation;
 mod fhir;
+mod patient_ids;
 mod router;
 mod service;
 mod token;
 
+#[cfg(test)]
+mod tests;
+
 pub use config::PortalConfig;
 pub use federation::Node;
+pub use patient_ids::PatientIds;
 pub use router::router;
 pub use service::{Portal, PortalParts};
 pub use token::TokenVerifier;

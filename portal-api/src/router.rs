@@ -4,7 +4,9 @@ use axum::routing::{get, post};
 use carerecord_service::AuditTrail;
 
 use crate::Portal;
-use crate::fhir::{binary, consent, document_reference, fallback, list, metadata, patient};
+use crate::fhir::{
+    answer, binary, consent, document_reference, fallback, list, metadata, patient, wrong_method,
+};
 
 /// Every route of the FHIR API.
 pub fn router(portal: Portal, trail: AuditTrail) -> Router {
@@ -18,11 +20,16 @@ pub fn router(portal: Portal, trail: AuditTrail) -> Router {
         .route("/fhir/Binary/{id}", get(binary::read))
         .route("/fhir/Patient", get(patient::search))
         .route("/fhir/Patient/_search", post(patient::search_form))
+        .route("/fhir/Patient/{id}", get(patient::read))
         .route("/fhir/Consent", get(consent::search).post(consent::create))
         .route("/fhir/Consent/_search", post(consent::search_form))
         .route("/fhir/Consent/{id}", get(consent::read).put(consent::update))
+        .route("/fhir", axum::routing::any(fallback))
+        .route("/fhir/", axum::routing::any(fallback))
         .route("/fhir/{*rest}", axum::routing::any(fallback))
+        .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(axum::middleware::from_fn(answer::render))
         .with_state(portal)
         .layer(axum::middleware::from_fn_with_state(trail, carerecord_service::audit_trail::record))
 }

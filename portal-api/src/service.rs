@@ -2,7 +2,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use carerecord_access::{
-    AccessDecisions, Caller, ConsentStore, Purpose, RecordView, Refused, Released, Right, Withheld,
+    AccessDecisions, Caller, ConsentStore, Decision, Purpose, RecordView, Refused, Released, Right,
+    Withheld,
 };
 use carerecord_fhir::Related;
 use carerecord_model::{
@@ -13,7 +14,7 @@ use carerecord_model::{
 
 use crate::error::FhirError;
 use crate::federation::{Node, NodeState, ask_all};
-use crate::{PortalConfig, TokenVerifier};
+use crate::{PatientIds, PortalConfig, TokenVerifier};
 
 /// The portal's service: the FHIR handlers call these methods, and only these.
 #[derive(Clone)]
@@ -27,6 +28,7 @@ pub struct Portal {
     pub(crate) tokens: TokenVerifier,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn IdSource>,
+    pub(crate) patient_ids: PatientIds,
 }
 
 /// What a portal is made of.
@@ -49,6 +51,8 @@ pub struct PortalParts {
     pub clock: Arc<dyn Clock>,
     /// Fresh ids.
     pub ids: Arc<dyn IdSource>,
+    /// Ids of people in URLs.
+    pub patient_ids: PatientIds,
 }
 
 /// A patient's record as one caller may see it.
@@ -56,6 +60,27 @@ pub(crate) struct Record {
     pub found: Released<FoundObjects>,
     pub withheld: Withheld,
     pub sources: Vec<NodeState>,
+    /// Whether nothing may tell where the person is cared for.
+    pub masked: bool,
+}
+
+/// One document that the caller may see.
+pub(crate) struct Document {
+    entry: Released<DocumentEntry>,
+    /// Whether nothing may tell where the person is cared for.
+    pub masked: bool,
+}
+
+impl Document {
+    /// Its metadata.
+    pub(crate) fn value(&self) -> &DocumentEntry {
+        self.entry.value()
+    }
+
+    /// Why the caller may see it.
+    pub(crate) fn decision(&self) -> &Decision {
+        self.entry.decision()
+    }
 }
 
 impl Portal {
@@ -71,6 +96,7 @@ impl Portal {
             tokens: parts.tokens,
             clock: parts.clock,
             ids: parts.ids,
+            patient_ids: parts.patient_ids,
         }
     }
 
@@ -92,7 +118,7 @@ impl Portal {
         );
         let (found, mut withheld) = view.release_found(found.map_err(FhirError::Registry)?);
         note_closed(&view, &mut withheld);
-        Ok(Record { found, withheld, sources })
+        Ok(Record { found, withheld, sources, masked: view.masks_locations() })
     }
 
     /// One document that the caller may see.
@@ -101,7 +127,7 @@ impl Portal {
         caller: &Caller,
         purpose: Purpose,
         id: EntryUuid,
-    ) -> Result<Released<DocumentEntry>, FhirError> {
+    ) -> Result<Document, FhirError> {
         self.access.admit(caller, purpose, Right::Query)?;
         let query = StoredQuery::GetDocuments(GetDocuments {
             entries: EntryRef::Uuids(vec![id]),
@@ -112,13 +138,13 @@ impl Portal {
         let entry = found.document_entries.into_iter().next().ok_or(FhirError::NotFound)?;
         let number = entry.patient_id.nhs_number().ok_or(FhirError::NotFound)?;
         let view = self.open(caller, purpose, number).await?;
-        Ok(view.release(entry)?)
+        Ok(Document { masked: view.masks_locations(), entry: view.release(entry)? })
     }
 
     /// The bytes of a document that has been released.
     pub(crate) async fn content(
         &self,
-        document: &Released<DocumentEntry>,
+        document: &Document,
         range: Option<ByteRange>,
     ) -> Result<RetrievedDocument, FhirError> {
         let entry = document.value();
@@ -155,7 +181,8 @@ impl Portal {
         self.within(self.patients.patient(nobody)).await.map(|_| ()).map_err(|e| e.to_string())
     }
 
-    /// Opens a record. The facts come from the registry, which may be silent.
+    /// Opens a record, knowing whether the person is restricted. The facts come from the registry,
+    /// which may be silent: then nothing is opened.
     async fn open(
         &self,
         caller: &Caller,
@@ -163,10 +190,12 @@ impl Portal {
         patient: NhsNumber,
     ) -> Result<RecordView, FhirError> {
         let opened = self.access.open(caller, purpose, Right::Query, patient);
-        match tokio::time::timeout(self.deadline(), opened).await {
-            Ok(opened) => Ok(opened?),
-            Err(_) => Err(FhirError::Registry(PortError::Late)),
-        }
+        let opened = tokio::time::timeout(self.deadline(), opened);
+        let person = self.within(self.patients.patient(patient));
+        let (opened, person) = tokio::join!(opened, person);
+        let view = opened.map_err(|_| FhirError::Registry(PortError::Late))??;
+        let person = person.map_err(FhirError::Registry)?;
+        Ok(view.of_restricted(person.is_some_and(|person| person.restricted)))
     }
 
     fn deadline(&self) -> Duration {

@@ -44,6 +44,13 @@ impl TokenVerifier {
         }
     }
 
+    /// With keys that are known already.
+    #[cfg(test)]
+    pub(crate) fn with_keys(config: &PortalConfig, keys: JwkSet) -> Self {
+        let verifier = Self::new(config, reqwest::Client::new());
+        Self { keys: Arc::new(Mutex::new(Some((Instant::now(), keys)))), ..verifier }
+    }
+
     /// Who a token stands for. `selected_role` is used where the token leaves it open.
     pub(crate) async fn caller(
         &self,

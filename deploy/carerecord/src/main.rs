@@ -3,6 +3,7 @@
 mod audit;
 mod config;
 mod demo;
+mod key_file;
 mod peer;
 mod publish;
 mod roles;

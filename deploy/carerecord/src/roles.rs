@@ -12,7 +12,7 @@ use carerecord_audit::{AuditEvent, AuditLog};
 use carerecord_model::{
     Clock, DocumentRegistry, DocumentRepository, IdSource, PatientDirectory, RandomIds, SystemClock,
 };
-use carerecord_portal_api::{Node, Portal, PortalParts, TokenVerifier};
+use carerecord_portal_api::{Node, PatientIds, Portal, PortalParts, TokenVerifier};
 use carerecord_registry::{LocalRegistry, Registry, Store};
 use carerecord_repository::{LocalRepository, Objects, Repository, RepositoryParts};
 use carerecord_service::{AuditTrail, Lifecycle, Listener, Metrics, ReadinessChecks};
@@ -24,6 +24,7 @@ use crate::config::{
 };
 use carerecord_web::WebConfig;
 
+use crate::key_file::key_file;
 use crate::peer::{RegistryClient, RepositoryClient, role_client};
 use crate::sessions::SqlSessionRows;
 use crate::signin;
@@ -237,6 +238,7 @@ impl Assembly<'_> {
             nodes,
             clock: self.clock.clone(),
             ids: self.ids.clone(),
+            patient_ids: PatientIds::new(key_file(&self.config.data.join("patient-ids.key"))?),
         });
         let trail = self.trail(&database, "portal", "fhir", None);
         let mut router = carerecord_portal_api::router(portal, trail);

@@ -9,6 +9,7 @@ use carerecord_model::{ByteRange, DocumentBody, DocumentEntry, PortError, Retrie
 use futures_util::{Stream, StreamExt, stream};
 
 use super::Session;
+use super::answer::accepted;
 use super::document_reference::entry_uuid;
 use crate::Portal;
 use crate::error::FhirError;
@@ -32,6 +33,9 @@ pub(crate) async fn read(
             hash: entry.hash.clone(),
         }];
     });
+    if !is_accepted(&headers, entry.mime_type.as_str()) {
+        return Err(FhirError::DocumentNotAcceptable);
+    }
     let range = wanted_range(&headers, entry.size)?;
     let content = portal.content(&document, range).await?;
     answer(entry, content, range)
@@ -64,6 +68,11 @@ fn answer(
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    let tag =
+        entry.hash.as_ref().and_then(|hash| HeaderValue::try_from(format!("\"{hash}\"")).ok());
+    if let Some(tag) = tag {
+        headers.insert(header::ETAG, tag);
+    }
     if let Some(length) = length {
         headers.insert(header::CONTENT_LENGTH, length.into());
     }
@@ -73,6 +82,30 @@ fn answer(
         headers.insert(header::CONTENT_RANGE, value);
     }
     Ok(response)
+}
+
+/// Whether the client takes documents of this type. One that names FHIR's own types says how it
+/// wants resources, not that it wants no document: it gets the bytes. MHD 6.3.
+fn is_accepted(headers: &HeaderMap, kind: &str) -> bool {
+    let Some(accept) = accepted(headers) else { return true };
+    let essence = |kind: &str| kind.split(';').next().unwrap_or_default().trim().to_lowercase();
+    let (stored, sent) = (essence(kind), essence(safe_content_type(kind)));
+    accept.split(',').any(|range| {
+        let wanted = essence(range);
+        let refused = range.split(';').skip(1).any(|p| {
+            p.trim()
+                .strip_prefix("q=")
+                .and_then(|q| q.parse::<f32>().ok())
+                .is_some_and(|q| q <= 0.0)
+        });
+        let family = wanted.strip_suffix('*').filter(|family| family.ends_with('/'));
+        let fits = wanted == "*/*"
+            || wanted == stored
+            || wanted == sent
+            || ["application/fhir+json", "application/fhir+xml"].contains(&wanted.as_str())
+            || family.is_some_and(|family| stored.starts_with(family) || sent.starts_with(family));
+        fits && !refused
+    })
 }
 
 /// The one range that is asked for; several are answered with the whole, as HTTP allows.
@@ -167,6 +200,29 @@ mod tests {
         assert_eq!(range("bytes=10-"), Err(()));
         assert_eq!(range("bytes=0-1,3-4"), Ok(None));
         assert_eq!(range("lines=0-1"), Ok(None));
+    }
+
+    #[test]
+    fn a_document_goes_to_those_who_take_its_type() {
+        let accepted = |accept: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
+            is_accepted(&headers, "application/pdf")
+        };
+
+        assert!(is_accepted(&HeaderMap::new(), "application/pdf"));
+        for yes in [
+            "application/pdf",
+            "text/html, Application/PDF;q=0.5",
+            "application/*",
+            "*/*;q=0.1",
+            "application/fhir+json",
+        ] {
+            assert!(accepted(yes), "{yes}");
+        }
+        for no in ["text/html", "application/pdf;q=0", "image/*", "application/pd"] {
+            assert!(!accepted(no), "{no}");
+        }
     }
 
     #[tokio::test]

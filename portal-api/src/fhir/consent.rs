@@ -1,27 +1,27 @@
 use axum::extract::{Path, RawQuery, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use carerecord_access::{ConsentStatus, ConsentStoreError};
 use carerecord_fhir::{
-    Entry, SearchError, consent_resource, identifier_number, pairs, parse_consent, searchset,
+    Entry, SearchError, consent_resource, count_only, identifier_number, only_known, pairs,
+    parse_consent, searchset,
 };
 use carerecord_model::{NhsNumber, PortError};
-use serde_json::Value;
 use uuid::Uuid;
 
-use super::Session;
+use super::input::{Form, Sent, is_strict};
+use super::{Session, answer};
 use crate::Portal;
-use crate::error::{FhirError, fhir_json};
+use crate::error::FhirError;
 
 /// Records what a patient has said. In force when the answer leaves.
 pub(crate) async fn create(
     State(portal): State<Portal>,
     session: Session,
-    body: String,
+    Sent(consent): Sent,
 ) -> Result<Response, FhirError> {
     session.does("create Consent");
     permitted(&portal, &session)?;
-    let consent = parse_json(&body)?;
     let organisation = session.caller.organisation();
     let record = parse_consent(
         &consent,
@@ -32,7 +32,7 @@ pub(crate) async fn create(
     )?;
     session.draft.fill(|event| event.subject = Some(record.patient));
     portal.consents.put_consent(record.clone()).await.map_err(store_error)?;
-    let mut response = fhir_json(StatusCode::CREATED, &consent_resource(&record));
+    let mut response = answer::versioned(StatusCode::CREATED, consent_resource(&record));
     let url = format!("{}/Consent/{}", portal.config.base_url, record.id);
     if let Ok(value) = HeaderValue::from_str(&url) {
         response.headers_mut().insert(header::LOCATION, value);
@@ -45,12 +45,11 @@ pub(crate) async fn update(
     State(portal): State<Portal>,
     session: Session,
     Path(id): Path<String>,
-    body: String,
+    Sent(consent): Sent,
 ) -> Result<Response, FhirError> {
     session.does("update Consent");
     permitted(&portal, &session)?;
     let stored = portal.consents.consent(uuid(&id)?).await.map_err(store_error)?;
-    let consent = parse_json(&body)?;
     let organisation = session.caller.organisation();
     let now = portal.clock.now();
     let mut record = parse_consent(&consent, stored.id, now, session.caller.id(), organisation)?;
@@ -60,7 +59,7 @@ pub(crate) async fn update(
     }
     record.version = stored.version + 1;
     portal.consents.put_consent(record.clone()).await.map_err(store_error)?;
-    Ok(fhir_json(StatusCode::OK, &consent_resource(&record)))
+    Ok(answer::versioned(StatusCode::OK, consent_resource(&record)))
 }
 
 /// Answers a read of one Consent.
@@ -74,31 +73,41 @@ pub(crate) async fn read(
     let record = portal.consents.consent(uuid(&id)?).await.map_err(store_error)?;
     session.draft.fill(|event| event.subject = Some(record.patient));
     let record = session.note(Ok(portal.access.release_consent(&session.caller, record)?))?;
-    Ok(fhir_json(StatusCode::OK, &consent_resource(record.value())))
+    Ok(answer::versioned(StatusCode::OK, consent_resource(record.value())))
 }
 
 /// Answers a search by patient, asked by GET.
 pub(crate) async fn search(
     State(portal): State<Portal>,
     session: Session,
+    headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<Response, FhirError> {
-    run(&portal, &session, &query.unwrap_or_default()).await
+    run(&portal, &session, &headers, &query.unwrap_or_default()).await
 }
 
 /// Answers a search by patient, asked by form.
 pub(crate) async fn search_form(
     State(portal): State<Portal>,
     session: Session,
-    body: String,
+    headers: HeaderMap,
+    Form(body): Form,
 ) -> Result<Response, FhirError> {
-    run(&portal, &session, &body).await
+    run(&portal, &session, &headers, &body).await
 }
 
-async fn run(portal: &Portal, session: &Session, parameters: &str) -> Result<Response, FhirError> {
+async fn run(
+    portal: &Portal,
+    session: &Session,
+    headers: &HeaderMap,
+    parameters: &str,
+) -> Result<Response, FhirError> {
     session.does("search Consent");
     permitted(portal, session)?;
     let parameters = pairs(parameters);
+    if is_strict(headers) {
+        only_known(&parameters, &["patient.identifier", "patient:identifier", "status"])?;
+    }
     let patient = patient(&parameters)?;
     session.draft.fill(|event| event.subject = Some(patient));
     let status = parameters.iter().find(|(n, _)| n == "status").map(|(_, v)| v.as_str());
@@ -107,13 +116,14 @@ async fn run(portal: &Portal, session: &Session, parameters: &str) -> Result<Res
     records.retain(|r| status.is_none_or(|s| s.split(',').any(|s| s == status_code(r.status))));
     let records = session.note(Ok(portal.access.release_consent(&session.caller, records)?))?;
     let base = &portal.config.base_url;
-    let entries: Vec<Entry> = records
-        .value()
+    let total = records.value().len();
+    let shown = if count_only(&parameters) { &[][..] } else { records.value().as_slice() };
+    let entries: Vec<Entry> = shown
         .iter()
         .map(|r| Entry::Match(format!("{base}/Consent/{}", r.id), consent_resource(r)))
         .collect();
-    let bundle = searchset(&format!("{base}/Consent"), entries.len(), entries);
-    Ok(fhir_json(StatusCode::OK, &bundle))
+    let bundle = searchset(&format!("{base}/Consent"), total, entries);
+    Ok(answer::resource(StatusCode::OK, bundle))
 }
 
 fn permitted(portal: &Portal, session: &Session) -> Result<(), FhirError> {
@@ -126,12 +136,6 @@ fn patient(parameters: &[(String, String)]) -> Result<NhsNumber, FhirError> {
         .find(|(n, _)| n == "patient.identifier" || n == "patient:identifier")
         .ok_or(FhirError::Search(SearchError::Missing("patient.identifier")))?;
     Ok(identifier_number(token)?)
-}
-
-fn parse_json(body: &str) -> Result<Value, FhirError> {
-    serde_json::from_str(body).map_err(|e| {
-        FhirError::Body(format!("not JSON at line {} column {}", e.line(), e.column()))
-    })
 }
 
 fn uuid(id: &str) -> Result<Uuid, FhirError> {

@@ -3,6 +3,7 @@ use std::collections::HashMap;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
+use carerecord_access::WITHHELD_ORGANISATION;
 use carerecord_fhir::{
     DocumentReferenceSearch, Entry, Issue, date_time, document_reference, pairs, searchset,
     source_issue,
@@ -11,9 +12,10 @@ use carerecord_model::{DocumentEntry, EntryUuid, FoundObjects};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Session, outcome_entry, withheld_issues};
+use super::input::{Form, is_strict};
+use super::{Session, answer, outcome_entry, withheld_issues};
 use crate::Portal;
-use crate::error::{FhirError, fhir_json};
+use crate::error::FhirError;
 use crate::federation::NodeState;
 use crate::service::{Record, related};
 
@@ -32,7 +34,7 @@ pub(crate) async fn search_form(
     State(portal): State<Portal>,
     session: Session,
     headers: HeaderMap,
-    body: String,
+    Form(body): Form,
 ) -> Result<Response, FhirError> {
     run(&portal, &session, &headers, &body).await
 }
@@ -51,7 +53,8 @@ pub(crate) async fn read(
         event.subject = document.value().patient_id.nhs_number();
         event.listed = vec![document.value().entry_uuid.to_string()];
     });
-    Ok(fhir_json(StatusCode::OK, &resource(&portal, document.value(), None)))
+    let (entry, masked) = (document.value(), document.masked);
+    Ok(answer::versioned(StatusCode::OK, resource(&portal, entry, masked, None)))
 }
 
 async fn run(
@@ -61,8 +64,7 @@ async fn run(
     parameters: &str,
 ) -> Result<Response, FhirError> {
     session.does("search DocumentReference");
-    let strict = headers.get("prefer").is_some_and(|v| v == "handling=strict");
-    let search = DocumentReferenceSearch::parse(&pairs(parameters), strict)?;
+    let search = DocumentReferenceSearch::parse(&pairs(parameters), is_strict(headers))?;
     session.draft.fill(|event| event.subject = Some(search.patient));
     let record = portal.record(&session.caller, session.purpose, search.patient).await;
     let record = session.note(record)?;
@@ -79,13 +81,13 @@ async fn run(
     if !search.count_only {
         for entry in &entries {
             let url = url_of(portal, entry);
-            listed.push(Entry::Match(url, resource(portal, entry, Some(found))));
+            listed.push(Entry::Match(url, resource(portal, entry, record.masked, Some(found))));
         }
     }
     listed.extend(outcome_entry(issues(&record)).map(Entry::Outcome));
     // The patient is not repeated in the link: a URL must not name one.
     let url = format!("{}/DocumentReference", portal.config.base_url);
-    Ok(fhir_json(StatusCode::OK, &searchset(&url, total, listed)))
+    Ok(answer::resource(StatusCode::OK, searchset(&url, total, listed)))
 }
 
 /// What is withheld and may be told, then what became of each source.
@@ -99,24 +101,39 @@ fn issues(record: &Record) -> Vec<Issue> {
         latest.entry(node.as_str()).or_insert_with(|| date_time(time));
     }
     let mut issues = withheld_issues(&record.withheld);
-    let source = |node: &NodeState| {
+    let source = |(n, node): (usize, &NodeState)| {
+        if record.masked {
+            // Which of them has documents would tell where the person is cared for.
+            let (name, id) = (format!("Source {}", n + 1), format!("source-{}", n + 1));
+            return source_issue(node.state, &name, &id, node.latency_ms, None);
+        }
         let newest = latest.get(node.id.as_str()).cloned();
         source_issue(node.state, &node.name, node.id.as_str(), node.latency_ms, newest)
     };
-    issues.extend(record.sources.iter().map(source));
+    issues.extend(record.sources.iter().enumerate().map(source));
     issues
 }
 
-/// The resource for an entry that has been released.
-fn resource(portal: &Portal, entry: &DocumentEntry, found: Option<&FoundObjects>) -> Value {
+/// The resource for an entry that has been released; `masked` is whether places must not be told.
+fn resource(
+    portal: &Portal,
+    entry: &DocumentEntry,
+    masked: bool,
+    found: Option<&FoundObjects>,
+) -> Value {
     let id = entry.uuid().map(|u| u.uuid()).unwrap_or_default();
     let attachment = format!("{}/Binary/{id}", portal.config.base_url);
+    let relations = found.map(|f| related(f, entry)).unwrap_or_default();
+    if masked {
+        let nowhere = DocumentEntry { repository_unique_id: None, ..entry.clone() };
+        let custodian = Some((WITHHELD_ORGANISATION, ""));
+        return document_reference(&nowhere, &attachment, custodian, &relations);
+    }
     let policy = portal.access.policy();
     let node = entry.repository_unique_id.as_ref();
     let custodian = node
         .and_then(|n| policy.node_organisation(n))
         .map(|code| (policy.organisation_name(code), code.as_str()));
-    let relations = found.map(|f| related(f, entry)).unwrap_or_default();
     document_reference(entry, &attachment, custodian, &relations)
 }
 

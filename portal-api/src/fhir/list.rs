@@ -1,37 +1,45 @@
 use std::collections::HashSet;
 
 use axum::extract::{RawQuery, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use carerecord_fhir::{Entry, ListSearch, folder_list, pairs, searchset, submission_set_list};
 use carerecord_model::{EntryUuid, FoundObjects, ObjectId};
 use serde_json::Value;
 
-use super::{Session, outcome_entry, withheld_issues};
+use super::input::{Form, is_strict};
+use super::{Session, answer, outcome_entry, withheld_issues};
 use crate::Portal;
-use crate::error::{FhirError, fhir_json};
+use crate::error::FhirError;
 
 /// Answers Find Document Lists [ITI-66], asked by GET.
 pub(crate) async fn search(
     State(portal): State<Portal>,
     session: Session,
+    headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<Response, FhirError> {
-    run(&portal, &session, &query.unwrap_or_default()).await
+    run(&portal, &session, &headers, &query.unwrap_or_default()).await
 }
 
 /// Answers Find Document Lists [ITI-66], asked by form.
 pub(crate) async fn search_form(
     State(portal): State<Portal>,
     session: Session,
-    body: String,
+    headers: HeaderMap,
+    Form(body): Form,
 ) -> Result<Response, FhirError> {
-    run(&portal, &session, &body).await
+    run(&portal, &session, &headers, &body).await
 }
 
-async fn run(portal: &Portal, session: &Session, parameters: &str) -> Result<Response, FhirError> {
+async fn run(
+    portal: &Portal,
+    session: &Session,
+    headers: &HeaderMap,
+    parameters: &str,
+) -> Result<Response, FhirError> {
     session.does("search List");
-    let search = ListSearch::parse(&pairs(parameters))?;
+    let search = ListSearch::parse(&pairs(parameters), is_strict(headers))?;
     session.draft.fill(|event| event.subject = Some(search.patient));
     let record = portal.record(&session.caller, session.purpose, search.patient).await;
     let record = session.note(record)?;
@@ -50,7 +58,8 @@ async fn run(portal: &Portal, session: &Session, parameters: &str) -> Result<Res
     });
     let total = lists.len();
     let base = &portal.config.base_url;
-    let mut entries: Vec<Entry> = lists
+    let shown = if search.count_only { Vec::new() } else { lists };
+    let mut entries: Vec<Entry> = shown
         .into_iter()
         .map(|list| {
             let id = list["id"].as_str().unwrap_or_default();
@@ -58,7 +67,7 @@ async fn run(portal: &Portal, session: &Session, parameters: &str) -> Result<Res
         })
         .collect();
     entries.extend(outcome_entry(withheld_issues(&record.withheld)).map(Entry::Outcome));
-    Ok(fhir_json(StatusCode::OK, &searchset(&format!("{base}/List"), total, entries)))
+    Ok(answer::resource(StatusCode::OK, searchset(&format!("{base}/List"), total, entries)))
 }
 
 /// The documents of a set or folder that are shown.

@@ -4,8 +4,8 @@ use axum::response::Response;
 use carerecord_fhir::capability_statement;
 use carerecord_service::AuditDraft;
 
+use super::answer;
 use crate::Portal;
-use crate::error::fhir_json;
 
 /// Answers `GET /fhir/metadata`. It names no patient, so it asks for no token.
 pub(crate) async fn metadata(State(portal): State<Portal>, draft: AuditDraft) -> Response {
@@ -17,8 +17,8 @@ pub(crate) async fn metadata(State(portal): State<Portal>, draft: AuditDraft) ->
         RELEASED,
         &token_url,
     );
-    fhir_json(StatusCode::OK, &statement)
+    answer::resource(StatusCode::OK, statement)
 }
 
 /// When what the statement says was last changed.
-const RELEASED: &str = "2026-11-25";
+const RELEASED: &str = "2026-11-26";

@@ -1,6 +1,8 @@
+pub(crate) mod answer;
 pub(crate) mod binary;
 pub(crate) mod consent;
 pub(crate) mod document_reference;
+pub(crate) mod input;
 pub(crate) mod list;
 pub(crate) mod metadata;
 pub(crate) mod patient;
@@ -82,7 +84,12 @@ impl FromRequestParts<Portal> for Session {
 
 /// Anything else below `/fhir`.
 pub(crate) async fn fallback() -> FhirError {
-    FhirError::NotFound
+    FhirError::NoRoute
+}
+
+/// A known address with another method; the router adds which ones it takes.
+pub(crate) async fn wrong_method() -> FhirError {
+    FhirError::Method
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

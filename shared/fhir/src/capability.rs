@@ -12,7 +12,7 @@ pub fn capability_statement(base_url: &str, version: &str, date: &str, token_url
         "software": {"name": "Care Record", "version": version},
         "implementation": {"description": "Shared care record", "url": base_url},
         "fhirVersion": "4.0.1",
-        "format": ["application/fhir+json"],
+        "format": ["application/fhir+json", "application/fhir+xml"],
         "instantiates": [mhd("CapabilityStatement/IHE.MHD.DocumentResponder")],
         "rest": [{
             "mode": "server",
@@ -35,7 +35,7 @@ pub fn capability_statement(base_url: &str, version: &str, date: &str, token_url
                     LIST,
                 ),
                 resource("Binary", &[], &["read"], &[]),
-                resource("Patient", &[], &["search-type"], &[("identifier", "token", "")]),
+                resource("Patient", &[], &["read", "search-type"], &[("identifier", "token", "")]),
                 resource("Consent", &[], &["create", "read", "update", "search-type"], CONSENT),
             ],
         }],

@@ -52,11 +52,12 @@ pub(crate) const URI: &str = "urn:ietf:rfc:3986";
 pub(crate) const ODS: &str = "https://fhir.nhs.uk/Id/ods-organization-code";
 
 /// Schemes with the URI that FHIR has for them. Of several schemes for one URI the first is ours.
-const SYSTEMS: [(&str, &str); 19] = [
+const SYSTEMS: [(&str, &str); 20] = [
     ("2.16.840.1.113883.6.96", "http://snomed.info/sct"),
     ("2.16.840.1.113883.2.1.3.2.4.15", "http://snomed.info/sct"),
     ("2.16.840.1.113883.6.1", "http://loinc.org"),
     ("2.16.840.1.113883.5.25", "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"),
+    ("2.16.840.1.113883.5.1008", "http://terminology.hl7.org/CodeSystem/v3-NullFlavor"),
     ("2.16.840.1.113883.1.11.16926", "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"),
     ("2.16.840.1.113883.5.4", "http://terminology.hl7.org/CodeSystem/v3-ActCode"),
     ("2.16.840.1.113883.5.8", "http://terminology.hl7.org/CodeSystem/v3-ActReason"),

@@ -23,7 +23,8 @@ pub struct Related {
 /// An entry as DocumentReference. MHD 7.1.
 ///
 /// `attachment_url` is absolute and names no patient; `custodian` is name and code of the
-/// organisation that runs the node. An on-demand entry has neither size nor hash.
+/// organisation that runs the node, the code empty where it must not be told. `meta.source` is the
+/// repository, as the outcome of a search names it. An on-demand entry has neither size nor hash.
 pub fn document_reference(
     entry: &DocumentEntry,
     attachment_url: &str,
@@ -40,11 +41,18 @@ pub fn document_reference(
     let unique = || identifier("usual", "uniqueId", unique_id(&entry.unique_id));
     let own = identifier("official", "entryUUID", (URI.into(), entry.entry_uuid.to_string()));
     let version = (entry.version > 0).then(|| entry.version.to_string());
-    let custodian = custodian
-        .map(|(name, code)| json!({"identifier": {"system": ODS, "value": code}, "display": name}));
+    let custodian = custodian.map(|(name, code)| {
+        let identifier = (!code.is_empty()).then(|| json!({"system": ODS, "value": code}));
+        Object::new().with("identifier", identifier).with("display", name)
+    });
+    let source = entry.repository_unique_id.as_ref().map(|id| format!("urn:oid:{}", id.as_str()));
+    let meta = Object::new()
+        .with("versionId", version)
+        .with("source", source)
+        .with("profile", json!([PROFILE]));
     let labels: Vec<Value> = entry.confidentiality_codes.iter().map(concept).collect();
     Object::resource("DocumentReference", &id)
-        .with("meta", Object::new().with("versionId", version).with("profile", json!([PROFILE])))
+        .with("meta", meta)
         .with("contained", contained.into_value())
         .with("extension", community(entry.home_community_id.as_ref()).map(|e| vec![e]))
         .with("masterIdentifier", unique())

@@ -34,7 +34,8 @@ pub use outcome::{
 };
 pub use patient::{NHS_NUMBER_SYSTEM, patient_resource};
 pub use search::{
-    DocumentReferenceSearch, ListCode, ListSearch, SearchError, Token, identifier_number, pairs,
+    DocumentReferenceSearch, ListCode, ListSearch, SearchError, Token, count_only,
+    identifier_number, only_known, pairs,
 };
 pub use time::{date_time, dtm_bound};
 pub use xml::{FhirXmlError, to_xml};

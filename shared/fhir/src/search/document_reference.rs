@@ -6,7 +6,7 @@ use carerecord_model::{
 use super::date::DateFilter;
 use super::patient::{PATIENT, patient};
 use super::token::{Token, Tokens, all_groups, tokens};
-use super::{SearchError, alternatives, check, statuses, unescaped};
+use super::{SearchError, alternatives, check, count_only, is_count, statuses, unescaped};
 use crate::code_system::URI;
 use crate::contained::authority;
 use crate::identifier::unique_id;
@@ -60,7 +60,7 @@ impl DocumentReferenceSearch {
         let mut search = Self {
             patient: patient(pairs)?,
             status: statuses(pairs)?,
-            count_only: false,
+            count_only: count_only(pairs),
             ids: Vec::new(),
             codes: Vec::new(),
             identifiers: Vec::new(),
@@ -92,10 +92,9 @@ impl DocumentReferenceSearch {
             "creation" => self.creation.push(DateFilter::parse(name, value)?),
             "period" => self.period.push(DateFilter::parse(name, value)?),
             "_id" => self.ids.push(ids(name, value)?),
-            "_summary" if value == "count" => self.count_only = true,
-            "_count" if value == "0" => self.count_only = true,
             "status" | "_format" => {}
             known if PATIENT.contains(&known) => {}
+            _ if is_count(name, value) => {}
             other if strict => return Err(SearchError::unsupported(other)),
             // Left out, as FHIR asks for.
             _ => {}

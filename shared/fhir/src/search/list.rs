@@ -4,7 +4,7 @@ use super::date::DateFilter;
 use super::document_reference::{Author, ids};
 use super::patient::{PATIENT, patient};
 use super::token::{Token, Tokens, all_groups, tokens};
-use super::{SearchError, check, statuses};
+use super::{SearchError, check, count_only, is_count, statuses};
 use crate::code_system::URI;
 use crate::identifier::unique_id;
 
@@ -37,29 +37,18 @@ pub struct ListSearch {
 }
 
 impl ListSearch {
-    /// Reads name and value pairs; leaves out what is not known.
+    /// Reads name and value pairs of a query string or form. `strict` refuses what is not known.
     ///
     /// # Errors
-    /// `Missing` without patient, code or status; `Malformed`; `Unsupported` for a modifier.
-    pub fn parse(pairs: &[(String, String)]) -> Result<Self, SearchError> {
-        Self::read(pairs, false)
-    }
-
-    /// Reads name and value pairs, as `handling=strict` wants it.
-    ///
-    /// # Errors
-    /// As `parse`, and `Unsupported` for a parameter that is not known.
-    pub fn parse_strict(pairs: &[(String, String)]) -> Result<Self, SearchError> {
-        Self::read(pairs, true)
-    }
-
-    fn read(pairs: &[(String, String)], strict: bool) -> Result<Self, SearchError> {
+    /// `Missing` without patient, code or status; `Malformed`; `Unsupported` for a modifier, and
+    /// under `strict` for a parameter.
+    pub fn parse(pairs: &[(String, String)], strict: bool) -> Result<Self, SearchError> {
         check(pairs, &MODIFIERS)?;
         let mut search = Self {
             patient: patient(pairs)?,
             code: code(pairs)?,
             status: statuses(pairs)?,
-            count_only: false,
+            count_only: count_only(pairs),
             ids: Vec::new(),
             dates: Vec::new(),
             designations: Vec::new(),
@@ -84,10 +73,9 @@ impl ListSearch {
             "sourceId" => self.source_ids.push(tokens(name, value)?),
             "identifier" => self.identifiers.push(tokens(name, value)?),
             "_id" => self.ids.push(ids(name, value)?),
-            "_summary" if value == "count" => self.count_only = true,
-            "_count" if value == "0" => self.count_only = true,
             "code" | "status" | "_format" => {}
             known if PATIENT.contains(&known) => {}
+            _ if is_count(name, value) => {}
             other if strict => return Err(SearchError::unsupported(other)),
             _ => {}
         }

@@ -63,6 +63,29 @@ fn check(pairs: &[(String, String)], known_modifiers: &[&str]) -> Result<(), Sea
     Ok(())
 }
 
+/// Whether only the number of matches is wanted: `_summary=count`, `_count=0`.
+pub fn count_only(pairs: &[(String, String)]) -> bool {
+    pairs.iter().any(|(name, value)| is_count(name, value))
+}
+
+fn is_count(name: &str, value: &str) -> bool {
+    matches!((name, value), ("_summary", "count") | ("_count", "0"))
+}
+
+/// What `handling=strict` asks for where a search has few parameters.
+///
+/// # Errors
+/// `Unsupported` for a parameter that is neither among `known` nor one of every search.
+pub fn only_known(pairs: &[(String, String)], known: &[&str]) -> Result<(), SearchError> {
+    let is_known = |name: &str, value: &str| {
+        known.contains(&name) || name == "_format" || is_count(name, value)
+    };
+    match pairs.iter().find(|(name, value)| !is_known(name, value)) {
+        Some((name, _)) => Err(SearchError::unsupported(name)),
+        None => Ok(()),
+    }
+}
+
 /// The statuses asked for; empty when only those are named that nothing here has. R4 names the
 /// second status differently for lists; either name will do for both.
 fn statuses(pairs: &[(String, String)]) -> Result<Vec<AvailabilityStatus>, SearchError> {

@@ -16,7 +16,7 @@ fn patient_and_status_are_required() {
         parse("patient.identifier=9990001007&status=current").unwrap_err(),
         SearchError::NhsNumber(_)
     ));
-    let lists = |s: &str| ListSearch::parse(&pairs(s));
+    let lists = |s: &str| ListSearch::parse(&pairs(s), false);
     let missing = lists(&format!("{NUMBER}&status=current")).unwrap_err();
     assert_eq!(missing, SearchError::Missing("code"));
     let folders = lists(&format!("{NUMBER}&status=current&code=folder")).unwrap();
@@ -181,7 +181,7 @@ proptest! {
                 (name.to_owned(), value.clone()),
             ];
             let _ = DocumentReferenceSearch::parse(&all, true).map(|s| s.find_documents());
-            let _ = ListSearch::parse_strict(&all);
+            let _ = ListSearch::parse(&all, true);
         }
         let _ = identifier_number(&value);
     }

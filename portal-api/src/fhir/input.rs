@@ -1,0 +1,110 @@
+//! What clients send: forms, JSON and preferences.
+
+use axum::extract::{FromRequest, Request};
+use axum::http::{HeaderMap, StatusCode, header};
+use carerecord_fhir::pairs;
+use serde_json::Value;
+
+use super::answer::Wanted;
+use crate::Portal;
+use crate::error::FhirError;
+
+/// The parameters of a search that was sent as a form, with those of the URL before them. FHIR R4,
+/// 3.1.1.
+pub(crate) struct Form(pub String);
+
+impl FromRequest<Portal> for Form {
+    type Rejection = FhirError;
+
+    async fn from_request(request: Request, _: &Portal) -> Result<Self, FhirError> {
+        must_be(request.headers(), &["application/x-www-form-urlencoded"], FORM_ONLY)?;
+        let query = request.uri().query().unwrap_or_default().to_owned();
+        let wanted = request.extensions().get::<Wanted>().cloned();
+        let body = text(request).await?;
+        let format = pairs(&body).into_iter().find(|(name, _)| name == "_format");
+        if let (Some(wanted), Some((_, format))) = (wanted, format) {
+            wanted.asks(&format)?;
+        }
+        Ok(Self(if query.is_empty() { body } else { format!("{query}&{body}") }))
+    }
+}
+
+/// A resource that was sent, as JSON.
+pub(crate) struct Sent(pub Value);
+
+impl FromRequest<Portal> for Sent {
+    type Rejection = FhirError;
+
+    async fn from_request(request: Request, _: &Portal) -> Result<Self, FhirError> {
+        let json = ["application/fhir+json", "application/json", "text/json"];
+        must_be(request.headers(), &json, JSON_ONLY)?;
+        let body = text(request).await?;
+        let value = serde_json::from_str(&body).map_err(|e| {
+            FhirError::Body(format!("not JSON at line {} column {}", e.line(), e.column()))
+        })?;
+        Ok(Self(value))
+    }
+}
+
+/// A client that does not name the type is taken to send what is asked for.
+fn must_be(headers: &HeaderMap, kinds: &[&str], words: &'static str) -> Result<(), FhirError> {
+    let Some(value) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
+    let value = value.to_str().unwrap_or_default();
+    let essence = value.split(';').next().unwrap_or_default().trim();
+    let known = kinds.iter().any(|kind| essence.eq_ignore_ascii_case(kind));
+    if known { Ok(()) } else { Err(FhirError::MediaType(words)) }
+}
+
+async fn text(request: Request) -> Result<String, FhirError> {
+    String::from_request(request, &()).await.map_err(|rejection| {
+        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            FhirError::TooLong
+        } else {
+            FhirError::Body("it is not text in UTF-8, or broke off".to_owned())
+        }
+    })
+}
+
+/// Whether the client prefers `handling=strict`. RFC 7240: names and this value are of any case,
+/// a value may be quoted, headers add up, and of a repeated preference the first one holds.
+pub(crate) fn is_strict(headers: &HeaderMap) -> bool {
+    let headers = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
+    let preferences = headers.flat_map(|value| value.split(','));
+    let handling = preferences.filter_map(|preference| {
+        // Parameters of a preference come after a semicolon.
+        let (name, value) = preference.split(';').next()?.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("handling").then(|| value.trim().trim_matches('"'))
+    });
+    handling.take(1).any(|value| value.eq_ignore_ascii_case("strict"))
+}
+
+const FORM_ONLY: &str = "Send the search as application/x-www-form-urlencoded.";
+const JSON_ONLY: &str = "Send the resource as application/fhir+json.";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn preferences_are_read_as_http_says() {
+        for (headers, strict) in [
+            (&[][..], false),
+            (&["handling=strict"], true),
+            (&["Handling = \"Strict\""], true),
+            (&["return=minimal, handling=strict;x=1"], true),
+            (&["return=minimal; handling=strict"], false),
+            (&["return=minimal", "handling=strict"], true),
+            (&["handling=lenient"], false),
+            (&["handling=lenient, handling=strict"], false),
+            (&["handling=strict", "handling=lenient"], true),
+            (&["handling=strictly"], false),
+            (&["handling"], false),
+        ] {
+            let mut map = HeaderMap::new();
+            for value in headers {
+                map.append("prefer", value.parse().unwrap());
+            }
+            assert_eq!(is_strict(&map), strict, "{headers:?}");
+        }
+    }
+}

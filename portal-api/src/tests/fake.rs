@@ -1,0 +1,102 @@
+//! Roles that a test owns.
+
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use carerecord_access::{
+    ConsentRecord, ConsentRecords, ConsentStore, ConsentStoreError, FactsUnavailable,
+};
+use carerecord_model::*;
+use futures_util::stream;
+use uuid::Uuid;
+
+/// A registry with one patient's objects, or one that refuses.
+#[derive(Default)]
+pub(super) struct FakeRegistry {
+    pub(super) found: FoundObjects,
+    pub(super) refuses: Option<ErrorCode>,
+}
+
+#[async_trait]
+impl DocumentRegistry for FakeRegistry {
+    async fn register_document_set(&self, _: Submission) -> Result<Registered, PortError> {
+        Err(PortError::Unavailable("nothing is registered here".into()))
+    }
+
+    async fn stored_query(&self, _: &StoredQuery) -> Result<FoundObjects, PortError> {
+        match &self.refuses {
+            Some(code) => Err(TransactionError::one(code.clone(), "of 9990001006").into()),
+            None => Ok(self.found.clone()),
+        }
+    }
+}
+
+/// An index of one person.
+pub(super) struct FakePatients(pub(super) Option<Patient>);
+
+#[async_trait]
+impl PatientDirectory for FakePatients {
+    async fn patient(&self, number: NhsNumber) -> Result<Option<Patient>, PortError> {
+        Ok(self.0.clone().filter(|person| person.nhs_number == number))
+    }
+}
+
+#[derive(Default)]
+pub(super) struct FakeConsents(Mutex<Vec<ConsentRecord>>);
+
+#[async_trait]
+impl ConsentRecords for FakeConsents {
+    async fn consent_records(
+        &self,
+        patient: NhsNumber,
+    ) -> Result<Vec<ConsentRecord>, FactsUnavailable> {
+        let all = self.0.lock().unwrap().clone();
+        Ok(all.into_iter().filter(|record| record.patient == patient).collect())
+    }
+}
+
+#[async_trait]
+impl ConsentStore for FakeConsents {
+    async fn put_consent(&self, record: ConsentRecord) -> Result<(), ConsentStoreError> {
+        self.0.lock().unwrap().push(record);
+        Ok(())
+    }
+
+    async fn consent(&self, id: Uuid) -> Result<ConsentRecord, ConsentStoreError> {
+        let all = self.0.lock().unwrap().clone();
+        all.into_iter().rev().find(|record| record.id == id).ok_or(ConsentStoreError::NotFound)
+    }
+}
+
+/// A node whose documents are all `BYTES`.
+pub(super) struct FakeNode;
+
+#[async_trait]
+impl DocumentRepository for FakeNode {
+    async fn retrieve(
+        &self,
+        _: &DocumentRequest,
+        _: Option<ByteRange>,
+    ) -> Result<RetrievedDocument, PortError> {
+        let body = stream::iter([Ok(Bytes::from_static(BYTES))]);
+        Ok(RetrievedDocument {
+            mime_type: "text/plain".parse().unwrap(),
+            size: None,
+            hash: None,
+            body: Box::pin(body),
+            range: None,
+        })
+    }
+
+    async fn probe(&self) -> Result<(), PortError> {
+        Ok(())
+    }
+}
+
+pub(super) const BYTES: &[u8] = b"Pulse 64/min.";
+/// SHA-1 of `BYTES`.
+pub(super) fn hash() -> String {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY, BYTES);
+    digest.as_ref().iter().map(|b| format!("{b:02x}")).collect()
+}
