@@ -7,5 +7,8 @@
 
 use sqlx::migrate::Migrator;
 
+/// The migrations for PostgreSQL.
+pub static POSTGRES: Migrator = sqlx::migrate!("./postgres");
+
 /// The migrations for SQLite.
 pub static SQLITE: Migrator = sqlx::migrate!("./sqlite");

@@ -8,8 +8,8 @@ use carerecord_access::{
 use carerecord_fhir::Related;
 use carerecord_model::{
     AssociationType, ByteRange, Clock, DocumentEntry, DocumentRegistry, DocumentRequest, EntryRef,
-    EntryUuid, FoundObjects, GetAll, GetDocuments, IdSource, NhsNumber, Patient, PatientDirectory,
-    PatientId, PortError, RetrievedDocument, StoredQuery,
+    EntryUuid, FoundObjects, GetAll, GetDocuments, IdSource, MetadataLevel, NhsNumber, Patient,
+    PatientDirectory, PatientId, PortError, RetrievedDocument, StoredQuery,
 };
 
 use crate::error::FhirError;
@@ -130,8 +130,8 @@ impl Portal {
     ) -> Result<Document, FhirError> {
         self.access.admit(caller, purpose, Right::Query)?;
         let query = StoredQuery::GetDocuments(GetDocuments {
-            entries: EntryRef::Uuids(vec![id]),
-            home_community_id: None,
+            level: MetadataLevel::Two,
+            ..GetDocuments::of(EntryRef::Uuids(vec![id]))
         });
         let found = self.within(self.registry.stored_query(&query)).await;
         let found = found.map_err(FhirError::Registry)?;

@@ -5,15 +5,16 @@ mod config;
 mod local;
 mod message;
 mod peer;
+mod query;
 mod router;
 mod service;
 mod soap;
 mod store;
-mod validate;
+mod submit;
 
 pub use config::{RegistryConfig, UnknownPatients};
 pub use local::LocalRegistry;
 pub use message::{ConsentQuestion, ConsentUpdate, PatientQuestion};
 pub use router::router;
 pub use service::{Registry, RegistryError};
-pub use store::Store;
+pub use store::{Change, ChangePage, Store, Verb};

@@ -4,8 +4,8 @@ use carerecord_access::{
 };
 use carerecord_audit::AuditEvent;
 use carerecord_model::{
-    DocumentRegistry, FoundObjects, NhsNumber, Patient, PatientDirectory, PortError, Registered,
-    StoredQuery, Submission,
+    DocumentEntryType, DocumentRegistry, FoundObjects, NhsNumber, Patient, PatientDirectory,
+    PortError, Registered, StoredQuery, Submission,
 };
 use carerecord_service::AuditDraft;
 use uuid::Uuid;
@@ -38,7 +38,10 @@ impl LocalRegistry {
 impl DocumentRegistry for LocalRegistry {
     async fn register_document_set(&self, submission: Submission) -> Result<Registered, PortError> {
         let draft = self.audit();
-        let done = self.registry.register_document_set(&self.caller, submission, &draft).await;
+        let done = self
+            .registry
+            .register_document_set(&self.caller, submission, DocumentEntryType::Stable, &draft)
+            .await;
         done.map_err(port_error)
     }
 

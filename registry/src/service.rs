@@ -1,26 +1,27 @@
 use std::sync::Arc;
 
 use carerecord_access::{
-    AccessDecisions, Caller, ConsentRecord, ConsentStoreError, Purpose, Refused, Released, Right,
+    AccessDecisions, Caller, ConsentRecord, ConsentStoreError, Purpose, Refused, Released,
 };
 use carerecord_audit::AuditOutcome;
 use carerecord_model::{
-    Clock, DocumentEntry, ErrorCode, FoundObjects, IdSource, NhsNumber, Patient, PatientId,
-    Registered, RegistryErrors, StoredQuery, Submission, TransactionError,
+    Clock, DocumentEntryType, EntryUuid, ErrorCode, IdSource, NhsNumber, Patient, Registered,
+    Submission, TransactionError,
 };
 use carerecord_service::AuditDraft;
 use carerecord_storage::StoreError;
 use uuid::Uuid;
 
-use crate::store::{Found, RegisterError, Registration, Store};
-use crate::{RegistryConfig, UnknownPatients, validate};
+use crate::store::{ChangePage, Store};
+use crate::submit::{Request, SubmitError, UpdateKind, validate};
+use crate::{RegistryConfig, UnknownPatients};
 
 /// The registry's service: every binding calls these methods, and only these.
 #[derive(Clone)]
 pub struct Registry {
     config: RegistryConfig,
-    store: Store,
-    access: AccessDecisions,
+    pub(crate) store: Store,
+    pub(crate) access: AccessDecisions,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
 }
@@ -77,7 +78,8 @@ impl Registry {
         &self.store
     }
 
-    /// Registers a document set, all or nothing, together with its audit record. ITI-42.
+    /// Registers a document set, all or nothing, together with its audit record. ITI-42; ITI-61 for
+    /// on-demand entries.
     ///
     /// # Errors
     /// Every rule that is broken, together.
@@ -85,123 +87,101 @@ impl Registry {
         &self,
         caller: &Caller,
         submission: Submission,
+        entry_type: DocumentEntryType,
         draft: &AuditDraft,
     ) -> Result<Registered, RegistryError> {
         self.access.may_publish(caller)?;
         note_submission(draft, &submission);
-        let errors = validate::submission(&submission, self.config.number_policy);
+        let errors = validate::submission(&submission, entry_type, self.config.number_policy);
         if !errors.is_empty() {
             return Err(TransactionError(errors).into());
         }
-        let registration = Registration {
+        let request = self.request(submission, draft);
+        done(self.store.register(request).await, draft)
+    }
+
+    /// Updates what is registered. ITI-57.
+    ///
+    /// # Errors
+    /// Every rule that is broken, together.
+    pub async fn update_metadata(
+        &self,
+        caller: &Caller,
+        submission: Submission,
+        draft: &AuditDraft,
+    ) -> Result<Registered, RegistryError> {
+        self.update(caller, submission, UpdateKind::Metadata, draft).await
+    }
+
+    /// Registers new versions of entries that differ in few attributes. ITI-92.
+    ///
+    /// # Errors
+    /// Every rule that is broken, together.
+    pub async fn restricted_update(
+        &self,
+        caller: &Caller,
+        submission: Submission,
+        draft: &AuditDraft,
+    ) -> Result<Registered, RegistryError> {
+        self.update(caller, submission, UpdateKind::Restricted, draft).await
+    }
+
+    async fn update(
+        &self,
+        caller: &Caller,
+        submission: Submission,
+        kind: UpdateKind,
+        draft: &AuditDraft,
+    ) -> Result<Registered, RegistryError> {
+        self.access.may_administer(caller)?;
+        note_submission(draft, &submission);
+        let errors = validate::update(&submission, self.config.number_policy);
+        if !errors.is_empty() {
+            return Err(TransactionError(errors).into());
+        }
+        let request = self.request(submission, draft);
+        done(self.store.update(request, kind).await, draft)
+    }
+
+    /// Removes metadata for good, all or nothing, together with its audit record. ITI-62.
+    ///
+    /// # Errors
+    /// Every rule that is broken, together.
+    pub async fn remove_metadata(
+        &self,
+        caller: &Caller,
+        ids: Vec<EntryUuid>,
+        draft: &AuditDraft,
+    ) -> Result<(), RegistryError> {
+        self.access.may_administer(caller)?;
+        draft.fill(|event| event.listed = ids.iter().map(ToString::to_string).collect());
+        let audit = draft.to_commit(AuditOutcome::Success);
+        done(self.store.remove(ids, self.clock.now(), audit).await, draft)
+    }
+
+    /// Committed changes after a place, for other roles of this deployment.
+    ///
+    /// # Errors
+    /// `Refused` for everybody else.
+    pub async fn changes(
+        &self,
+        caller: &Caller,
+        since: i64,
+        limit: u32,
+    ) -> Result<Released<ChangePage>, RegistryError> {
+        self.access.release_to_role(caller, ())?;
+        let page = self.store.changes(since, limit).await?;
+        Ok(self.access.release_to_role(caller, page)?)
+    }
+
+    fn request(&self, submission: Submission, draft: &AuditDraft) -> Request {
+        Request {
             submission,
             now: self.clock.now(),
             ids: self.ids.clone(),
             accept_unknown: self.config.unknown_patients == UnknownPatients::Accept,
             audit: draft.to_commit(AuditOutcome::Success),
-        };
-        match self.store.register(registration).await {
-            Ok(registered) => {
-                draft.committed();
-                Ok(registered)
-            }
-            Err(RegisterError::Refused(errors)) => Err(TransactionError(errors).into()),
-            Err(RegisterError::Store(error)) => Err(error.into()),
         }
-    }
-
-    /// Answers a stored query with what the caller may see. ITI-18.
-    ///
-    /// # Errors
-    /// `XDSResultNotSinglePatient` for a look-up by id that spans patients, and failures.
-    pub async fn stored_query(
-        &self,
-        caller: &Caller,
-        query: &StoredQuery,
-        whole_objects: bool,
-        draft: &AuditDraft,
-    ) -> Result<Released<FoundObjects>, RegistryError> {
-        let purpose = Purpose::DirectCare;
-        self.access.admit(caller, purpose, Right::Query)?;
-        let (patient, found) = match query {
-            StoredQuery::FindDocuments(q) => (q.patient_id.clone(), self.store.find(q).await?),
-            StoredQuery::GetAll(q) => (q.patient_id.clone(), self.store.all(q).await?),
-            StoredQuery::GetDocuments(q) => {
-                let entries = self.store.documents(&q.entries).await?;
-                return self.release_by_id(caller, entries, whole_objects, draft).await;
-            }
-        };
-        let Some(number) = patient.nhs_number() else {
-            // No NHS Number, no record: the answer is the one for a patient without documents.
-            return self.release_none(caller, purpose).await;
-        };
-        draft.fill(|event| event.subject = Some(number));
-        let view = self.access.open(caller, purpose, Right::Query, number).await?;
-        let (released, withheld) = view.release_found(found);
-        note_listed(draft, released.value(), withheld.count);
-        draft.decision(released.decision());
-        Ok(released)
-    }
-
-    /// A look-up by id: each patient's record is opened on its own.
-    async fn release_by_id(
-        &self,
-        caller: &Caller,
-        entries: Vec<DocumentEntry>,
-        whole_objects: bool,
-        draft: &AuditDraft,
-    ) -> Result<Released<FoundObjects>, RegistryError> {
-        let purpose = Purpose::DirectCare;
-        let mut all: Option<Released<FoundObjects>> = None;
-        let mut withheld = 0;
-        let mut patients: Vec<PatientId> = Vec::new();
-        for entry in &entries {
-            if !patients.contains(&entry.patient_id) {
-                patients.push(entry.patient_id.clone());
-            }
-        }
-        let mut seen = 0;
-        for patient in &patients {
-            let Some(number) = patient.nhs_number() else { continue };
-            draft.fill(|event| event.subject = Some(number));
-            let of_patient = entries.iter().filter(|e| e.patient_id == *patient).cloned().collect();
-            let found = FoundObjects { document_entries: of_patient, ..Found::default() };
-            let view = self.access.open(caller, purpose, Right::Query, number).await?;
-            let (released, held) = view.release_found(found);
-            withheld += held.count;
-            seen += usize::from(!released.value().document_entries.is_empty());
-            all = Some(match all {
-                Some(before) => {
-                    let more = released.into_value().document_entries;
-                    before.map(|mut f| {
-                        f.document_entries.extend(more);
-                        f
-                    })
-                }
-                None => released,
-            });
-        }
-        // Only patients of whom something is released count, or the error would tell of others.
-        if seen > 1 && whole_objects {
-            let what = "the documents belong to more than one patient; ask for ObjectRef";
-            return Err(TransactionError::one(ErrorCode::XDSResultNotSinglePatient, what).into());
-        }
-        match all {
-            Some(released) => {
-                note_listed(draft, released.value(), withheld);
-                draft.decision(released.decision());
-                Ok(released)
-            }
-            None => self.release_none(caller, purpose).await,
-        }
-    }
-
-    async fn release_none(
-        &self,
-        caller: &Caller,
-        purpose: Purpose,
-    ) -> Result<Released<FoundObjects>, RegistryError> {
-        Ok(self.access.release_person(caller, purpose, FoundObjects::default())?)
     }
 
     /// The person with this number, for a role of this deployment.
@@ -283,14 +263,14 @@ fn note_submission(draft: &AuditDraft, submission: &Submission) {
     });
 }
 
-fn note_listed(draft: &AuditDraft, found: &FoundObjects, withheld: usize) {
-    draft.fill(|event| {
-        event.listed = found.document_entries.iter().map(|e| e.entry_uuid.to_string()).collect();
-        event.withheld = withheld;
-    });
-}
-
-/// For callers that want warnings only.
-pub(crate) fn warnings(registered: Registered) -> RegistryErrors {
-    registered.warnings
+/// What became of a transaction; its audit record was committed with it.
+fn done<T>(outcome: Result<T, SubmitError>, draft: &AuditDraft) -> Result<T, RegistryError> {
+    match outcome {
+        Ok(value) => {
+            draft.committed();
+            Ok(value)
+        }
+        Err(SubmitError::Refused(errors)) => Err(TransactionError(errors).into()),
+        Err(SubmitError::Store(error)) => Err(error.into()),
+    }
 }

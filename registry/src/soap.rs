@@ -1,4 +1,4 @@
-//! The SOAP binding: ITI-42 and ITI-18 at one path, told apart by action.
+//! The SOAP binding: every transaction of the registry at one path, told apart by action.
 
 use axum::body::Bytes;
 use axum::extract::State;
@@ -8,20 +8,42 @@ use carerecord_audit::AuditOutcome;
 use carerecord_codec::name::action;
 use carerecord_codec::soap::{self, Headers, SoapError};
 use carerecord_codec::{
-    AdhocQueryRequest, AdhocQueryResponse, RegistryResponse, SubmitObjectsRequest, ebrim,
+    AdhocQueryRequest, AdhocQueryResponse, RegistryResponse, RemoveObjectsRequest,
+    SubmitObjectsRequest, ebrim,
 };
-use carerecord_model::{ReturnType, TransactionError};
+use carerecord_model::{DocumentEntryType, ReturnType, TransactionError};
 use carerecord_service::AuditDraft;
 use carerecord_xml::{Decode, Encode, EncodeError, XmlWriter, to_utf8};
 
 use crate::RegistryError;
 use crate::router::Door;
-use crate::service::warnings;
 
 /// What can stand in the body of a request.
 enum Request {
-    Register(SubmitObjectsRequest),
-    Query(AdhocQueryRequest),
+    Submit(Submit, SubmitObjectsRequest),
+    Remove(RemoveObjectsRequest),
+    Query(&'static str, AdhocQueryRequest),
+}
+
+/// The transactions that send a SubmitObjectsRequest.
+#[derive(Clone, Copy)]
+enum Submit {
+    Register,
+    RegisterOnDemand,
+    Update,
+    RestrictedUpdate,
+}
+
+impl Submit {
+    /// How the audit names it, and the action of its answer.
+    fn names(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Register => ("ITI-42", action::REGISTER_RESPONSE),
+            Self::RegisterOnDemand => ("ITI-61", action::REGISTER_ON_DEMAND_RESPONSE),
+            Self::Update => ("ITI-57", action::UPDATE_RESPONSE),
+            Self::RestrictedUpdate => ("ITI-92", action::RESTRICTED_UPDATE_RESPONSE),
+        }
+    }
 }
 
 /// Answers every registry transaction.
@@ -33,39 +55,81 @@ pub(crate) async fn registry(State(door): State<Door>, draft: AuditDraft, body: 
     };
     draft.fill(|event| event.message_id.clone_from(&headers.message_id));
     match request {
-        Request::Register(submit) => {
-            draft.fill(|event| event.interaction = "ITI-42".to_owned());
-            let answer = register(&door, &draft, submit).await;
-            envelope(&door, &draft, &headers, action::REGISTER_RESPONSE, &answer)
+        Request::Submit(kind, request) => {
+            let (interaction, action) = kind.names();
+            draft.fill(|event| event.interaction = interaction.to_owned());
+            let answer = submit(&door, &draft, kind, request).await;
+            envelope(&door, &draft, &headers, action, &answer)
         }
-        Request::Query(query) => {
-            draft.fill(|event| event.interaction = format!("ITI-18 {}", query.id.0));
+        Request::Remove(request) => {
+            draft.fill(|event| event.interaction = "ITI-62".to_owned());
+            let answer =
+                match door.registry.remove_metadata(&door.caller, request.ids, &draft).await {
+                    Ok(()) => RegistryResponse::success(Vec::new()),
+                    Err(error) => RegistryResponse::failure(failed(&draft, error)),
+                };
+            envelope(&door, &draft, &headers, action::REMOVE_METADATA_RESPONSE, &answer)
+        }
+        Request::Query(action, query) => {
+            let name = if action == action::STORED_QUERY_RESPONSE { "ITI-18" } else { "ITI-51" };
+            draft.fill(|event| event.interaction = format!("{name} {}", query.id.0));
             let answer = stored_query(&door, &draft, &query).await;
-            envelope(&door, &draft, &headers, action::STORED_QUERY_RESPONSE, &answer)
+            envelope(&door, &draft, &headers, action, &answer)
         }
     }
 }
 
 fn read(body: &[u8]) -> Result<(Headers, Request), (SoapError, Headers)> {
     let text = to_utf8(body).map_err(|e| (e.into(), Headers::default()))?;
-    soap::read(&text, |headers, start, xml| match headers.action.as_str() {
-        action::REGISTER => Ok(Request::Register(SubmitObjectsRequest::decode(start, xml)?)),
-        action::STORED_QUERY => Ok(Request::Query(AdhocQueryRequest::decode(start, xml)?)),
-        _ => Err(SoapError::ActionNotSupported),
+    soap::read(&text, |headers, start, xml| {
+        let kind = match headers.action.as_str() {
+            action::REGISTER => Submit::Register,
+            action::REGISTER_ON_DEMAND => Submit::RegisterOnDemand,
+            action::UPDATE => Submit::Update,
+            action::RESTRICTED_UPDATE => Submit::RestrictedUpdate,
+            action::REMOVE_METADATA => {
+                return Ok(Request::Remove(RemoveObjectsRequest::decode(start, xml)?));
+            }
+            action::STORED_QUERY => {
+                let query = AdhocQueryRequest::decode(start, xml)?;
+                return Ok(Request::Query(action::STORED_QUERY_RESPONSE, query));
+            }
+            action::MULTI_PATIENT_QUERY => {
+                let query = AdhocQueryRequest::decode(start, xml)?;
+                return Ok(Request::Query(action::MULTI_PATIENT_QUERY_RESPONSE, query));
+            }
+            _ => return Err(SoapError::ActionNotSupported),
+        };
+        Ok(Request::Submit(kind, SubmitObjectsRequest::decode(start, xml)?))
     })
 }
 
-async fn register(
+async fn submit(
     door: &Door,
     draft: &AuditDraft,
-    submit: SubmitObjectsRequest,
+    kind: Submit,
+    request: SubmitObjectsRequest,
 ) -> RegistryResponse {
-    let submission = match ebrim::submission(submit.objects) {
+    let submission = match ebrim::submission(request.objects) {
         Ok(submission) => submission,
         Err(error) => return RegistryResponse::failure(failed(draft, error.into())),
     };
-    match door.registry.register_document_set(&door.caller, submission, draft).await {
-        Ok(registered) => RegistryResponse::success(warnings(registered)),
+    let (registry, caller) = (&door.registry, &door.caller);
+    let done = match kind {
+        Submit::Register => {
+            registry
+                .register_document_set(caller, submission, DocumentEntryType::Stable, draft)
+                .await
+        }
+        Submit::RegisterOnDemand => {
+            let entry_type = DocumentEntryType::OnDemand;
+            registry.register_document_set(caller, submission, entry_type, draft).await
+        }
+        Submit::Update => registry.update_metadata(caller, submission, draft).await,
+        Submit::RestrictedUpdate => registry.restricted_update(caller, submission, draft).await,
+    };
+    match done {
+        Ok(registered) => RegistryResponse::success(registered.warnings),
         Err(error) => RegistryResponse::failure(failed(draft, error)),
     }
 }

@@ -1,7 +1,7 @@
 //! What a node holds: from uniqueId to object, with the entry as it was registered.
 
 use carerecord_model::{DocumentEntry, MimeType, UniqueId};
-use carerecord_storage::{Database, StoreError};
+use carerecord_storage::{Connection, Database, StoreError, sql};
 use jiff::Timestamp;
 
 use crate::objects::StoredObject;
@@ -32,8 +32,7 @@ impl Index {
     }
 
     pub(crate) async fn find(&self, id: &UniqueId) -> Result<Option<Holding>, StoreError> {
-        let row: Option<Row> =
-            sqlx::query_as(FIND).bind(id.as_str()).fetch_optional(self.database.readers()).await?;
+        let row: Option<Row> = sql(FIND).bind(id.as_str()).first(&self.database).await?;
         row.map(Row::into_holding).transpose()
     }
 
@@ -67,28 +66,24 @@ impl Index {
 
     /// Documents noted before `before` of which nobody knows whether they were registered.
     pub(crate) async fn pending(&self, before: Timestamp) -> Result<Vec<Holding>, StoreError> {
-        let rows: Vec<Row> = sqlx::query_as(PENDING)
-            .bind(before.as_millisecond())
-            .fetch_all(self.database.readers())
-            .await?;
+        let rows: Vec<Row> = sql(PENDING).bind(before.as_millisecond()).all(&self.database).await?;
         rows.into_iter().map(Row::into_holding).collect()
     }
 
     pub(crate) async fn has_object(&self, key: &str) -> Result<bool, StoreError> {
-        let n: i64 =
-            sqlx::query_scalar("SELECT count(*) FROM stored_document WHERE object_key = $1")
-                .bind(key)
-                .fetch_one(self.database.readers())
-                .await?;
+        let n = sql("SELECT count(*) FROM stored_document WHERE object_key = $1")
+            .bind(key)
+            .number(&self.database)
+            .await?;
         Ok(n > 0)
     }
 
-    async fn each(&self, ids: Vec<UniqueId>, sql: &'static str) -> Result<(), StoreError> {
+    async fn each(&self, ids: Vec<UniqueId>, text: &'static str) -> Result<(), StoreError> {
         self.database
             .write(move |c| {
                 Box::pin(async move {
                     for id in &ids {
-                        sqlx::query(sql).bind(id.as_str()).execute(&mut *c).await?;
+                        sql(text).bind(id.as_str()).run(&mut *c).await?;
                     }
                     Ok(())
                 })
@@ -97,14 +92,10 @@ impl Index {
     }
 }
 
-async fn insert(
-    c: &mut sqlx::SqliteConnection,
-    holding: &Holding,
-    now: Timestamp,
-) -> Result<(), StoreError> {
+async fn insert(c: &mut Connection, holding: &Holding, now: Timestamp) -> Result<(), StoreError> {
     let metadata = serde_json::to_vec(&holding.entry)
         .map_err(|e| StoreError::Row("stored_document", "metadata", e.to_string()))?;
-    sqlx::query(INSERT)
+    sql(INSERT)
         .bind(holding.unique_id.as_str())
         .bind(&holding.object.key)
         .bind(holding.mime_type.as_str())
@@ -113,7 +104,7 @@ async fn insert(
         .bind(&holding.object.sha256)
         .bind(now.as_millisecond())
         .bind(metadata)
-        .execute(c)
+        .run(c)
         .await?;
     Ok(())
 }
@@ -165,4 +156,4 @@ const INSERT: &str = "
         object_key = excluded.object_key, mime_type = excluded.mime_type,
         size_bytes = excluded.size_bytes, sha1 = excluded.sha1, sha256 = excluded.sha256,
         stored_at = excluded.stored_at, metadata = excluded.metadata
-    WHERE registered = 0";
+    WHERE stored_document.registered = 0";

@@ -3,8 +3,8 @@ use std::sync::Arc;
 use carerecord_access::{AccessDecisions, Caller, Purpose, Refused, Released, Right};
 use carerecord_model::{
     ByteRange, Clock, DocumentEntry, DocumentRegistry, DocumentRequest, EntryRef, ErrorCode,
-    GetDocuments, IdSource, PortError, RegistryError, RetrievedDocument, StoredQuery,
-    TransactionError, UniqueId,
+    GetDocuments, IdSource, MetadataLevel, PortError, RegistryError, RetrievedDocument,
+    StoredQuery, TransactionError, UniqueId,
 };
 use carerecord_service::AuditDraft;
 use carerecord_storage::{Database, StoreError};
@@ -165,8 +165,8 @@ impl Repository {
         holding: &Holding,
     ) -> Result<Option<DocumentEntry>, PortError> {
         let query = StoredQuery::GetDocuments(GetDocuments {
-            entries: EntryRef::UniqueIds(vec![holding.unique_id.clone()]),
-            home_community_id: None,
+            level: MetadataLevel::Two,
+            ..GetDocuments::of(EntryRef::UniqueIds(vec![holding.unique_id.clone()]))
         });
         let found = self.registry.stored_query(&query).await?;
         let ours = |e: &DocumentEntry| {

@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use carerecord_storage::{Database, StoreError};
+use carerecord_storage::{Database, StoreError, sql};
 use carerecord_web::{SessionRow, SessionRows, SessionRowsError};
 use jiff::Timestamp;
 
@@ -13,11 +13,11 @@ impl SessionRows for SqlSessionRows {
         self.0
             .write(move |c| {
                 Box::pin(async move {
-                    sqlx::query(SAVE)
+                    sql(SAVE)
                         .bind(row.id_hash.to_vec())
                         .bind(row.expires_at.as_millisecond())
                         .bind(row.data)
-                        .execute(c)
+                        .run(c)
                         .await?;
                     Ok::<(), StoreError>(())
                 })
@@ -28,11 +28,11 @@ impl SessionRows for SqlSessionRows {
 
     async fn load(&self, id_hash: &[u8; 32]) -> Result<Option<SessionRow>, SessionRowsError> {
         let row: Option<(i64, Vec<u8>)> =
-            sqlx::query_as("SELECT expires_at, data FROM web_session WHERE id_hash = $1")
+            sql("SELECT expires_at, data FROM web_session WHERE id_hash = $1")
                 .bind(id_hash.to_vec())
-                .fetch_optional(self.0.readers())
+                .first(&self.0)
                 .await
-                .map_err(|e| failed(e.into()))?;
+                .map_err(failed)?;
         let Some((expires_at, data)) = row else { return Ok(None) };
         let expires_at = Timestamp::from_millisecond(expires_at)
             .map_err(|e| failed(StoreError::Row("web_session", "expires_at", e.to_string())))?;
@@ -44,8 +44,8 @@ impl SessionRows for SqlSessionRows {
         self.0
             .write(move |c| {
                 Box::pin(async move {
-                    let sql = "DELETE FROM web_session WHERE id_hash = $1";
-                    sqlx::query(sql).bind(key).execute(c).await?;
+                    let text = "DELETE FROM web_session WHERE id_hash = $1";
+                    sql(text).bind(key).run(c).await?;
                     Ok::<(), StoreError>(())
                 })
             })
@@ -57,9 +57,9 @@ impl SessionRows for SqlSessionRows {
         self.0
             .write(move |c| {
                 Box::pin(async move {
-                    let sql = "DELETE FROM web_session WHERE expires_at < $1";
-                    let done = sqlx::query(sql).bind(before.as_millisecond()).execute(c).await?;
-                    Ok::<u64, StoreError>(done.rows_affected())
+                    let text = "DELETE FROM web_session WHERE expires_at < $1";
+                    let gone = sql(text).bind(before.as_millisecond()).run(c).await?;
+                    Ok::<u64, StoreError>(gone)
                 })
             })
             .await

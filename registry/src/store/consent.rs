@@ -1,33 +1,35 @@
 use async_trait::async_trait;
 use carerecord_access::{ConsentRecord, ConsentRecords, ConsentStoreError, FactsUnavailable};
 use carerecord_model::NhsNumber;
-use carerecord_storage::StoreError;
+use carerecord_storage::{StoreError, sql};
 use uuid::Uuid;
 
 use super::Store;
 
 impl Store {
-    /// The newest version of each record of a patient, newest first.
+    /// The newest version of each record of a patient, newest first. What was said under a number
+    /// that has been merged with this one counts too.
     pub(crate) async fn consents_of(
         &self,
         number: NhsNumber,
     ) -> Result<Vec<ConsentRecord>, StoreError> {
-        let rows: Vec<String> = sqlx::query_scalar(OF_PATIENT)
-            .bind(number.as_i64())
-            .fetch_all(self.database.readers())
-            .await?;
-        rows.iter().map(|r| parse(r)).collect()
+        let mut records = Vec::new();
+        for number in self.numbers_of(number).await? {
+            let rows: Vec<(String,)> =
+                sql(OF_PATIENT).bind(number.as_i64()).all(&self.database).await?;
+            for (record,) in rows {
+                records.push(parse(&record)?);
+            }
+        }
+        Ok(records)
     }
 
     pub(crate) async fn consent_by_id(
         &self,
         id: Uuid,
     ) -> Result<Option<ConsentRecord>, StoreError> {
-        let row: Option<String> = sqlx::query_scalar(BY_ID)
-            .bind(id.as_bytes().to_vec())
-            .fetch_optional(self.database.readers())
-            .await?;
-        row.map(|r| parse(&r)).transpose()
+        let row: Option<(String,)> = sql(BY_ID).bind(id).first(&self.database).await?;
+        row.map(|(r,)| parse(&r)).transpose()
     }
 
     /// Stores a version, if it is the next one.
@@ -38,25 +40,21 @@ impl Store {
         self.database
             .write(move |connection| {
                 Box::pin(async move {
-                    let stored: i64 = sqlx::query_scalar(LATEST_VERSION)
-                        .bind(record.id.as_bytes().to_vec())
-                        .fetch_one(&mut *connection)
-                        .await
-                        .map_err(StoreError::from)?;
+                    let stored =
+                        sql(LATEST_VERSION).bind(record.id).number(&mut *connection).await?;
                     if i64::from(record.version) != stored + 1 {
                         return Err(PutError::Conflict);
                     }
                     let json = serde_json::to_string(&record)
                         .map_err(|e| StoreError::Row("consent_record", "record", e.to_string()))?;
-                    sqlx::query(INSERT)
-                        .bind(record.id.as_bytes().to_vec())
-                        .bind(i64::from(record.version))
+                    sql(INSERT)
+                        .bind(record.id)
+                        .bind(record.version)
                         .bind(record.patient.as_i64())
                         .bind(record.recorded_at.as_millisecond())
                         .bind(json)
-                        .execute(connection)
-                        .await
-                        .map_err(StoreError::from)?;
+                        .run(connection)
+                        .await?;
                     Ok(())
                 })
             })

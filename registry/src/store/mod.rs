@@ -1,17 +1,21 @@
-//! The registry's store on SQLite. Every list is one range read of one patient's rows; filtering is
-//! done on the decoded objects.
+//! The registry's store, on SQLite and PostgreSQL alike. Every list is one range read of one
+//! patient's rows; filtering is done on the decoded objects.
 
+mod changes;
 mod consent;
+mod objects;
 mod patients;
-mod query;
-mod register;
+mod write;
 
-use carerecord_storage::{Database, StoreError};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use carerecord_storage::{Connection, Database, StoreError};
 
-pub(crate) use carerecord_model::FoundObjects as Found;
-pub(crate) use register::{RegisterError, Registration};
+pub use changes::{Change, ChangePage, Verb};
+pub(crate) use objects::{Kind, ObjectState, PatientRecord, Stored, StoredObject, patient_objects};
+pub(crate) use objects::{
+    after, associations_of, fetch, fetch_by_unique_id, latest_version, versions_of,
+};
+pub(crate) use patients::{Person, ensure_patient, note_as_described, person, person_of_no};
+pub(crate) use write::{Write, digest_of, submission_digest, used_unique_ids};
 
 /// The registry's tables in a database.
 #[derive(Clone, Debug)]
@@ -29,31 +33,9 @@ impl Store {
     pub fn database(&self) -> &Database {
         &self.database
     }
-}
 
-/// What an id names, as the directory keeps it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Kind {
-    Entry = 1,
-    SubmissionSet = 2,
-    Folder = 3,
-    Association = 4,
-}
-
-impl Kind {
-    fn from_column(n: i64) -> Option<Self> {
-        [Self::Entry, Self::SubmissionSet, Self::Folder, Self::Association]
-            .into_iter()
-            .find(|k| *k as i64 == n)
+    /// A connection whose reads all see one state of the registry.
+    pub(crate) async fn snapshot(&self) -> Result<Connection, StoreError> {
+        self.database.snapshot().await
     }
-}
-
-/// Metadata as it lies in the table: MessagePack with names, so that older rows are still read
-/// when an attribute is added.
-fn pack<T: Serialize>(table: &'static str, value: &T) -> Result<Vec<u8>, StoreError> {
-    rmp_serde::to_vec_named(value).map_err(|e| StoreError::Row(table, "metadata", e.to_string()))
-}
-
-fn unpack<T: DeserializeOwned>(table: &'static str, bytes: &[u8]) -> Result<T, StoreError> {
-    rmp_serde::from_slice(bytes).map_err(|e| StoreError::Row(table, "metadata", e.to_string()))
 }

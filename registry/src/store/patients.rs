@@ -1,92 +1,235 @@
+//! The patient index: who is who, by every identifier, and who was merged into whom.
+
 use carerecord_model::{
     DocumentEntry, Gender, NhsNumber, NumberStatus, Patient, PatientId, components, unescape,
 };
-use carerecord_storage::StoreError;
-use sqlx::SqliteConnection;
+use carerecord_storage::{Connection, StoreError, sql};
+use jiff::Timestamp;
 
 use super::Store;
 
-impl Store {
-    /// The person with this number, when the index has one.
-    pub(crate) async fn patient(&self, number: NhsNumber) -> Result<Option<Patient>, StoreError> {
-        let row: Option<Option<String>> =
-            sqlx::query_scalar("SELECT demographics FROM patient WHERE nhs_number = $1")
-                .bind(number.as_i64())
-                .fetch_optional(self.database.readers())
-                .await?;
-        match row {
-            None => Ok(None),
-            Some(None) => Ok(Some(Patient::from_number(number))),
-            Some(Some(json)) => serde_json::from_str(&json)
-                .map(Some)
-                .map_err(|e| StoreError::Row("patient", "demographics", e.to_string())),
+/// A person as an identifier led to them, after all merges.
+#[derive(Clone, Debug)]
+pub(crate) struct Person {
+    /// The number of the identifier asked for.
+    pub own_no: i64,
+    /// The identifier that everything of the person is shown under.
+    pub id: PatientId,
+    /// Every number whose objects are the person's, the surviving one first.
+    pub numbers: Vec<i64>,
+}
+
+impl Person {
+    /// Whether the identifier asked for has been merged into another one.
+    pub(crate) fn is_subsumed(&self) -> bool {
+        self.numbers.first() != Some(&self.own_no)
+    }
+
+    /// The identifier to show objects under, when they can stand under several.
+    pub(crate) fn shown_as(&self) -> Option<&PatientId> {
+        (self.numbers.len() > 1).then_some(&self.id)
+    }
+}
+
+/// Whom an identifier names, `None` when nobody.
+pub(crate) async fn person(
+    c: &mut Connection,
+    id: &PatientId,
+) -> Result<Option<Person>, StoreError> {
+    let found: Option<Row> =
+        sql(BY_IDENTIFIER).bind(id.authority().as_str()).bind(id.id()).first(&mut *c).await?;
+    match found {
+        Some(row) => follow(c, row).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Whose number this is.
+pub(crate) async fn person_of_no(c: &mut Connection, no: i64) -> Result<Person, StoreError> {
+    let row: Option<Row> = sql(BY_NO).bind(no).first(&mut *c).await?;
+    let row = row.ok_or_else(|| StoreError::Row("patient", "patient_no", "is nowhere".into()))?;
+    follow(c, row).await
+}
+
+type Row = (i64, Option<i64>, String, String, i64);
+
+/// Goes up to the survivor and down to everybody merged into it.
+async fn follow(c: &mut Connection, row: Row) -> Result<Person, StoreError> {
+    let own_no = row.0;
+    let mut top = row;
+    while let Some(into) = top.1 {
+        let above: Option<Row> = sql(BY_NO).bind(into).first(&mut *c).await?;
+        top =
+            above.ok_or_else(|| StoreError::Row("patient", "merged_into", "is nowhere".into()))?;
+    }
+    let (no, _, authority, identifier, has_subsumed) = top;
+    let mut numbers = vec![no];
+    if has_subsumed != 0 {
+        let mut next = 0;
+        while let Some(no) = numbers.get(next).copied() {
+            let below: Vec<(i64,)> =
+                sql("SELECT patient_no FROM patient WHERE merged_into = $1 ORDER BY patient_no")
+                    .bind(no)
+                    .all(&mut *c)
+                    .await?;
+            numbers.extend(below.into_iter().map(|(n,)| n));
+            next += 1;
         }
+    }
+    let id = format!("{identifier}^^^&{authority}&ISO")
+        .parse()
+        .map_err(|_| StoreError::Row("patient", "identifier", "is not a CX".into()))?;
+    Ok(Person { own_no, id, numbers })
+}
+
+/// Makes an identifier known; returns its number in this store.
+pub(crate) async fn ensure_patient(c: &mut Connection, id: &PatientId) -> Result<i64, StoreError> {
+    if let Some(person) = person(c, id).await? {
+        return Ok(person.own_no);
+    }
+    let row: Option<(i64,)> = sql(INSERT)
+        .bind(id.authority().as_str())
+        .bind(id.id())
+        .bind(id.nhs_number().map(|n| n.as_i64()))
+        .first(&mut *c)
+        .await?;
+    let (no,) = row.ok_or_else(|| StoreError::Row("patient", "patient_no", "is nowhere".into()))?;
+    tie(c, id, no).await?;
+    Ok(no)
+}
+
+/// Lets an identifier lead to a person.
+pub(crate) async fn tie(c: &mut Connection, id: &PatientId, no: i64) -> Result<(), StoreError> {
+    sql(TIE).bind(id.authority().as_str()).bind(id.id()).bind(no).run(c).await.map(drop)
+}
+
+/// Notes a person as a source describes them, where nobody has told better.
+pub(crate) async fn note_as_described(
+    c: &mut Connection,
+    patient_no: i64,
+    entry: &DocumentEntry,
+) -> Result<(), StoreError> {
+    let Some(number) = entry.patient_id.nhs_number() else { return Ok(()) };
+    let Some(person) = described(number, &entry.source_patient_info) else { return Ok(()) };
+    if demographics(c, patient_no).await?.is_none() {
+        write_demographics(c, patient_no, &person).await?;
+    }
+    Ok(())
+}
+
+pub(crate) async fn demographics(
+    c: &mut Connection,
+    patient_no: i64,
+) -> Result<Option<Patient>, StoreError> {
+    let row: Option<(Option<String>,)> =
+        sql("SELECT demographics FROM patient WHERE patient_no = $1")
+            .bind(patient_no)
+            .first(c)
+            .await?;
+    row.and_then(|(json,)| json).map(|json| parse(&json)).transpose()
+}
+
+pub(crate) async fn write_demographics(
+    c: &mut Connection,
+    patient_no: i64,
+    person: &Patient,
+) -> Result<(), StoreError> {
+    let json = serde_json::to_string(person)
+        .map_err(|e| StoreError::Row("patient", "demographics", e.to_string()))?;
+    sql("UPDATE patient SET demographics = $1 WHERE patient_no = $2")
+        .bind(json)
+        .bind(patient_no)
+        .run(c)
+        .await
+        .map(drop)
+}
+
+impl Store {
+    /// The person with this number, when the index has one; after a merge the surviving one.
+    pub(crate) async fn patient(&self, number: NhsNumber) -> Result<Option<Patient>, StoreError> {
+        let mut c = self.snapshot().await?;
+        let id = PatientId::from_nhs_number(number);
+        let Some(person) = person(&mut c, &id).await? else { return Ok(None) };
+        let survivor = person.id.nhs_number().unwrap_or(number);
+        let known = match person.numbers.first() {
+            Some(no) => demographics(&mut c, *no).await?,
+            None => None,
+        };
+        Ok(Some(known.unwrap_or_else(|| Patient::from_number(survivor))))
     }
 
     /// Puts a person into the index, or renews what it has.
     pub(crate) async fn put_patient(&self, person: Patient) -> Result<(), StoreError> {
         self.database
-            .write(move |connection| {
+            .write(move |c| {
                 Box::pin(async move {
                     let id = PatientId::from_nhs_number(person.nhs_number);
-                    let no = ensure_patient(connection, &id).await?;
-                    write_demographics(connection, no, &person).await
+                    let no = ensure_patient(c, &id).await?;
+                    write_demographics(c, no, &person).await
                 })
             })
             .await
     }
-}
 
-/// The patient's number in this store, `None` when unknown.
-pub(super) async fn patient_no<'e, E>(
-    executor: E,
-    id: &PatientId,
-) -> Result<Option<i64>, StoreError>
-where
-    E: sqlx::Executor<'e, Database = sqlx::Sqlite>,
-{
-    Ok(sqlx::query_scalar(NUMBER_OF)
-        .bind(id.authority().as_str())
-        .bind(id.id())
-        .fetch_optional(executor)
-        .await?)
-}
-
-/// The patient's number in this store, made when there is none.
-pub(super) async fn ensure_patient(
-    connection: &mut SqliteConnection,
-    id: &PatientId,
-) -> Result<i64, StoreError> {
-    if let Some(no) = patient_no(&mut *connection, id).await? {
-        return Ok(no);
-    }
-    let inserted = sqlx::query(INSERT)
-        .bind(id.authority().as_str())
-        .bind(id.id())
-        .bind(id.nhs_number().map(|n| n.as_i64()))
-        .execute(connection)
-        .await?;
-    Ok(inserted.last_insert_rowid())
-}
-
-/// Notes a person as a source describes them, where nobody has told better.
-pub(super) async fn note_as_described(
-    connection: &mut SqliteConnection,
-    patient_no: i64,
-    entry: &DocumentEntry,
-) -> Result<(), StoreError> {
-    let Some(number) = entry.patient_id.nhs_number() else { return Ok(()) };
-    let known: Option<String> =
-        sqlx::query_scalar("SELECT demographics FROM patient WHERE patient_no = $1")
-            .bind(patient_no)
-            .fetch_one(&mut *connection)
-            .await?;
-    match described(number, &entry.source_patient_info) {
-        Some(person) if known.is_none() => {
-            write_demographics(connection, patient_no, &person).await
+    /// Every NHS Number of the person with this one: its own, and those merged with it.
+    pub(crate) async fn numbers_of(&self, number: NhsNumber) -> Result<Vec<NhsNumber>, StoreError> {
+        let mut c = self.snapshot().await?;
+        let mut all = vec![number];
+        let id = PatientId::from_nhs_number(number);
+        if let Some(person) = person(&mut c, &id).await? {
+            if person.numbers.len() > 1 {
+                for no in &person.numbers {
+                    let row: Option<(Option<i64>,)> =
+                        sql("SELECT nhs_number FROM patient WHERE patient_no = $1")
+                            .bind(*no)
+                            .first(&mut c)
+                            .await?;
+                    let found: Option<NhsNumber> =
+                        row.and_then(|(n,)| n).and_then(|n| format!("{n:010}").parse().ok());
+                    all.extend(found.filter(|n| *n != number));
+                }
+            }
         }
-        Some(_) | None => Ok(()),
+        Ok(all)
     }
+}
+
+/// Marks one person as part of another, with a row of history.
+pub(crate) async fn merge(
+    c: &mut Connection,
+    subsumed: i64,
+    surviving: i64,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    sql("UPDATE patient SET merged_into = $1 WHERE patient_no = $2")
+        .bind(surviving)
+        .bind(subsumed)
+        .run(&mut *c)
+        .await?;
+    sql("INSERT INTO patient_merge (subsumed_no, surviving_no, merged_at) VALUES ($1, $2, $3)")
+        .bind(subsumed)
+        .bind(surviving)
+        .bind(now.as_millisecond())
+        .run(c)
+        .await
+        .map(drop)
+}
+
+/// Undoes a merge; returns whether there was one.
+pub(crate) async fn unmerge(
+    c: &mut Connection,
+    subsumed: i64,
+    surviving: i64,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let undone =
+        sql("UPDATE patient SET merged_into = NULL WHERE patient_no = $1 AND merged_into = $2")
+            .bind(subsumed)
+            .bind(surviving)
+            .run(&mut *c)
+            .await?;
+    sql(UNMERGE).bind(now.as_millisecond()).bind(subsumed).bind(surviving).run(c).await?;
+    Ok(undone > 0)
 }
 
 /// A person out of `PID-n|…` lines; `None` when they hold no name.
@@ -110,21 +253,32 @@ fn described(number: NhsNumber, lines: &[String]) -> Option<Patient> {
     Some(person)
 }
 
-async fn write_demographics(
-    connection: &mut SqliteConnection,
-    patient_no: i64,
-    person: &Patient,
-) -> Result<(), StoreError> {
-    let json = serde_json::to_string(person)
-        .map_err(|e| StoreError::Row("patient", "demographics", e.to_string()))?;
-    sqlx::query("UPDATE patient SET demographics = $1 WHERE patient_no = $2")
-        .bind(json)
-        .bind(patient_no)
-        .execute(connection)
-        .await?;
-    Ok(())
+fn parse(json: &str) -> Result<Patient, StoreError> {
+    serde_json::from_str(json)
+        .map_err(|e| StoreError::Row("patient", "demographics", e.to_string()))
 }
 
-const NUMBER_OF: &str = "SELECT patient_no FROM patient WHERE authority = $1 AND identifier = $2";
+const BY_IDENTIFIER: &str = "
+    SELECT p.patient_no, p.merged_into, p.authority, p.identifier,
+        CAST(CASE WHEN EXISTS (SELECT 1 FROM patient AS s WHERE s.merged_into = p.patient_no)
+             THEN 1 ELSE 0 END AS BIGINT)
+    FROM patient_identifier AS i JOIN patient AS p ON p.patient_no = i.patient_no
+    WHERE i.authority = $1 AND i.identifier = $2";
 
-const INSERT: &str = "INSERT INTO patient (authority, identifier, nhs_number) VALUES ($1, $2, $3)";
+const BY_NO: &str = "
+    SELECT p.patient_no, p.merged_into, p.authority, p.identifier,
+        CAST(CASE WHEN EXISTS (SELECT 1 FROM patient AS s WHERE s.merged_into = p.patient_no)
+             THEN 1 ELSE 0 END AS BIGINT)
+    FROM patient AS p WHERE p.patient_no = $1";
+
+const INSERT: &str = "
+    INSERT INTO patient (authority, identifier, nhs_number) VALUES ($1, $2, $3)
+    RETURNING patient_no";
+
+const TIE: &str = "
+    INSERT INTO patient_identifier (authority, identifier, patient_no) VALUES ($1, $2, $3)
+    ON CONFLICT (authority, identifier) DO UPDATE SET patient_no = excluded.patient_no";
+
+const UNMERGE: &str = "
+    UPDATE patient_merge SET undone_at = $1
+    WHERE subsumed_no = $2 AND surviving_no = $3 AND undone_at IS NULL";

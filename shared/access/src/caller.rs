@@ -90,6 +90,8 @@ pub enum Right {
     Query,
     /// Retrieve documents, through the decision for its own organisation.
     Retrieve,
+    /// Change and remove metadata that is registered, and documents: a Document Administrator.
+    Administer,
     /// Receive what it asks for unfiltered, since it takes the decision for its users itself:
     /// a portal or a node of this deployment. Give it to no one else.
     Delegate,

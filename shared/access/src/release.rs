@@ -110,6 +110,31 @@ impl AccessDecisions {
         Err(Refused { decision, may_be_told: true })
     }
 
+    /// Whether a system may change and remove what is registered.
+    ///
+    /// # Errors
+    /// `Refused`, which may always be told.
+    pub fn may_administer(&self, caller: &Caller) -> Result<(), Refused> {
+        if caller.has_right(Right::Administer) {
+            return Ok(());
+        }
+        let decision = Decision::deny(Rule::PurposeNotAllowed);
+        Err(Refused { decision, may_be_told: true })
+    }
+
+    /// Whether a system takes the decisions for its users itself: what it asks for about no one
+    /// patient, such as changes, it gets as it is.
+    ///
+    /// # Errors
+    /// `Refused`, which may always be told.
+    pub fn release_to_role<T>(&self, caller: &Caller, value: T) -> Result<Released<T>, Refused> {
+        if caller.has_right(Right::Delegate) {
+            return Ok(Released { value, decision: Decision::permit(Rule::Agreement) });
+        }
+        let decision = Decision::deny(Rule::PurposeNotAllowed);
+        Err(Refused { decision, may_be_told: true })
+    }
+
     /// Whether the caller may record and lift what patients say.
     ///
     /// # Errors

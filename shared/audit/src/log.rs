@@ -1,8 +1,7 @@
 use aws_lc_rs::digest::{Context, SHA256};
 use carerecord_model::NhsNumber;
-use carerecord_storage::{Database, StoreError};
+use carerecord_storage::{Connection, Database, StoreError, sql};
 use jiff::Timestamp;
-use sqlx::SqliteConnection;
 
 use crate::{AuditEvent, AuditOutcome};
 
@@ -63,15 +62,14 @@ impl AuditLog {
     /// # Errors
     /// When the database refuses.
     pub async fn append_in(
-        connection: &mut SqliteConnection,
+        connection: &mut Connection,
         event: &AuditEvent,
     ) -> Result<(), StoreError> {
-        let last: Option<(i64, Vec<u8>)> =
-            sqlx::query_as(LAST).fetch_optional(&mut *connection).await?;
+        let last: Option<(i64, Vec<u8>)> = sql(LAST).first(&mut *connection).await?;
         let (seq, previous) = last.unwrap_or((0, Vec::new()));
         let record = serde_json::to_string(event)
             .map_err(|e| StoreError::Row("audit_event", "record", e.to_string()))?;
-        sqlx::query(INSERT)
+        sql(INSERT)
             .bind(seq + 1)
             .bind(event.recorded_at.as_millisecond())
             .bind(event.subject.map(|s| s.as_i64()))
@@ -81,7 +79,7 @@ impl AuditLog {
             .bind(event.outcome.as_str())
             .bind(&record)
             .bind(chain(&previous, &record))
-            .execute(connection)
+            .run(connection)
             .await?;
         Ok(())
     }
@@ -91,15 +89,15 @@ impl AuditLog {
     /// # Errors
     /// When the database cannot be read.
     pub async fn read(&self, filter: &AuditFilter) -> Result<Vec<StoredEvent>, StoreError> {
-        let rows: Vec<(i64, String)> = sqlx::query_as(READ)
+        let rows: Vec<(i64, String)> = sql(READ)
             .bind(filter.subject.map(|s| s.as_i64()))
             .bind(filter.actor.as_deref())
             .bind(filter.organisation.as_deref())
             .bind(filter.outcome.map(AuditOutcome::as_str))
             .bind(filter.since.map(Timestamp::as_millisecond))
             .bind(filter.until.map(Timestamp::as_millisecond))
-            .bind(filter.limit.map_or(-1, i64::from))
-            .fetch_all(self.database.readers())
+            .bind(filter.limit.map_or(i64::MAX, i64::from))
+            .all(&self.database)
             .await?;
         let mut events = rows
             .into_iter()
@@ -116,8 +114,7 @@ impl AuditLog {
     pub async fn verify(&self) -> Result<i64, StoreError> {
         let (mut seq, mut previous) = (0, Vec::new());
         loop {
-            let rows: Vec<(i64, String, Vec<u8>)> =
-                sqlx::query_as(PAGE).bind(seq).fetch_all(self.database.readers()).await?;
+            let rows: Vec<(i64, String, Vec<u8>)> = sql(PAGE).bind(seq).all(&self.database).await?;
             if rows.is_empty() {
                 return Ok(seq);
             }

@@ -9,6 +9,7 @@ pub mod mtom;
 pub mod name;
 mod provide_and_register;
 mod registry_response;
+mod remove_objects;
 mod retrieve;
 pub mod soap;
 mod stored_query;
@@ -19,6 +20,7 @@ pub use provide_and_register::{
     ContentRef, DocumentContent, ProvideAndRegisterDocumentSetRequest, write_provide_and_register,
 };
 pub use registry_response::RegistryResponse;
+pub use remove_objects::RemoveObjectsRequest;
 pub use retrieve::{DocumentResponse, RetrieveDocumentSetRequest, RetrieveDocumentSetResponse};
 pub use stored_query::{AdhocQueryRequest, AdhocQueryResponse};
 pub use submit_objects::SubmitObjectsRequest;

@@ -66,6 +66,29 @@ pub mod action {
     pub const STORED_QUERY: &str = "urn:ihe:iti:2007:RegistryStoredQuery";
     /// ITI-18, answer
     pub const STORED_QUERY_RESPONSE: &str = "urn:ihe:iti:2007:RegistryStoredQueryResponse";
+    /// ITI-51
+    pub const MULTI_PATIENT_QUERY: &str = "urn:ihe:iti:2009:MultiPatientStoredQuery";
+    /// ITI-51, answer
+    pub const MULTI_PATIENT_QUERY_RESPONSE: &str =
+        "urn:ihe:iti:2009:MultiPatientStoredQueryResponse";
+    /// ITI-57
+    pub const UPDATE: &str = "urn:ihe:iti:2010:UpdateDocumentSet";
+    /// ITI-57, answer
+    pub const UPDATE_RESPONSE: &str = "urn:ihe:iti:2010:UpdateDocumentSetResponse";
+    /// ITI-61
+    pub const REGISTER_ON_DEMAND: &str = "urn:ihe:iti:2010:RegisterOnDemandDocumentEntry";
+    /// ITI-61, answer
+    pub const REGISTER_ON_DEMAND_RESPONSE: &str =
+        "urn:ihe:iti:2010:RegisterOnDemandDocumentEntryResponse";
+    /// ITI-62
+    pub const REMOVE_METADATA: &str = "urn:ihe:iti:2010:DeleteDocumentSet";
+    /// ITI-62, answer
+    pub const REMOVE_METADATA_RESPONSE: &str = "urn:ihe:iti:2010:DeleteDocumentSetResponse";
+    /// ITI-92
+    pub const RESTRICTED_UPDATE: &str = "urn:ihe:iti:2018:RestrictedUpdateDocumentSet";
+    /// ITI-92, answer
+    pub const RESTRICTED_UPDATE_RESPONSE: &str =
+        "urn:ihe:iti:2018:RestrictedUpdateDocumentSetResponse";
     /// ITI-43
     pub const RETRIEVE: &str = "urn:ihe:iti:2007:RetrieveDocumentSet";
     /// ITI-43, answer

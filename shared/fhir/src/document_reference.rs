@@ -121,7 +121,9 @@ fn relates_to(related: &Related) -> Option<Value> {
         AssociationType::Append => "appends",
         AssociationType::Transform | AssociationType::IsSnapshotOf => "transforms",
         AssociationType::Signs => "signs",
-        AssociationType::HasMember => return None,
+        AssociationType::HasMember
+        | AssociationType::UpdateAvailabilityStatus
+        | AssociationType::SubmitAssociation => return None,
     };
     let reference = format!("DocumentReference/{}", related.target.uuid());
     Some(json!({"code": code, "target": {"reference": reference}}))

@@ -156,7 +156,21 @@ fn mapped(code: &ErrorCode) -> (u16, &'static str) {
         ErrorCode::XDSDuplicateUniqueIdInRegistry
         | ErrorCode::XDSRegistryDuplicateUniqueIdInMessage
         | ErrorCode::XDSRepositoryDuplicateUniqueIdInMessage => (409, "duplicate"),
-        ErrorCode::XDSNonIdenticalHash | ErrorCode::XDSNonIdenticalSize => (409, "conflict"),
+        ErrorCode::XDSNonIdenticalHash
+        | ErrorCode::XDSNonIdenticalSize
+        | ErrorCode::XDSMetadataVersionError
+        | ErrorCode::ReferencesExistException
+        | ErrorCode::XDSUnreferencedObjectException => (409, "conflict"),
+        ErrorCode::XDSMetadataUpdateError
+        | ErrorCode::XDSMetadataUpdateOperationError
+        | ErrorCode::XDSPatientIDReconciliationError
+        | ErrorCode::XDSMetadataIdentifierError
+        | ErrorCode::UnmodifiableMetadataError
+        | ErrorCode::XDSMetadataAnnotationError
+        | ErrorCode::XDSObjectTypeError
+        | ErrorCode::XDSInvalidRequestException
+        | ErrorCode::XDSRemoveDocumentsError => (422, "business-rule"),
+        ErrorCode::LocalPolicyRestrictionError => (403, "forbidden"),
         ErrorCode::XDSMissingDocument
         | ErrorCode::XDSMissingDocumentMetadata
         | ErrorCode::XDSMissingHomeCommunityId

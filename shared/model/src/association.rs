@@ -19,11 +19,15 @@ pub enum AssociationType {
     Signs,
     /// Source is what the on-demand target gave at one time.
     IsSnapshotOf,
+    /// Source, a SubmissionSet, changes the status of target. Metadata Update.
+    UpdateAvailabilityStatus,
+    /// Source, a SubmissionSet, brings target, an association. Metadata Update.
+    SubmitAssociation,
 }
 
 impl AssociationType {
     /// Every type, in the order of the standard.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::HasMember,
         Self::Replace,
         Self::Append,
@@ -31,6 +35,8 @@ impl AssociationType {
         Self::TransformAndReplace,
         Self::Signs,
         Self::IsSnapshotOf,
+        Self::UpdateAvailabilityStatus,
+        Self::SubmitAssociation,
     ];
 
     /// The URN on the wire.
@@ -43,12 +49,34 @@ impl AssociationType {
             Self::TransformAndReplace => "urn:ihe:iti:2007:AssociationType:XFRM_RPLC",
             Self::Signs => "urn:ihe:iti:2007:AssociationType:signs",
             Self::IsSnapshotOf => "urn:ihe:iti:2010:AssociationType:IsSnapshotOf",
+            Self::UpdateAvailabilityStatus => {
+                "urn:ihe:iti:2010:AssociationType:UpdateAvailabilityStatus"
+            }
+            Self::SubmitAssociation => "urn:ihe:iti:2010:AssociationType:SubmitAssociation",
         }
     }
 
     /// Reads the URN, case-sensitively; `None` for any other.
     pub fn from_urn(urn: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|t| t.urn() == urn)
+    }
+
+    /// Whether it relates one document to another.
+    pub fn is_relationship(self) -> bool {
+        match self {
+            Self::Replace
+            | Self::Append
+            | Self::Transform
+            | Self::TransformAndReplace
+            | Self::Signs
+            | Self::IsSnapshotOf => true,
+            Self::HasMember | Self::UpdateAvailabilityStatus | Self::SubmitAssociation => false,
+        }
+    }
+
+    /// Whether it is an instruction of the Metadata Update transactions.
+    pub fn is_update(self) -> bool {
+        matches!(self, Self::UpdateAvailabilityStatus | Self::SubmitAssociation)
     }
 
     /// Whether the target becomes deprecated.

@@ -114,6 +114,32 @@ error_codes! {
     XDSRepositoryOutOfResources,
     /// The result of an id query spans patients.
     XDSResultNotSinglePatient,
+    /// A metadata update is not possible.
+    XDSMetadataUpdateError,
+    /// It cannot be told which update is asked for.
+    XDSMetadataUpdateOperationError,
+    /// The version to be updated is not the newest one, or there is none.
+    XDSMetadataVersionError,
+    /// An update would relate objects of different patients.
+    XDSPatientIDReconciliationError,
+    /// What is to be removed is still referred to.
+    ReferencesExistException,
+    /// A removal would leave an object that nothing refers to.
+    XDSUnreferencedObjectException,
+    /// A document could not be removed.
+    XDSRemoveDocumentsError,
+    /// An update would change an identifier.
+    XDSMetadataIdentifierError,
+    /// An update would change what may not change.
+    UnmodifiableMetadataError,
+    /// An association of an update has wrong slots.
+    XDSMetadataAnnotationError,
+    /// An update of something that is no DocumentEntry.
+    XDSObjectTypeError,
+    /// The request is not what the transaction takes.
+    XDSInvalidRequestException,
+    /// Refused by the rules of this deployment.
+    LocalPolicyRestrictionError,
     /// A required query parameter is absent.
     XDSStoredQueryMissingParam,
     /// Too many values, or parameters that exclude each other.

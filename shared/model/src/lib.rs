@@ -51,8 +51,10 @@ pub use ports::{
 };
 pub use slot::{ExtraClassification, ExtraMetadata, LocalizedString, Slot};
 pub use stored_query::{
-    CodeFilter, DtmRange, EntryRef, FindDocuments, FoundObjects, GetAll, GetDocuments, QueryId,
-    ReturnType, StoredQuery,
+    CodeFilter, ContentFilter, DocumentFilter, DtmRange, EntryRef, FindDocuments,
+    FindDocumentsForMultiplePatients, FindFolders, FindFoldersForMultiplePatients,
+    FindSubmissionSets, FolderFilter, FoundObjects, Get, GetAll, GetDocuments, MetadataLevel,
+    QueryId, ReturnType, Scope, StoredQuery,
 };
 pub use submission::{Submission, SubmissionObjects};
 pub use submission_set::SubmissionSet;

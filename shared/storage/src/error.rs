@@ -22,11 +22,14 @@ impl StoreError {
     /// Whether the disk is full, so that a caller can be told to come back later.
     pub fn is_full(&self) -> bool {
         match self {
-            Self::Sql(sqlx::Error::Database(e)) => e.code().is_some_and(|c| c == SQLITE_FULL),
+            Self::Sql(sqlx::Error::Database(e)) => {
+                e.code().is_some_and(|c| FULL.contains(&c.as_ref()))
+            }
             Self::Commit(text) => text.contains("full"),
             Self::Sql(_) | Self::Migrate(_) | Self::Row(..) | Self::Stopped => false,
         }
     }
 }
 
-const SQLITE_FULL: &str = "13";
+/// SQLite's SQLITE_FULL; PostgreSQL's disk_full, out_of_memory.
+const FULL: [&str; 3] = ["13", "53100", "53200"];

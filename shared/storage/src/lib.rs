@@ -1,32 +1,37 @@
-//! A role's SQL database: opening, migrating, reading through a pool, and writing through one
-//! writer that groups what waits into one commit.
+//! A role's SQL database, SQLite or PostgreSQL: opening, migrating, reading through a pool, and
+//! writing through one writer that groups what waits into one commit.
 //!
-//! SQLite syncs the disk once for each commit, so a commit for each request caps the service at
-//! what the disk can sync. The writer takes every job that is waiting, runs each in a savepoint of
-//! its own, commits once, and only then answers: whoever got an answer is on disk, and a job that
-//! fails takes nobody with it.
+//! A commit syncs the disk, so a commit for each request caps the service at what the disk can
+//! sync. The writer takes every job that is waiting, runs each in a savepoint of its own, commits
+//! once, and only then answers: whoever got an answer is on disk, and a job that fails takes nobody
+//! with it. Writers are one at a time, on PostgreSQL across processes by a lock, so that what is
+//! numbered in a transaction (audit records, changes) is numbered in the order of commits.
+//!
+//! One schema, one set of statements: columns are whole numbers, text and bytes, and parameters are
+//! `$1`, `$2`, …, which both databases read alike.
 
 #![warn(missing_docs)]
 
+mod connection;
 mod error;
+mod pools;
+mod sql;
 mod writer;
 
 use std::path::Path;
-use std::str::FromStr;
-use std::time::Duration;
 
-use sqlx::SqlitePool;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-
+pub use connection::Connection;
 pub use error::StoreError;
+pub use sql::{On, Row, Statement, Value, insert, sql, with_keys};
 pub use writer::WriteFuture;
 
+use pools::Pools;
 use writer::Writer;
 
 /// A role's database. Cheap to clone; the writer stops when the last clone is gone.
 #[derive(Clone, Debug)]
 pub struct Database {
-    readers: SqlitePool,
+    readers: Pools,
     writer: Writer,
 }
 
@@ -36,30 +41,33 @@ impl Database {
     /// # Errors
     /// When the file cannot be opened, or its schema is newer than this program.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
-        let options = SqliteConnectOptions::from_str("sqlite://")?
-            .filename(path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .busy_timeout(BUSY_TIMEOUT);
-        let writers = SqlitePoolOptions::new()
-            .max_connections(1)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .connect_with(options.clone())
-            .await?;
-        carerecord_migrations::SQLITE.run(&writers).await?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(READERS)
-            .connect_with(options.read_only(true).create_if_missing(false))
-            .await?;
+        let (readers, writers) = Pools::sqlite(path).await?;
         Ok(Self { readers, writer: Writer::start(writers) })
     }
 
-    /// The pool for reading. What is committed is in the next read.
-    pub fn readers(&self) -> &SqlitePool {
-        &self.readers
+    /// Connects to PostgreSQL 15 or newer by a `postgres://` URL, and migrates its schema.
+    ///
+    /// # Errors
+    /// When it cannot be reached, or its schema is newer than this program.
+    pub async fn connect(url: &str) -> Result<Self, StoreError> {
+        let (readers, writers) = Pools::postgres(url).await?;
+        Ok(Self { readers, writer: Writer::start(writers) })
+    }
+
+    /// A connection for reading. What is committed is in the next statement.
+    ///
+    /// # Errors
+    /// When none can be had.
+    pub async fn reader(&self) -> Result<Connection, StoreError> {
+        self.readers.acquire().await
+    }
+
+    /// A connection whose statements all see the same state of the database.
+    ///
+    /// # Errors
+    /// When none can be had.
+    pub async fn snapshot(&self) -> Result<Connection, StoreError> {
+        self.readers.begin_read().await
     }
 
     /// Runs a job in a transaction, and returns when it is durable. A job that returns an error
@@ -71,7 +79,7 @@ impl Database {
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
-        F: for<'c> FnOnce(&'c mut sqlx::SqliteConnection) -> WriteFuture<'c, T, E> + Send + 'static,
+        F: for<'c> FnOnce(&'c mut Connection) -> WriteFuture<'c, T, E> + Send + 'static,
     {
         self.writer.write(job).await
     }
@@ -81,8 +89,7 @@ impl Database {
     /// # Errors
     /// Why it does not.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        sqlx::query("SELECT 1").execute(&self.readers).await?;
-        Ok(())
+        sql("SELECT CAST(1 AS BIGINT)").number(self).await.map(drop)
     }
 
     /// Finishes waiting jobs and closes all connections.
@@ -91,9 +98,6 @@ impl Database {
         self.readers.close().await;
     }
 }
-
-const READERS: u32 = 8;
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests {
@@ -116,10 +120,7 @@ mod tests {
         assert_eq!(failed, 20);
         database.close().await;
         let again = Database::open(&folder.path().join("test.db")).await.unwrap();
-        let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM web_session")
-            .fetch_one(again.readers())
-            .await
-            .unwrap();
+        let rows: i64 = sql("SELECT count(*) FROM web_session").number(&again).await.unwrap();
         assert_eq!(rows, 180);
     }
 
@@ -127,10 +128,10 @@ mod tests {
     async fn audit_rows_cannot_be_changed() {
         let folder = tempfile::tempdir().unwrap();
         let database = Database::open(&folder.path().join("test.db")).await.unwrap();
-        let run = |sql: &'static str| {
+        let run = |text: &'static str| {
             database.write(move |c| {
                 Box::pin(async move {
-                    sqlx::query(sql).execute(c).await?;
+                    sql(text).run(c).await?;
                     Ok::<(), StoreError>(())
                 })
             })
@@ -148,9 +149,9 @@ mod tests {
         database
             .write(move |c| {
                 Box::pin(async move {
-                    sqlx::query("INSERT INTO web_session VALUES ($1, 0, x'00')")
+                    sql("INSERT INTO web_session VALUES ($1, 0, $1)")
                         .bind(n.to_be_bytes().to_vec())
-                        .execute(&mut *c)
+                        .run(&mut *c)
                         .await?;
                     if fail {
                         return Err(StoreError::Row("web_session", "data", "on purpose".into()));

@@ -1,10 +1,10 @@
 use std::fmt;
 use std::pin::Pin;
 
-use sqlx::{Connection, SqliteConnection, SqlitePool};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::StoreError;
+use crate::pools::Pools;
+use crate::{Connection, StoreError};
 
 /// What a write job returns.
 pub type WriteFuture<'c, T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'c>>;
@@ -25,7 +25,7 @@ impl Writer {
         clippy::disallowed_methods,
         reason = "the writer is no request's task: it ends with the last handle of its database"
     )]
-    pub(crate) fn start(pool: SqlitePool) -> Self {
+    pub(crate) fn start(pool: Pools) -> Self {
         let (jobs, waiting) = mpsc::channel(QUEUE);
         tokio::spawn(run(pool, waiting));
         Self { jobs }
@@ -35,7 +35,7 @@ impl Writer {
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
-        F: for<'c> FnOnce(&'c mut SqliteConnection) -> WriteFuture<'c, T, E> + Send + 'static,
+        F: for<'c> FnOnce(&'c mut Connection) -> WriteFuture<'c, T, E> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
         let job = Pending { job: Some(job), result: None, reply };
@@ -59,7 +59,7 @@ impl fmt::Debug for Writer {
     }
 }
 
-async fn run(pool: SqlitePool, mut waiting: mpsc::Receiver<Message>) {
+async fn run(pool: Pools, mut waiting: mpsc::Receiver<Message>) {
     while let Some(first) = waiting.recv().await {
         let mut batch = Vec::new();
         let mut stop = None;
@@ -85,7 +85,7 @@ async fn run(pool: SqlitePool, mut waiting: mpsc::Receiver<Message>) {
 }
 
 /// Runs a batch in one transaction and answers each job when the commit is durable.
-async fn commit(pool: &SqlitePool, mut batch: Vec<Box<dyn Job>>) {
+async fn commit(pool: &Pools, mut batch: Vec<Box<dyn Job>>) {
     if batch.is_empty() {
         return;
     }
@@ -98,18 +98,29 @@ async fn commit(pool: &SqlitePool, mut batch: Vec<Box<dyn Job>>) {
     }
 }
 
-async fn transact(pool: &SqlitePool, batch: &mut [Box<dyn Job>]) -> Result<(), sqlx::Error> {
-    let mut connection = pool.acquire().await?;
-    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+async fn transact(pool: &Pools, batch: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
+    let mut connection = pool.begin_write().await?;
+    let alone = batch.len() == 1;
     for job in batch {
-        let mut savepoint = transaction.begin().await?;
-        if job.run(&mut savepoint).await {
-            savepoint.commit().await?;
-        } else {
-            savepoint.rollback().await?;
+        if !alone {
+            connection.control("SAVEPOINT job").await?;
+        }
+        let before = connection.writes();
+        let keep = job.run(&mut connection).await;
+        match (keep, alone) {
+            (true, true) => {}
+            // Dropped without a commit, it is rolled back.
+            (false, true) => return Ok(()),
+            (true, false) => connection.control("RELEASE SAVEPOINT job").await?,
+            (false, false) if connection.writes() == before && !connection.is_postgres() => {
+                connection.control("RELEASE SAVEPOINT job").await?;
+            }
+            (false, false) => {
+                connection.control("ROLLBACK TO SAVEPOINT job; RELEASE SAVEPOINT job").await?;
+            }
         }
     }
-    transaction.commit().await
+    connection.commit().await
 }
 
 /// A job whatever its types: run once, answered once.
@@ -117,7 +128,7 @@ trait Job: Send {
     /// Returns whether to keep what the job wrote.
     fn run<'c>(
         &'c mut self,
-        connection: &'c mut SqliteConnection,
+        connection: &'c mut Connection,
     ) -> Pin<Box<dyn Future<Output = bool> + Send + 'c>>;
 
     fn answer(self: Box<Self>, commit: Result<(), String>);
@@ -133,11 +144,11 @@ impl<T, E, F> Job for Pending<T, E, F>
 where
     T: Send + 'static,
     E: From<StoreError> + Send + 'static,
-    F: for<'c> FnOnce(&'c mut SqliteConnection) -> WriteFuture<'c, T, E> + Send + 'static,
+    F: for<'c> FnOnce(&'c mut Connection) -> WriteFuture<'c, T, E> + Send + 'static,
 {
     fn run<'c>(
         &'c mut self,
-        connection: &'c mut SqliteConnection,
+        connection: &'c mut Connection,
     ) -> Pin<Box<dyn Future<Output = bool> + Send + 'c>> {
         Box::pin(async move {
             let Some(job) = self.job.take() else { return false };

@@ -1,5 +1,5 @@
-//! What tests share: a deployment of the binary to start, stop and kill, and clients that know it
-//! only from outside. A dev-dependency, never one of the product.
+//! What tests share: a deployment of the binary to start, stop and kill, clients that know it only
+//! from outside, builders, and databases of their own. A dev-dependency, never one of the product.
 
 #![warn(missing_docs)]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
@@ -9,7 +9,9 @@ mod deployment;
 mod fhir;
 mod letter;
 mod ports;
+pub mod postgres;
 mod process;
+pub mod submission;
 mod web;
 mod xds;
 

@@ -1,6 +1,6 @@
 use carerecord_model::{
-    AvailabilityStatus, CodeFilter, DocumentEntry, DocumentEntryType, EntryUuid, FindDocuments,
-    NhsNumber, PatientId, components, unescape,
+    AvailabilityStatus, CodeFilter, DocumentEntry, DocumentEntryType, DocumentFilter, EntryUuid,
+    FindDocuments, NhsNumber, PatientId, components, unescape,
 };
 
 use super::date::DateFilter;
@@ -125,15 +125,15 @@ impl DocumentReferenceSearch {
     pub fn find_documents(&self) -> FindDocuments {
         let mut query = FindDocuments::approved(PatientId::from_nhs_number(self.patient));
         if !self.status.is_empty() {
-            query.status.clone_from(&self.status);
+            query.filter.status.clone_from(&self.status);
         }
-        query.entry_types = vec![DocumentEntryType::Stable, DocumentEntryType::OnDemand];
+        query.filter.entry_types = vec![DocumentEntryType::Stable, DocumentEntryType::OnDemand];
         for (field, any) in &self.codes {
             let group: Option<Vec<_>> = any.iter().map(Token::schemes).collect();
-            field.filter(&mut query).0.extend(group.map(|g| g.concat()));
+            field.filter(&mut query.filter).0.extend(group.map(|g| g.concat()));
         }
         for filter in &self.creation {
-            filter.narrow(&mut query.creation_time);
+            filter.narrow(&mut query.filter.creation_time);
         }
         query
     }
@@ -167,7 +167,7 @@ impl CodeField {
         all_groups(&vec![any.to_vec()], codes)
     }
 
-    fn filter(self, query: &mut FindDocuments) -> &mut CodeFilter {
+    fn filter(self, query: &mut DocumentFilter) -> &mut CodeFilter {
         match self {
             Self::Category => &mut query.class_code,
             Self::Type => &mut query.type_code,

@@ -150,11 +150,11 @@ fn what_xds_can_ask_goes_into_the_stored_query() {
     let query = search.find_documents();
 
     let scheme = |s: &str| ("1".to_owned(), s.to_owned());
-    assert!(query.type_code.0[0].contains(&scheme("2.16.840.1.113883.6.96")));
-    assert!(query.type_code.0[0].contains(&scheme("2.16.840.1.113883.2.1.3.2.4.15")));
-    assert!(query.class_code.0.is_empty(), "a code without system cannot be asked");
-    assert_eq!(query.creation_time.from, Some("2024".parse().unwrap()));
-    assert_eq!(query.entry_types.len(), 2);
+    assert!(query.filter.type_code.0[0].contains(&scheme("2.16.840.1.113883.6.96")));
+    assert!(query.filter.type_code.0[0].contains(&scheme("2.16.840.1.113883.2.1.3.2.4.15")));
+    assert!(query.filter.class_code.0.is_empty(), "a code without system cannot be asked");
+    assert_eq!(query.filter.creation_time.from, Some("2024".parse().unwrap()));
+    assert_eq!(query.filter.entry_types.len(), 2);
     let _ = StoredQuery::FindDocuments(Box::new(query));
 }
 

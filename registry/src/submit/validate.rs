@@ -1,18 +1,35 @@
-//! The rules of registration that need nothing but the submission. ITI TF-2: 3.42.4.1.3.
+//! The rules of submissions that need nothing but the submission. ITI TF-2: 3.42.4.1.3, 3.61.4.1.3.
 
 use std::collections::{HashMap, HashSet};
 
+use uuid::Uuid;
+
 use carerecord_model::{
-    Association, AssociationType, DocumentEntry, DocumentEntryType, ErrorCode, NumberPolicy,
-    ObjectId, RegistryError, RegistryErrors, Submission, SubmissionObjects, SubmissionSetStatus,
+    Association, AssociationType, DocumentEntry, DocumentEntryType, ErrorCode, LogicalId,
+    NumberPolicy, ObjectId, RegistryError, RegistryErrors, Submission, SubmissionObjects,
+    SubmissionSetStatus,
 };
 
-/// Every problem found; empty when there is none.
-pub(crate) fn submission(s: &Submission, policy: NumberPolicy) -> RegistryErrors {
+/// Every problem of a registration; empty when there is none.
+pub(crate) fn submission(
+    s: &Submission,
+    entry_type: DocumentEntryType,
+    policy: NumberPolicy,
+) -> RegistryErrors {
     let mut errors = RegistryErrors::new();
-    for entry in &s.document_entries {
-        check_entry(entry, &mut errors);
+    if entry_type == DocumentEntryType::OnDemand && s.document_entries.is_empty() {
+        errors.push(metadata("there is no on-demand entry".to_owned()));
     }
+    for entry in &s.document_entries {
+        check_kind(entry, entry_type, &mut errors);
+        check_entry(entry, &mut errors);
+        check_first_version(&entry.entry_uuid, entry.logical_id, &mut errors);
+    }
+    for folder in &s.folders {
+        check_first_version(&folder.entry_uuid, folder.logical_id, &mut errors);
+    }
+    check_no_update(s, &mut errors);
+    check_replaced_once(s, &mut errors);
     check_ids(s, &mut errors);
     check_patient(s, policy, &mut errors);
     check_unique_ids(s, &mut errors);
@@ -23,26 +40,56 @@ pub(crate) fn submission(s: &Submission, policy: NumberPolicy) -> RegistryErrors
     errors
 }
 
-fn check_entry(e: &DocumentEntry, errors: &mut RegistryErrors) {
+/// Every problem of an update that shows without the registry; empty when there is none.
+pub(crate) fn update(s: &Submission, policy: NumberPolicy) -> RegistryErrors {
+    let mut errors = RegistryErrors::new();
+    check_ids(s, &mut errors);
+    check_patient(s, policy, &mut errors);
+    check_unique_ids(s, &mut errors);
+    errors
+}
+
+fn check_kind(e: &DocumentEntry, wanted: DocumentEntryType, errors: &mut RegistryErrors) {
+    if e.entry_type != wanted {
+        let what = match e.entry_type {
+            DocumentEntryType::Stable => "stable",
+            DocumentEntryType::OnDemand => "on-demand",
+        };
+        let id = e.entry_uuid.to_string();
+        let what = format!("{id}: objectType is {what}, which this transaction does not register");
+        errors.push(metadata(what).at(id));
+    }
+}
+
+/// What every version of an entry must have.
+pub(crate) fn check_entry(e: &DocumentEntry, errors: &mut RegistryErrors) {
     let id = e.entry_uuid.to_string();
     let mut bad = |attribute: &str, what: &str| {
         errors.push(metadata(format!("{id}: {attribute} {what}")).at(id.clone()));
     };
-    if e.entry_type == DocumentEntryType::OnDemand {
-        bad("objectType", "is on-demand, which this transaction does not register");
-    }
-    let required = [
+    let of_bytes = [
         ("creationTime", e.creation_time.is_some()),
         ("hash", e.hash.is_some()),
         ("size", e.size.is_some()),
-        ("repositoryUniqueId", e.repository_unique_id.is_some()),
-        ("sourcePatientId", e.source_patient_id.is_some()),
     ];
-    for (attribute, _) in required.iter().filter(|(_, there)| !there) {
-        bad(attribute, "is missing");
+    for (attribute, there) in of_bytes {
+        match e.entry_type {
+            DocumentEntryType::Stable if !there => bad(attribute, "is missing"),
+            DocumentEntryType::OnDemand if there => {
+                bad(attribute, "is not for an on-demand entry, which has no bytes yet");
+            }
+            DocumentEntryType::Stable | DocumentEntryType::OnDemand => {}
+        }
     }
-    if e.source_patient_id.as_ref().is_some_and(|id| carerecord_model::Cx::parse(id).is_err()) {
-        bad("sourcePatientId", "is not of the form ID^^^&OID&ISO");
+    if e.repository_unique_id.is_none() {
+        bad("repositoryUniqueId", "is missing");
+    }
+    match &e.source_patient_id {
+        None => bad("sourcePatientId", "is missing"),
+        Some(id) if carerecord_model::Cx::parse(id).is_err() => {
+            bad("sourcePatientId", "is not of the form ID^^^&OID&ISO");
+        }
+        Some(_) => {}
     }
     if let (Some(start), Some(stop)) = (&e.service_start_time, &e.service_stop_time) {
         let common = start.as_str().len().min(stop.as_str().len());
@@ -50,8 +97,34 @@ fn check_entry(e: &DocumentEntry, errors: &mut RegistryErrors) {
             bad("serviceStopTime", "is before serviceStartTime");
         }
     }
-    if e.logical_id.is_some_and(|lid| e.uuid().is_none_or(|u| u.uuid() != lid.uuid())) {
-        bad("lid", "of a first version must be the entry's own id");
+}
+
+fn check_first_version(id: &ObjectId, lid: Option<LogicalId>, errors: &mut RegistryErrors) {
+    if lid.is_some_and(|lid| id.uuid().is_none_or(|u| u.uuid() != lid.uuid())) {
+        let what = format!("{id}: lid of a first version must be the object's own id");
+        errors.push(metadata(what).at(id.to_string()));
+    }
+}
+
+/// Instructions of the Metadata Update transactions have no meaning here.
+fn check_no_update(s: &Submission, errors: &mut RegistryErrors) {
+    for a in &s.associations {
+        let id = &a.entry_uuid;
+        if a.association_type.is_update() {
+            errors.push(metadata(format!("{id}: associationType is for updates only")));
+        }
+        if a.extra.slots.iter().any(|slot| slot.name == PREVIOUS_VERSION) {
+            errors.push(metadata(format!("{id}: {PREVIOUS_VERSION} is for updates only")));
+        }
+    }
+}
+
+fn check_replaced_once(s: &Submission, errors: &mut RegistryErrors) {
+    let mut replaced = HashSet::new();
+    for a in s.associations.iter().filter(|a| a.association_type.replaces()) {
+        if !replaced.insert(&a.target) {
+            errors.push(deprecated(&a.target));
+        }
     }
 }
 
@@ -155,6 +228,13 @@ fn check_association(s: &Submission, a: &Association, errors: &mut RegistryError
         (AssociationType::HasMember, Some(_)) => {
             errors.push(metadata(format!("{id}: HasMember from a document or association")));
         }
+        // Refused above.
+        (AssociationType::UpdateAvailabilityStatus | AssociationType::SubmitAssociation, _) => {}
+        (AssociationType::IsSnapshotOf, Some(SubmissionObjects::DocumentEntry(e)))
+            if e.entry_type == DocumentEntryType::OnDemand =>
+        {
+            errors.push(metadata(format!("{id}: a snapshot must be a stable entry")));
+        }
         (_, Some(SubmissionObjects::DocumentEntry(_))) => {}
         (_, None) => errors.push(unresolved(&a.source)),
         (_, Some(_)) => {
@@ -184,16 +264,32 @@ fn is_member(a: &Association) -> bool {
     a.association_type == AssociationType::HasMember
 }
 
-fn ids(s: &Submission) -> impl Iterator<Item = &ObjectId> {
+pub(crate) fn ids(s: &Submission) -> impl Iterator<Item = &ObjectId> {
     std::iter::once(&s.submission_set.entry_uuid)
         .chain(s.document_entries.iter().map(|e| &e.entry_uuid))
         .chain(s.folders.iter().map(|f| &f.entry_uuid))
         .chain(s.associations.iter().map(|a| &a.entry_uuid))
 }
 
+/// Every UUID that the submission names, its own and those it refers to.
+pub(crate) fn named(s: &Submission) -> Vec<Uuid> {
+    let ends = s.associations.iter().flat_map(|a| [&a.source, &a.target]);
+    let all: HashSet<Uuid> =
+        ids(s).chain(ends).filter_map(ObjectId::uuid).map(|u| u.uuid()).collect();
+    all.into_iter().collect()
+}
+
 pub(crate) fn metadata(context: String) -> RegistryError {
     RegistryError::error(ErrorCode::XDSRegistryMetadataError, context)
 }
+
+pub(crate) fn deprecated(id: &ObjectId) -> RegistryError {
+    let what = format!("{id} is deprecated");
+    RegistryError::error(ErrorCode::XDSRegistryDeprecatedDocumentError, what)
+}
+
+/// The slot by which an update says which version it follows.
+pub(crate) const PREVIOUS_VERSION: &str = "PreviousVersion";
 
 pub(crate) fn unresolved(id: &ObjectId) -> RegistryError {
     let what = format!("{id} is neither in the request nor in the registry");

@@ -1,0 +1,76 @@
+use carerecord_model::{
+    DocumentEntry, DocumentFilter, EntryUuid, Folder, FolderFilter, MetadataLevel,
+};
+use carerecord_storage::{Connection, StoreError};
+
+use super::graph::is_seen;
+use crate::store::{Kind, PatientRecord, Person, Stored, after, patient_objects};
+
+/// The entries of a person that pass a filter, newest first.
+pub(crate) async fn matching_documents(
+    c: &mut Connection,
+    person: &Person,
+    filter: &DocumentFilter,
+) -> Result<Vec<DocumentEntry>, StoreError> {
+    let mut objects = Vec::new();
+    for no in &person.numbers {
+        objects.extend(patient_objects(c, *no, Some(Kind::Entry)).await?);
+    }
+    if person.numbers.len() > 1 {
+        objects.sort_by_key(|o| (o.sort_key, o.uuid));
+    }
+    let record = PatientRecord::of(objects, person.shown_as())?;
+    Ok(record.entries.into_iter().filter_map(|e| passes(filter, e)).collect())
+}
+
+fn passes(filter: &DocumentFilter, entry: Stored<DocumentEntry>) -> Option<DocumentEntry> {
+    let seen = is_seen(filter.level, &entry.value, !entry.latest);
+    (seen && filter.matches(&entry.value)).then_some(entry.value)
+}
+
+/// Goes through the entries of all people; gives each that passes to `take` with the number of its
+/// person, which says whether to go on.
+pub(crate) async fn documents_everywhere(
+    c: &mut Connection,
+    filter: &DocumentFilter,
+    mut take: impl FnMut(i64, DocumentEntry) -> bool,
+) -> Result<(), StoreError> {
+    let mut place = None;
+    loop {
+        let page = after(c, Kind::Entry, place).await?;
+        let Some(last) = page.last() else { return Ok(()) };
+        place = Some((last.patient_no, last.sort_key, last.uuid));
+        for object in page {
+            let stored = Stored { value: object.entry()?, latest: object.state.latest };
+            if let Some(entry) = passes(filter, stored)
+                && !take(object.patient_no, entry)
+            {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// The same for folders.
+pub(crate) async fn folders_everywhere(
+    c: &mut Connection,
+    filter: &FolderFilter,
+    mut take: impl FnMut(i64, EntryUuid, &Folder) -> bool,
+) -> Result<(), StoreError> {
+    let mut place = None;
+    loop {
+        let page = after(c, Kind::Folder, place).await?;
+        let Some(last) = page.last() else { return Ok(()) };
+        place = Some((last.patient_no, last.sort_key, last.uuid));
+        for object in page {
+            let folder = object.folder()?;
+            let seen = filter.level == MetadataLevel::Two || object.state.latest;
+            if seen
+                && filter.matches(&folder)
+                && !take(object.patient_no, EntryUuid::new(object.uuid), &folder)
+            {
+                return Ok(());
+            }
+        }
+    }
+}

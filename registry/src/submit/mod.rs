@@ -1,0 +1,39 @@
+//! What changes the registry, each transaction in one database transaction: registration (ITI-42,
+//! ITI-61), update (ITI-57, ITI-92), removal of metadata (ITI-62).
+
+mod ids;
+mod register;
+mod remove;
+mod update;
+pub(crate) mod validate;
+
+use std::sync::Arc;
+
+use carerecord_audit::AuditEvent;
+use carerecord_model::{IdSource, RegistryErrors, Submission};
+use carerecord_storage::StoreError;
+use jiff::Timestamp;
+
+pub(crate) use update::UpdateKind;
+
+/// A submission with what its transaction needs around it.
+pub(crate) struct Request {
+    pub submission: Submission,
+    pub now: Timestamp,
+    pub ids: Arc<dyn IdSource>,
+    pub accept_unknown: bool,
+    pub audit: AuditEvent,
+}
+
+/// Why nothing was changed.
+#[derive(Debug)]
+pub(crate) enum SubmitError {
+    Refused(RegistryErrors),
+    Store(StoreError),
+}
+
+impl From<StoreError> for SubmitError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}

@@ -1,0 +1,147 @@
+use std::sync::Arc;
+
+use carerecord_access::{AccessDecisions, Caller, Policy, Right, SystemCaller};
+use carerecord_audit::AuditEvent;
+use carerecord_codec::{AdhocQueryRequest, SubmitObjectsRequest, ebrim};
+use carerecord_model::{
+    AssociationType, Clock, DocumentEntryType, ErrorCode, FoundObjects, IdSource, ObjectId,
+    RandomIds, StoredQuery, Submission, SystemClock,
+};
+use carerecord_registry::{Registry, RegistryConfig, RegistryError, Store, UnknownPatients};
+use carerecord_service::AuditDraft;
+use carerecord_storage::Database;
+use carerecord_testkit::submission::{OTHER_PATIENT, PATIENT};
+
+/// A registry over a fresh database, with a caller that may do everything.
+pub struct World {
+    pub registry: Registry,
+    pub caller: Caller,
+    database: Database,
+    _folder: Option<tempfile::TempDir>,
+}
+
+impl World {
+    pub async fn sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::open(&folder.path().join("registry.db")).await.unwrap();
+        Self::over(database, Some(folder)).await
+    }
+
+    pub async fn postgres() -> Option<Self> {
+        Some(Self::over(carerecord_testkit::postgres::fresh().await?, None).await)
+    }
+
+    async fn over(database: Database, folder: Option<tempfile::TempDir>) -> Self {
+        let policy = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/carerecord/config/policy");
+        let policy = Arc::new(Policy::load(std::path::Path::new(policy)).unwrap());
+        let store = Store::new(database.clone());
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let access = AccessDecisions::new(policy, Arc::new(store.clone()), clock.clone());
+        let config = RegistryConfig {
+            unknown_patients: UnknownPatients::Reject,
+            number_policy: carerecord_model::NumberPolicy::Any,
+        };
+        let registry = Registry::new(config, store, access, clock, Arc::new(RandomIds));
+        let caller = Caller::System(SystemCaller {
+            name: "test".into(),
+            organisation: "ZEX09".parse().unwrap(),
+            rights: vec![Right::Publish, Right::Query, Right::Administer, Right::Delegate],
+            known_by: "test",
+        });
+        let world = Self { registry, caller, database, _folder: folder };
+        for patient in [PATIENT, OTHER_PATIENT] {
+            let id: carerecord_model::PatientId = patient.parse().unwrap();
+            let person = carerecord_model::Patient::from_number(id.nhs_number().unwrap());
+            world.registry.put_patient(&world.caller, person).await.unwrap();
+        }
+        world
+    }
+
+    pub async fn close(self) {
+        self.database.close().await;
+    }
+
+    pub fn draft(&self) -> AuditDraft {
+        let ids = RandomIds;
+        AuditDraft::detached(AuditEvent::incoming(ids.ordered(), SystemClock.now(), "test", "soap"))
+    }
+
+    /// Registers, by the wire form and back; the codes of a refusal.
+    pub async fn register(&self, s: &Submission) -> Result<(), Vec<ErrorCode>> {
+        self.register_as(s, DocumentEntryType::Stable).await
+    }
+
+    pub async fn register_as(
+        &self,
+        s: &Submission,
+        entry_type: DocumentEntryType,
+    ) -> Result<(), Vec<ErrorCode>> {
+        let s = over_the_wire(s);
+        let draft = self.draft();
+        let done = self.registry.register_document_set(&self.caller, s, entry_type, &draft).await;
+        done.map(drop).map_err(codes)
+    }
+
+    pub async fn update(&self, s: &Submission) -> Result<(), Vec<ErrorCode>> {
+        let done =
+            self.registry.update_metadata(&self.caller, over_the_wire(s), &self.draft()).await;
+        done.map(drop).map_err(codes)
+    }
+
+    pub async fn restricted_update(&self, s: &Submission) -> Result<(), Vec<ErrorCode>> {
+        let done =
+            self.registry.restricted_update(&self.caller, over_the_wire(s), &self.draft()).await;
+        done.map(drop).map_err(codes)
+    }
+
+    pub async fn remove(&self, ids: &[&ObjectId]) -> Result<(), Vec<ErrorCode>> {
+        let ids = ids.iter().filter_map(|id| id.uuid()).collect();
+        self.registry.remove_metadata(&self.caller, ids, &self.draft()).await.map_err(codes)
+    }
+
+    /// Asks by the wire form of the query.
+    pub async fn ask(&self, query: StoredQuery) -> FoundObjects {
+        self.try_ask(query, true).await.unwrap()
+    }
+
+    pub async fn try_ask(
+        &self,
+        query: StoredQuery,
+        whole: bool,
+    ) -> Result<FoundObjects, Vec<ErrorCode>> {
+        let sent = AdhocQueryRequest::new(&query).stored_query().unwrap();
+        assert_eq!(sent, query, "the query changes on the wire");
+        let draft = self.draft();
+        let found = self.registry.stored_query(&self.caller, &sent, whole, &draft).await;
+        found.map(carerecord_access::Released::into_value).map_err(codes)
+    }
+
+    /// Everything of the usual patient.
+    pub async fn all(&self) -> FoundObjects {
+        self.all_of(PATIENT).await
+    }
+
+    pub async fn all_of(&self, patient: &str) -> FoundObjects {
+        let mut all = carerecord_model::GetAll::of(patient.parse().unwrap());
+        all.scope.level = carerecord_model::MetadataLevel::Two;
+        self.ask(StoredQuery::GetAll(Box::new(all))).await
+    }
+}
+
+fn over_the_wire(s: &Submission) -> Submission {
+    let bytes = carerecord_xml::encode(&SubmitObjectsRequest::new(s)).unwrap();
+    let request: SubmitObjectsRequest = carerecord_xml::decode(&bytes).unwrap();
+    ebrim::submission(request.objects).unwrap()
+}
+
+fn codes(error: RegistryError) -> Vec<ErrorCode> {
+    if let RegistryError::Store(e) = &error {
+        panic!("the store failed: {e:?}");
+    }
+    error.into_transaction_error().0.into_iter().map(|e| e.code).collect()
+}
+
+/// How many associations of a type there are.
+pub fn count(found: &FoundObjects, kind: AssociationType) -> usize {
+    found.associations.iter().filter(|a| a.association_type == kind).count()
+}

@@ -1,0 +1,100 @@
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{PgPool, SqlitePool};
+
+use crate::{Connection, StoreError};
+
+/// Connections of one kind: all for reading, or the one for writing.
+#[derive(Clone, Debug)]
+pub(crate) enum Pools {
+    Sqlite(SqlitePool),
+    Postgres(PgPool),
+}
+
+impl Pools {
+    /// Readers and the writer of a SQLite file.
+    pub(crate) async fn sqlite(path: &Path) -> Result<(Self, Self), StoreError> {
+        let options = SqliteConnectOptions::from_str("sqlite://")?
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(BUSY_TIMEOUT);
+        let writers = SqlitePoolOptions::new()
+            .max_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_with(options.clone())
+            .await?;
+        carerecord_migrations::SQLITE.run(&writers).await?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .test_before_acquire(false)
+            .connect_with(options.read_only(true).create_if_missing(false))
+            .await?;
+        Ok((Self::Sqlite(readers), Self::Sqlite(writers)))
+    }
+
+    /// Readers and the writer of a PostgreSQL database.
+    pub(crate) async fn postgres(url: &str) -> Result<(Self, Self), StoreError> {
+        let options = PgConnectOptions::from_str(url)?.application_name("carerecord");
+        let writers = PgPoolOptions::new()
+            .max_connections(1)
+            .idle_timeout(None)
+            .connect_with(options.clone())
+            .await?;
+        carerecord_migrations::POSTGRES.run(&writers).await?;
+        let readers = PgPoolOptions::new()
+            .max_connections(READERS)
+            .acquire_timeout(BUSY_TIMEOUT)
+            .test_before_acquire(false)
+            .connect_with(options)
+            .await?;
+        Ok((Self::Postgres(readers), Self::Postgres(writers)))
+    }
+
+    pub(crate) async fn acquire(&self) -> Result<Connection, StoreError> {
+        Ok(match self {
+            Self::Sqlite(pool) => pool.acquire().await?.into(),
+            Self::Postgres(pool) => pool.acquire().await?.into(),
+        })
+    }
+
+    pub(crate) async fn begin_read(&self) -> Result<Connection, StoreError> {
+        Ok(match self {
+            Self::Sqlite(pool) => pool.begin().await?.into(),
+            Self::Postgres(pool) => pool.begin_with(READ_ONLY).await?.into(),
+        })
+    }
+
+    /// Begins a transaction for writing; waits until nobody else writes.
+    pub(crate) async fn begin_write(&self) -> Result<Connection, StoreError> {
+        let mut connection: Connection = match self {
+            Self::Sqlite(pool) => pool.begin_with("BEGIN IMMEDIATE").await?.into(),
+            Self::Postgres(pool) => pool.begin().await?.into(),
+        };
+        if connection.is_postgres() {
+            connection.control(ONE_WRITER).await?;
+        }
+        Ok(connection)
+    }
+
+    pub(crate) async fn close(&self) {
+        match self {
+            Self::Sqlite(pool) => pool.close().await,
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+const READERS: u32 = 8;
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+const READ_ONLY: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
+/// Taken by every writing transaction of every process, released by its end. "CARE" in ASCII.
+const ONE_WRITER: &str = "SELECT pg_advisory_xact_lock(1128354373)";

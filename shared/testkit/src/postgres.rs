@@ -1,0 +1,131 @@
+//! A PostgreSQL server for the tests of one process, from installed binaries, in a folder of its
+//! own. It ends when the process does.
+
+#![expect(clippy::disallowed_methods, reason = "it reads what is installed")]
+
+use std::fs::{self, Permissions};
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, OnceLock};
+use std::time::Duration;
+
+use carerecord_storage::Database;
+
+/// A server and the means to end it.
+struct Server {
+    /// Its sockets lie here.
+    folder: PathBuf,
+    /// Ends the server when its input closes, thus also when this process is killed.
+    _keeper: Mutex<Child>,
+    next: Mutex<u32>,
+}
+
+/// The URL of a fresh, empty database; `None`, said on standard output, where PostgreSQL is not
+/// installed.
+///
+/// # Panics
+/// Under `CI=true` where it is not installed, and when it cannot be started.
+pub async fn fresh_url() -> Option<String> {
+    let server = SERVER.get_or_init(start).as_ref()?;
+    let name = {
+        let mut next = server.next.lock().expect("nobody panics with it");
+        *next += 1;
+        format!("test{next}")
+    };
+    let folder = server.folder.display();
+    let made = Command::new(bin("createdb")?)
+        .args(["-h", &folder.to_string(), "-U", USER, &name])
+        .status()
+        .expect("createdb runs");
+    assert!(made.success(), "a database could not be made");
+    Some(format!("postgres://{USER}@localhost/{name}?host={folder}"))
+}
+
+/// A fresh database with the product's schema; `None` where PostgreSQL is not installed.
+///
+/// # Panics
+/// As `fresh_url`.
+pub async fn fresh() -> Option<Database> {
+    let url = fresh_url().await?;
+    Some(Database::connect(&url).await.expect("a fresh database can be migrated"))
+}
+
+fn start() -> Option<Server> {
+    let Some(postgres) = bin("postgres") else {
+        let ci = std::env::var("CI").is_ok_and(|v| v == "true");
+        assert!(!ci, "PostgreSQL is not installed (Debian: postgresql)");
+        println!("skipped: PostgreSQL is not installed");
+        return None;
+    };
+    let folder = tempfile::Builder::new().prefix("carerecord-pg-").tempdir().ok()?.keep();
+    fs::set_permissions(&folder, Permissions::from_mode(0o777)).expect("the folder is ours");
+    let data = folder.join("data");
+    // PostgreSQL does not run as root: then it runs as the user that its package made.
+    let run_as =
+        if is_root() { "setpriv --reuid=postgres --regid=postgres --clear-groups" } else { "" };
+    let script = format!(
+        "cd /; umask 077
+         {run_as} {initdb} -D {data} -U {USER} -A trust -N -E UTF8 --locale=C >{folder}/log 2>&1
+         {run_as} {postgres} -D {data} -k {folder} -c listen_addresses= -c fsync=off \
+             -c max_connections=200 -c shared_buffers=64MB >>{folder}/log 2>&1 &
+         server=$!
+         cat >/dev/null
+         kill -INT $server; wait $server; rm -rf {folder}",
+        initdb = postgres.with_file_name("initdb").display(),
+        postgres = postgres.display(),
+        data = data.display(),
+        folder = folder.display(),
+    );
+    let mut keeper =
+        Command::new("sh").args(["-c", &script]).stdin(Stdio::piped()).spawn().expect("sh runs");
+    // Kept open until the process ends.
+    if let Some(input) = keeper.stdin.as_mut() {
+        input.flush().expect("the pipe is open");
+    }
+    wait_until_ready(&folder);
+    Some(Server { folder, _keeper: Mutex::new(keeper), next: Mutex::new(0) })
+}
+
+fn wait_until_ready(folder: &Path) {
+    let ready = bin("pg_isready").expect("it is beside postgres");
+    for _ in 0..600 {
+        let done = Command::new(&ready)
+            .arg("-q")
+            .args(["-h", &folder.display().to_string()])
+            .status()
+            .is_ok_and(|s| s.success());
+        if done {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let log = fs::read_to_string(folder.join("log")).unwrap_or_default();
+    panic!("PostgreSQL did not start:\n{log}");
+}
+
+/// The newest installed program of this name.
+fn bin(name: &str) -> Option<PathBuf> {
+    let mut folders: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path().join("bin"))
+        .collect();
+    folders.sort();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    folders.splice(0..0, std::env::split_paths(&path).collect::<Vec<_>>());
+    folders
+        .into_iter()
+        .rev()
+        .map(|f| f.join(name))
+        .find(|p| p.exists() && p.with_file_name("initdb").exists())
+}
+
+fn is_root() -> bool {
+    Command::new("id").arg("-u").output().is_ok_and(|o| o.stdout == b"0\n")
+}
+
+static SERVER: OnceLock<Option<Server>> = OnceLock::new();
+const USER: &str = "carerecord";
