@@ -1,7 +1,9 @@
-//! The Document Registry: takes document sets (ITI-42), answers stored queries (ITI-18), keeps the
-//! patient index, and what patients have said about sharing.
+//! The Document Registry: takes document sets (ITI-42, ITI-61), updates and removes their metadata
+//! (ITI-57, ITI-92, ITI-62), answers stored queries (ITI-18, ITI-51), tells of changes, and keeps the
+//! patient index and what patients have said about sharing.
 
 mod config;
+mod feed;
 mod local;
 mod message;
 mod peer;

@@ -1,12 +1,12 @@
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::routing::post;
+use axum::routing::{get, post};
 use carerecord_access::Caller;
 use carerecord_model::IdSource;
 use carerecord_service::AuditTrail;
 use std::sync::Arc;
 
-use crate::{Registry, peer, soap};
+use crate::{Registry, feed, peer, soap};
 
 /// Every route of the registry. `caller` is who comes in by this listener.
 pub fn router(
@@ -18,6 +18,7 @@ pub fn router(
     let state = Door { registry, caller, ids };
     Router::new()
         .route("/xds/registry", post(soap::registry))
+        .route("/changes", get(feed::changes))
         .route("/peer/consent", post(peer::consent))
         .route("/peer/consent/update", post(peer::update_consent))
         .route("/peer/patient", post(peer::patient))

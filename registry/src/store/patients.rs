@@ -4,7 +4,6 @@ use carerecord_model::{
     DocumentEntry, Gender, NhsNumber, NumberStatus, Patient, PatientId, components, unescape,
 };
 use carerecord_storage::{Connection, StoreError, sql};
-use jiff::Timestamp;
 
 use super::Store;
 
@@ -176,60 +175,21 @@ impl Store {
         let mut c = self.snapshot().await?;
         let mut all = vec![number];
         let id = PatientId::from_nhs_number(number);
-        if let Some(person) = person(&mut c, &id).await? {
-            if person.numbers.len() > 1 {
-                for no in &person.numbers {
-                    let row: Option<(Option<i64>,)> =
-                        sql("SELECT nhs_number FROM patient WHERE patient_no = $1")
-                            .bind(*no)
-                            .first(&mut c)
-                            .await?;
-                    let found: Option<NhsNumber> =
-                        row.and_then(|(n,)| n).and_then(|n| format!("{n:010}").parse().ok());
-                    all.extend(found.filter(|n| *n != number));
-                }
-            }
+        let Some(person) = person(&mut c, &id).await?.filter(|p| p.numbers.len() > 1) else {
+            return Ok(all);
+        };
+        for no in &person.numbers {
+            let row: Option<(Option<i64>,)> =
+                sql("SELECT nhs_number FROM patient WHERE patient_no = $1")
+                    .bind(*no)
+                    .first(&mut c)
+                    .await?;
+            let found: Option<NhsNumber> =
+                row.and_then(|(n,)| n).and_then(|n| format!("{n:010}").parse().ok());
+            all.extend(found.filter(|n| *n != number));
         }
         Ok(all)
     }
-}
-
-/// Marks one person as part of another, with a row of history.
-pub(crate) async fn merge(
-    c: &mut Connection,
-    subsumed: i64,
-    surviving: i64,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    sql("UPDATE patient SET merged_into = $1 WHERE patient_no = $2")
-        .bind(surviving)
-        .bind(subsumed)
-        .run(&mut *c)
-        .await?;
-    sql("INSERT INTO patient_merge (subsumed_no, surviving_no, merged_at) VALUES ($1, $2, $3)")
-        .bind(subsumed)
-        .bind(surviving)
-        .bind(now.as_millisecond())
-        .run(c)
-        .await
-        .map(drop)
-}
-
-/// Undoes a merge; returns whether there was one.
-pub(crate) async fn unmerge(
-    c: &mut Connection,
-    subsumed: i64,
-    surviving: i64,
-    now: Timestamp,
-) -> Result<bool, StoreError> {
-    let undone =
-        sql("UPDATE patient SET merged_into = NULL WHERE patient_no = $1 AND merged_into = $2")
-            .bind(subsumed)
-            .bind(surviving)
-            .run(&mut *c)
-            .await?;
-    sql(UNMERGE).bind(now.as_millisecond()).bind(subsumed).bind(surviving).run(c).await?;
-    Ok(undone > 0)
 }
 
 /// A person out of `PID-n|…` lines; `None` when they hold no name.
@@ -278,7 +238,3 @@ const INSERT: &str = "
 const TIE: &str = "
     INSERT INTO patient_identifier (authority, identifier, patient_no) VALUES ($1, $2, $3)
     ON CONFLICT (authority, identifier) DO UPDATE SET patient_no = excluded.patient_no";
-
-const UNMERGE: &str = "
-    UPDATE patient_merge SET undone_at = $1
-    WHERE subsumed_no = $2 AND surviving_no = $3 AND undone_at IS NULL";
