@@ -1,5 +1,6 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use aws_lc_rs::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY, SHA256};
 use bytes::{Bytes, BytesMut};
@@ -17,6 +18,9 @@ use uuid::Uuid;
 #[derive(Clone)]
 pub struct Objects {
     store: Arc<dyn ObjectStore>,
+    /// Where the store is a folder: a process that is killed leaves files there that the store
+    /// itself does not list.
+    folder: Option<PathBuf>,
 }
 
 /// A document that has been stored.
@@ -68,7 +72,7 @@ impl Objects {
             .map_err(std::io::Error::other)?
             .with_fsync(true)
             .with_automatic_cleanup(true);
-        Ok(Self { store: Arc::new(store) })
+        Ok(Self { store: Arc::new(store), folder: Some(folder.to_owned()) })
     }
 
     /// Streams a document into the store while size and hashes are counted. The object has a name
@@ -135,6 +139,46 @@ impl Objects {
     {
         self.store.list(None)
     }
+}
+
+impl Objects {
+    /// Removes uploads that nobody has gone on with since `before`; returns how many. An upload
+    /// under way writes to its file again and again, so that it is young.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub(crate) async fn remove_abandoned(&self, before: SystemTime) -> Result<u64, ObjectError> {
+        let Some(folder) = self.folder.clone() else { return Ok(0) };
+        let work = tokio::task::spawn_blocking(move || remove_abandoned(folder, before));
+        let failed = |e: tokio::task::JoinError| std::io::Error::other(e);
+        work.await.map_err(failed).and_then(|done| done).map_err(ObjectError::Open)
+    }
+}
+
+fn remove_abandoned(folder: PathBuf, before: SystemTime) -> std::io::Result<u64> {
+    let mut removed = 0;
+    let mut waiting = vec![folder];
+    while let Some(folder) = waiting.pop() {
+        for entry in std::fs::read_dir(&folder)? {
+            let entry = entry?;
+            // What is gone meanwhile was somebody's who finished it.
+            let Ok(metadata) = entry.metadata() else { continue };
+            if metadata.is_dir() {
+                waiting.push(entry.path());
+            } else if is_upload(&entry.file_name()) && metadata.modified()? < before {
+                std::fs::remove_file(entry.path())?;
+                removed += 1;
+            }
+        }
+    }
+    Ok(removed)
+}
+
+/// As `LocalFileSystem` names a file that is not complete: `name#1`.
+fn is_upload(name: &std::ffi::OsStr) -> bool {
+    let name = name.to_string_lossy();
+    let number = name.rsplit_once('#').map(|(_, number)| number);
+    number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// One document on its way in: whole when small, in parts when large.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use carerecord_service::Lifecycle;
 use futures_util::StreamExt;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::Repository;
 use crate::objects::ObjectError;
@@ -14,12 +14,14 @@ impl Repository {
     /// Settles what was left behind at the last stop, then keeps doing so.
     pub fn start_sweeper(&self, lifecycle: &Lifecycle) {
         let (node, draining) = (self.clone(), lifecycle.draining());
+        // What is there now is of an earlier process; what comes from now on is under way and must
+        // not be disturbed.
+        let mut settled = self.clock.now();
         lifecycle.spawn("sweeper", async move {
-            let mut grace = SignedDuration::ZERO;
             loop {
-                node.sweep(grace).await;
-                // From now on submissions are under way that must not be disturbed.
-                grace = GRACE;
+                let old = node.clock.now() - GRACE;
+                node.sweep(settled.max(old), old).await;
+                settled = Timestamp::MIN;
                 tokio::select! {
                     () = draining.cancelled() => return,
                     () = tokio::time::sleep(PAUSE) => {}
@@ -28,19 +30,18 @@ impl Repository {
         });
     }
 
-    /// Settles documents noted, and removes objects stored, longer ago than `grace`.
-    async fn sweep(&self, grace: SignedDuration) {
-        if let Err(error) = self.settle_pending(grace).await {
+    /// Settles documents noted before `noted`, and removes objects stored before `stored`.
+    async fn sweep(&self, noted: Timestamp, stored: Timestamp) {
+        if let Err(error) = self.settle_pending(noted).await {
             tracing::warn!(%error, "pending documents could not be settled; trying again later");
             return;
         }
-        if let Err(error) = self.remove_orphans(grace.max(GRACE)).await {
+        if let Err(error) = self.remove_orphans(stored).await {
             tracing::warn!(%error, "orphaned objects could not be removed; trying again later");
         }
     }
 
-    async fn settle_pending(&self, grace: SignedDuration) -> Result<(), String> {
-        let before = self.clock.now() - grace;
+    async fn settle_pending(&self, before: Timestamp) -> Result<(), String> {
         let pending = self.index.pending(before).await.map_err(|e| e.to_string())?;
         for holding in pending {
             let id = vec![holding.unique_id.clone()];
@@ -56,8 +57,11 @@ impl Repository {
         Ok(())
     }
 
-    async fn remove_orphans(&self, grace: SignedDuration) -> Result<(), ObjectError> {
-        let before = self.clock.now() - grace;
+    async fn remove_orphans(&self, before: Timestamp) -> Result<(), ObjectError> {
+        let abandoned = self.objects.remove_abandoned(before.into()).await?;
+        if abandoned > 0 {
+            tracing::info!(abandoned, "uploads that were broken off were removed");
+        }
         let mut objects = Box::pin(self.objects.list());
         while let Some(object) = objects.next().await {
             let object = object?;

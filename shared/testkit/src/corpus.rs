@@ -30,12 +30,16 @@ pub fn must_not_skip(why: &str) {
     println!("skipped: {why}");
 }
 
-/// Every file below a folder, sorted.
+/// Every file below a folder, sorted. A folder that is gone meanwhile has none.
 pub fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut waiting = vec![folder.to_owned()];
     while let Some(folder) = waiting.pop() {
-        for entry in std::fs::read_dir(&folder).unwrap() {
+        let entries = match std::fs::read_dir(&folder) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            entries => entries.unwrap(),
+        };
+        for entry in entries {
             let path = entry.unwrap().path();
             if path.is_dir() { waiting.push(path) } else { found.push(path) }
         }

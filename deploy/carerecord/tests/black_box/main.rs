@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod kills;
 mod objections;
 mod publishing;
 mod silent_sources;
@@ -31,6 +32,7 @@ however_it_is_deployed![
     publishing::what_is_published_is_in_the_next_answer_on_every_door,
     publishing::a_repeat_changes_nothing_and_other_bytes_are_refused,
     publishing::published_documents_survive_a_kill,
+    kills::a_kill_at_any_point_loses_and_invents_nothing,
     objections::an_objection_holds_from_the_next_request_until_it_is_lifted,
 ];
 
