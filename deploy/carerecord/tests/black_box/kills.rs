@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use carerecord_testkit::{Deployment, Letter, NODES, PATIENT, Role, Xds};
+use tokio::task::JoinSet;
 
 /// Whatever is killed while documents are published, and whenever: what was acknowledged is there
 /// whole and once, nothing is there in part, publishing all again is the whole repair, and the
@@ -14,8 +15,8 @@ pub async fn a_kill_at_any_point_loses_and_invents_nothing(mut deployment: Deplo
     let mut random = Random(41);
     let mut cut_short = 0;
     for round in 0..ROUNDS {
-        let publishing =
-            tokio::spawn(publish_all(deployment.node(0), letters.clone(), acknowledged.clone()));
+        let mut publishing = JoinSet::new();
+        publishing.spawn(publish_all(deployment.node(0), letters.clone(), acknowledged.clone()));
         tokio::time::sleep(Duration::from_millis(random.below(MAX_DELAY_MS))).await;
         // In one process both are the same.
         match round % 3 {
@@ -28,7 +29,7 @@ pub async fn a_kill_at_any_point_loses_and_invents_nothing(mut deployment: Deplo
                 }
             }
         }
-        cut_short += u32::from(!publishing.await.unwrap());
+        cut_short += u32::from(!publishing.join_next().await.unwrap().unwrap());
         deployment.start_all();
         let there = registered(&deployment).await;
         let lost: Vec<String> = acknowledged.lock().unwrap().difference(&there).cloned().collect();
