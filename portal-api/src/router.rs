@@ -17,6 +17,7 @@ pub fn router(portal: Portal, trail: AuditTrail) -> Router {
         .route("/fhir/DocumentReference/{id}", get(document_reference::read))
         .route("/fhir/List", get(list::search))
         .route("/fhir/List/_search", post(list::search_form))
+        .route("/fhir/List/{id}", get(list::read))
         .route("/fhir/Binary/{id}", get(binary::read))
         .route("/fhir/Patient", get(patient::search))
         .route("/fhir/Patient/_search", post(patient::search_form))

@@ -7,9 +7,10 @@ use carerecord_access::{
 };
 use carerecord_fhir::Related;
 use carerecord_model::{
-    AssociationType, ByteRange, Clock, DocumentEntry, DocumentRegistry, DocumentRequest, EntryRef,
-    EntryUuid, FoundObjects, GetAll, GetDocuments, IdSource, MetadataLevel, NhsNumber, Patient,
-    PatientDirectory, PatientId, PortError, RetrievedDocument, StoredQuery,
+    AssociationType, ByteRange, Clock, ContentFilter, DocumentEntry, DocumentRegistry,
+    DocumentRequest, EntryRef, EntryUuid, FoundObjects, Get, GetAll, GetDocuments, IdSource,
+    MetadataLevel, NhsNumber, Patient, PatientDirectory, PatientId, PortError, RetrievedDocument,
+    Scope, StoredQuery,
 };
 
 use crate::error::FhirError;
@@ -109,16 +110,58 @@ impl Portal {
         patient: NhsNumber,
     ) -> Result<Record, FhirError> {
         let view = self.open(caller, purpose, patient).await?;
-        let query = GetAll::of(PatientId::from_nhs_number(patient));
-        let query = StoredQuery::GetAll(Box::new(query));
-        let deadline = self.deadline();
-        let (found, sources) = tokio::join!(
-            self.within(self.registry.stored_query(&query)),
-            ask_all(&self.nodes, deadline)
-        );
-        let (found, mut withheld) = view.release_found(found.map_err(FhirError::Registry)?);
+        let (found, sources) =
+            tokio::join!(self.everything(patient), ask_all(&self.nodes, self.deadline()));
+        let (found, mut withheld) = view.release_found(found?);
         note_closed(&view, &mut withheld);
         Ok(Record { found, withheld, sources, masked: view.masks_locations() })
+    }
+
+    /// Everything that the caller may see of the record that a SubmissionSet or folder is in.
+    pub(crate) async fn record_of_list(
+        &self,
+        caller: &Caller,
+        purpose: Purpose,
+        id: EntryUuid,
+    ) -> Result<Released<FoundObjects>, FhirError> {
+        self.access.admit(caller, purpose, Right::Query)?;
+        let patient = self.patient_of_list(id).await?.ok_or(FhirError::NotFound)?;
+        let view = self.open(caller, purpose, patient).await?;
+        if let Some(refused) = view.closed() {
+            return Err(refused.into());
+        }
+        Ok(view.release_found(self.everything(patient).await?).0)
+    }
+
+    async fn patient_of_list(&self, id: EntryUuid) -> Result<Option<NhsNumber>, FhirError> {
+        let get = || {
+            Box::new(Get {
+                objects: EntryRef::Uuids(vec![id]),
+                content: ContentFilter::default(),
+                association_types: Vec::new(),
+                scope: Scope { level: MetadataLevel::Two, ..Scope::default() },
+                home_community_id: None,
+            })
+        };
+        let sets = StoredQuery::GetSubmissionSetAndContents(get());
+        for query in [sets, StoredQuery::GetFolders(get())] {
+            let found = self.within(self.registry.stored_query(&query)).await;
+            let found = found.map_err(FhirError::Registry)?;
+            let sets = found.submission_sets.iter().map(|s| (&s.entry_uuid, &s.patient_id));
+            let folders = found.folders.iter().map(|f| (&f.entry_uuid, &f.patient_id));
+            let mut lists = sets.chain(folders);
+            if let Some((_, patient)) = lists.find(|(uuid, _)| uuid.uuid() == Some(id)) {
+                return Ok(patient.nhs_number());
+            }
+        }
+        Ok(None)
+    }
+
+    /// Everything of a patient, before any decision.
+    async fn everything(&self, patient: NhsNumber) -> Result<FoundObjects, FhirError> {
+        let query = GetAll::of(PatientId::from_nhs_number(patient));
+        let query = StoredQuery::GetAll(Box::new(query));
+        self.within(self.registry.stored_query(&query)).await.map_err(FhirError::Registry)
     }
 
     /// One document that the caller may see.

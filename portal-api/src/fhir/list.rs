@@ -1,12 +1,13 @@
 use std::collections::HashSet;
 
-use axum::extract::{RawQuery, State};
+use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use carerecord_fhir::{Entry, ListSearch, folder_list, pairs, searchset, submission_set_list};
 use carerecord_model::{EntryUuid, FoundObjects, ObjectId};
 use serde_json::Value;
 
+use super::document_reference::entry_uuid;
 use super::input::{Form, is_strict};
 use super::{Session, answer, outcome_entry, withheld_issues};
 use crate::Portal;
@@ -30,6 +31,38 @@ pub(crate) async fn search_form(
     Form(body): Form,
 ) -> Result<Response, FhirError> {
     run(&portal, &session, &headers, &body).await
+}
+
+/// Answers a read of one SubmissionSet or folder.
+pub(crate) async fn read(
+    State(portal): State<Portal>,
+    session: Session,
+    Path(id): Path<String>,
+) -> Result<Response, FhirError> {
+    session.does("read List");
+    let id = entry_uuid(&id)?;
+    let record = portal.record_of_list(&session.caller, session.purpose, id).await;
+    let record = session.note(record)?;
+    let found = record.value();
+    let is_it = |uuid: &ObjectId| uuid.uuid() == Some(id);
+    let set = found.submission_sets.iter().find(|s| is_it(&s.entry_uuid));
+    let folder = found.folders.iter().find(|f| is_it(&f.entry_uuid));
+    let (list, patient) = match (set, folder) {
+        (Some(set), _) => {
+            (submission_set_list(set, &members(found, &set.entry_uuid)), &set.patient_id)
+        }
+        (None, Some(folder)) => {
+            (folder_list(folder, &members(found, &folder.entry_uuid)), &folder.patient_id)
+        }
+        // Nothing of it may be seen: as if it were not there.
+        (None, None) => return Err(FhirError::NotFound),
+    };
+    session.draft.decision(record.decision());
+    session.draft.fill(|event| {
+        event.subject = patient.nhs_number();
+        event.listed = vec![id.uuid().to_string()];
+    });
+    Ok(answer::resource(StatusCode::OK, list))
 }
 
 async fn run(

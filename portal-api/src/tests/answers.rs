@@ -25,6 +25,7 @@ async fn every_route_answers_in_json_or_xml_as_it_is_asked() {
         (in_url, "Bundle"),
         (client.get(&format!("DocumentReference/{ID}"), &xml).await, "DocumentReference"),
         (client.search("List", &lists, &xml).await, "Bundle"),
+        (client.get(&format!("List/{SET}"), &xml).await, "List"),
         (client.search("Patient", &who, &xml).await, "Bundle"),
         (client.get("DocumentReference/x", &xml).await, "OperationOutcome"),
         (client.get("Nothing/x", &xml).await, "OperationOutcome"),
@@ -80,6 +81,7 @@ async fn a_head_has_the_headers_of_its_get_the_same_decision_and_its_own_record(
     let paths = [
         format!("DocumentReference/{ID}"),
         format!("Binary/{ID}"),
+        format!("List/{SET}"),
         patient,
         "metadata".to_owned(),
         "DocumentReference/x".to_owned(),
@@ -121,6 +123,28 @@ async fn a_patient_is_read_by_the_id_that_a_search_gave_and_by_no_other() {
     for other in [NUMBER, "x", "urn:uuid:1"] {
         assert_eq!(client.get(&format!("Patient/{other}"), &[]).await.status, 404, "{other}");
     }
+}
+
+#[tokio::test]
+async fn a_list_is_read_as_a_search_shows_it_or_is_not_there() {
+    let client = Client::of(registry(), Some(person())).await;
+    let mut withheld = registry();
+    withheld.found.document_entries[0].confidentiality_codes =
+        vec![Code::new("V", "2.16.840.1.113883.5.25", "")];
+    let withheld = Client::of(withheld, Some(person())).await;
+    let search = format!("patient.identifier={NUMBER}&status=current&code=submissionset");
+
+    let found = client.search("List", &search, &[]).await.matches();
+    let read = client.get(&format!("List/{SET}"), &[]).await;
+    let other = client.get(&format!("List/{ID}"), &[]).await;
+    let hidden = withheld.get(&format!("List/{SET}"), &[]).await;
+
+    assert_eq!(read.status, 200, "{}", read.text);
+    assert_eq!(read.json(), found[0]);
+    assert_eq!(read.json()["entry"][0]["item"]["reference"], format!("DocumentReference/{ID}"));
+    assert_eq!(other.status, 404);
+    assert_eq!((hidden.status, &hidden.text), (404, &other.text), "as if it were not there");
+    assert_eq!(client.audited().await[1].subject, Some(NUMBER.parse().unwrap()));
 }
 
 #[tokio::test]

@@ -215,7 +215,7 @@ fn letter() -> DocumentEntry {
 
 fn set() -> SubmissionSet {
     SubmissionSet {
-        entry_uuid: "urn:uuid:6c1d0b52-0000-4000-8000-00000000000a".parse().unwrap(),
+        entry_uuid: format!("urn:uuid:{SET}").parse().unwrap(),
         availability_status: AvailabilityStatus::Approved,
         patient_id: letter().patient_id,
         unique_id: "2.999.2.1".parse().unwrap(),
@@ -232,9 +232,20 @@ fn set() -> SubmissionSet {
 }
 
 fn registry() -> FakeRegistry {
+    let member = Association {
+        entry_uuid: "urn:uuid:6c1d0b52-0000-4000-8000-00000000000c".parse().unwrap(),
+        association_type: AssociationType::HasMember,
+        source: set().entry_uuid,
+        target: letter().entry_uuid,
+        availability_status: AvailabilityStatus::Approved,
+        submission_set_status: None,
+        documentation: None,
+        extra: ExtraMetadata::default(),
+    };
     let found = FoundObjects {
         document_entries: vec![letter()],
         submission_sets: vec![set()],
+        associations: vec![member],
         ..FoundObjects::default()
     };
     FakeRegistry { found, refuses: None }
@@ -244,4 +255,5 @@ const BASE: &str = "http://portal.example/fhir";
 const ISSUER: &str = "http://sign-in.example";
 const NUMBER: &str = "9990001030";
 const ID: &str = "6c1d0b52-0000-4000-8000-000000000001";
+const SET: &str = "6c1d0b52-0000-4000-8000-00000000000a";
 const POLICY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/carerecord/config/policy");

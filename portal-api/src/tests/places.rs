@@ -13,12 +13,13 @@ async fn no_route_tells_where_a_restricted_person_is_cared_for() {
     let xml = client.search("DocumentReference", &format!("{patient}&_format=xml"), &[]).await;
     let one = client.get(&format!("DocumentReference/{ID}"), &[]).await;
     let lists = client.search("List", &format!("{patient}&code=submissionset"), &[]).await;
+    let list = client.get(&format!("List/{SET}"), &[]).await;
     let people = client.search("Patient", &format!("identifier={NUMBER}"), &[]).await;
     let bytes = client.get(&format!("Binary/{ID}"), &[]).await;
 
     assert_eq!(found.matches().len(), 1);
     assert_eq!(lists.matches().len(), 1);
-    for answer in [&found, &xml, &one, &lists, &people] {
+    for answer in [&found, &xml, &one, &lists, &list, &people] {
         assert_eq!(answer.status, 200, "{}", answer.text);
         for told in TELLING {
             assert!(!answer.text.contains(told), "{told} in {}", answer.text);

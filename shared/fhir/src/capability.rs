@@ -31,7 +31,7 @@ pub fn capability_statement(base_url: &str, version: &str, date: &str, token_url
                         "StructureDefinition/IHE.MHD.Comprehensive.SubmissionSet",
                         "StructureDefinition/IHE.MHD.Comprehensive.Folder",
                     ],
-                    &["search-type"],
+                    &["read", "search-type"],
                     LIST,
                 ),
                 resource("Binary", &[], &["read"], &[]),
