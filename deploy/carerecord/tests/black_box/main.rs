@@ -5,6 +5,7 @@
 mod kills;
 mod objections;
 mod publishing;
+mod reads;
 mod silent_sources;
 
 use carerecord_testkit::Deployment;
@@ -33,6 +34,7 @@ however_it_is_deployed![
     publishing::a_repeat_changes_nothing_and_other_bytes_are_refused,
     publishing::published_documents_survive_a_kill,
     kills::a_kill_at_any_point_loses_and_invents_nothing,
+    reads::what_a_search_finds_is_read_by_its_address,
     objections::an_objection_holds_from_the_next_request_until_it_is_lifted,
 ];
 
