@@ -42,26 +42,33 @@ impl Index {
         holdings: Vec<Holding>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
+        self.insert_all(holdings, now, PENDING_ROW).await
+    }
+
+    /// Notes that the registry has taken these documents with these bytes, whatever has become of
+    /// the notes about them meanwhile.
+    pub(crate) async fn set_registered(
+        &self,
+        holdings: Vec<Holding>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.insert_all(holdings, now, REGISTERED_ROW).await
+    }
+
+    /// Forgets documents that the registry has refused, unless a later submission has taken the
+    /// note over.
+    pub(crate) async fn forget_pending(&self, holdings: Vec<Holding>) -> Result<(), StoreError> {
         self.database
             .write(move |c| {
                 Box::pin(async move {
                     for holding in &holdings {
-                        insert(c, holding, now).await?;
+                        let (id, key) = (holding.unique_id.as_str(), &holding.object.key);
+                        sql(FORGET).bind(id).bind(key).run(&mut *c).await?;
                     }
                     Ok(())
                 })
             })
             .await
-    }
-
-    /// Notes that the registry has taken these documents.
-    pub(crate) async fn set_registered(&self, ids: Vec<UniqueId>) -> Result<(), StoreError> {
-        self.each(ids, "UPDATE stored_document SET registered = 1 WHERE unique_id = $1").await
-    }
-
-    /// Forgets documents that the registry has refused.
-    pub(crate) async fn forget_pending(&self, ids: Vec<UniqueId>) -> Result<(), StoreError> {
-        self.each(ids, "DELETE FROM stored_document WHERE unique_id = $1 AND registered = 0").await
     }
 
     /// Documents noted before `before` of which nobody knows whether they were registered.
@@ -78,12 +85,17 @@ impl Index {
         Ok(n > 0)
     }
 
-    async fn each(&self, ids: Vec<UniqueId>, text: &'static str) -> Result<(), StoreError> {
+    async fn insert_all(
+        &self,
+        holdings: Vec<Holding>,
+        now: Timestamp,
+        registered: i64,
+    ) -> Result<(), StoreError> {
         self.database
             .write(move |c| {
                 Box::pin(async move {
-                    for id in &ids {
-                        sql(text).bind(id.as_str()).run(&mut *c).await?;
+                    for holding in &holdings {
+                        insert(c, holding, now, registered).await?;
                     }
                     Ok(())
                 })
@@ -92,7 +104,12 @@ impl Index {
     }
 }
 
-async fn insert(c: &mut Connection, holding: &Holding, now: Timestamp) -> Result<(), StoreError> {
+async fn insert(
+    c: &mut Connection,
+    holding: &Holding,
+    now: Timestamp,
+    registered: i64,
+) -> Result<(), StoreError> {
     let metadata = serde_json::to_vec(&holding.entry)
         .map_err(|e| StoreError::Row("stored_document", "metadata", e.to_string()))?;
     sql(INSERT)
@@ -104,6 +121,7 @@ async fn insert(c: &mut Connection, holding: &Holding, now: Timestamp) -> Result
         .bind(&holding.object.sha256)
         .bind(now.as_millisecond())
         .bind(metadata)
+        .bind(registered)
         .run(c)
         .await?;
     Ok(())
@@ -151,9 +169,16 @@ const PENDING: &str = "
 
 // What is registered stays: a document's bytes never change.
 const INSERT: &str = "
-    INSERT INTO stored_document VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8)
+    INSERT INTO stored_document VALUES ($1, $2, $3, $4, $5, $6, $9, $7, $8)
     ON CONFLICT (unique_id) DO UPDATE SET
         object_key = excluded.object_key, mime_type = excluded.mime_type,
         size_bytes = excluded.size_bytes, sha1 = excluded.sha1, sha256 = excluded.sha256,
-        stored_at = excluded.stored_at, metadata = excluded.metadata
+        stored_at = excluded.stored_at, metadata = excluded.metadata,
+        registered = excluded.registered
     WHERE stored_document.registered = 0";
+
+const FORGET: &str =
+    "DELETE FROM stored_document WHERE unique_id = $1 AND object_key = $2 AND registered = 0";
+
+const PENDING_ROW: i64 = 0;
+const REGISTERED_ROW: i64 = 1;

@@ -8,7 +8,6 @@ use carerecord_codec::mtom::{MtomError, MtomReader, cid_of_href};
 use carerecord_codec::{ContentRef, ProvideAndRegisterDocumentSetRequest, ebrim};
 use carerecord_model::{
     DocumentEntry, ErrorCode, PortError, Registered, RegistryError, Submission, TransactionError,
-    UniqueId,
 };
 use carerecord_service::AuditDraft;
 use futures_util::{Stream, stream};
@@ -64,8 +63,12 @@ impl Repository {
                 })
                 .collect();
         });
+        let ids = submission.document_entries.iter().map(|e| &e.unique_id);
+        let turn = self.turns.take(ids).await;
         self.keep_known(&submission, &mut stored).await?;
-        self.register(submission, stored).await
+        let registered = self.register(submission, stored).await;
+        drop(turn);
+        registered
     }
 
     /// Stores the bytes of each document. On failure gives back what was stored so far.
@@ -194,15 +197,16 @@ impl Repository {
             .iter()
             .filter_map(|e| Some(holding(e, stored.get(&e.entry_uuid.to_string())?)))
             .collect();
-        let ids: Vec<UniqueId> = holdings.iter().map(|h| h.unique_id.clone()).collect();
-        self.index.add_pending(holdings, self.clock.now()).await.map_err(|e| index_failure(&e))?;
+        let noted = self.index.add_pending(holdings.clone(), self.clock.now()).await;
+        noted.map_err(|e| index_failure(&e))?;
         match self.registry.register_document_set(submission).await {
             Ok(registered) => {
-                self.index.set_registered(ids).await.map_err(|e| index_failure(&e))?;
+                let noted = self.index.set_registered(holdings, self.clock.now()).await;
+                noted.map_err(|e| index_failure(&e))?;
                 Ok(registered)
             }
             Err(PortError::Transaction(error)) => {
-                if let Err(error) = self.index.forget_pending(ids).await {
+                if let Err(error) = self.index.forget_pending(holdings).await {
                     tracing::warn!(%error, "a refused submission is left to the sweeper");
                 }
                 self.discard_unless_known(stored).await;

@@ -12,6 +12,7 @@ mod router;
 mod service;
 mod soap;
 mod sweep;
+mod turns;
 
 pub use config::RepositoryConfig;
 pub use local::LocalRepository;

@@ -13,6 +13,7 @@ use crate::RepositoryConfig;
 use crate::content::checked;
 use crate::index::{Holding, Index};
 use crate::objects::{ObjectError, Objects};
+use crate::turns::Turns;
 
 /// A repository node's service: every binding calls these methods, and only these.
 #[derive(Clone)]
@@ -20,6 +21,7 @@ pub struct Repository {
     pub(crate) config: Arc<RepositoryConfig>,
     pub(crate) index: Index,
     pub(crate) objects: Objects,
+    pub(crate) turns: Turns,
     pub(crate) registry: Arc<dyn DocumentRegistry>,
     pub(crate) access: AccessDecisions,
     pub(crate) clock: Arc<dyn Clock>,
@@ -51,6 +53,7 @@ impl Repository {
             config: Arc::new(parts.config),
             index: Index::new(parts.database),
             objects: parts.objects,
+            turns: Turns::default(),
             registry: parts.registry,
             access: parts.access,
             clock: parts.clock,
@@ -142,8 +145,9 @@ impl Repository {
         match found {
             Some(holding) if holding.registered => Ok(Some(holding)),
             Some(holding) if self.is_registered(&holding).await => {
-                let ids = vec![id.clone()];
-                self.index.set_registered(ids).await.map_err(|e| failed(&e, id))?;
+                let known = vec![holding.clone()];
+                let noted = self.index.set_registered(known, self.clock.now()).await;
+                noted.map_err(|e| failed(&e, id))?;
                 Ok(Some(holding))
             }
             Some(_) | None => Ok(None),

@@ -44,13 +44,13 @@ impl Repository {
     async fn settle_pending(&self, before: Timestamp) -> Result<(), String> {
         let pending = self.index.pending(before).await.map_err(|e| e.to_string())?;
         for holding in pending {
-            let id = vec![holding.unique_id.clone()];
             // A registry that cannot be asked leaves the question open.
             if self.registration(&holding).await.map_err(|e| e.to_string())? {
-                self.index.set_registered(id).await.map_err(|e| e.to_string())?;
+                let now = self.clock.now();
+                self.index.set_registered(vec![holding], now).await.map_err(|e| e.to_string())?;
                 tracing::info!("a document was found to be registered");
             } else {
-                self.index.forget_pending(id).await.map_err(|e| e.to_string())?;
+                self.index.forget_pending(vec![holding]).await.map_err(|e| e.to_string())?;
                 tracing::info!("a document that was never registered was dropped");
             }
         }

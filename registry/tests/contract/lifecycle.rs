@@ -429,8 +429,7 @@ pub async fn changes_are_told_in_order(world: &World) {
     let page = world.registry.changes(&world.caller, start.next, 1).await.unwrap().into_value();
     assert_eq!(page.changes.len(), 1);
     let rest = world.registry.changes(&world.caller, page.next, 100).await.unwrap().into_value();
-    let told: Vec<_> =
-        page.changes.iter().chain(&rest.changes).map(|c| (c.verb, c.kind)).collect();
+    let told: Vec<_> = page.changes.iter().chain(&rest.changes).map(|c| (c.verb, c.kind)).collect();
     assert_eq!(told.len(), 2, "the entry, and the set that asked");
     assert!(told.contains(&(carerecord_registry::Verb::Deprecated, "document-entry")));
     let end = world.registry.changes(&world.caller, rest.next, 100).await.unwrap().into_value();

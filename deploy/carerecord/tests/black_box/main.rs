@@ -33,6 +33,7 @@ however_it_is_deployed![
     publishing::what_is_published_is_in_the_next_answer_on_every_door,
     publishing::a_repeat_changes_nothing_and_other_bytes_are_refused,
     publishing::published_documents_survive_a_kill,
+    publishing::submissions_that_meet_never_mix,
     kills::a_kill_at_any_point_loses_and_invents_nothing,
     reads::what_a_search_finds_is_read_by_its_address,
     objections::an_objection_holds_from_the_next_request_until_it_is_lifted,

@@ -90,3 +90,41 @@ pub async fn published_documents_survive_a_kill(mut deployment: Deployment) {
     assert!(recorded(Role::Registry, "ITI-42"));
     assert!(recorded(Role::Node(0), "ITI-41"));
 }
+
+/// Two submissions under one id at the same time: one is taken when the bytes differ, both when
+/// they are the same, and what is given back is what was taken.
+pub async fn submissions_that_meet_never_mix(deployment: Deployment) {
+    let node = deployment.node(0);
+    for n in 0..MEETINGS {
+        let one = Letter::text(PATIENT, n);
+        let other = match n % 2 {
+            0 => Letter { bytes: Bytes::from(format!("Other letter {n}.\n")), ..one.clone() },
+            _ => one.clone(),
+        };
+
+        let (a, b) = tokio::join!(node.publish(&one), node.publish(&other));
+
+        let (a, b) = (a.unwrap(), b.unwrap());
+        let taken = match (a.is_success(), b.is_success()) {
+            (true, false) if n % 2 == 0 => &one,
+            (false, true) if n % 2 == 0 => &other,
+            (true, true) if n % 2 == 1 => &one,
+            _ => panic!("meeting {n}: {}\n{}", a.envelope, b.envelope),
+        };
+        let given = node.retrieve(NODES[0].0, &[&one.unique_id]).await.unwrap();
+        assert!(given.exchange.is_success(), "meeting {n}: {}", given.exchange.envelope);
+        assert_eq!(given.documents[&one.unique_id], taken.bytes, "meeting {n}");
+    }
+    let fhir = deployment.fhir().as_system().await;
+    let found = fhir.documents(PATIENT).await;
+    assert_eq!(found.len() as u32, MEETINGS);
+    for (id, resource) in &found {
+        let attachment = &resource["content"][0]["attachment"];
+        let (status, bytes) = fhir.get(attachment["url"].as_str().unwrap()).await.unwrap();
+        assert_eq!((status, &attachment["hash"]), (200, &sha1_base64(&bytes).into()), "{id}");
+    }
+    assert_eq!(deployment.stored_objects(0).len() as u32, MEETINGS, "spare objects stay");
+    deployment.assert_no_panic();
+}
+
+const MEETINGS: u32 = 40;
