@@ -175,6 +175,11 @@ impl Deployment {
         self.folder.path().join(name)
     }
 
+    /// The port of the registry that nodes and portal come in by, where the roles are apart.
+    pub fn port_for_peers(&self) -> u16 {
+        self.ports.peers
+    }
+
     /// The port of a node that the portal comes in by, where the roles are apart.
     pub fn port_for_portal(&self, n: usize) -> u16 {
         self.ports.node_peers[n]

@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod kills;
+mod messages;
 mod objections;
 mod publishing;
 mod reads;
+mod shape;
 mod silent_sources;
 
 use carerecord_testkit::Deployment;
@@ -36,6 +38,7 @@ however_it_is_deployed![
     publishing::submissions_that_meet_never_mix,
     kills::a_kill_at_any_point_loses_and_invents_nothing,
     reads::what_a_search_finds_is_read_by_its_address,
+    messages::messages_of_others_are_answered_and_recorded,
     objections::an_objection_holds_from_the_next_request_until_it_is_lifted,
 ];
 
@@ -52,6 +55,7 @@ macro_rules! apart {
 }
 
 apart![
+    messages::what_we_ask_has_the_standards_shape,
     silent_sources::a_stopped_node_is_told_of_and_others_answer,
     silent_sources::a_frozen_node_is_told_of_within_the_deadline,
     silent_sources::a_listener_that_never_answers_is_late,
