@@ -64,16 +64,31 @@ impl Deployment {
 
     /// `carerecord demo`, when its people and documents are there.
     pub fn with_samples(binary: &str) -> Self {
+        let mut deployment = Self::with_samples_stopped(binary);
+        deployment.start_all();
+        deployment.wait_for_samples();
+        deployment
+    }
+
+    /// As `with_samples`, yet to be started.
+    pub fn with_samples_stopped(binary: &str) -> Self {
         let mut deployment = Self::one_process_stopped(binary);
         deployment.samples = true;
-        deployment.start_all();
-        let marker = deployment.data(Role::Portal).join("samples-published");
+        deployment
+    }
+
+    /// Waits until the demo's people and documents are there.
+    pub fn wait_for_samples(&self) {
         let deadline = Instant::now() + Duration::from_secs(120);
-        while !marker.exists() {
+        while !self.has_samples() {
             assert!(Instant::now() < deadline, "no samples");
             std::thread::sleep(Duration::from_millis(20));
         }
-        deployment
+    }
+
+    /// Whether the demo says that its people and documents are there.
+    pub fn has_samples(&self) -> bool {
+        self.data(Role::Portal).join("samples-published").exists()
     }
 
     /// As `one_process`, yet to be started.

@@ -22,4 +22,4 @@ pub use letter::{Letter, sha1_base64};
 pub use ports::{free_ports, ten_ports};
 pub use process::Process;
 pub use web::Browser;
-pub use xds::{Exchange, PATIENT, Retrieved, Xds};
+pub use xds::{APPROVED, Exchange, PATIENT, Retrieved, Xds, patient_id};

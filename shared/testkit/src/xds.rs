@@ -120,6 +120,19 @@ impl Xds {
         received
     }
 
+    /// ITI-18, any query: its id, `LeafClass` or `ObjectRef`, and its parameters as they stand.
+    ///
+    /// # Errors
+    /// As `send`.
+    pub async fn stored_query(
+        &self,
+        id: &str,
+        return_type: &str,
+        parameters: &[(&str, String)],
+    ) -> Result<Exchange, reqwest::Error> {
+        self.send(SOAP, query_request(id, return_type, parameters)).await
+    }
+
     /// ITI-18 FindDocuments of what is approved; the uniqueIds, sorted.
     ///
     /// # Errors
@@ -128,7 +141,11 @@ impl Xds {
         &self,
         patient: &str,
     ) -> Result<(Exchange, Vec<String>), reqwest::Error> {
-        let exchange = self.send(SOAP, find_request(patient)).await?;
+        let parameters = [
+            ("$XDSDocumentEntryPatientId", patient_id(patient)),
+            ("$XDSDocumentEntryStatus", APPROVED.to_owned()),
+        ];
+        let exchange = self.stored_query(FIND_DOCUMENTS, "LeafClass", &parameters).await?;
         let tree = exchange.tree();
         let identifiers = tree.root().descendants().filter(|e| {
             e.local() == "ExternalIdentifier" && e.attr("identificationScheme") == Some(UNIQUE_ID)
@@ -176,6 +193,11 @@ impl Exchange {
     }
 }
 
+/// The value of a patient parameter.
+pub fn patient_id(number: &str) -> String {
+    format!("'{number}^^^&2.16.840.1.113883.2.1.4.1&ISO'")
+}
+
 async fn open(content_type: &str, bytes: Bytes) -> (String, HashMap<String, Bytes>) {
     let text = |bytes: &[u8]| to_utf8(bytes).map(std::borrow::Cow::into_owned).unwrap_or_default();
     let Some(parsed) = ContentType::parse(content_type).filter(ContentType::is_multipart) else {
@@ -220,25 +242,24 @@ fn mtom(envelope: &str) -> String {
     )
 }
 
-fn find_request(patient: &str) -> String {
-    let slot = |name: &str, value: &str| {
-        format!(
-            "<rim:Slot name=\"{name}\"><rim:ValueList><rim:Value>{value}</rim:Value>\
-             </rim:ValueList></rim:Slot>"
-        )
-    };
-    let patient = format!("'{patient}^^^&amp;2.16.840.1.113883.2.1.4.1&amp;ISO'");
-    let approved = "('urn:oasis:names:tc:ebxml-regrep:StatusType:Approved')";
+fn query_request(id: &str, return_type: &str, parameters: &[(&str, String)]) -> String {
+    let slots: String = parameters
+        .iter()
+        .map(|(name, value)| {
+            format!(
+                "<rim:Slot name=\"{name}\"><rim:ValueList><rim:Value>{}</rim:Value>\
+                 </rim:ValueList></rim:Slot>",
+                value.replace('&', "&amp;")
+            )
+        })
+        .collect();
     envelope(
         "urn:ihe:iti:2007:RegistryStoredQuery",
         &format!(
             "<query:AdhocQueryRequest xmlns:query=\"urn:oasis:names:tc:ebxml-regrep:xsd:query:3.0\" \
              xmlns:rim=\"urn:oasis:names:tc:ebxml-regrep:xsd:rim:3.0\">\
-             <query:ResponseOption returnComposedObjects=\"true\" returnType=\"LeafClass\"/>\
-             <rim:AdhocQuery id=\"urn:uuid:14d4debf-8f97-4251-9a74-a90016b0af0d\">{}{}\
-             </rim:AdhocQuery></query:AdhocQueryRequest>",
-            slot("$XDSDocumentEntryPatientId", &patient),
-            slot("$XDSDocumentEntryStatus", approved)
+             <query:ResponseOption returnComposedObjects=\"true\" returnType=\"{return_type}\"/>\
+             <rim:AdhocQuery id=\"{id}\">{slots}</rim:AdhocQuery></query:AdhocQueryRequest>"
         ),
     )
 }
@@ -255,4 +276,7 @@ fn envelope(action: &str, body: &str) -> String {
 const ENVELOPE: &str = "http://www.w3.org/2003/05/soap-envelope";
 const SOAP: &str = "application/soap+xml; charset=UTF-8";
 const UNIQUE_ID: &str = "urn:uuid:2e82c1f6-a085-4c72-9da3-8640a32e42ab";
+const FIND_DOCUMENTS: &str = "urn:uuid:14d4debf-8f97-4251-9a74-a90016b0af0d";
+/// The value of a status parameter.
+pub const APPROVED: &str = "('urn:oasis:names:tc:ebxml-regrep:StatusType:Approved')";
 const MAX_PART: usize = 256 << 20;

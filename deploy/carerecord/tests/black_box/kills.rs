@@ -61,6 +61,37 @@ pub async fn a_kill_at_any_point_loses_and_invents_nothing(mut deployment: Deplo
     deployment.assert_no_panic();
 }
 
+/// The demo's first start, killed again and again before its samples are there: in the end they are
+/// those of a start that nobody disturbed.
+pub async fn a_first_start_that_is_killed_is_made_up_for(binary: &str) {
+    let whole = samples(&Deployment::with_samples(binary)).await;
+    let mut deployment = Deployment::with_samples_stopped(binary);
+    let mut random = Random(7);
+    let mut cut_short = 0;
+    for _ in 0..6 {
+        deployment.start_all();
+        tokio::time::sleep(Duration::from_millis(random.below(300))).await;
+        cut_short += u32::from(!deployment.has_samples());
+        deployment.kill(Role::Portal);
+    }
+    deployment.start_all();
+    deployment.wait_for_samples();
+
+    println!("{cut_short} of 6 starts were cut short");
+    assert!(cut_short > 0, "no kill came before the samples were there");
+    assert_eq!(samples(&deployment).await, whole);
+    assert!(whole.len() > 20, "{whole:?}");
+    deployment.assert_no_panic();
+}
+
+/// The uniqueIds of the person who has most samples; none twice.
+async fn samples(deployment: &Deployment) -> BTreeSet<String> {
+    let (_, ids) = deployment.registry().find_documents("9990001006").await.unwrap();
+    let there: BTreeSet<String> = ids.iter().cloned().collect();
+    assert_eq!(there.len(), ids.len(), "a sample is there twice: {ids:?}");
+    there
+}
+
 /// Publishes in order, two at a time; whether every one was acknowledged.
 async fn publish_all(
     node: Xds,

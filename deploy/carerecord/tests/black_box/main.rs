@@ -62,6 +62,11 @@ apart![
     silent_sources::without_a_registry_nothing_looks_empty,
 ];
 
+#[tokio::test]
+async fn a_first_start_that_is_killed_is_made_up_for() {
+    kills::a_first_start_that_is_killed_is_made_up_for(BINARY).await;
+}
+
 #[test]
 fn a_listener_that_others_could_reach_is_refused() {
     let folder = tempfile::tempdir().unwrap();

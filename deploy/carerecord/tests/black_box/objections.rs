@@ -1,6 +1,8 @@
 use std::collections::BTreeSet;
 
-use carerecord_testkit::{Browser, Deployment, Fhir, GP, Letter, NODES, PATIENT, Role};
+use carerecord_testkit::{
+    APPROVED, Browser, Deployment, Fhir, GP, Letter, NODES, PATIENT, Role, patient_id,
+};
 use serde_json::{Value, json};
 
 /// Each grain: set, looked at on every door, lifted, looked at again.
@@ -182,6 +184,55 @@ impl<'d> Doors<'d> {
             .collect();
         assert_eq!(ids, expected, "{what}");
         self.check_absent(what, &answer.envelope, gone);
+        for (query, id, parameters) in self.queries() {
+            for return_type in ["LeafClass", "ObjectRef"] {
+                let registry = self.deployment.registry();
+                let answer = registry.stored_query(id, return_type, &parameters).await.unwrap();
+                assert!(answer.is_success(), "{what}: {query}: {}", answer.envelope);
+                self.check_absent(&format!("{what}: {query}"), &answer.envelope, gone);
+                for (n, id) in self.ids.iter().enumerate() {
+                    let there = answer.envelope.contains(id.as_str());
+                    let expected = !gone.contains(&n) && query != "FindSubmissionSets";
+                    assert_eq!(there, expected, "{what}: {query} {return_type}: {n}");
+                }
+                let sets = answer.envelope.matches("RegistryPackage ").count();
+                let shown = self.letters.len() - gone.len();
+                let has_sets = query != "GetDocuments" && return_type == "LeafClass";
+                let expected = if has_sets { shown } else { 0 };
+                assert_eq!(sets, expected, "{what}: {query}: {}", answer.envelope);
+            }
+        }
+    }
+
+    /// Other ways of asking for the same: each with the standard's id and parameters.
+    fn queries(&self) -> Vec<(&'static str, &'static str, Vec<(&'static str, String)>)> {
+        let approved = || APPROVED.to_owned();
+        let ids: Vec<String> = self.letters.iter().map(|l| format!("'{}'", l.unique_id)).collect();
+        vec![
+            (
+                "GetAll",
+                "urn:uuid:10b545ea-725c-446d-9b95-8aeb444eddf3",
+                vec![
+                    ("$patientId", patient_id(PATIENT)),
+                    ("$XDSDocumentEntryStatus", approved()),
+                    ("$XDSSubmissionSetStatus", approved()),
+                    ("$XDSFolderStatus", approved()),
+                ],
+            ),
+            (
+                "GetDocuments",
+                "urn:uuid:5c4f972b-d56b-40ac-a5fc-c8ca9b40b9d4",
+                vec![("$XDSDocumentEntryUniqueId", format!("({})", ids.join(",")))],
+            ),
+            (
+                "FindSubmissionSets",
+                "urn:uuid:f26abbcb-ac74-4422-8a30-edb644bbc1a9",
+                vec![
+                    ("$XDSSubmissionSetPatientId", patient_id(PATIENT)),
+                    ("$XDSSubmissionSetStatus", approved()),
+                ],
+            ),
+        ]
     }
 
     async fn check_retrieval(&self, what: &str, gone: &[usize], rule: &str) {
