@@ -33,6 +33,9 @@ pub struct Config {
     pub portal: Option<PortalSection>,
     /// Where a registry in another process is, for the roles here that need it.
     pub remote_registry: Option<RemoteRegistry>,
+    /// What is expected of roles in other processes.
+    #[serde(default)]
+    pub peers: PeersConfig,
     /// The demo's sign-in provider, which asks for no password: for trials on one machine.
     pub demo_sign_in: Option<DemoSignIn>,
 }
@@ -50,6 +53,21 @@ pub struct LogConfig {
 impl Default for LogConfig {
     fn default() -> Self {
         Self { format: LogFormat::Text, filter: "info".to_owned() }
+    }
+}
+
+/// The `[peers]` section.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PeersConfig {
+    /// How long a peer that took a question, or has begun to answer, may say nothing before it is
+    /// given up.
+    pub silence_ms: u64,
+}
+
+impl Default for PeersConfig {
+    fn default() -> Self {
+        Self { silence_ms: 30_000 }
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use carerecord_access::{
@@ -94,7 +95,7 @@ pub async fn start(config: &Config, lifecycle: &Lifecycle) -> anyhow::Result<Rol
     let ports = match (&local, &config.remote_registry) {
         (Some(local), _) => Some(RegistryPorts::of(local.clone())),
         (None, Some(remote)) => {
-            Some(RegistryPorts::of(RegistryClient::new(role_client()?, &remote.url)))
+            Some(RegistryPorts::of(RegistryClient::new(assembly.client()?, &remote.url)))
         }
         (None, None) => None,
     };
@@ -135,6 +136,10 @@ impl Assembly<'_> {
             self.portal(section, ports, &nodes).await?;
         }
         Ok(())
+    }
+
+    fn client(&self) -> anyhow::Result<reqwest::Client> {
+        role_client(Duration::from_millis(self.config.peers.silence_ms))
     }
 
     async fn sign_in(&self, section: &DemoSignIn) -> anyhow::Result<()> {
@@ -212,7 +217,7 @@ impl Assembly<'_> {
         local: &[(&RepositorySection, LocalRepository)],
     ) -> anyhow::Result<()> {
         let database = self.database(&self.config.data.join("portal.db")).await?;
-        let http = role_client()?;
+        let http = self.client()?;
         let mut nodes = Vec::new();
         for source in &section.source {
             let here = local.iter().find(|(s, _)| s.node.repository_unique_id == source.id);

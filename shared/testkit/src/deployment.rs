@@ -40,6 +40,9 @@ pub const NODES: [(&str, &str, &str); 3] = [
 /// How long a source may take, as the deployments are configured.
 pub const SOURCE_DEADLINE: Duration = Duration::from_secs(2);
 
+/// How long a peer may say nothing, where the roles are apart.
+pub const PEER_SILENCE: Duration = Duration::from_secs(3);
+
 /// The first ten as `demo` orders them; the others are used where the roles are apart.
 struct Ports {
     portal: u16,
@@ -300,9 +303,10 @@ impl Deployment {
         for role in ALL {
             let text = format!(
                 "data = \"data-{}\"\npolicy = \"{POLICY}\"\nadmin = {{ address = \"127.0.0.1:{}\" \
-                 }}\nlog = {{ filter = \"warn\" }}\n{}",
+                 }}\nlog = {{ filter = \"warn\" }}\npeers = {{ silence_ms = {} }}\n{}",
                 self.name(role),
                 self.ports.admin[index(role)],
+                PEER_SILENCE.as_millis(),
                 self.sections(role)
             );
             std::fs::write(self.file(&format!("{}.toml", self.name(role))), text).unwrap();

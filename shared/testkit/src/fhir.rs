@@ -84,6 +84,14 @@ impl Fhir {
         Ok((answer.status().as_u16(), answer.bytes().await?))
     }
 
+    /// Begins to read what an address gives; the bytes are still to come.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub async fn begin(&self, url: &str) -> Result<reqwest::Response, reqwest::Error> {
+        self.http.get(url).bearer_auth(&self.token).send().await
+    }
+
     /// Reads a resource.
     pub async fn resource(&self, path: &str) -> (u16, Value) {
         let (status, bytes) = self.get(path).await.unwrap();

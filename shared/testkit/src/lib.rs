@@ -16,7 +16,7 @@ mod web;
 mod xds;
 
 pub use corpus::{corpus, examples, files, must_not_skip};
-pub use deployment::{Deployment, NODES, Role, SOURCE_DEADLINE};
+pub use deployment::{Deployment, NODES, PEER_SILENCE, Role, SOURCE_DEADLINE};
 pub use fhir::{Fhir, GP, NURSE, sources};
 pub use letter::{Letter, sha1_base64};
 pub use ports::{free_ports, ten_ports};

@@ -17,13 +17,13 @@ pub fn http_client() -> anyhow::Result<reqwest::Client> {
         .build()?)
 }
 
-/// The HTTP client of a role to others: a peer that takes a request and then says nothing, or
-/// stops in the middle, is given up. The questions themselves are short, so the wait is the peer's.
-pub fn role_client() -> anyhow::Result<reqwest::Client> {
+/// The HTTP client of a role to others: a peer that takes a request and then says nothing for
+/// `silence`, or stops in the middle, is given up. The questions themselves are short, so the wait is the peer's.
+pub fn role_client(silence: std::time::Duration) -> anyhow::Result<reqwest::Client> {
     Ok(reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(std::time::Duration::from_secs(5))
-        .read_timeout(std::time::Duration::from_secs(30))
+        .read_timeout(silence)
         .no_proxy()
         .build()?)
 }

@@ -59,6 +59,8 @@ apart![
     silent_sources::a_stopped_node_is_told_of_and_others_answer,
     silent_sources::a_frozen_node_is_told_of_within_the_deadline,
     silent_sources::a_listener_that_never_answers_is_late,
+    silent_sources::a_frozen_registry_does_not_hold_a_source,
+    silent_sources::a_node_frozen_in_a_document_breaks_it_off,
     silent_sources::without_a_registry_nothing_looks_empty,
 ];
 

@@ -32,6 +32,9 @@ struct Grain {
     expected: Expected,
 }
 
+/// Name, id and parameters of a stored query.
+type Query = (&'static str, &'static str, Vec<(&'static str, String)>);
+
 /// Which letters are gone for whom, and by which rule.
 #[derive(Default)]
 struct Expected {
@@ -205,7 +208,7 @@ impl<'d> Doors<'d> {
     }
 
     /// Other ways of asking for the same: each with the standard's id and parameters.
-    fn queries(&self) -> Vec<(&'static str, &'static str, Vec<(&'static str, String)>)> {
+    fn queries(&self) -> Vec<Query> {
         let approved = || APPROVED.to_owned();
         let ids: Vec<String> = self.letters.iter().map(|l| format!("'{}'", l.unique_id)).collect();
         vec![

@@ -2,8 +2,10 @@ use std::collections::HashMap;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use carerecord_testkit::{
-    Browser, Deployment, Fhir, GP, Letter, NODES, PATIENT, Role, SOURCE_DEADLINE, sources,
+    Browser, Deployment, Fhir, GP, Letter, NODES, PATIENT, PEER_SILENCE, Role, SOURCE_DEADLINE,
+    sources,
 };
 
 /// A node's process is gone: found down at once, the rest is all there, and back after a restart.
@@ -78,6 +80,53 @@ pub async fn without_a_registry_nothing_looks_empty(mut deployment: Deployment) 
         }
         check_whole(&fhir, &letters).await;
     }
+}
+
+/// The registry takes a submission and is frozen: the source is told in time, and sends again.
+pub async fn a_frozen_registry_does_not_hold_a_source(deployment: Deployment) {
+    let letter = Letter::text(PATIENT, 1);
+    deployment.process(Role::Registry).freeze();
+
+    let begun = Instant::now();
+    let answer = deployment.node(0).publish(&letter).await.unwrap();
+    assert!(begun.elapsed() < PEER_SILENCE + SLACK, "{:?}", begun.elapsed());
+    assert_eq!(answer.error_codes(), ["XDSRegistryNotAvailable"], "{}", answer.envelope);
+
+    deployment.process(Role::Registry).thaw();
+    let again = deployment.node(0).publish(&letter).await.unwrap();
+    assert!(again.is_success(), "{}", again.envelope);
+    let fhir = deployment.fhir().as_system().await;
+    check_bytes(&fhir, &[letter], None).await;
+}
+
+/// A node is frozen while it gives a long document: the reader's connection breaks, in time and
+/// before the document's length is reached.
+pub async fn a_node_frozen_in_a_document_breaks_it_off(deployment: Deployment) {
+    let mut letter = Letter::text(PATIENT, 1);
+    letter.bytes = Bytes::from(vec![b'x'; 64 << 20]);
+    let answer = deployment.node(1).publish(&letter).await.unwrap();
+    assert!(answer.is_success(), "{}", answer.envelope);
+    let fhir = deployment.fhir().as_system().await;
+    let found = fhir.documents(PATIENT).await;
+    let url = found[&letter.unique_id]["content"][0]["attachment"]["url"].as_str().unwrap();
+
+    let mut document = fhir.begin(url).await.unwrap();
+    assert_eq!(document.status(), 200);
+    let mut received = document.chunk().await.unwrap().unwrap().len();
+    deployment.process(Role::Node(1)).freeze();
+    let begun = Instant::now();
+    let ended = loop {
+        match document.chunk().await {
+            Ok(Some(chunk)) => received += chunk.len(),
+            ended => break ended,
+        }
+    };
+
+    assert!(ended.is_err(), "it ended as if it were whole, after {received} bytes");
+    assert!(received < letter.bytes.len(), "{received}");
+    assert!(begun.elapsed() < PEER_SILENCE + 2 * SLACK, "{:?}", begun.elapsed());
+    deployment.process(Role::Node(1)).thaw();
+    check_bytes(&fhir, &[letter], None).await;
 }
 
 async fn publish(deployment: &Deployment) -> Vec<Letter> {
