@@ -1,8 +1,9 @@
 //! What a node holds: from uniqueId to object, with the entry as it was registered.
 
+use carerecord_audit::{AuditEvent, AuditLog};
 use carerecord_model::{DocumentEntry, MimeType, UniqueId};
 use carerecord_storage::{Connection, Database, StoreError, sql};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::objects::StoredObject;
 
@@ -77,9 +78,32 @@ impl Index {
         rows.into_iter().map(Row::into_holding).collect()
     }
 
-    pub(crate) async fn has_object(&self, key: &str) -> Result<bool, StoreError> {
-        let n = sql("SELECT count(*) FROM stored_document WHERE object_key = $1")
+    /// Marks documents as removed: nobody gets them any more. The bytes go after `GRACE_DAYS`.
+    pub(crate) async fn remove(
+        &self,
+        ids: Vec<UniqueId>,
+        now: Timestamp,
+        audit: AuditEvent,
+    ) -> Result<(), StoreError> {
+        self.database
+            .write(move |c| {
+                Box::pin(async move {
+                    for id in &ids {
+                        let at = now.as_millisecond();
+                        sql(REMOVE).bind(at).bind(id.as_str()).run(&mut *c).await?;
+                    }
+                    AuditLog::append_in(c, &audit).await
+                })
+            })
+            .await
+    }
+
+    /// Whether an object is named by a document, also by one that was removed not long ago.
+    pub(crate) async fn has_object(&self, key: &str, now: Timestamp) -> Result<bool, StoreError> {
+        let purged = now - SignedDuration::from_hours(24 * GRACE_DAYS);
+        let n = sql(NAMES_OBJECT)
             .bind(key)
+            .bind(purged.as_millisecond())
             .number(&self.database)
             .await?;
         Ok(n > 0)
@@ -161,7 +185,7 @@ impl Row {
 
 const FIND: &str = "
     SELECT unique_id, object_key, mime_type, size_bytes, sha1, sha256, registered, metadata
-    FROM stored_document WHERE unique_id = $1";
+    FROM stored_document WHERE unique_id = $1 AND registered < 2";
 
 const PENDING: &str = "
     SELECT unique_id, object_key, mime_type, size_bytes, sha1, sha256, registered, metadata
@@ -175,10 +199,19 @@ const INSERT: &str = "
         size_bytes = excluded.size_bytes, sha1 = excluded.sha1, sha256 = excluded.sha256,
         stored_at = excluded.stored_at, metadata = excluded.metadata,
         registered = excluded.registered
-    WHERE stored_document.registered = 0";
+    WHERE stored_document.registered <> 1";
+
+const REMOVE: &str =
+    "UPDATE stored_document SET registered = 2, stored_at = $1 WHERE unique_id = $2";
+
+const NAMES_OBJECT: &str = "
+    SELECT count(*) FROM stored_document
+    WHERE object_key = $1 AND (registered < 2 OR stored_at > $2)";
 
 const FORGET: &str =
     "DELETE FROM stored_document WHERE unique_id = $1 AND object_key = $2 AND registered = 0";
 
 const PENDING_ROW: i64 = 0;
 const REGISTERED_ROW: i64 = 1;
+/// How long the bytes of a removed document are kept. In that time nobody can be given them.
+const GRACE_DAYS: i64 = 7;

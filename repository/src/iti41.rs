@@ -39,7 +39,7 @@ impl Repository {
             let what = refused.decision.rule.explanation();
             return Err(TransactionError::one(ErrorCode::XDSRepositoryError, what));
         }
-        let mut submission = ebrim::submission(request.submit.objects)?;
+        let mut submission = ebrim::submission(request.submit.objects).map_err(as_repository)?;
         draft.fill(|e| e.subject = submission.submission_set.patient_id.nhs_number());
         let contents = match_documents(&submission, &request.documents)?;
         let mut stored = match self.store(contents, parts).await {
@@ -225,7 +225,10 @@ impl Repository {
 
     async fn discard_unless_known(&self, stored: HashMap<String, StoredObject>) {
         for object in stored.into_values() {
-            if !matches!(self.index.has_object(&object.key).await, Ok(true) | Err(_)) {
+            if !matches!(
+                self.index.has_object(&object.key, self.clock.now()).await,
+                Ok(true) | Err(_)
+            ) {
                 self.discard(std::iter::once(object)).await;
             }
         }
@@ -286,6 +289,17 @@ fn holding(entry: &DocumentEntry, object: &StoredObject) -> Holding {
         registered: false,
         entry: entry.clone(),
     }
+}
+
+/// What the repository itself finds wrong with metadata carries its own code. ITI TF-3: 4.2.4.
+fn as_repository(error: TransactionError) -> TransactionError {
+    let own = |mut e: RegistryError| {
+        if e.code == ErrorCode::XDSRegistryMetadataError {
+            e.code = ErrorCode::XDSRepositoryMetadataError;
+        }
+        e
+    };
+    TransactionError(error.0.into_iter().map(own).collect())
 }
 
 fn mismatch(id: &str, attribute: &str) -> RegistryError {

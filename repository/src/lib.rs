@@ -6,6 +6,7 @@ mod content;
 mod index;
 mod iti41;
 mod iti43;
+mod iti86;
 mod local;
 mod objects;
 mod router;

@@ -1,4 +1,4 @@
-//! The SOAP binding: ITI-41 and ITI-43 at one path, told apart by action; MTOM, and plain SOAP for
+//! The SOAP binding: ITI-41, ITI-43 and ITI-86 at one path, told apart by action; MTOM, and plain SOAP for
 //! those who send that.
 
 use axum::body::Body;
@@ -11,7 +11,8 @@ use carerecord_codec::mtom::{Attachment, MtomError, MtomReader, write_mtom};
 use carerecord_codec::name::action;
 use carerecord_codec::soap::{self, Headers, SoapError};
 use carerecord_codec::{
-    ContentType, ProvideAndRegisterDocumentSetRequest, RegistryResponse, RetrieveDocumentSetRequest,
+    ContentType, ProvideAndRegisterDocumentSetRequest, RegistryResponse, RemoveDocumentsRequest,
+    RetrieveDocumentSetRequest,
 };
 use carerecord_model::ResponseStatus;
 use carerecord_service::AuditDraft;
@@ -21,9 +22,10 @@ use futures_util::Stream;
 use crate::router::Door;
 
 /// What can stand in the body of a request.
-enum Body41Or43 {
+enum RequestBody {
     Provide(Box<ProvideAndRegisterDocumentSetRequest>),
     Retrieve(RetrieveDocumentSetRequest),
+    Remove(RemoveDocumentsRequest),
 }
 
 type Reader = MtomReader<std::pin::Pin<Box<dyn Stream<Item = Result<Bytes, axum::Error>> + Send>>>;
@@ -37,8 +39,9 @@ pub(crate) async fn repository(
     draft.caller(&door.caller);
     let mut answer = Answer { door, draft, mtom: false, request: Headers::default() };
     match take(request, &mut answer).await {
-        Ok((Body41Or43::Provide(request), parts)) => answer.provide(*request, parts).await,
-        Ok((Body41Or43::Retrieve(request), _)) => answer.retrieve(request).await,
+        Ok((RequestBody::Provide(request), parts)) => answer.provide(*request, parts).await,
+        Ok((RequestBody::Retrieve(request), _)) => answer.retrieve(request).await,
+        Ok((RequestBody::Remove(request), _)) => answer.remove(request).await,
         Err(error) => answer.fault(&error),
     }
 }
@@ -47,7 +50,7 @@ pub(crate) async fn repository(
 async fn take(
     request: Request,
     answer: &mut Answer,
-) -> Result<(Body41Or43, Option<Reader>), SoapError> {
+) -> Result<(RequestBody, Option<Reader>), SoapError> {
     let content_type = content_type(request.headers())?;
     let body = request.into_body();
     if !content_type.is_multipart() {
@@ -91,14 +94,17 @@ struct Answer {
 }
 
 impl Answer {
-    fn read(&mut self, envelope: &[u8]) -> Result<Body41Or43, SoapError> {
+    fn read(&mut self, envelope: &[u8]) -> Result<RequestBody, SoapError> {
         let text = to_utf8(envelope)?;
         let read = soap::read(&text, |headers, start, xml| match headers.action.as_str() {
-            action::PROVIDE_AND_REGISTER => Ok(Body41Or43::Provide(Box::new(
+            action::PROVIDE_AND_REGISTER => Ok(RequestBody::Provide(Box::new(
                 ProvideAndRegisterDocumentSetRequest::decode(start, xml)?,
             ))),
             action::RETRIEVE => {
-                Ok(Body41Or43::Retrieve(RetrieveDocumentSetRequest::decode(start, xml)?))
+                Ok(RequestBody::Retrieve(RetrieveDocumentSetRequest::decode(start, xml)?))
+            }
+            action::REMOVE_DOCUMENTS => {
+                Ok(RequestBody::Remove(RemoveDocumentsRequest::decode(start, xml)?))
             }
             _ => Err(SoapError::ActionNotSupported),
         });
@@ -133,6 +139,17 @@ impl Answer {
         let answer = repository.retrieve_document_set(caller, request, &self.draft).await;
         self.note(&answer.response.response);
         self.send(action::RETRIEVE_RESPONSE, &answer.response, answer.attachments)
+    }
+
+    async fn remove(self, request: RemoveDocumentsRequest) -> Response {
+        self.draft.fill(|event| event.interaction = "ITI-86".to_owned());
+        let Door { repository, caller, .. } = &self.door;
+        let response = match repository.remove_documents(caller, request, &self.draft).await {
+            Ok(()) => RegistryResponse::success(Vec::new()),
+            Err(error) => RegistryResponse::failure(error),
+        };
+        self.note(&response);
+        self.send(action::REMOVE_DOCUMENTS_RESPONSE, &response, Vec::new())
     }
 
     /// Failures travel as HTTP 200, so the record is told.

@@ -21,6 +21,9 @@ pub use provide_and_register::{
 };
 pub use registry_response::RegistryResponse;
 pub use remove_objects::RemoveObjectsRequest;
-pub use retrieve::{DocumentResponse, RetrieveDocumentSetRequest, RetrieveDocumentSetResponse};
+pub use retrieve::{
+    DocumentResponse, RemoveDocumentsRequest, RetrieveDocumentSetRequest,
+    RetrieveDocumentSetResponse,
+};
 pub use stored_query::{AdhocQueryRequest, AdhocQueryResponse};
 pub use submit_objects::SubmitObjectsRequest;

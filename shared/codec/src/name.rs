@@ -21,6 +21,8 @@ pub const RS: &str = "urn:oasis:names:tc:ebxml-regrep:xsd:rs:3.0";
 pub const QUERY: &str = "urn:oasis:names:tc:ebxml-regrep:xsd:query:3.0";
 /// XDS.b
 pub const XDS: &str = "urn:ihe:iti:xds-b:2007";
+/// Remove Metadata and Documents
+pub const RMD: &str = "urn:ihe:iti:rmd:2017";
 /// XOP
 pub const XOP: &str = "http://www.w3.org/2004/08/xop/include";
 /// XML itself
@@ -49,6 +51,11 @@ pub const fn lcm(local: &'static str) -> Name {
 /// An element of XDS.b.
 pub const fn xds(local: &'static str) -> Name {
     Name::new(XDS, local)
+}
+
+/// An element of Remove Metadata and Documents.
+pub const fn rmd(local: &'static str) -> Name {
+    Name::new(RMD, local)
 }
 
 /// Actions of the transactions that we speak. ITI TF-2.
@@ -84,6 +91,10 @@ pub mod action {
     pub const REMOVE_METADATA: &str = "urn:ihe:iti:2010:DeleteDocumentSet";
     /// ITI-62, answer
     pub const REMOVE_METADATA_RESPONSE: &str = "urn:ihe:iti:2010:DeleteDocumentSetResponse";
+    /// ITI-86
+    pub const REMOVE_DOCUMENTS: &str = "urn:ihe:iti:2017:RemoveDocuments";
+    /// ITI-86, answer
+    pub const REMOVE_DOCUMENTS_RESPONSE: &str = "urn:ihe:iti:2017:RemoveDocumentsResponse";
     /// ITI-92
     pub const RESTRICTED_UPDATE: &str = "urn:ihe:iti:2018:RestrictedUpdateDocumentSet";
     /// ITI-92, answer

@@ -2,12 +2,19 @@ use carerecord_model::{DocumentRequest, UniqueId};
 use carerecord_xml::{Decode, Encode, EncodeError, Start, XmlError, XmlReader, XmlWriter};
 
 use crate::RegistryResponse;
-use crate::name::{XDS, xds};
+use crate::name::{XDS, rmd, xds};
 use crate::provide_and_register::{ContentRef, read_content, write_include};
 
 /// The request of ITI-43. ITI TF-2: 3.43.4.1.2.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct RetrieveDocumentSetRequest {
+    /// At least one.
+    pub documents: Vec<DocumentRequest>,
+}
+
+/// The request of ITI-86: documents to remove from this repository. ITI TF-2: 3.86.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct RemoveDocumentsRequest {
     /// At least one.
     pub documents: Vec<DocumentRequest>,
 }
@@ -37,22 +44,35 @@ impl Decode for RetrieveDocumentSetRequest {
         if !start.is(xds("RetrieveDocumentSetRequest")) {
             return Err(xml.unexpected(start));
         }
-        let mut documents = Vec::new();
-        while let Some(child) = xml.next_child()? {
-            if !child.is(xds("DocumentRequest")) {
-                return Err(xml.unexpected(&child));
-            }
-            if documents.len() >= MAX_DOCUMENTS {
-                return Err(xml.invalid("more documents are asked for than one answer holds"));
-            }
-            let fields = Fields::read(xml)?;
-            documents.push(fields.request(xml)?);
-        }
-        if documents.is_empty() {
-            return Err(xml.invalid("no document is asked for"));
-        }
-        Ok(Self { documents })
+        Ok(Self { documents: read_requests(xml)? })
     }
+}
+
+impl Decode for RemoveDocumentsRequest {
+    fn decode(start: &Start, xml: &mut XmlReader<'_>) -> Result<Self, XmlError> {
+        if !start.is(rmd("RemoveDocumentsRequest")) {
+            return Err(xml.unexpected(start));
+        }
+        Ok(Self { documents: read_requests(xml)? })
+    }
+}
+
+fn read_requests(xml: &mut XmlReader<'_>) -> Result<Vec<DocumentRequest>, XmlError> {
+    let mut documents = Vec::new();
+    while let Some(child) = xml.next_child()? {
+        if !child.is(xds("DocumentRequest")) {
+            return Err(xml.unexpected(&child));
+        }
+        if documents.len() >= MAX_DOCUMENTS {
+            return Err(xml.invalid("more documents are named than one request may"));
+        }
+        let fields = Fields::read(xml)?;
+        documents.push(fields.request(xml)?);
+    }
+    if documents.is_empty() {
+        return Err(xml.invalid("no document is named"));
+    }
+    Ok(documents)
 }
 
 impl Encode for RetrieveDocumentSetRequest {

@@ -13,5 +13,5 @@ mod run;
 mod substitute;
 mod transact;
 
-pub use plan::{Test, Tests};
+pub use plan::{CLIENTS, Test, Tests};
 pub use run::{Config, Outcome, Report, Runner, Verdict};

@@ -21,6 +21,8 @@ pub struct Test {
     pub group: String,
     /// Its sections in the order of running; an empty name means the test's own folder.
     pub sections: Vec<String>,
+    /// The feed test whose patient it refers to; its other objects are of that patient too.
+    pub patient_of: Option<String>,
 }
 
 impl Tests {
@@ -45,7 +47,8 @@ impl Tests {
             };
             let sections = sections(&path);
             let group = group(&path, &id, &index, &sections);
-            tests.insert(id.clone(), Test { id, group, sections });
+            let patient_of = patient_of(&path, &sections);
+            tests.insert(id.clone(), Test { id, group, sections, patient_of });
         }
         Ok(Self { folder, tests })
     }
@@ -56,11 +59,15 @@ impl Tests {
         if section.is_empty() { folder } else { folder.join(section) }
     }
 
-    /// Every test, what others build on first.
+    /// Every test, what others build on first, then those that count what is there.
     pub fn in_order(&self) -> Vec<&Test> {
-        let place = |id: &str| FIRST.iter().position(|f| *f == id).unwrap_or(FIRST.len());
+        let place = |t: &Test| match FIRST.iter().position(|f| *f == t.id) {
+            Some(place) => place,
+            None if matches!(t.group.as_str(), "stored query" | "multi-patient") => FIRST.len(),
+            None => FIRST.len() + 1,
+        };
         let mut all: Vec<&Test> = self.tests.values().collect();
-        all.sort_by_key(|t| place(&t.id));
+        all.sort_by_key(|t| place(t));
         all
     }
 }
@@ -79,6 +86,20 @@ fn sections(folder: &Path) -> Vec<String> {
     if folder.join("testplan.xml").exists() { vec![String::new()] } else { Vec::new() }
 }
 
+fn patient_of(folder: &Path, sections: &[String]) -> Option<String> {
+    sections.iter().find_map(|s| {
+        let plan = std::fs::read_to_string(folder.join(s).join("testplan.xml")).ok()?;
+        let package = crate::dom::parse(&plan).ok()?;
+        let root = crate::dom::root(&package.as_document()).ok()?;
+        crate::dom::all(&root).iter().find_map(|e| {
+            let patient = crate::dom::local(e) == "UseReport"
+                && crate::dom::attr(e, "reportName") == "$patientid$"
+                && FIRST[..FEEDS].contains(&crate::dom::attr(e, "test"));
+            patient.then(|| crate::dom::attr(e, "test").to_owned())
+        })
+    })
+}
+
 /// What a test belongs to: by its collections, else by what it sends.
 fn group(folder: &Path, id: &str, index: &str, sections: &[String]) -> String {
     if FIRST[..FEEDS].contains(&id) {
@@ -94,7 +115,7 @@ fn group(folder: &Path, id: &str, index: &str, sections: &[String]) -> String {
         .or(listed)
         .unwrap_or_default();
     let has = |tags: &[&str]| collections.split(',').any(|c| tags.contains(&c.trim()));
-    let rules: [(&[&str], &str); 12] = [
+    let rules: [(&[&str], &str); 13] = [
         (&["reg_mu"], "update"),
         (&["reg_rmu"], "restricted update"),
         (&["reg_rm", "reg_rmd_rm"], "remove"),
@@ -106,6 +127,7 @@ fn group(folder: &Path, id: &str, index: &str, sections: &[String]) -> String {
         (&["R.b", "reg_isr"], "registry"),
         (&["PR.b", "Ret.b", "rep", "repositoryb"], "repository"),
         (&["rec"], "recipient"),
+        (&["docadmin", "ig(xca)", "ini", "cons", "dcons"], CLIENTS),
         (&["reg"], "registry"),
     ];
     if let Some((_, name)) = rules.iter().find(|(tags, _)| has(tags)) {
@@ -141,6 +163,9 @@ fn by_transactions(folder: &Path, sections: &[String]) -> String {
     let found = rules.iter().find(|(tag, _)| plans.contains(tag));
     found.map_or("other", |(_, name)| name).to_owned()
 }
+
+/// Tests whose subject is a client: a person works it, and the plan looks at what it did.
+pub const CLIENTS: &str = "clients";
 
 /// Patient feeds, then the data that the query tests count, then the gateway's.
 const FIRST: [&str; 9] =

@@ -1,0 +1,60 @@
+//! ITI-86: documents are removed, all that are named or none. What the registry knows of them stays
+//! until it is told by ITI-62. ITI TF-2: 3.86.
+
+use carerecord_access::Caller;
+use carerecord_audit::AuditOutcome;
+use carerecord_codec::RemoveDocumentsRequest;
+use carerecord_model::{ErrorCode, RegistryError, TransactionError};
+use carerecord_service::AuditDraft;
+
+use crate::Repository;
+use crate::service::index_failure;
+
+impl Repository {
+    /// Removes documents: from the answer on nobody is given them.
+    ///
+    /// # Errors
+    /// For each that is not here; then nothing is removed.
+    pub(crate) async fn remove_documents(
+        &self,
+        caller: &Caller,
+        request: RemoveDocumentsRequest,
+        draft: &AuditDraft,
+    ) -> Result<(), TransactionError> {
+        if let Err(refused) = self.access.may_administer(caller) {
+            draft.decision(&refused.decision);
+            draft.outcome(AuditOutcome::Refused);
+            let what = refused.decision.rule.explanation();
+            return Err(TransactionError::one(ErrorCode::XDSRepositoryError, what));
+        }
+        let mut errors = Vec::new();
+        let mut ids = Vec::new();
+        for document in request.documents {
+            let id = document.document_unique_id;
+            if document.repository_unique_id != self.config.repository_unique_id {
+                let what = "this is another repository";
+                errors.push(
+                    RegistryError::error(ErrorCode::XDSUnknownRepositoryId, what).at(id.as_str()),
+                );
+                continue;
+            }
+            let held = self.index.find(&id).await.map_err(|e| index_failure(&e))?;
+            if held.is_none_or(|h| !h.registered) {
+                let what = format!("{id} is not here");
+                let error = RegistryError::error(ErrorCode::XDSDocumentUniqueIdError, what);
+                errors.push(error.at(id.as_str()));
+                continue;
+            }
+            ids.push(id);
+        }
+        if !errors.is_empty() {
+            return Err(TransactionError(errors));
+        }
+        draft.fill(|event| event.listed = ids.iter().map(ToString::to_string).collect());
+        let audit = draft.to_commit(AuditOutcome::Success);
+        let done = self.index.remove(ids, self.clock.now(), audit).await;
+        done.map_err(|e| index_failure(&e))?;
+        draft.committed();
+        Ok(())
+    }
+}
