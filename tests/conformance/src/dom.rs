@@ -16,7 +16,7 @@ pub fn root<'d>(document: &Document<'d>) -> anyhow::Result<Element<'d>> {
     let children = document.root().children();
     let elements = children.into_iter().filter_map(|c| match c {
         ChildOfRoot::Element(e) => Some(e),
-        _ => None,
+        ChildOfRoot::Comment(_) | ChildOfRoot::ProcessingInstruction(_) => None,
     });
     elements.last().context("there is no root element")
 }
@@ -62,7 +62,9 @@ pub fn attr<'d>(element: &Element<'d>, name: &str) -> &'d str {
 pub fn text(element: &Element<'_>) -> String {
     let pieces = element.children().into_iter().filter_map(|c| match c {
         ChildOfElement::Text(t) => Some(t.text().to_owned()),
-        _ => None,
+        ChildOfElement::Element(_)
+        | ChildOfElement::Comment(_)
+        | ChildOfElement::ProcessingInstruction(_) => None,
     });
     pieces.collect::<String>().trim().to_owned()
 }
@@ -108,7 +110,9 @@ pub fn write(element: &Element<'_>) -> anyhow::Result<String> {
 pub fn copy<'d>(element: &Element<'_>, document: &Document<'d>) -> Element<'d> {
     let made = document.create_element(element.name());
     for a in element.attributes() {
-        made.set_attribute_value(a.name(), a.value());
+        let attribute = made.set_attribute_value(a.name(), a.value());
+        // No other prefix may stand for the namespace of `xml:lang`.
+        attribute.set_preferred_prefix(a.preferred_prefix());
     }
     for c in element.children() {
         match c {

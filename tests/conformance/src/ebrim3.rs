@@ -33,7 +33,8 @@ fn convert<'d>(document: &Document<'d>, old: &Element<'_>) -> Element<'d> {
         match a.name().local_part() {
             "majorVersion" | "minorVersion" => {}
             "lang" => {
-                new.set_attribute_value(QName::with_namespace_uri(Some(XML), "lang"), a.value());
+                let name = QName::with_namespace_uri(Some(XML), "lang");
+                new.set_attribute_value(name, a.value()).set_preferred_prefix(Some("xml"));
             }
             name => {
                 new.set_attribute_value(name, a.value());

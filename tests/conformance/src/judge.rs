@@ -90,7 +90,7 @@ pub fn outcome(expected: &Expected, answer: &Answer) -> anyhow::Result<()> {
             attr(e, "errorCode").contains(message.as_str())
                 || attr(e, "codeContext").contains(message.as_str())
         };
-        ensure!(real.iter().any(|e| fits(&e)), "no {message} in: {told}");
+        ensure!(real.iter().any(fits), "no {message} in: {told}");
     }
     Ok(())
 }
@@ -284,8 +284,7 @@ impl<'d> Found<'d> {
             ensure!(fits, "an entry is not of type {wanted}");
         }
         for part in children(rule) {
-            let wanted: Vec<String> =
-                named(&part, "UseId").iter().filter_map(|u| resolve(u)).collect();
+            let wanted: Vec<String> = named(&part, "UseId").iter().filter_map(resolve).collect();
             match local(&part) {
                 "MustOnlyInclude" => {
                     ensure!(self.documents.len() == wanted.len(), "other entries than asked for");
