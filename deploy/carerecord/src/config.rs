@@ -1,5 +1,5 @@
-//! The configuration file of `carerecord serve`. `docs/configuration.md` and
-//! `deploy/config/carerecord.example.toml` describe it; a test keeps the example true.
+//! The configuration file of `carerecord serve`. `docs/run.md` and
+//! `deploy/carerecord/config/carerecord.example.toml` describe it; a test starts the example.
 
 use std::path::PathBuf;
 

@@ -10,7 +10,7 @@ mod reads;
 mod shape;
 mod silent_sources;
 
-use carerecord_testkit::Deployment;
+use carerecord_testkit::{Deployment, Process};
 
 /// One list of tests, for each way of deploying.
 macro_rules! however_it_is_deployed {
@@ -67,6 +67,32 @@ apart![
 #[tokio::test]
 async fn a_first_start_that_is_killed_is_made_up_for() {
     kills::a_first_start_that_is_killed_is_made_up_for(BINARY).await;
+}
+
+/// The example of the configuration file runs as it stands, but for its ports and paths.
+#[tokio::test]
+async fn the_example_configuration_runs() {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let folder = tempfile::tempdir().unwrap();
+    let first = carerecord_testkit::ten_ports();
+    let rules = concat!("\"", env!("CARGO_MANIFEST_DIR"), "/config/policy\"");
+    let mut example =
+        include_str!("../../config/carerecord.example.toml").replace("\"./policy\"", rules);
+    for n in (0..10).rev() {
+        let (from, to) = (format!("127.0.0.1:{}", 8080 + n), format!("127.0.0.1:{}", first + n));
+        example = example.replace(&from, &to);
+    }
+    let file = folder.path().join("carerecord.toml");
+    std::fs::write(&file, example).unwrap();
+    let mut command = std::process::Command::new(BINARY);
+    command.args(["serve", "--config"]).arg(&file);
+
+    let process = Process::start(command, &folder.path().join("log"), first + 9);
+
+    let answer = reqwest::get(format!("http://127.0.0.1:{}/health/ready", first + 9)).await;
+    let answer = answer.unwrap();
+    assert!(answer.status().is_success(), "{}", process.said());
+    assert!(folder.path().join("data/registry.db").exists());
 }
 
 #[test]
