@@ -1,6 +1,6 @@
 //! The SOAP binding: every transaction of the registry at one path, told apart by action.
 
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -8,8 +8,8 @@ use carerecord_audit::AuditOutcome;
 use carerecord_codec::name::action;
 use carerecord_codec::soap::{self, Headers, SoapError};
 use carerecord_codec::{
-    AdhocQueryRequest, AdhocQueryResponse, RegistryResponse, RemoveObjectsRequest,
-    SubmitObjectsRequest, ebrim,
+    AdhocQueryRequest, AdhocQueryResponse, LIST_END, RegistryResponse, RemoveObjectsRequest,
+    SubmitObjectsRequest, ebrim, found_objects,
 };
 use carerecord_model::{DocumentEntryType, ReturnType, TransactionError};
 use carerecord_service::AuditDraft;
@@ -73,8 +73,7 @@ pub(crate) async fn registry(State(door): State<Door>, draft: AuditDraft, body: 
         Request::Query(action, query) => {
             let name = if action == action::STORED_QUERY_RESPONSE { "ITI-18" } else { "ITI-51" };
             draft.fill(|event| event.interaction = format!("{name} {}", query.id.0));
-            let answer = stored_query(&door, &draft, &query).await;
-            envelope(&door, &draft, &headers, action, &answer)
+            stored_query(&door, &draft, &headers, action, &query).await
         }
     }
 }
@@ -137,18 +136,62 @@ async fn submit(
 async fn stored_query(
     door: &Door,
     draft: &AuditDraft,
+    headers: &Headers,
+    action: &str,
     request: &AdhocQueryRequest,
-) -> AdhocQueryResponse {
+) -> Response {
     let typed = request.return_type().and_then(|t| Ok((t, request.stored_query()?)));
-    let (return_type, query) = match typed {
-        Ok(typed) => typed,
-        Err(error) => return AdhocQueryResponse::failure(failed(draft, error.into())),
+    let found = match typed {
+        Ok((return_type, query)) => {
+            let whole = return_type == ReturnType::LeafClass;
+            let found = door.registry.stored_query(&door.caller, &query, whole, draft).await;
+            found.map(|f| (return_type, f.into_value()))
+        }
+        Err(error) => Err(error.into()),
     };
-    let whole = return_type == ReturnType::LeafClass;
-    match door.registry.stored_query(&door.caller, &query, whole, draft).await {
-        Ok(found) => AdhocQueryResponse::found(return_type, found.value()),
-        Err(error) => AdhocQueryResponse::failure(failed(draft, error)),
+    match found {
+        Ok((return_type, found)) => {
+            let around = envelope(door, draft, headers, action, &AdhocQueryResponse::around());
+            fill(around, found_objects(return_type, found)).await
+        }
+        Err(error) => {
+            let answer = AdhocQueryResponse::failure(failed(draft, error));
+            envelope(door, draft, headers, action, &answer)
+        }
     }
+}
+
+/// Puts objects into the empty list of an answer. A short answer goes as a whole, a long one in
+/// pieces as they are written.
+async fn fill(
+    around: Response,
+    mut pieces: impl Iterator<Item = Result<Vec<u8>, EncodeError>> + Send + 'static,
+) -> Response {
+    let (parts, body) = around.into_parts();
+    let Ok(bytes) = axum::body::to_bytes(body, usize::MAX).await else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let Some(at) = memchr::memmem::rfind(&bytes, LIST_END.as_bytes()) else {
+        // A fault: the envelope could not be written.
+        return Response::from_parts(parts, bytes.into());
+    };
+    let (head, tail) = (bytes.slice(..at), bytes.slice(at..));
+    let first = match pieces.next().transpose() {
+        Ok(first) => Bytes::from(first.unwrap_or_default()),
+        Err(error) => {
+            tracing::error!(%error, "an answer could not be written");
+            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+        }
+    };
+    let body = match pieces.next() {
+        None => [head, first, tail].concat().into(),
+        Some(second) => {
+            let rest = std::iter::once(second).chain(pieces).map(|piece| piece.map(Bytes::from));
+            let all = [Ok(head), Ok(first)].into_iter().chain(rest).chain([Ok(tail)]);
+            Body::from_stream(futures_util::stream::iter(all))
+        }
+    };
+    Response::from_parts(parts, body)
 }
 
 /// Notes a failure that travels as HTTP 200.

@@ -25,5 +25,5 @@ pub use retrieve::{
     DocumentResponse, RemoveDocumentsRequest, RetrieveDocumentSetRequest,
     RetrieveDocumentSetResponse,
 };
-pub use stored_query::{AdhocQueryRequest, AdhocQueryResponse};
+pub use stored_query::{AdhocQueryRequest, AdhocQueryResponse, LIST_END, found_objects};
 pub use submit_objects::SubmitObjectsRequest;

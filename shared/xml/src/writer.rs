@@ -68,6 +68,11 @@ impl<W: Write> XmlWriter<W> {
         Ok(())
     }
 
+    /// The sink, to look at.
+    pub fn sink(&self) -> &W {
+        &self.sink
+    }
+
     /// The sink.
     pub fn into_inner(self) -> W {
         self.sink
@@ -94,9 +99,12 @@ impl<W: Write> XmlWriter<W> {
     }
 
     fn escaped(&mut self, value: &str, attribute: bool) -> Result<(), EncodeError> {
+        let bytes = value.as_bytes();
         let mut from = 0;
-        for (at, byte) in value.bytes().enumerate() {
-            let escape: &[u8] = match byte {
+        // Nearly all text needs nothing done: one look at each byte.
+        while let Some(step) = bytes[from..].iter().position(|b| SPECIAL[usize::from(*b)]) {
+            let at = from + step;
+            let escape: &[u8] = match bytes[at] {
                 b'<' => b"&lt;",
                 b'>' => b"&gt;",
                 b'&' => b"&amp;",
@@ -105,22 +113,39 @@ impl<W: Write> XmlWriter<W> {
                 b'\r' => b"&#13;",
                 b'\n' if attribute => b"&#10;",
                 b'\t' if attribute => b"&#9;",
-                0..0x20 if !matches!(byte, b'\n' | b'\t') => {
-                    return Err(EncodeError::ControlCharacter);
-                }
-                _ => continue,
+                0xef if is_no_character(&bytes[at..]) => return Err(EncodeError::ControlCharacter),
+                b'"' | b'\n' | b'\t' | 0xef => &bytes[at..=at],
+                _ => return Err(EncodeError::ControlCharacter),
             };
-            self.sink.write_all(&value.as_bytes()[from..at])?;
+            self.sink.write_all(&bytes[from..at])?;
             self.sink.write_all(escape)?;
             from = at + 1;
         }
-        if value.contains(['\u{fffe}', '\u{ffff}']) {
-            return Err(EncodeError::ControlCharacter);
-        }
-        self.sink.write_all(&value.as_bytes()[from..])?;
+        self.sink.write_all(&bytes[from..])?;
         Ok(())
     }
 }
+
+/// U+FFFE and U+FFFF, which cannot stand in XML.
+fn is_no_character(bytes: &[u8]) -> bool {
+    matches!(bytes, [0xef, 0xbf, 0xbe | 0xbf, ..])
+}
+
+/// Bytes that may need something done: controls, markup, quotes, and the first of U+FFFE.
+static SPECIAL: [bool; 256] = {
+    let mut special = [false; 256];
+    let mut control = 0;
+    while control < 0x20 {
+        special[control] = true;
+        control += 1;
+    }
+    special[b'<' as usize] = true;
+    special[b'>' as usize] = true;
+    special[b'&' as usize] = true;
+    special[b'"' as usize] = true;
+    special[0xef] = true;
+    special
+};
 
 /// Writes a value into bytes.
 ///

@@ -178,7 +178,8 @@ impl RegistryObject {
             ObjectKind::Classification => "rim:Classification",
             ObjectKind::ObjectRef => "rim:ObjectRef",
         };
-        let mut attributes: Vec<(&str, &str)> = vec![("id", &self.id)];
+        let mut attributes = [("id", self.id.as_str()); 11];
+        let mut count = 1;
         let optional = [
             ("lid", &self.lid),
             ("home", &self.home),
@@ -191,11 +192,17 @@ impl RegistryObject {
             ("classifiedObject", &self.classified),
             ("classificationNode", &self.node),
         ];
-        attributes.extend(optional.iter().filter_map(|(n, v)| Some((*n, v.as_deref()?))));
-        if self.kind == ObjectKind::ObjectRef {
-            return xml.empty(name, &attributes);
+        for (name, value) in optional {
+            if let Some(value) = value {
+                attributes[count] = (name, value);
+                count += 1;
+            }
         }
-        xml.element(name, &attributes, |xml| self.write_content(xml))
+        let attributes = &attributes[..count];
+        if self.kind == ObjectKind::ObjectRef {
+            return xml.empty(name, attributes);
+        }
+        xml.element(name, attributes, |xml| self.write_content(xml))
     }
 
     fn write_content<W: std::io::Write>(&self, xml: &mut XmlWriter<W>) -> Result<(), EncodeError> {
@@ -246,16 +253,24 @@ impl Classification {
         xml: &mut XmlWriter<W>,
     ) -> Result<(), EncodeError> {
         let id = nested_id(owner, "c", number);
-        let mut attributes = vec![("id", id.as_str()), ("classifiedObject", owner)];
-        if let Some(scheme) = &self.scheme {
-            attributes.push(("classificationScheme", scheme));
-            attributes.push(("nodeRepresentation", &self.code));
+        let mut attributes = [("id", id.as_str()); 6];
+        let mut count = 0;
+        let scheme = self.scheme.as_deref();
+        let all = [
+            ("id", Some(id.as_str())),
+            ("classifiedObject", Some(owner)),
+            ("classificationScheme", scheme),
+            ("nodeRepresentation", scheme.map(|_| self.code.as_str())),
+            ("classificationNode", self.node.as_deref()),
+            ("objectType", Some(CLASSIFICATION_TYPE)),
+        ];
+        for (name, value) in all {
+            if let Some(value) = value {
+                attributes[count] = (name, value);
+                count += 1;
+            }
         }
-        if let Some(node) = &self.node {
-            attributes.push(("classificationNode", node));
-        }
-        attributes.push(("objectType", CLASSIFICATION_TYPE));
-        xml.element("rim:Classification", &attributes, |xml| {
+        xml.element("rim:Classification", &attributes[..count], |xml| {
             for slot in &self.slots {
                 write_slot(slot, xml)?;
             }
@@ -298,7 +313,7 @@ impl ExternalIdentifier {
             ("objectType", EXTERNAL_IDENTIFIER_TYPE),
         ];
         xml.element("rim:ExternalIdentifier", &attributes, |xml| {
-            write_localized("rim:Name", &[LocalizedString::new(self.name.clone())], xml)
+            xml.element("rim:Name", &[], |xml| write_text(&self.name, None, xml))
         })
     }
 }
@@ -360,15 +375,26 @@ fn write_localized<W: std::io::Write>(
         return Ok(());
     }
     xml.element(name, &[], |xml| {
-        all.iter().try_for_each(|text| {
-            let mut attributes = vec![("charset", "UTF-8"), ("value", text.value.as_str())];
-            if let Some(lang) = &text.lang {
-                attributes.insert(0, ("xml:lang", lang));
-            }
-            xml.empty("rim:LocalizedString", &attributes)
-        })
+        all.iter().try_for_each(|text| write_text(&text.value, text.lang.as_deref(), xml))
     })
 }
+
+fn write_text<W: std::io::Write>(
+    value: &str,
+    lang: Option<&str>,
+    xml: &mut XmlWriter<W>,
+) -> Result<(), EncodeError> {
+    let name = "rim:LocalizedString";
+    match lang {
+        Some(lang) => {
+            xml.empty(name, &[("xml:lang", lang), ("charset", "UTF-8"), ("value", value)])
+        }
+        None => xml.empty(name, &[("charset", "UTF-8"), ("value", value)]),
+    }
+}
+
+const HEX: [char; 16] =
+    ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
 
 /// The id of a nested object: nothing refers to it, but the schema wants one of its own.
 fn nested_id(owner: &str, kind: &str, number: usize) -> String {
@@ -378,7 +404,12 @@ fn nested_id(owner: &str, kind: &str, number: usize) -> String {
             let base = u64::from_str_radix(tail, 16).unwrap_or(0);
             let salt: u64 = if kind == "c" { 0x0100_0000 } else { 0x0200_0000 };
             let last = (base ^ (salt + number as u64 + 1)) & 0xffff_ffff_ffff;
-            format!("urn:uuid:{}{last:012x}", &uuid[..24])
+            let mut id = String::with_capacity(owner.len());
+            id.push_str(&owner[..owner.len() - 12]);
+            id.extend(
+                (0..12).rev().map(|n| HEX[usize::try_from(last >> (4 * n) & 15).unwrap_or(0)]),
+            );
+            id
         }
         _ => format!("{owner}-{kind}{number}"),
     }

@@ -130,12 +130,14 @@ impl AdhocQueryResponse {
         objects.extend(found.folders.iter().map(ebrim::folder));
         objects.extend(found.associations.iter().map(ebrim::association));
         if return_type == ReturnType::ObjectRef {
-            for object in &mut objects {
-                *object =
-                    RegistryObject::new(ObjectKind::ObjectRef, std::mem::take(&mut object.id));
-            }
+            objects.iter_mut().for_each(to_reference);
         }
         Self { status: ResponseStatus::Success, errors: Vec::new(), objects }
+    }
+
+    /// The answer around what was found, to be filled in by `found_objects`.
+    pub fn around() -> Self {
+        Self { status: ResponseStatus::Success, errors: Vec::new(), objects: Vec::new() }
     }
 
     /// The answer to a query that failed.
@@ -154,6 +156,42 @@ impl AdhocQueryResponse {
         ebrim::found_objects(self.objects)
     }
 }
+
+fn to_reference(object: &mut RegistryObject) {
+    *object = RegistryObject::new(ObjectKind::ObjectRef, std::mem::take(&mut object.id));
+}
+
+/// What was found, written object by object into pieces of about `PIECE` bytes, so that a long
+/// answer is never held whole.
+pub fn found_objects(
+    return_type: ReturnType,
+    found: FoundObjects,
+) -> impl Iterator<Item = Result<Vec<u8>, EncodeError>> + Send {
+    let entries = found.document_entries.into_iter().map(|e| ebrim::document_entry(&e));
+    let sets = found.submission_sets.into_iter().map(|s| ebrim::submission_set(&s));
+    let folders = found.folders.into_iter().map(|f| ebrim::folder(&f));
+    let associations = found.associations.into_iter().map(|a| ebrim::association(&a));
+    let mut objects = entries.chain(sets).chain(folders).chain(associations);
+    std::iter::from_fn(move || {
+        let mut xml = XmlWriter::new(Vec::with_capacity(PIECE + PIECE / 4));
+        while xml.sink().len() < PIECE {
+            let Some(mut object) = objects.next() else { break };
+            if return_type == ReturnType::ObjectRef {
+                to_reference(&mut object);
+            }
+            if let Err(error) = object.write(&mut xml) {
+                return Some(Err(error));
+            }
+        }
+        let piece = xml.into_inner();
+        (!piece.is_empty()).then_some(Ok(piece))
+    })
+}
+
+/// What closes the list that `found_objects` fills.
+pub const LIST_END: &str = "</rim:RegistryObjectList>";
+
+const PIECE: usize = 64 << 10;
 
 impl Decode for AdhocQueryResponse {
     fn decode(start: &Start, xml: &mut XmlReader<'_>) -> Result<Self, XmlError> {
