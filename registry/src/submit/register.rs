@@ -7,7 +7,7 @@ use carerecord_audit::AuditLog;
 use carerecord_model::{
     Association, AssociationType, AvailabilityStatus, DocumentEntry, DocumentEntryType, EntryUuid,
     ErrorCode, ExtraMetadata, IdSource, ObjectId, Registered, RegistryError, RegistryErrors,
-    Submission, SubmissionObjects,
+    Submission, SubmissionIndex, SubmissionObjects,
 };
 use carerecord_storage::{Connection, StoreError};
 use uuid::Uuid;
@@ -48,8 +48,9 @@ async fn register_in(c: &mut Connection, r: Request) -> Result<Registered, Submi
     check_patient(&r, &known, &mut errors);
     check_unique_ids(c, &r.submission, &mut errors).await?;
     check_own_ids(&r.submission, &known, &mut errors);
+    let index = r.submission.index();
     for association in &r.submission.associations {
-        check_ends(&r.submission, association, &known, &mut errors)?;
+        check_ends(&r.submission, &index, association, &known, &mut errors)?;
     }
     if !errors.is_empty() {
         return Err(SubmitError::Refused(errors));
@@ -155,12 +156,13 @@ fn check_own_ids(s: &Submission, known: &Known, errors: &mut RegistryErrors) {
 /// right kind, of the same patient, and in force.
 fn check_ends(
     s: &Submission,
+    index: &SubmissionIndex<'_>,
     a: &Association,
     known: &Known,
     errors: &mut RegistryErrors,
 ) -> Result<(), SubmitError> {
     for (end, is_source) in [(&a.source, true), (&a.target, false)] {
-        if s.object(end).is_some() {
+        if index.object(end).is_some() {
             let in_registry = a.association_type.replaces()
                 || a.association_type == AssociationType::IsSnapshotOf;
             if !is_source && in_registry {
@@ -194,7 +196,7 @@ fn check_ends(
             errors.push(RegistryError::error(ErrorCode::XDSPatientIdDoesNotMatch, what));
         }
         if expected == Kind::Entry {
-            check_types(s, a, &object.entry()?, errors);
+            check_types(index, a, &object.entry()?, errors);
         }
     }
     Ok(())
@@ -202,12 +204,12 @@ fn check_ends(
 
 /// V16, V17: which types of entry may stand in a relationship to a registered one.
 fn check_types(
-    s: &Submission,
+    index: &SubmissionIndex<'_>,
     a: &Association,
     target: &DocumentEntry,
     errors: &mut RegistryErrors,
 ) {
-    let Some(SubmissionObjects::DocumentEntry(source)) = s.object(&a.source) else { return };
+    let Some(SubmissionObjects::DocumentEntry(source)) = index.object(&a.source) else { return };
     let id = &a.entry_uuid;
     let on_demand = target.entry_type == DocumentEntryType::OnDemand;
     if a.association_type == AssociationType::IsSnapshotOf && !on_demand {
@@ -239,11 +241,12 @@ impl Effects<'_, '_> {
     async fn apply(mut self) -> Result<(), SubmitError> {
         let mut folders: HashMap<Uuid, StoredObject> = HashMap::new();
         let s = self.submission;
+        let index = s.index();
         let members: Vec<Uuid> = s
             .associations
             .iter()
             .filter(|a| a.association_type == AssociationType::HasMember)
-            .filter(|a| s.object(&a.source).is_none())
+            .filter(|a| index.object(&a.source).is_none())
             .filter_map(|a| a.source.uuid().map(|u| u.uuid()))
             .collect();
         folders.extend(fetch(self.write.c, &members).await?);

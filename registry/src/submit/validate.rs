@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use carerecord_model::{
     Association, AssociationType, DocumentEntry, DocumentEntryType, ErrorCode, LogicalId,
-    NumberPolicy, ObjectId, RegistryError, RegistryErrors, Submission, SubmissionObjects,
-    SubmissionSetStatus,
+    NumberPolicy, ObjectId, RegistryError, RegistryErrors, Submission, SubmissionIndex,
+    SubmissionObjects, SubmissionSetStatus,
 };
 
 /// Every problem of a registration; empty when there is none.
@@ -34,8 +34,9 @@ pub(crate) fn submission(
     check_patient(s, policy, &mut errors);
     check_unique_ids(s, &mut errors);
     check_membership(s, &mut errors);
+    let index = s.index();
     for association in &s.associations {
-        check_association(s, association, &mut errors);
+        check_association(&index, association, &mut errors);
     }
     errors
 }
@@ -181,11 +182,12 @@ fn check_unique_ids(s: &Submission, errors: &mut RegistryErrors) {
 /// Every new object belongs to the set by exactly one HasMember.
 fn check_membership(s: &Submission, errors: &mut RegistryErrors) {
     let set = &s.submission_set.entry_uuid;
-    let from_set = |target: &ObjectId| {
-        let mut all = s.associations.iter();
-        all.by_ref().filter(|a| is_member(a) && a.source == *set && a.target == *target).count()
-    };
-    if !s.associations.iter().any(|a| is_member(a) && a.source == *set) {
+    let mut members: HashMap<&ObjectId, usize> = HashMap::new();
+    for a in s.associations.iter().filter(|a| is_member(a) && a.source == *set) {
+        *members.entry(&a.target).or_default() += 1;
+    }
+    let from_set = |target: &ObjectId| members.get(target).copied().unwrap_or_default();
+    if members.is_empty() {
         errors.push(metadata(format!("{set}: the SubmissionSet has no member")));
     }
     let objects = s
@@ -212,17 +214,17 @@ fn check_membership(s: &Submission, errors: &mut RegistryErrors) {
     }
 }
 
-fn check_association(s: &Submission, a: &Association, errors: &mut RegistryErrors) {
+fn check_association(index: &SubmissionIndex<'_>, a: &Association, errors: &mut RegistryErrors) {
     let id = &a.entry_uuid;
     for end in [&a.source, &a.target] {
-        if s.object(end).is_none() && end.uuid().is_none() {
+        if index.object(end).is_none() && end.uuid().is_none() {
             errors.push(unresolved(end));
         }
     }
-    let source = s.object(&a.source);
+    let source = index.object(&a.source);
     match (a.association_type, source) {
         (AssociationType::HasMember, Some(SubmissionObjects::SubmissionSet(_))) => {
-            check_set_member(s, a, errors);
+            check_set_member(index, a, errors);
         }
         (AssociationType::HasMember, Some(SubmissionObjects::Folder(_)) | None) => {}
         (AssociationType::HasMember, Some(_)) => {
@@ -243,9 +245,9 @@ fn check_association(s: &Submission, a: &Association, errors: &mut RegistryError
     }
 }
 
-fn check_set_member(s: &Submission, a: &Association, errors: &mut RegistryErrors) {
+fn check_set_member(index: &SubmissionIndex<'_>, a: &Association, errors: &mut RegistryErrors) {
     let id = &a.entry_uuid;
-    let expected = match s.object(&a.target) {
+    let expected = match index.object(&a.target) {
         Some(SubmissionObjects::DocumentEntry(_)) => SubmissionSetStatus::Original,
         // A document registered before, by reference; the store looks whether it is one.
         None if a.target.uuid().is_some() => SubmissionSetStatus::Reference,

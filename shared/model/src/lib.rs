@@ -56,5 +56,5 @@ pub use stored_query::{
     FindSubmissionSets, FolderFilter, FoundObjects, Get, GetAll, GetDocuments, MetadataLevel,
     QueryId, ReturnType, Scope, StoredQuery,
 };
-pub use submission::{Submission, SubmissionObjects};
+pub use submission::{Submission, SubmissionIndex, SubmissionObjects};
 pub use submission_set::SubmissionSet;

@@ -1,3 +1,5 @@
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{Association, DocumentEntry, Folder, ObjectId, SubmissionSet};
@@ -31,17 +33,37 @@ pub enum SubmissionObjects<'a> {
 }
 
 impl Submission {
-    /// The object of this submission that has this id.
-    pub fn object(&self, id: &ObjectId) -> Option<SubmissionObjects<'_>> {
-        if self.submission_set.entry_uuid == *id {
-            return Some(SubmissionObjects::SubmissionSet(&self.submission_set));
+    /// The objects by id, built in one pass: a message may hold very many.
+    pub fn index(&self) -> SubmissionIndex<'_> {
+        let mut index = SubmissionIndex::default();
+        index.add(
+            &self.submission_set.entry_uuid,
+            SubmissionObjects::SubmissionSet(&self.submission_set),
+        );
+        for e in &self.document_entries {
+            index.add(&e.entry_uuid, SubmissionObjects::DocumentEntry(e));
         }
-        let entry = self.document_entries.iter().find(|e| e.entry_uuid == *id);
-        let folder = self.folders.iter().find(|f| f.entry_uuid == *id);
-        let association = self.associations.iter().find(|a| a.entry_uuid == *id);
-        entry
-            .map(SubmissionObjects::DocumentEntry)
-            .or_else(|| folder.map(SubmissionObjects::Folder))
-            .or_else(|| association.map(SubmissionObjects::Association))
+        for f in &self.folders {
+            index.add(&f.entry_uuid, SubmissionObjects::Folder(f));
+        }
+        for a in &self.associations {
+            index.add(&a.entry_uuid, SubmissionObjects::Association(a));
+        }
+        index
+    }
+}
+
+/// The objects of one submission, by id.
+#[derive(Clone, Debug, Default)]
+pub struct SubmissionIndex<'a>(HashMap<&'a ObjectId, SubmissionObjects<'a>>);
+
+impl<'a> SubmissionIndex<'a> {
+    /// The object of the submission that has this id; of several, which is an error, the first.
+    pub fn object(&self, id: &ObjectId) -> Option<SubmissionObjects<'a>> {
+        self.0.get(id).copied()
+    }
+
+    fn add(&mut self, id: &'a ObjectId, object: SubmissionObjects<'a>) {
+        self.0.entry(id).or_insert(object);
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use carerecord_audit::AuditLog;
 use carerecord_model::{
     Association, AvailabilityStatus, DocumentEntry, Dtm, EntryUuid, Folder, IdSource, ObjectId,
-    RegistryErrors, Submission,
+    RegistryErrors, SubmissionIndex, SubmissionObjects,
 };
 use carerecord_storage::Connection;
 use jiff::Timestamp;
@@ -45,8 +45,9 @@ pub(super) async fn update(
         now: r.now,
         ids: r.ids.as_ref(),
     };
+    let index = s.index();
     for version in &operations.versions {
-        apply.version(&s, version, &given, kind).await?;
+        apply.version(&index, version, &given, kind).await?;
     }
     for index in operations.members.iter().chain(&operations.associations) {
         apply.association(&s.associations[*index]).await?;
@@ -80,7 +81,7 @@ impl Apply<'_, '_> {
     /// U1, U3: the new version is in force, the one before is not the newest any more.
     async fn version(
         &mut self,
-        s: &Submission,
+        index: &SubmissionIndex<'_>,
         version: &NewVersion,
         given: &Given,
         kind: UpdateKind,
@@ -94,11 +95,15 @@ impl Apply<'_, '_> {
             UpdateKind::Restricted => old.state.status,
         };
         let state = self.state(uuid, before);
-        if let Some(entry) = s.document_entries.iter().find(|e| e.entry_uuid == id) {
-            self.entry(entry, version, old.version + 1, state)?;
-        }
-        if let Some(folder) = s.folders.iter().find(|f| f.entry_uuid == id) {
-            self.folder(folder, version, old.version + 1, state)?;
+        match index.object(&id) {
+            Some(SubmissionObjects::DocumentEntry(entry)) => {
+                self.entry(entry, version, old.version + 1, state)?;
+            }
+            Some(SubmissionObjects::Folder(folder)) => {
+                self.folder(folder, version, old.version + 1, state)?;
+            }
+            Some(SubmissionObjects::SubmissionSet(_) | SubmissionObjects::Association(_))
+            | None => {}
         }
         let superseded = ObjectState { status: AvailabilityStatus::Deprecated, latest: false };
         self.write.set_state(old, superseded).await?;

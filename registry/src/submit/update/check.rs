@@ -1,10 +1,13 @@
 //! Whether an update can be done, all problems together.
 
+use std::collections::HashSet;
+
 use carerecord_model::{
     Association, AssociationType, AvailabilityStatus, DocumentEntry, ErrorCode, Folder, ObjectId,
-    RegistryErrors, Submission, SubmissionObjects,
+    RegistryErrors, Submission, SubmissionIndex, SubmissionObjects,
 };
 use carerecord_storage::Connection;
+use uuid::Uuid;
 
 use super::operation::{NewStatus, NewVersion, Operations};
 use super::{Known, Seen, UpdateKind, error};
@@ -21,22 +24,48 @@ pub(super) async fn update(
     errors: &mut RegistryErrors,
 ) -> Result<(), SubmitError> {
     let s = &r.submission;
+    let lookup = Lookup::new(s, operations, known);
     check_patient(r, known, errors);
     check_set_id(c, s, errors).await?;
     for version in &operations.versions {
-        check_version(s, version, kind, known, errors)?;
+        check_version(&lookup, version, kind, known, errors)?;
         if version.propagate {
-            check_propagation(c, s, version, operations, known, errors).await?;
+            check_propagation(c, &lookup, version, known, errors).await?;
         }
     }
     for index in &operations.associations {
         let a = &s.associations[*index];
-        check_association(c, s, a, operations, known, errors).await?;
+        check_association(c, &lookup, a, known, errors).await?;
     }
     for status in &operations.statuses {
-        check_status(s, status, operations, known, errors)?;
+        check_status(&lookup, status, known, errors)?;
     }
     Ok(())
+}
+
+/// What is looked up for each part of a request, built once.
+struct Lookup<'a> {
+    index: SubmissionIndex<'a>,
+    /// Associations that are submitted.
+    submitted: HashSet<&'a ObjectId>,
+    /// New versions that associations are carried over to.
+    propagated: HashSet<&'a ObjectId>,
+    /// Registered objects that get a new version.
+    superseded: HashSet<Uuid>,
+}
+
+impl<'a> Lookup<'a> {
+    fn new(s: &'a Submission, operations: &'a Operations, known: &Known) -> Self {
+        let submitted = operations.associations.iter().map(|i| &s.associations[*i].entry_uuid);
+        let propagated = operations.versions.iter().filter(|v| v.propagate).map(|v| &v.target);
+        let latest = |v: &NewVersion| known.latest.get(&v.logical_id.uuid()).map(|o| o.uuid);
+        Self {
+            index: s.index(),
+            submitted: submitted.collect(),
+            propagated: propagated.collect(),
+            superseded: operations.versions.iter().filter_map(latest).collect(),
+        }
+    }
 }
 
 fn check_patient(r: &Request, known: &Known, errors: &mut RegistryErrors) {
@@ -65,7 +94,7 @@ async fn check_set_id(
 
 /// U1, U3.
 fn check_version(
-    s: &Submission,
+    lookup: &Lookup<'_>,
     version: &NewVersion,
     kind: UpdateKind,
     known: &Known,
@@ -91,7 +120,7 @@ fn check_version(
         let what = format!("{lid}: the newest version is deprecated");
         errors.push(error(ErrorCode::XDSMetadataUpdateError, what));
     }
-    match s.object(&version.target) {
+    match lookup.index.object(&version.target) {
         Some(SubmissionObjects::DocumentEntry(new)) => {
             check_entry(new, errors);
             check_new_entry(new, &latest.entry()?, kind, errors);
@@ -147,9 +176,8 @@ fn check_new_folder(new: &Folder, old: &Folder, errors: &mut RegistryErrors) {
 /// What is carried over may not tie objects of different patients.
 async fn check_propagation(
     c: &mut Connection,
-    s: &Submission,
+    lookup: &Lookup<'_>,
     version: &NewVersion,
-    operations: &Operations,
     known: &Known,
     errors: &mut RegistryErrors,
 ) -> Result<(), SubmitError> {
@@ -167,12 +195,9 @@ async fn check_propagation(
         let other = if source == Some(old.uuid) { target } else { source };
         let Some(other) = other else { continue };
         let Some(found) = fetch(c, &[other]).await?.remove(&other) else { continue };
-        let moves_too = operations
-            .versions
-            .iter()
-            .any(|v| known.latest.get(&v.logical_id.uuid()).is_some_and(|l| l.uuid == other));
+        let moves_too = lookup.superseded.contains(&other);
         if found.kind != Kind::SubmissionSet && !moves_too && !own.contains(&found.patient_no) {
-            let id = s.object(&version.target).map(|_| version.target.to_string());
+            let id = lookup.index.object(&version.target).map(|_| version.target.to_string());
             let id = id.unwrap_or_default();
             let what = format!("{id}: would be tied to an object of another patient");
             errors.push(error(ErrorCode::XDSPatientIDReconciliationError, what));
@@ -190,23 +215,22 @@ pub(super) fn is_carried_over(a: &Association) -> bool {
                 && a.submission_set_status.is_none()))
 }
 
-pub(super) fn end(id: &ObjectId) -> Option<uuid::Uuid> {
+pub(super) fn end(id: &ObjectId) -> Option<Uuid> {
     id.uuid().map(|u| u.uuid())
 }
 
 /// U6.
 async fn check_association(
     c: &mut Connection,
-    s: &Submission,
+    lookup: &Lookup<'_>,
     a: &Association,
-    operations: &Operations,
     known: &Known,
     errors: &mut RegistryErrors,
 ) -> Result<(), SubmitError> {
     let id = &a.entry_uuid;
     let mut ends = Vec::new();
     for end in [&a.source, &a.target] {
-        match seen(s, end, operations, known)? {
+        match seen(lookup, end, known)? {
             None => errors.push(unresolved(end)),
             Some(object) => {
                 if object.status == AvailabilityStatus::Deprecated || !object.latest {
@@ -235,8 +259,7 @@ async fn check_association(
         let what = format!("{id}: its ends are of different patients");
         errors.push(error(ErrorCode::XDSPatientIDReconciliationError, what));
     }
-    let touched = |v: &&NewVersion| v.target == a.source || v.target == a.target;
-    if operations.versions.iter().filter(touched).any(|v| v.propagate) {
+    if [&a.source, &a.target].into_iter().any(|end| lookup.propagated.contains(end)) {
         let what = format!("{id}: AssociationPropagation must be no when associations are given");
         errors.push(error(ErrorCode::XDSMetadataUpdateOperationError, what));
     }
@@ -263,14 +286,13 @@ async fn already(c: &mut Connection, a: &Association) -> Result<bool, SubmitErro
 
 /// U2, U4, U5.
 fn check_status(
-    s: &Submission,
+    lookup: &Lookup<'_>,
     status: &NewStatus,
-    operations: &Operations,
     known: &Known,
     errors: &mut RegistryErrors,
 ) -> Result<(), SubmitError> {
     let id = &status.target;
-    let Some(object) = seen(s, id, operations, known)? else {
+    let Some(object) = seen(lookup, id, known)? else {
         errors.push(unresolved(id));
         return Ok(());
     };
@@ -287,11 +309,7 @@ fn check_status(
     if !object.latest {
         errors.push(update("is not the newest version"));
     }
-    let replaced = operations.versions.iter().any(|v| {
-        let latest = known.latest.get(&v.logical_id.uuid());
-        id.uuid().is_some_and(|u| latest.is_some_and(|l| l.uuid == u.uuid()))
-    });
-    if replaced {
+    if end(id).is_some_and(|uuid| lookup.superseded.contains(&uuid)) {
         errors.push(update("gets a new version in the same request; name that one"));
     }
     if object.status != status.from {
@@ -301,23 +319,16 @@ fn check_status(
 }
 
 /// What an id of the request names. What is new is approved when the changes of status come.
-fn seen(
-    s: &Submission,
-    id: &ObjectId,
-    operations: &Operations,
-    known: &Known,
-) -> Result<Option<Seen>, SubmitError> {
+fn seen(lookup: &Lookup<'_>, id: &ObjectId, known: &Known) -> Result<Option<Seen>, SubmitError> {
     let survivor = known.patient.as_ref().and_then(|p| p.numbers.first().copied());
     let new =
         |kind| Seen { kind, status: AvailabilityStatus::Approved, latest: true, patient: survivor };
-    Ok(match s.object(id) {
+    Ok(match lookup.index.object(id) {
         Some(SubmissionObjects::DocumentEntry(_)) => Some(new(Kind::Entry)),
         Some(SubmissionObjects::Folder(_)) => Some(new(Kind::Folder)),
         Some(SubmissionObjects::SubmissionSet(_)) => Some(new(Kind::SubmissionSet)),
         Some(SubmissionObjects::Association(_)) => {
-            let submitted = operations.associations.iter();
-            let is = submitted.map(|i| &s.associations[*i].entry_uuid).any(|a| a == id);
-            is.then(|| new(Kind::Association))
+            lookup.submitted.contains(id).then(|| new(Kind::Association))
         }
         None => id.uuid().and_then(|u| known.objects.get(&u.uuid())).map(|o| Seen {
             kind: o.kind,

@@ -1,8 +1,8 @@
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use carerecord_model::{
     Association, AssociationType, AvailabilityStatus, ErrorCode, LogicalId, ObjectId,
-    RegistryErrors, Submission, SubmissionObjects, SubmissionSetStatus,
+    RegistryErrors, Submission, SubmissionIndex, SubmissionObjects, SubmissionSetStatus,
 };
 
 use super::{UpdateKind, error};
@@ -41,6 +41,8 @@ impl Operations {
     pub(super) fn read(s: &Submission, kind: UpdateKind, errors: &mut RegistryErrors) -> Self {
         let mut operations = Self::default();
         let set = &s.submission_set.entry_uuid;
+        let objects = s.index();
+        let by_id = places(s);
         for (index, a) in s.associations.iter().enumerate().filter(|(_, a)| a.source == *set) {
             if kind == UpdateKind::Restricted && a.association_type != AssociationType::HasMember {
                 let what = format!("{}: a restricted update takes new versions only", a.entry_uuid);
@@ -48,11 +50,11 @@ impl Operations {
                 continue;
             }
             match a.association_type {
-                AssociationType::HasMember => operations.member(s, index, a, kind, errors),
+                AssociationType::HasMember => operations.member(&objects, index, a, kind, errors),
                 AssociationType::UpdateAvailabilityStatus => {
                     operations.statuses.extend(new_status(a, errors));
                 }
-                AssociationType::SubmitAssociation => operations.submitted(s, a, errors),
+                AssociationType::SubmitAssociation => operations.submitted(s, &by_id, a, errors),
                 AssociationType::Replace
                 | AssociationType::Append
                 | AssociationType::Transform
@@ -70,13 +72,13 @@ impl Operations {
 
     fn member(
         &mut self,
-        s: &Submission,
+        objects: &SubmissionIndex<'_>,
         index: usize,
         a: &Association,
         kind: UpdateKind,
         errors: &mut RegistryErrors,
     ) {
-        let (lid, own, is_entry) = match s.object(&a.target) {
+        let (lid, own, is_entry) = match objects.object(&a.target) {
             Some(SubmissionObjects::DocumentEntry(e)) => (e.logical_id, &e.entry_uuid, true),
             Some(SubmissionObjects::Folder(f)) if kind == UpdateKind::Metadata => {
                 (f.logical_id, &f.entry_uuid, false)
@@ -113,9 +115,14 @@ impl Operations {
         }
     }
 
-    fn submitted(&mut self, s: &Submission, a: &Association, errors: &mut RegistryErrors) {
-        let found = s.associations.iter().position(|b| b.entry_uuid == a.target);
-        match found {
+    fn submitted(
+        &mut self,
+        s: &Submission,
+        by_id: &HashMap<&ObjectId, usize>,
+        a: &Association,
+        errors: &mut RegistryErrors,
+    ) {
+        match by_id.get(&a.target).copied() {
             Some(index) if s.associations[index].source != s.submission_set.entry_uuid => {
                 self.associations.push(index);
             }
@@ -144,23 +151,30 @@ impl Operations {
                 errors.push(error(general.clone(), what));
             }
         }
-        let used = |id: &ObjectId| self.versions.iter().any(|v| v.target == *id);
+        let used: HashSet<&ObjectId> = self.versions.iter().map(|v| &v.target).collect();
         let objects = s.document_entries.iter().map(|e| &e.entry_uuid);
-        for id in objects.chain(s.folders.iter().map(|f| &f.entry_uuid)).filter(|id| !used(id)) {
+        for id in
+            objects.chain(s.folders.iter().map(|f| &f.entry_uuid)).filter(|id| !used.contains(id))
+        {
             errors.push(error(general.clone(), format!("{id} has no HasMember from the set")));
         }
         let set = &s.submission_set.entry_uuid;
+        let submitted: HashSet<usize> = self.associations.iter().copied().collect();
+        let has_member = AssociationType::HasMember;
+        let of_set = s.associations.iter().filter(|m| m.source == *set);
+        let members: HashSet<&ObjectId> =
+            of_set.filter(|m| m.association_type == has_member).map(|m| &m.target).collect();
         for (index, a) in s.associations.iter().enumerate().filter(|(_, a)| a.source != *set) {
-            let member = s.associations.iter().any(|m| {
-                m.source == *set
-                    && m.target == a.entry_uuid
-                    && m.association_type == AssociationType::HasMember
-            });
-            if !self.associations.contains(&index) && !member {
+            if !submitted.contains(&index) && !members.contains(&a.entry_uuid) {
                 errors.push(operation(a, "is not submitted by a SubmitAssociation"));
             }
         }
     }
+}
+
+/// Where each association stands in the submission's list.
+fn places(s: &Submission) -> HashMap<&ObjectId, usize> {
+    s.associations.iter().enumerate().map(|(index, a)| (&a.entry_uuid, index)).collect()
 }
 
 /// The slots of a HasMember that brings a new version: the version it follows, and whether
