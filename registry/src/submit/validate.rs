@@ -221,6 +221,9 @@ fn check_association(index: &SubmissionIndex<'_>, a: &Association, errors: &mut 
             errors.push(unresolved(end));
         }
     }
+    if a.source == a.target && a.association_type != AssociationType::HasMember {
+        errors.push(metadata(format!("{id}: relates an object to itself")));
+    }
     let source = index.object(&a.source);
     match (a.association_type, source) {
         (AssociationType::HasMember, Some(SubmissionObjects::SubmissionSet(_))) => {

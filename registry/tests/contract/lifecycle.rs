@@ -32,7 +32,7 @@ mod tests {
 const APPROVED: &str = "urn:oasis:names:tc:ebxml-regrep:StatusType:Approved";
 const DEPRECATED: &str = "urn:oasis:names:tc:ebxml-regrep:StatusType:Deprecated";
 
-fn slot(name: &str, value: &str) -> Slot {
+pub fn slot(name: &str, value: &str) -> Slot {
     Slot { name: name.into(), values: vec![value.into()] }
 }
 
@@ -44,7 +44,7 @@ async fn registered(world: &World, b: &mut Builder) -> DocumentEntry {
 }
 
 /// An update of an entry: the same with another title.
-fn new_version(b: &mut Builder, old: &DocumentEntry, previous: u32) -> Submission {
+pub fn new_version(b: &mut Builder, old: &DocumentEntry, previous: u32) -> Submission {
     let mut s = b.empty();
     let mut entry = old.clone();
     entry.entry_uuid = ObjectId::Symbol("new".into());
@@ -59,8 +59,22 @@ fn new_version(b: &mut Builder, old: &DocumentEntry, previous: u32) -> Submissio
     s
 }
 
+/// An update of a folder.
+pub fn new_folder_version(b: &mut Builder, old: &Folder) -> Submission {
+    let mut s = b.empty();
+    let set = s.submission_set.entry_uuid.clone();
+    let mut folder = old.clone();
+    folder.entry_uuid = ObjectId::Symbol("new".into());
+    folder.version = 0;
+    let mut member = b.association(AssociationType::HasMember, &set, &folder.entry_uuid);
+    member.extra.slots.push(slot("PreviousVersion", &old.version.to_string()));
+    s.folders.push(folder);
+    s.associations.push(member);
+    s
+}
+
 /// An update of a status.
-fn new_status(b: &mut Builder, id: &ObjectId, from: &str, to: &str) -> Submission {
+pub fn new_status(b: &mut Builder, id: &ObjectId, from: &str, to: &str) -> Submission {
     let mut s = b.empty();
     add_status(b, &mut s, id, from, to);
     s
@@ -74,7 +88,7 @@ fn add_status(b: &mut Builder, s: &mut Submission, id: &ObjectId, from: &str, to
     s.associations.push(a);
 }
 
-fn submit(
+pub fn submit(
     b: &mut Builder,
     kind: AssociationType,
     source: &ObjectId,
@@ -276,16 +290,8 @@ pub async fn a_folder_gets_a_new_version(world: &World) {
     b.add_to_folder(&mut s, &id, &document);
     world.register(&s).await.unwrap();
     let old: Folder = world.all().await.folders.remove(0);
-    let mut s = b.empty();
-    let set = s.submission_set.entry_uuid.clone();
-    let mut folder = old.clone();
-    folder.entry_uuid = ObjectId::Symbol("new".into());
-    let mut member = b.association(AssociationType::HasMember, &set, &folder.entry_uuid);
-    member.extra.slots.push(slot("PreviousVersion", "1"));
-    s.folders.push(folder);
-    s.associations.push(member);
 
-    world.update(&s).await.unwrap();
+    world.update(&new_folder_version(&mut b, &old)).await.unwrap();
 
     let all = world.all().await;
     let mut versions: Vec<_> =

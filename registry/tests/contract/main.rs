@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod folders;
+mod generated;
 mod lifecycle;
 mod queries;
 mod registration;

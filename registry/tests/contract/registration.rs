@@ -25,6 +25,7 @@ mod tests {
         extra_metadata_comes_back,
         long_metadata_comes_back,
         one_of_two_racing_replacements_wins,
+        no_document_relates_to_itself,
     );
 }
 
@@ -325,4 +326,16 @@ pub async fn one_of_two_racing_replacements_wins(world: &World) {
     for lost in outcomes.into_iter().filter_map(Result::err) {
         assert_eq!(lost, [ErrorCode::XDSRegistryDeprecatedDocumentError]);
     }
+}
+
+pub async fn no_document_relates_to_itself(world: &World) {
+    let mut b = Builder::default();
+    let mut s = b.document();
+    let id = s.document_entries[0].entry_uuid.clone();
+    b.relate(&mut s, AssociationType::Append, &id, &id);
+    assert_eq!(world.register(&s).await, Err(vec![ErrorCode::XDSRegistryMetadataError]));
+
+    let id = register_one(world, &mut b).await;
+    let s = crate::lifecycle::submit(&mut b, AssociationType::Replace, &id, &id);
+    assert_eq!(world.update(&s).await, Err(vec![ErrorCode::XDSMetadataUpdateError]));
 }

@@ -61,6 +61,11 @@ impl World {
         self.database.close().await;
     }
 
+    /// A number that the database tells.
+    pub async fn number(&self, query: &'static str) -> i64 {
+        carerecord_storage::sql(query).number(&self.database).await.unwrap()
+    }
+
     pub fn draft(&self) -> AuditDraft {
         let ids = RandomIds;
         AuditDraft::detached(AuditEvent::incoming(ids.ordered(), SystemClock.now(), "test", "soap"))

@@ -255,6 +255,10 @@ async fn check_association(
         let what = format!("{id}: its ends are not of the kinds that the type needs");
         errors.push(error(ErrorCode::XDSMetadataUpdateError, what));
     }
+    if a.source == a.target {
+        let what = format!("{id}: relates an object to itself");
+        errors.push(error(ErrorCode::XDSMetadataUpdateError, what));
+    }
     if source.patient != target.patient {
         let what = format!("{id}: its ends are of different patients");
         errors.push(error(ErrorCode::XDSPatientIDReconciliationError, what));
