@@ -139,6 +139,7 @@ async fn check_feed(world: &World, all: &FoundObjects) -> Checked {
     // An association that spans patients is in nobody's answer; everything else is.
     let hidden = world.number(SPANNING).await;
     prop_assert_eq!(live.len() as i64 - hidden, states(all).count() as i64);
+    prop_assert_eq!(world.number(TIED).await, 0, "an association ties documents of two patients");
     prop_assert_eq!(world.number(DANGLING).await, 0, "an association has an end that is not there");
     Ok(())
 }
@@ -330,3 +331,12 @@ const SPANNING: &str = "
         SELECT 1 FROM association_end AS e
         JOIN object_directory AS o ON o.entry_uuid = e.object_uuid
         WHERE e.association_uuid = a.entry_uuid AND o.patient_no <> a.patient_no)";
+
+/// Associations between entries and folders of two patients: a set may refer to another patient's
+/// document, nothing else may.
+const TIED: &str = "
+    SELECT COUNT(*) FROM association_end AS e
+    JOIN object_directory AS o ON o.entry_uuid = e.object_uuid
+    JOIN association_end AS f ON f.association_uuid = e.association_uuid
+    JOIN object_directory AS p ON p.entry_uuid = f.object_uuid
+    WHERE o.patient_no < p.patient_no AND o.kind IN (1, 3) AND p.kind IN (1, 3)";

@@ -64,7 +64,7 @@ pub fn steps() -> impl Strategy<Value = Step> {
     let add = (index(), prop::option::of(index()))
         .prop_map(|(folder, registered)| Step::AddToFolder { folder, registered });
     let refer = (index(), seldom()).prop_map(|(target, other)| Step::Refer { target, other });
-    let version = (index(), any::<bool>(), any::<bool>(), seldom()).prop_map(
+    let version = (index(), any::<bool>(), any::<bool>(), any::<bool>()).prop_map(
         |(of, restricted, propagate, moves)| Step::Version { of, restricted, propagate, moves },
     );
     let submitted = prop_oneof![Just(AssociationType::HasMember), relationship()];
