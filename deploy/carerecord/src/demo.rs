@@ -6,12 +6,14 @@ use std::process::ExitCode;
 use anyhow::Context;
 use bytes::Bytes;
 use carerecord_access::ConsentStore;
-use carerecord_model::{Clock, SystemClock};
+use carerecord_model::{
+    Clock, DocumentEntry, DocumentRegistry, EntryRef, GetDocuments, StoredQuery, SystemClock,
+};
 use carerecord_service::{Lifecycle, LogFormat, telemetry};
 use clap::Args;
 
 use crate::config::Config;
-use crate::publish::{CodeMaps, Given, prepare, progress, reasons, send};
+use crate::publish::{CodeMaps, Given, Source, prepare, progress, reasons, send};
 use crate::roles::{self, Roles};
 use crate::serve::exit_code;
 use crate::{peer, samples};
@@ -118,16 +120,24 @@ async fn publish_samples(roles: &Roles, port: u16) -> anyhow::Result<()> {
     let bar = progress(all.len() as u64);
     for sample in all {
         let (name, ods) = NODES[sample.node];
-        let given = Given {
-            patient: Some(sample.patient),
-            organisation: ods.parse()?,
-            organisation_name: name.to_owned(),
-        };
-        let bytes = Bytes::from(sample.bytes);
-        let prepared = prepare(&bytes, &given, &codes).map_err(anyhow::Error::msg)?;
+        let mut given = Given::new(Some(sample.patient), ods.parse()?, name.to_owned());
+        if let Some((code, title, created)) = sample.given {
+            given.type_code = Some(codes.type_of(code)?);
+            given.title = Some(title.to_owned());
+            given.created = Some(created.parse()?);
+        }
+        let source = Source::of(Bytes::from(sample.bytes));
+        let mut prepared = prepare(&source, &given, &codes).map_err(anyhow::Error::msg)?;
+        if let Some(replaced) = prepared.replaces.clone() {
+            let query = GetDocuments::of(EntryRef::UniqueIds(vec![replaced]));
+            let found = registry.stored_query(&StoredQuery::GetDocuments(query)).await?;
+            if let Some(uuid) = found.document_entries.first().and_then(DocumentEntry::uuid) {
+                prepared.replace(uuid);
+            }
+        }
         let node = port + 2 + sample.node as u16;
         let node = format!("http://127.0.0.1:{node}/xds/repository");
-        let done = send(&http, &node, &prepared.submission, &bytes).await;
+        let done = send(&http, &node, &prepared.submission, &source).await;
         let done = done.map_err(anyhow::Error::msg)?;
         done.map_err(|e| anyhow::anyhow!("a sample was refused: {}", reasons(&e)))?;
         bar.inc(1);

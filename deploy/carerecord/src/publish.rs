@@ -6,23 +6,26 @@
 
 mod codes;
 mod metadata;
+mod source;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context;
-use bytes::Bytes;
+use anyhow::{Context, bail};
 use carerecord_codec::SubmitObjectsRequest;
 use carerecord_codec::mtom::Attachment;
-use carerecord_model::{ErrorCode, NhsNumber, OrganisationCode, Submission, TransactionError};
+use carerecord_model::{
+    AvailabilityStatus, DocumentEntry, DocumentRegistry, Dtm, EntryRef, ErrorCode, GetDocuments,
+    NhsNumber, OrganisationCode, StoredQuery, Submission, TransactionError, UniqueId,
+};
 use clap::Args;
-use futures_util::stream;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::peer::{http_client, provide_and_register};
+use crate::peer::{RegistryClient, http_client, provide_and_register};
 
 pub use codes::CodeMaps;
-pub use metadata::{Given, prepare};
+pub use metadata::{Given, Prepared, prepare};
+pub use source::Source;
 
 /// What to publish, and what the headers lack.
 #[derive(Args)]
@@ -42,6 +45,22 @@ pub struct PublishOptions {
     /// The name of that organisation
     #[arg(long, default_value = "Royal Example Hospital")]
     organisation_name: String,
+    /// The type of document (a code of the code maps), whatever the header says
+    #[arg(long = "type", value_name = "CODE")]
+    type_code: Option<String>,
+    /// When it was made (YYYY to YYYYMMDDhhmmss, UTC), for documents whose header does not say;
+    /// otherwise their file's last change
+    #[arg(long, value_name = "TIME")]
+    created: Option<Dtm>,
+    /// The title, for documents whose header has none
+    #[arg(long)]
+    title: Option<String>,
+    /// The uniqueId of a registered document that this one replaces
+    #[arg(long, value_name = "UNIQUE_ID")]
+    replaces: Option<UniqueId>,
+    /// The registry, asked for documents that are to be replaced
+    #[arg(long, default_value = "http://127.0.0.1:8081")]
+    registry: String,
     /// The code maps of the affinity domain; the built-in UK default unless given
     #[arg(long)]
     codes: Option<PathBuf>,
@@ -57,10 +76,17 @@ pub async fn run(options: PublishOptions) -> anyhow::Result<ExitCode> {
         walk(path, &mut files)?;
     }
     files.sort();
+    if options.replaces.is_some() && files.len() != 1 {
+        bail!("--replaces is for one file, and there are {}", files.len());
+    }
     let given = Given {
         patient: options.patient,
         organisation: options.organisation.clone(),
         organisation_name: options.organisation_name.clone(),
+        type_code: options.type_code.as_deref().map(|c| codes.type_of(c)).transpose()?,
+        created: options.created.clone(),
+        title: options.title.clone(),
+        replaces: options.replaces.clone(),
     };
     let http = http_client()?;
     let bar = progress(files.len() as u64);
@@ -89,25 +115,67 @@ async fn publish_file(
     codes: &CodeMaps,
     file: &Path,
 ) -> Result<String, String> {
-    let bytes = tokio::fs::read(file).await.map_err(|e| format!("cannot be read: {e}"))?;
-    let bytes = Bytes::from(bytes);
-    let prepared = prepare(&bytes, given, codes)?;
-    if options.dry_run {
-        return Ok(format!("would be {} ({})", prepared.unique_id(), prepared.kind));
+    let source = Source::open(file).await?;
+    let mut prepared = prepare(&source, given, codes)?;
+    let mut notes: Vec<String> = prepared.notes.iter().map(|n| (*n).to_owned()).collect();
+    if let Some(replaced) = prepared.replaces.clone() {
+        if options.dry_run {
+            notes.push(format!("would replace {replaced}"));
+        } else {
+            notes.push(replace(http, options, &mut prepared, &replaced).await?);
+        }
     }
-    match send(http, &options.node, &prepared.submission, &bytes).await? {
-        Ok(()) => Ok(prepared.unique_id()),
+    let line = |id: &str| {
+        let notes = notes.join("; ");
+        if notes.is_empty() { id.to_owned() } else { format!("{id} ({notes})") }
+    };
+    if options.dry_run {
+        return Ok(format!("would be {} [{}]", line(&prepared.unique_id()), prepared.kind));
+    }
+    match send(http, &options.node, &prepared.submission, &source).await? {
+        Ok(()) => Ok(line(&prepared.unique_id())),
         Err(error) if error.has(&ErrorCode::XDSNonIdenticalHash) => {
-            let own = prepared.with_content_id(&bytes);
-            match send(http, &options.node, &own.submission, &bytes).await? {
-                Ok(()) => Ok(format!(
-                    "{} (the id in its header belongs to other bytes, so it goes by its content)",
-                    own.unique_id()
-                )),
+            let own = prepared.with_content_id(&source);
+            match send(http, &options.node, &own, &source).await? {
+                Ok(()) => {
+                    let id = own.document_entries.first().map(|e| e.unique_id.to_string());
+                    let id = line(&id.unwrap_or_default());
+                    Ok(format!(
+                        "{id}; the id in its header belongs to other bytes, so it goes by its content"
+                    ))
+                }
                 Err(error) => Err(reasons(&error)),
             }
         }
         Err(error) => Err(reasons(&error)),
+    }
+}
+
+/// Looks up the document that is to be replaced; says what came of it.
+async fn replace(
+    http: &reqwest::Client,
+    options: &PublishOptions,
+    prepared: &mut Prepared,
+    replaced: &UniqueId,
+) -> Result<String, String> {
+    let ids = EntryRef::UniqueIds(vec![replaced.clone()]);
+    let query = StoredQuery::GetDocuments(GetDocuments::of(ids));
+    let registry = RegistryClient::new(http.clone(), &options.registry);
+    let found = registry.stored_query(&query).await;
+    let found =
+        found.map_err(|e| format!("the registry could not be asked for {replaced}: {e}"))?;
+    let current = |e: &&DocumentEntry| e.availability_status == AvailabilityStatus::Approved;
+    let entries = &found.document_entries;
+    // One that is replaced already is named all the same: a repeat gets the same answer, and
+    // anything else is for the registry to refuse.
+    let entry = entries.iter().find(current).or(entries.first());
+    match entry.and_then(DocumentEntry::uuid) {
+        Some(uuid) => {
+            prepared.replace(uuid);
+            Ok(format!("replaces {replaced}"))
+        }
+        None if options.replaces.is_some() => Err(format!("{replaced} is not registered")),
+        None => Ok(format!("{replaced}, which it replaces, is not registered")),
     }
 }
 
@@ -116,20 +184,16 @@ pub async fn send(
     http: &reqwest::Client,
     node: &str,
     submission: &Submission,
-    bytes: &Bytes,
+    source: &Source,
 ) -> Result<Result<(), TransactionError>, String> {
+    let entry = submission.document_entries.first();
     let attachment = Attachment {
         content_id: "document@carerecord".to_owned(),
-        content_type: submission
-            .document_entries
-            .first()
-            .map(|e| e.mime_type.to_string())
-            .unwrap_or_default(),
-        size: Some(bytes.len() as u64),
-        body: Box::pin(stream::once(std::future::ready(Ok(bytes.clone())))),
+        content_type: entry.map(|e| e.mime_type.to_string()).unwrap_or_default(),
+        size: Some(source.size()),
+        body: source.body().await?,
     };
-    let id =
-        submission.document_entries.first().map(|e| e.entry_uuid.to_string()).unwrap_or_default();
+    let id = entry.map(|e| e.entry_uuid.to_string()).unwrap_or_default();
     let request = SubmitObjectsRequest::new(submission);
     let answer = provide_and_register(http, node, &request, vec![(id, attachment)]).await;
     let answer = answer.map_err(|e| format!("the node could not be asked: {e}"))?;

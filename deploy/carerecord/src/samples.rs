@@ -13,6 +13,8 @@ pub struct Sample {
     pub patient: NhsNumber,
     /// The bytes.
     pub bytes: Vec<u8>,
+    /// What a document without a header is: type code, title, and when it was made.
+    pub given: Option<(&'static str, &'static str, &'static str)>,
 }
 
 struct Person(&'static str, &'static str, &'static str, &'static str, Gender, usize);
@@ -45,11 +47,69 @@ pub fn documents() -> Vec<Sample> {
         for n in 0..*count {
             let kind = &KINDS[n % KINDS.len()];
             let restricted = *number == "9990001103" && n % 3 == 1;
-            let bytes = cda(number, family, given, born, n, kind, restricted).into_bytes();
-            all.push(Sample { node: kind.3, patient, bytes });
+            let bytes = cda(number, family, given, born, n, kind, restricted, None).into_bytes();
+            all.push(Sample { node: kind.3, patient, bytes, given: None });
         }
     }
+    all.extend(special());
     all
+}
+
+/// Documents that show one thing each.
+fn special() -> Vec<Sample> {
+    let letter = &KINDS[1];
+    let ward =
+        |n, replaces| cda("9990001081", "WARD", "Susan", "1949-08-17", n, letter, false, replaces);
+    let young = cda("9990001065", "YOUNG", "Tia", "2014-03-21", 50, letter, false, None);
+    let sample = |node, number: &str, bytes: &str, given| {
+        let patient = number.parse().ok()?;
+        Some(Sample { node, patient, bytes: bytes.as_bytes().to_vec(), given })
+    };
+    [
+        // A letter, and the letter that replaces it.
+        sample(0, "9990001081", &ward(50, None), None),
+        sample(0, "9990001081", &ward(51, Some("2.999.826.2.9990001081.50")), None),
+        // The same letter from two organisations.
+        sample(0, "9990001065", &young, None),
+        sample(1, "9990001065", &young, None),
+        // Documents without a header, and one in FHIR.
+        sample(0, "9990001006", &pdf("ECG: sinus rhythm, 72 a minute."), Some(ECG)),
+        sample(
+            1,
+            "9990001006",
+            NOTE,
+            Some(("820471000000109", "Telephone note", "20261019141500")),
+        ),
+        sample(2, "9990001006", FHIR_DOCUMENT, None),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// One page with one line of text.
+fn pdf(line: &str) -> String {
+    let text = format!("BT /F1 18 Tf 72 720 Td ({line}) Tj ET");
+    let objects = [
+        "<</Type/Catalog/Pages 2 0 R>>".to_owned(),
+        "<</Type/Pages/Kids[3 0 R]/Count 1>>".to_owned(),
+        "<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Contents 4 0 R\
+         /Resources<</Font<</F1 5 0 R>>>>>>"
+            .to_owned(),
+        format!("<</Length {}>>stream\n{text}\nendstream", text.len()),
+        "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>".to_owned(),
+    ];
+    let mut out = String::from("%PDF-1.4\n");
+    let mut table = String::from("0000000000 65535 f \n");
+    for (n, object) in objects.iter().enumerate() {
+        table.push_str(&format!("{:010} 00000 n \n", out.len()));
+        out.push_str(&format!("{} 0 obj{object}endobj\n", n + 1));
+    }
+    let start = out.len();
+    out.push_str(&format!(
+        "xref\n0 6\n{table}trailer<</Size 6/Root 1 0 R>>\nstartxref\n{start}\n%%EOF\n"
+    ));
+    out
 }
 
 /// What sample patients have said.
@@ -83,6 +143,7 @@ pub fn consents(now: Timestamp) -> Vec<ConsentRecord> {
     all.into_iter().flatten().collect()
 }
 
+#[expect(clippy::too_many_arguments, reason = "they are what differs between the samples")]
 fn cda(
     number: &str,
     family: &str,
@@ -91,7 +152,15 @@ fn cda(
     n: usize,
     (code, title, text, node): &Kind,
     restricted: bool,
+    replaces: Option<&str>,
 ) -> String {
+    let related = replaces.map(|id| {
+        format!(
+            "<relatedDocument typeCode=\"RPLC\"><parentDocument><id root=\"{id}\"/>\
+             </parentDocument></relatedDocument>\n"
+        )
+    });
+    let related = related.unwrap_or_default();
     let (organisation, ods) = ORGANISATIONS[*node];
     let month = 1 + n % 10;
     let day = 1 + (n * 7) % 27;
@@ -117,7 +186,7 @@ fn cda(
 <custodian><assignedCustodian><representedCustodianOrganization>\
 <id root=\"2.16.840.1.113883.2.1.3.2.4.19.1\" extension=\"{ods}\"/><name>{organisation}</name>\
 </representedCustodianOrganization></assignedCustodian></custodian>\n\
-<component><structuredBody><component><section><title>{title}</title><text>\
+{related}<component><structuredBody><component><section><title>{title}</title><text>\
 <paragraph>{text}</paragraph>\
 <table><thead><tr><th>What</th><th>Finding</th></tr></thead><tbody>\
 <tr><td>Blood pressure</td><td>12{}/80 mmHg</td></tr></tbody></table>\
@@ -158,3 +227,51 @@ const PEOPLE: [Person; 10] = [
     Person("9990001146", "NEWMAN", "Lee", "1979-06-06", Gender::Male, 0),
     Person("9990001200", "TRAPP", "Ivan", "1966-04-01", Gender::Male, 3),
 ];
+
+const ECG: (&str, &str, &str) = ("721981007", "ECG report", "20261020101500");
+
+const NOTE: &str = "Telephone call with Mrs Okafor, 19 October 2026, 14:15.\n\n\
+    Dressing changed this morning by the district nurse. No fever, no pain at rest.\n\
+    Next visit on Thursday.\n";
+
+const FHIR_DOCUMENT: &str = r#"{
+  "resourceType": "Bundle",
+  "identifier": { "system": "urn:ietf:rfc:3986", "value": "urn:uuid:0c0ffee0-0000-4000-8000-00000000f001" },
+  "type": "document",
+  "timestamp": "2026-10-22T09:30:00Z",
+  "entry": [
+    {
+      "fullUrl": "urn:uuid:0c0ffee0-0000-4000-8000-00000000f002",
+      "resource": {
+        "resourceType": "Composition",
+        "status": "final",
+        "type": { "coding": [ { "system": "http://snomed.info/sct", "code": "325931000000109", "display": "Assessment" } ] },
+        "subject": { "reference": "urn:uuid:0c0ffee0-0000-4000-8000-00000000f003" },
+        "date": "2026-10-22T09:30:00Z",
+        "author": [ { "reference": "urn:uuid:0c0ffee0-0000-4000-8000-00000000f004" } ],
+        "title": "Assessment of care needs",
+        "section": [
+          {
+            "title": "Daily living",
+            "text": { "status": "generated", "div": "<div xmlns="http://www.w3.org/1999/xhtml"><p>Needs help with stairs and with shopping; cooks for herself.</p></div>" }
+          }
+        ]
+      }
+    },
+    {
+      "fullUrl": "urn:uuid:0c0ffee0-0000-4000-8000-00000000f003",
+      "resource": {
+        "resourceType": "Patient",
+        "identifier": [ { "system": "https://fhir.nhs.uk/Id/nhs-number", "value": "9990001006" } ],
+        "name": [ { "family": "OKAFOR", "given": [ "Ada" ] } ],
+        "gender": "female",
+        "birthDate": "1945-07-14"
+      }
+    },
+    {
+      "fullUrl": "urn:uuid:0c0ffee0-0000-4000-8000-00000000f004",
+      "resource": { "resourceType": "Organization", "identifier": [ { "system": "https://fhir.nhs.uk/Id/ods-organization-code", "value": "ZEX05" } ], "name": "Example Council" }
+    }
+  ]
+}
+"#;

@@ -59,6 +59,13 @@ impl Process {
         line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
+    /// The memory that a process has now, in KiB; `None` when it has ended.
+    pub fn memory_kib_of(id: u32) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+        let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:"))?;
+        line.trim().trim_end_matches(" kB").parse().ok()
+    }
+
     fn signal(&self, name: &str) {
         let id = self.id().to_string();
         let sent = Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap();

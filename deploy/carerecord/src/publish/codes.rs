@@ -1,6 +1,7 @@
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use carerecord_model::Code;
 use serde::Deserialize;
 
@@ -12,6 +13,9 @@ pub struct CodeMaps {
     pub defaults: Defaults,
     /// Class codes with the type codes that belong to them.
     pub class: Vec<ClassMap>,
+    /// Names of type codes of SNOMED CT.
+    #[serde(default)]
+    pub types: BTreeMap<String, String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -43,6 +47,18 @@ impl CodeMaps {
             None => include_str!("../../config/codes/uk-default.toml").to_owned(),
         };
         toml::from_str(&text).context("the code maps cannot be used")
+    }
+
+    /// The type with this code, as an option names it.
+    ///
+    /// # Errors
+    /// With all that there are.
+    pub fn type_of(&self, code: &str) -> anyhow::Result<Code> {
+        let Some(name) = self.types.get(code) else {
+            let all: Vec<String> = self.types.iter().map(|(c, n)| format!("  {c}  {n}")).collect();
+            bail!("--type {code} is not in the code maps, which have:\n{}", all.join("\n"));
+        };
+        Ok(Code::new(code, SNOMED, name.clone()))
     }
 
     /// The class of a type.

@@ -1,14 +1,14 @@
 use aws_lc_rs::digest::{SHA256, digest};
-use carerecord_clinical::{AuthorHeader, Coding, DocumentHeader, Kind};
+use carerecord_clinical::{AuthorHeader, Coding, DocumentHeader, Kind, Relation};
 use carerecord_model::{
     Association, AssociationType, Author, AvailabilityStatus, Clock, Code, DocumentEntry,
-    DocumentEntryType, Dtm, ExtraMetadata, LocalizedString, NhsNumber, NumberStatus, ObjectId, Oid,
-    OrganisationCode, PatientId, SourceId, Submission, SubmissionSet, SubmissionSetStatus,
-    SystemClock, UniqueId, Xcn, Xon, escape,
+    DocumentEntryType, Dtm, EntryUuid, ExtraMetadata, LocalizedString, NhsNumber, NumberStatus,
+    ObjectId, Oid, OrganisationCode, PatientId, SourceId, Submission, SubmissionSet,
+    SubmissionSetStatus, SystemClock, UniqueId, Xcn, Xon, escape,
 };
 use uuid::Uuid;
 
-use super::CodeMaps;
+use super::{CodeMaps, Source};
 
 /// What the options give.
 pub struct Given {
@@ -18,6 +18,33 @@ pub struct Given {
     pub organisation: OrganisationCode,
     /// Its name.
     pub organisation_name: String,
+    /// The type, whatever the header says.
+    pub type_code: Option<Code>,
+    /// When the document was made, for those whose header does not say.
+    pub created: Option<Dtm>,
+    /// The title, for documents whose header has none.
+    pub title: Option<String>,
+    /// The document that this one replaces, whatever the header says.
+    pub replaces: Option<UniqueId>,
+}
+
+impl Given {
+    /// Only who publishes, and for whom.
+    pub fn new(
+        patient: Option<NhsNumber>,
+        organisation: OrganisationCode,
+        organisation_name: String,
+    ) -> Self {
+        Self {
+            patient,
+            organisation,
+            organisation_name,
+            type_code: None,
+            created: None,
+            title: None,
+            replaces: None,
+        }
+    }
 }
 
 /// A submission ready to be sent, with one document.
@@ -26,18 +53,27 @@ pub struct Prepared {
     pub submission: Submission,
     /// What the document is, in words.
     pub kind: &'static str,
+    /// The document that it replaces, when header or option say so.
+    pub replaces: Option<UniqueId>,
+    /// What was not known and how it was filled in, for the line of outcome.
+    pub notes: Vec<&'static str>,
 }
 
 /// Makes the metadata of a document.
 ///
 /// # Errors
 /// Why it cannot be published, for a person to act on.
-pub fn prepare(bytes: &[u8], given: &Given, codes: &CodeMaps) -> Result<Prepared, String> {
+pub fn prepare(source: &Source, given: &Given, codes: &CodeMaps) -> Result<Prepared, String> {
+    let bytes = source.head();
     if bytes.is_empty() {
         return Err("the file is empty".to_owned());
     }
     let kind = Kind::sniff(bytes);
     let header = if kind.has_header() {
+        if !source.is_whole() {
+            let size = source.size() >> 20;
+            return Err(format!("{size} MiB is more than a document with a header may have"));
+        }
         Some(DocumentHeader::read_as(bytes, &kind).map_err(|e| e.to_string())?)
     } else if publishable(&kind) {
         None
@@ -46,11 +82,30 @@ pub fn prepare(bytes: &[u8], given: &Given, codes: &CodeMaps) -> Result<Prepared
         let why = DocumentHeader::read(bytes).err().map(|e| e.to_string());
         return Err(why.unwrap_or_else(|| format!("{} is not published", kind.words())));
     };
-    let patient = patient(header.as_ref(), given)?;
-    let unique_id = header.as_ref().and_then(DocumentHeader::unique_id);
-    let unique_id = unique_id.and_then(|id| id.parse().ok()).unwrap_or_else(|| content_id(bytes));
-    let entry = entry(header.as_ref(), &kind, given, codes, patient, unique_id)?;
-    Ok(Prepared { submission: submission(entry, given), kind: kind.words() })
+    let header = header.as_ref();
+    let patient = patient(header, given)?;
+    let unique_id = header.and_then(DocumentHeader::unique_id);
+    let unique_id = unique_id.and_then(|id| id.parse().ok()).unwrap_or_else(|| content_id(source));
+    let mut notes = Vec::new();
+    let entry = entry(
+        &Reading { header, kind: &kind, source, given, codes },
+        patient,
+        unique_id,
+        &mut notes,
+    )?;
+    Ok(Prepared {
+        submission: submission(entry, given),
+        kind: kind.words(),
+        replaces: given.replaces.clone().or_else(|| header.and_then(replaced)),
+        notes,
+    })
+}
+
+/// The one document that a header says it replaces.
+fn replaced(header: &DocumentHeader) -> Option<UniqueId> {
+    let mut all = header.related.iter().filter(|r| r.relation == Relation::Replaces);
+    let first = all.next()?;
+    first.id.unique_id().parse().ok().filter(|_| all.next().is_none())
 }
 
 impl Prepared {
@@ -60,14 +115,31 @@ impl Prepared {
         entry.map(|e| e.unique_id.to_string()).unwrap_or_default()
     }
 
+    /// Lets the document replace a registered one.
+    pub fn replace(&mut self, registered: EntryUuid) {
+        let Some(entry) = self.submission.document_entries.first() else { return };
+        let source = entry.entry_uuid.clone();
+        let target = ObjectId::Uuid(registered);
+        self.submission.associations.push(Association {
+            entry_uuid: ObjectId::Symbol("Replacement01".to_owned()),
+            association_type: AssociationType::Replace,
+            source,
+            target,
+            availability_status: AvailabilityStatus::Approved,
+            submission_set_status: None,
+            documentation: None,
+            extra: ExtraMetadata::default(),
+        });
+    }
+
     /// The same under an id made from the bytes.
-    pub fn with_content_id(&self, bytes: &[u8]) -> Self {
+    pub fn with_content_id(&self, source: &Source) -> Submission {
         let mut submission = self.submission.clone();
         for entry in &mut submission.document_entries {
-            entry.unique_id = content_id(bytes);
+            entry.unique_id = content_id(source);
             submission.submission_set.unique_id = set_id(&entry.unique_id);
         }
-        Self { submission, kind: self.kind }
+        submission
     }
 }
 
@@ -103,17 +175,50 @@ fn patient(header: Option<&DocumentHeader>, given: &Given) -> Result<NhsNumber, 
     }
 }
 
+/// A document that is being read.
+struct Reading<'a> {
+    header: Option<&'a DocumentHeader>,
+    kind: &'a Kind,
+    source: &'a Source,
+    given: &'a Given,
+    codes: &'a CodeMaps,
+}
+
+impl Reading<'_> {
+    fn type_code(&self, notes: &mut Vec<&'static str>) -> Code {
+        let own = self.header.and_then(|h| h.types.iter().find_map(code));
+        self.given.type_code.clone().or(own).unwrap_or_else(|| {
+            notes.push("its type is not known; --type gives one");
+            self.codes.defaults.type_code.clone()
+        })
+    }
+
+    /// A date is never invented: a file without one of its own has that of its last change.
+    fn creation_time(&self, notes: &mut Vec<&'static str>) -> Result<Dtm, String> {
+        let own = self.header.and_then(|h| h.creation_time.clone());
+        if let Some(time) = own.or_else(|| self.given.created.clone()) {
+            return Ok(time);
+        }
+        let modified = self.source.modified().cloned();
+        let time = modified.ok_or("nothing says when it was made; give that with --created")?;
+        notes.push("dated by its file's last change; --created gives a date");
+        Ok(time)
+    }
+
+    fn title(&self) -> Option<String> {
+        self.header.and_then(|h| h.title.clone()).or_else(|| self.given.title.clone())
+    }
+}
+
 fn entry(
-    header: Option<&DocumentHeader>,
-    kind: &Kind,
-    given: &Given,
-    codes: &CodeMaps,
+    reading: &Reading<'_>,
     patient: NhsNumber,
     unique_id: UniqueId,
+    notes: &mut Vec<&'static str>,
 ) -> Result<DocumentEntry, String> {
+    let Reading { header, kind, given, codes, .. } = *reading;
     let d = &codes.defaults;
-    let type_code =
-        header.and_then(|h| h.types.iter().find_map(code)).unwrap_or_else(|| d.type_code.clone());
+    let type_code = reading.type_code(notes);
     let class_code = header
         .and_then(|h| h.categories.iter().find_map(code))
         .unwrap_or_else(|| codes.class_of(&type_code.code));
@@ -137,7 +242,6 @@ fn entry(
         let number = id.extension.as_ref()?;
         Some(format!("{}^^^&{}&ISO", escape(number), id.root))
     });
-    let now = Dtm::from_timestamp(SystemClock.now());
     Ok(DocumentEntry {
         entry_uuid: ObjectId::Symbol("Document01".to_owned()),
         logical_id: None,
@@ -151,10 +255,7 @@ fn entry(
         mime_type: kind.mime_type().parse().map_err(|_| "no MIME type".to_owned())?,
         hash: None,
         size: None,
-        // A document without a date of its own counts from a fixed day, so that a repeat is equal.
-        creation_time: header
-            .and_then(|h| h.creation_time.clone())
-            .or_else(|| "2026".parse().ok().or(Some(now))),
+        creation_time: Some(reading.creation_time(notes)?),
         service_start_time: header.and_then(|h| h.service_start.clone()),
         service_stop_time: header.and_then(ordered_stop),
         language_code: header
@@ -182,8 +283,8 @@ fn entry(
         ),
         source_patient_info: patient_info(header),
         reference_ids: Vec::new(),
-        title: header
-            .and_then(|h| h.title.clone())
+        title: reading
+            .title()
             .map(|t| LocalizedString::new(t.chars().take(128).collect::<String>()))
             .into_iter()
             .collect(),
@@ -329,8 +430,8 @@ fn label(code: &str) -> &'static str {
 }
 
 /// An id made from bytes: the same bytes, the same id.
-fn content_id(bytes: &[u8]) -> UniqueId {
-    oid_of(bytes).as_str().parse().expect("an OID is a uniqueId")
+fn content_id(source: &Source) -> UniqueId {
+    half_oid(source.sha256()).as_str().parse().expect("an OID is a uniqueId")
 }
 
 fn set_id(document: &UniqueId) -> UniqueId {
@@ -344,9 +445,12 @@ fn source_id(organisation: &OrganisationCode) -> SourceId {
 }
 
 fn oid_of(bytes: &[u8]) -> Oid {
-    let hash = digest(&SHA256, bytes);
+    half_oid(digest(&SHA256, bytes).as_ref())
+}
+
+fn half_oid(hash: &[u8]) -> Oid {
     let mut half = [0u8; 16];
-    half.copy_from_slice(&hash.as_ref()[..16]);
+    half.copy_from_slice(&hash[..16]);
     Oid::from_uuid(Uuid::from_bytes(half))
 }
 

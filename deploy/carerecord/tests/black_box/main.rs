@@ -9,6 +9,7 @@ mod publishing;
 mod reads;
 mod shape;
 mod silent_sources;
+mod tool;
 
 use carerecord_testkit::{Deployment, Process};
 
@@ -39,6 +40,9 @@ however_it_is_deployed![
     kills::a_kill_at_any_point_loses_and_invents_nothing,
     reads::what_a_search_finds_is_read_by_its_address,
     messages::messages_of_others_are_answered_and_recorded,
+    tool::options_give_what_a_header_lacks,
+    tool::a_header_that_replaces_does_so,
+    tool::a_tool_that_is_killed_is_started_again,
     objections::an_objection_holds_from_the_next_request_until_it_is_lifted,
 ];
 
@@ -116,3 +120,8 @@ fn a_listener_that_others_could_reach_is_refused() {
 }
 
 const BINARY: &str = env!("CARGO_BIN_EXE_carerecord");
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_long_file_is_sent_in_flat_memory() {
+    tool::a_long_file_is_sent_in_flat_memory(Deployment::one_process(BINARY)).await;
+}
