@@ -137,7 +137,8 @@ impl Prepared {
         let mut submission = self.submission.clone();
         for entry in &mut submission.document_entries {
             entry.unique_id = content_id(source);
-            submission.submission_set.unique_id = set_id(&entry.unique_id);
+            let source = &submission.submission_set.source_id;
+            submission.submission_set.unique_id = set_id(&entry.unique_id, source);
         }
         submission
     }
@@ -296,12 +297,13 @@ fn entry(
 }
 
 fn submission(entry: DocumentEntry, given: &Given) -> Submission {
+    let source = source_id(&given.organisation);
     let set = SubmissionSet {
         entry_uuid: ObjectId::Symbol("SubmissionSet01".to_owned()),
         availability_status: AvailabilityStatus::Approved,
         patient_id: entry.patient_id.clone(),
-        unique_id: set_id(&entry.unique_id),
-        source_id: source_id(&given.organisation),
+        unique_id: set_id(&entry.unique_id, &source),
+        source_id: source,
         submission_time: entry
             .creation_time
             .clone()
@@ -434,8 +436,9 @@ fn content_id(source: &Source) -> UniqueId {
     half_oid(source.sha256()).as_str().parse().expect("an OID is a uniqueId")
 }
 
-fn set_id(document: &UniqueId) -> UniqueId {
-    let text = format!("submission of {document}");
+/// One submission for each document of each source.
+fn set_id(document: &UniqueId, source: &SourceId) -> UniqueId {
+    let text = format!("submission of {document} by {source}");
     oid_of(text.as_bytes()).as_str().parse().expect("an OID is a uniqueId")
 }
 
