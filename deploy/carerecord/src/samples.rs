@@ -253,7 +253,7 @@ const FHIR_DOCUMENT: &str = r#"{
         "section": [
           {
             "title": "Daily living",
-            "text": { "status": "generated", "div": "<div xmlns="http://www.w3.org/1999/xhtml"><p>Needs help with stairs and with shopping; cooks for herself.</p></div>" }
+            "text": { "status": "generated", "div": "<div xmlns=\"http://www.w3.org/1999/xhtml\"><p>Needs help with stairs and with shopping; cooks for herself.</p></div>" }
           }
         ]
       }
