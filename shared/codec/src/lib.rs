@@ -3,6 +3,7 @@
 
 #![warn(missing_docs)]
 
+mod codes_xml;
 mod content_type;
 pub mod ebrim;
 pub mod mtom;
@@ -15,6 +16,7 @@ pub mod soap;
 mod stored_query;
 mod submit_objects;
 
+pub use codes_xml::CodesFile;
 pub use content_type::{ContentType, safe_content_type};
 pub use provide_and_register::{
     ContentRef, DocumentContent, ProvideAndRegisterDocumentSetRequest, write_provide_and_register,

@@ -19,6 +19,7 @@ mod outcome;
 mod patient;
 mod search;
 mod time;
+mod value_set;
 mod xml;
 
 pub use bundle::{Entry, searchset};
@@ -38,4 +39,5 @@ pub use search::{
     identifier_number, only_known, pairs,
 };
 pub use time::{date_time, dtm_bound};
+pub use value_set::{ValueSet, ValueSetError, parse_value_set};
 pub use xml::{FhirXmlError, to_xml};

@@ -6,6 +6,7 @@
 
 #![warn(missing_docs)]
 
+mod affinity_domain;
 mod association;
 mod author;
 mod clock;
@@ -26,6 +27,9 @@ mod stored_query;
 mod submission;
 mod submission_set;
 
+pub use affinity_domain::{
+    AffinityDomain, CodeSet, ListedAttribute, UnknownAttribute, Validity,
+};
 pub use association::{Association, AssociationType, SubmissionSetStatus};
 pub use author::{Author, Xcn, Xon, Xtn};
 pub use clock::{Clock, IdSource, RandomIds, SystemClock};
