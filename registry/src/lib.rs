@@ -2,6 +2,7 @@
 //! (ITI-57, ITI-92, ITI-62), answers stored queries (ITI-18, ITI-51), tells of changes, and keeps the
 //! patient index and what patients have said about sharing.
 
+mod codes;
 mod config;
 mod feed;
 mod local;
@@ -14,9 +15,10 @@ mod soap;
 mod store;
 mod submit;
 
+pub use codes::{CodeRules, NothingToEnforce};
 pub use config::{RegistryConfig, UnknownPatients};
 pub use local::LocalRegistry;
 pub use message::{ConsentQuestion, ConsentUpdate, PatientQuestion};
 pub use router::router;
 pub use service::{Registry, RegistryError};
-pub use store::{Change, ChangePage, Store, Verb};
+pub use store::{Change, ChangePage, Store, UnmappedCode, Verb};

@@ -12,6 +12,7 @@ use carerecord_service::AuditDraft;
 use carerecord_storage::StoreError;
 use uuid::Uuid;
 
+use crate::codes::{CodeRules, UnmappedCodes};
 use crate::store::{ChangePage, Store};
 use crate::submit::{Request, SubmitError, UpdateKind, validate};
 use crate::{RegistryConfig, UnknownPatients};
@@ -24,6 +25,7 @@ pub struct Registry {
     pub(crate) access: AccessDecisions,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
+    codes: Arc<CodeRules>,
 }
 
 /// Why the registry did not do what was asked.
@@ -70,7 +72,14 @@ impl Registry {
         clock: Arc<dyn Clock>,
         ids: Arc<dyn IdSource>,
     ) -> Self {
-        Self { config, store, access, clock, ids }
+        Self { config, store, access, clock, ids, codes: Arc::default() }
+    }
+
+    /// The same with the codes of an affinity domain; without them every code is taken.
+    #[must_use]
+    pub fn with_codes(mut self, codes: CodeRules) -> Self {
+        self.codes = Arc::new(codes);
+        self
     }
 
     /// The store, for readiness and shutdown.
@@ -92,11 +101,13 @@ impl Registry {
     ) -> Result<Registered, RegistryError> {
         self.access.may_publish(caller)?;
         note_submission(draft, &submission);
-        let errors = validate::submission(&submission, entry_type, self.config.number_policy);
+        let codes = self.codes.check(&submission);
+        let mut errors = validate::submission(&submission, entry_type, self.config.number_policy);
+        errors.extend(codes.errors);
         if !errors.is_empty() {
             return Err(TransactionError(errors).into());
         }
-        let request = self.request(submission, draft);
+        let request = self.request(submission, codes.unmapped, draft);
         done(self.store.register(request).await, draft)
     }
 
@@ -135,11 +146,13 @@ impl Registry {
     ) -> Result<Registered, RegistryError> {
         self.access.may_administer(caller)?;
         note_submission(draft, &submission);
-        let errors = validate::update(&submission, self.config.number_policy);
+        let codes = self.codes.check(&submission);
+        let mut errors = validate::update(&submission, self.config.number_policy);
+        errors.extend(codes.errors);
         if !errors.is_empty() {
             return Err(TransactionError(errors).into());
         }
-        let request = self.request(submission, draft);
+        let request = self.request(submission, codes.unmapped, draft);
         done(self.store.update(request, kind).await, draft)
     }
 
@@ -174,12 +187,18 @@ impl Registry {
         Ok(self.access.release_to_role(caller, page)?)
     }
 
-    fn request(&self, submission: Submission, draft: &AuditDraft) -> Request {
+    fn request(
+        &self,
+        submission: Submission,
+        unmapped: UnmappedCodes,
+        draft: &AuditDraft,
+    ) -> Request {
         Request {
             submission,
             now: self.clock.now(),
             ids: self.ids.clone(),
             accept_unknown: self.config.unknown_patients == UnknownPatients::Accept,
+            unmapped,
             audit: draft.to_commit(AuditOutcome::Success),
         }
     }

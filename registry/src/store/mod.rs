@@ -5,6 +5,7 @@ mod changes;
 mod consent;
 mod objects;
 mod patients;
+mod unmapped;
 mod write;
 
 use carerecord_storage::{Connection, Database, StoreError};
@@ -15,6 +16,8 @@ pub(crate) use objects::{
     after, associations_of, fetch, fetch_by_unique_id, latest_version, versions_of,
 };
 pub(crate) use patients::{Person, ensure_patient, note_as_described, person, person_of_no};
+pub use unmapped::UnmappedCode;
+pub(crate) use unmapped::count_unmapped;
 pub(crate) use write::{Write, digest_of, submission_digest, used_unique_ids};
 
 /// The registry's tables in a database.

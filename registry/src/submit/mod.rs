@@ -16,12 +16,16 @@ use jiff::Timestamp;
 
 pub(crate) use update::UpdateKind;
 
+use crate::codes::UnmappedCodes;
+
 /// A submission with what its transaction needs around it.
 pub(crate) struct Request {
     pub submission: Submission,
     pub now: Timestamp,
     pub ids: Arc<dyn IdSource>,
     pub accept_unknown: bool,
+    /// Codes that are taken, though the affinity domain has not got them.
+    pub unmapped: UnmappedCodes,
     pub audit: AuditEvent,
 }
 

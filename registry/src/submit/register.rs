@@ -16,8 +16,8 @@ use super::ids::{as_registered, give_ids};
 use super::validate::{self, deprecated, metadata, unresolved};
 use super::{Request, SubmitError};
 use crate::store::{
-    Kind, ObjectState, Person, Store, StoredObject, Write, associations_of, digest_of, fetch,
-    note_as_described, person, submission_digest, used_unique_ids,
+    Kind, ObjectState, Person, Store, StoredObject, Write, associations_of, count_unmapped,
+    digest_of, fetch, note_as_described, person, submission_digest, used_unique_ids,
 };
 
 impl Store {
@@ -67,6 +67,7 @@ async fn register_in(c: &mut Connection, r: Request) -> Result<Registered, Submi
     Effects { write: &mut write, ids: r.ids.as_ref(), patient_no, submission: &s }.apply().await?;
     write.submission(&s.submission_set, &digest).await?;
     write.flush().await?;
+    count_unmapped(write.c, &s.submission_set.source_id, &r.unmapped, r.now).await?;
     if let Some(entry) = s.document_entries.first() {
         note_as_described(write.c, patient_no, entry).await?;
     }

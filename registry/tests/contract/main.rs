@@ -1,6 +1,7 @@
 //! The registry's rules, each by a test of its name, on SQLite and on PostgreSQL alike.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod codes;
 mod folders;
 mod generated;
 mod lifecycle;

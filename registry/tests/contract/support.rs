@@ -66,6 +66,25 @@ impl World {
         carerecord_storage::sql(query).number(&self.database).await.unwrap()
     }
 
+    /// The same database behind a registry with other rules.
+    pub fn with(&self, registry: Registry) -> Self {
+        Self {
+            registry,
+            caller: self.caller.clone(),
+            database: self.database.clone(),
+            _folder: None,
+        }
+    }
+
+    /// What a refusal says.
+    pub async fn refusal(&self, s: &Submission) -> Vec<carerecord_model::RegistryError> {
+        let s = over_the_wire(s);
+        let stable = DocumentEntryType::Stable;
+        let done =
+            self.registry.register_document_set(&self.caller, s, stable, &self.draft()).await;
+        done.unwrap_err().into_transaction_error().0
+    }
+
     pub fn draft(&self) -> AuditDraft {
         let ids = RandomIds;
         AuditDraft::detached(AuditEvent::incoming(ids.ordered(), SystemClock.now(), "test", "soap"))

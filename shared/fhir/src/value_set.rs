@@ -259,7 +259,8 @@ mod tests {
         assert!(matches!(parse(filter), Err(ValueSetError::Filter(_))));
         let other = include(json!({ "valueSet": ["http://example.org/other"] }));
         assert!(matches!(parse(other), Err(ValueSetError::Reference(_))));
-        let cut = json!({ "expansion": { "total": 3, "contains": [{ "system": "s", "code": "1" }] }});
+        let cut =
+            json!({ "expansion": { "total": 3, "contains": [{ "system": "s", "code": "1" }] }});
         assert!(matches!(parse(cut), Err(ValueSetError::CutOff(3, 1))));
         let whole = json!({ "compose": {
             "include": [{ "system": "s" }],

@@ -27,9 +27,7 @@ mod stored_query;
 mod submission;
 mod submission_set;
 
-pub use affinity_domain::{
-    AffinityDomain, CodeSet, ListedAttribute, UnknownAttribute, Validity,
-};
+pub use affinity_domain::{AffinityDomain, CodeSet, ListedAttribute, UnknownAttribute, Validity};
 pub use association::{Association, AssociationType, SubmissionSetStatus};
 pub use author::{Author, Xcn, Xon, Xtn};
 pub use clock::{Clock, IdSource, RandomIds, SystemClock};

@@ -14,7 +14,9 @@ use uuid::Uuid;
 use super::check::is_carried_over;
 use super::operation::{NewVersion, Operations};
 use super::{Known, UpdateKind};
-use crate::store::{Kind, ObjectState, StoredObject, Write, associations_of, fetch};
+use crate::store::{
+    Kind, ObjectState, StoredObject, Write, associations_of, count_unmapped, fetch,
+};
 use crate::submit::ids::{Given, give_ids};
 use crate::submit::{Request, SubmitError};
 
@@ -61,6 +63,7 @@ pub(super) async fn update(
     }
     write.submission(&s.submission_set, digest).await?;
     write.flush().await?;
+    count_unmapped(write.c, &s.submission_set.source_id, &r.unmapped, r.now).await?;
     AuditLog::append_in(write.c, &r.audit).await?;
     Ok(())
 }
