@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use carerecord_model::{
-    AffinityDomain, Code, CodeAttribute, ErrorCode, ListedAttribute, ObjectId, RegistryError,
+    AffinityDomain, Code, CodeAttribute, Dtm, ErrorCode, ListedAttribute, ObjectId, RegistryError,
     RegistryErrors, Submission,
 };
+use jiff::Timestamp;
 
 /// The codes of the affinity domain, and of which attributes they are enforced.
 ///
@@ -37,11 +38,11 @@ impl CodeRules {
         }
     }
 
-    /// What a submission has that the domain has not, at the time that the submission says it is
-    /// of. A repeat is judged as the first time.
-    pub(crate) fn check(&self, s: &Submission) -> Findings {
+    /// What a submission has that the domain has not now. The time is ours: what the submission
+    /// says of its own time would let a source choose the rules.
+    pub(crate) fn check(&self, s: &Submission, now: Timestamp) -> Findings {
         let mut found = Findings::default();
-        let at = &s.submission_set.submission_time;
+        let at = &Dtm::from_timestamp(now);
         each_value(s, |id, attribute, code, scheme| {
             if !self.domain.lists(attribute) || self.domain.has(attribute, code, scheme, at) {
                 return;

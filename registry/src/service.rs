@@ -6,13 +6,13 @@ use carerecord_access::{
 use carerecord_audit::AuditOutcome;
 use carerecord_model::{
     Clock, DocumentEntryType, EntryUuid, ErrorCode, IdSource, NhsNumber, Patient, Registered,
-    Submission, TransactionError,
+    RegistryErrors, Submission, TransactionError,
 };
 use carerecord_service::AuditDraft;
 use carerecord_storage::StoreError;
 use uuid::Uuid;
 
-use crate::codes::{CodeRules, UnmappedCodes};
+use crate::codes::CodeRules;
 use crate::store::{ChangePage, Store};
 use crate::submit::{Request, SubmitError, UpdateKind, validate};
 use crate::{RegistryConfig, UnknownPatients};
@@ -101,13 +101,8 @@ impl Registry {
     ) -> Result<Registered, RegistryError> {
         self.access.may_publish(caller)?;
         note_submission(draft, &submission);
-        let codes = self.codes.check(&submission);
-        let mut errors = validate::submission(&submission, entry_type, self.config.number_policy);
-        errors.extend(codes.errors);
-        if !errors.is_empty() {
-            return Err(TransactionError(errors).into());
-        }
-        let request = self.request(submission, codes.unmapped, draft);
+        let errors = validate::submission(&submission, entry_type, self.config.number_policy);
+        let request = self.request(submission, errors, draft)?;
         done(self.store.register(request).await, draft)
     }
 
@@ -146,13 +141,8 @@ impl Registry {
     ) -> Result<Registered, RegistryError> {
         self.access.may_administer(caller)?;
         note_submission(draft, &submission);
-        let codes = self.codes.check(&submission);
-        let mut errors = validate::update(&submission, self.config.number_policy);
-        errors.extend(codes.errors);
-        if !errors.is_empty() {
-            return Err(TransactionError(errors).into());
-        }
-        let request = self.request(submission, codes.unmapped, draft);
+        let errors = validate::update(&submission, self.config.number_policy);
+        let request = self.request(submission, errors, draft)?;
         done(self.store.update(request, kind).await, draft)
     }
 
@@ -187,20 +177,27 @@ impl Registry {
         Ok(self.access.release_to_role(caller, page)?)
     }
 
+    /// The request, when there are no errors in it so far; else with those of its codes.
     fn request(
         &self,
         submission: Submission,
-        unmapped: UnmappedCodes,
+        mut errors: RegistryErrors,
         draft: &AuditDraft,
-    ) -> Request {
-        Request {
+    ) -> Result<Request, TransactionError> {
+        let now = self.clock.now();
+        let codes = self.codes.check(&submission, now);
+        if !errors.is_empty() {
+            errors.extend(codes.errors);
+            return Err(TransactionError(errors));
+        }
+        Ok(Request {
             submission,
-            now: self.clock.now(),
+            now,
             ids: self.ids.clone(),
             accept_unknown: self.config.unknown_patients == UnknownPatients::Accept,
-            unmapped,
+            codes,
             audit: draft.to_commit(AuditOutcome::Success),
-        }
+        })
     }
 
     /// The person with this number, for a role of this deployment.

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 
 pub(crate) use update::UpdateKind;
 
-use crate::codes::UnmappedCodes;
+use crate::codes::Findings;
 
 /// A submission with what its transaction needs around it.
 pub(crate) struct Request {
@@ -24,8 +24,8 @@ pub(crate) struct Request {
     pub now: Timestamp,
     pub ids: Arc<dyn IdSource>,
     pub accept_unknown: bool,
-    /// Codes that are taken, though the affinity domain has not got them.
-    pub unmapped: UnmappedCodes,
+    /// Codes that the affinity domain has not. A repeat is answered whatever they are.
+    pub codes: Findings,
     pub audit: AuditEvent,
 }
 

@@ -44,7 +44,7 @@ async fn register_in(c: &mut Connection, r: Request) -> Result<Registered, Submi
         patient: person(c, &r.submission.submission_set.patient_id).await?,
         objects: fetch(c, &validate::named(&r.submission)).await?,
     };
-    let mut errors = RegistryErrors::new();
+    let mut errors = r.codes.errors.clone();
     check_patient(&r, &known, &mut errors);
     check_unique_ids(c, &r.submission, &mut errors).await?;
     check_own_ids(&r.submission, &known, &mut errors);
@@ -67,7 +67,7 @@ async fn register_in(c: &mut Connection, r: Request) -> Result<Registered, Submi
     Effects { write: &mut write, ids: r.ids.as_ref(), patient_no, submission: &s }.apply().await?;
     write.submission(&s.submission_set, &digest).await?;
     write.flush().await?;
-    count_unmapped(write.c, &s.submission_set.source_id, &r.unmapped, r.now).await?;
+    count_unmapped(write.c, &s.submission_set.source_id, &r.codes.unmapped, r.now).await?;
     if let Some(entry) = s.document_entries.first() {
         note_as_described(write.c, patient_no, entry).await?;
     }

@@ -10,7 +10,7 @@ use std::collections::{HashMap, HashSet};
 
 use carerecord_audit::AuditLog;
 use carerecord_model::{
-    AvailabilityStatus, ErrorCode, LogicalId, Registered, RegistryError, RegistryErrors, Submission,
+    AvailabilityStatus, ErrorCode, LogicalId, Registered, RegistryError, Submission,
 };
 use carerecord_storage::{Connection, StoreError};
 use uuid::Uuid;
@@ -96,7 +96,7 @@ async fn update_in(
         AuditLog::append_in(c, &r.audit).await?;
         return Ok(Registered { warnings: Vec::new(), repeated: true });
     }
-    let mut errors = RegistryErrors::new();
+    let mut errors = r.codes.errors.clone();
     let operations = Operations::read(&r.submission, kind, &mut errors);
     let known = Known::read(c, &r.submission).await?;
     check::update(c, &r, kind, &operations, &known, &mut errors).await?;

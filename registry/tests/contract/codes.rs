@@ -15,6 +15,7 @@ mod tests {
         other_codes_are_taken_and_counted_for_each_source,
         what_is_refused_or_repeated_is_not_counted,
         updates_are_checked_too,
+        a_repeat_is_answered_though_codes_have_changed,
         codes_longer_than_a_key_are_counted,
     );
 }
@@ -149,6 +150,20 @@ pub async fn updates_are_checked_too(world: &World) {
 
     let found = world.registry.store().unmapped_codes().await.unwrap();
     assert_eq!(found.len(), 1, "{found:?}");
+}
+
+pub async fn a_repeat_is_answered_though_codes_have_changed(world: &World) {
+    let mut b = Builder::default();
+    let s = strange(&mut b, "old");
+    world.register(&s).await.unwrap();
+    let world = world.with(world.registry.clone().with_codes(rules(&[TYPE])));
+
+    world.register(&s).await.unwrap();
+
+    // Its own time is long ago, which is no way around the rules of today.
+    assert!(s.submission_set.submission_time < "20260201".parse().unwrap());
+    let other = strange(&mut b, "old");
+    assert_eq!(world.register(&other).await, Err(vec![ErrorCode::XDSRegistryMetadataError]));
 }
 
 pub async fn codes_longer_than_a_key_are_counted(world: &World) {

@@ -63,7 +63,7 @@ pub(super) async fn update(
     }
     write.submission(&s.submission_set, digest).await?;
     write.flush().await?;
-    count_unmapped(write.c, &s.submission_set.source_id, &r.unmapped, r.now).await?;
+    count_unmapped(write.c, &s.submission_set.source_id, &r.codes.unmapped, r.now).await?;
     AuditLog::append_in(write.c, &r.audit).await?;
     Ok(())
 }
