@@ -1,19 +1,25 @@
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use carerecord_audit::{AuditFilter, AuditLog, AuditOutcome, StoredEvent};
 use carerecord_model::NhsNumber;
-use carerecord_storage::Database;
 use clap::Args;
 use jiff::Timestamp;
+
+use crate::config::Config;
+use crate::database::Source;
 
 /// What to print.
 #[derive(Args)]
 pub struct AuditOptions {
-    /// The data folder of the deployment
-    #[arg(long, default_value = "carerecord-data")]
+    /// The data folder of the deployment, when its databases are files
+    #[arg(long, default_value = "carerecord-data", conflicts_with = "config")]
     data: PathBuf,
+    /// The configuration file of a process of the deployment
+    #[arg(long)]
+    config: Option<PathBuf>,
     /// Only accesses to the record of this person (NHS Number)
     #[arg(long)]
     subject: Option<NhsNumber>,
@@ -45,10 +51,7 @@ pub struct AuditOptions {
 
 /// `carerecord audit`: the records of all roles that keep their data here, by time.
 pub async fn run(options: AuditOptions) -> anyhow::Result<ExitCode> {
-    let files = databases(&options.data)?;
-    if files.is_empty() {
-        bail!("there is no database below {}", options.data.display());
-    }
+    let sources = sources(&options)?;
     let filter = AuditFilter {
         subject: options.subject,
         actor: options.actor.clone(),
@@ -59,14 +62,12 @@ pub async fn run(options: AuditOptions) -> anyhow::Result<ExitCode> {
         limit: Some(options.limit),
     };
     let mut events = Vec::new();
-    for file in files {
-        let database = Database::open(&file)
-            .await
-            .with_context(|| format!("cannot open {}", file.display()))?;
+    for source in sources {
+        let database = source.open().await?;
         let log = AuditLog::new(database.clone());
         if options.verify {
-            let count = log.verify().await.with_context(|| file.display().to_string())?;
-            println!("{}: {count} records, the chain is whole", file.display());
+            let count = log.verify().await.with_context(|| source.to_string())?;
+            println!("{source}: {count} records, the chain is whole");
         } else {
             events.extend(log.read(&filter).await?);
         }
@@ -99,6 +100,32 @@ fn line(stored: &StoredEvent) -> String {
         who,
         e.error.as_ref().map(|e| format!("  {e}")).unwrap_or_default(),
     )
+}
+
+/// The databases of the roles, each once.
+fn sources(options: &AuditOptions) -> anyhow::Result<Vec<Source>> {
+    let Some(file) = &options.config else {
+        let files = databases(&options.data)?;
+        if files.is_empty() {
+            bail!("there is no database below {}", options.data.display());
+        }
+        return Ok(files.into_iter().map(Source::File).collect());
+    };
+    let config = Config::read(file)?;
+    let mut all = Vec::new();
+    for database in config.databases() {
+        all.push(Source::Postgres(database.address(&config.base)?));
+    }
+    if config.data.is_dir() {
+        all.extend(databases(&config.data)?.into_iter().map(Source::File));
+    }
+    // One database can serve several roles.
+    let mut seen = HashSet::new();
+    all.retain(|source| match source {
+        Source::Postgres(address) => seen.insert(address.expose().to_owned()),
+        Source::File(_) => true,
+    });
+    Ok(all)
 }
 
 fn databases(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {

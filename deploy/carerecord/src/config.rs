@@ -1,8 +1,9 @@
 //! The configuration file of `carerecord serve`. `docs/run.md` and
 //! `deploy/carerecord/config/carerecord.example.toml` describe it; a test starts the example.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use carerecord_access::Right;
 use carerecord_model::{NodeId, OrganisationCode};
 use carerecord_portal_api::PortalConfig;
@@ -11,10 +12,16 @@ use carerecord_repository::RepositoryConfig;
 use carerecord_service::{ListenerConfig, LogFormat};
 use serde::Deserialize;
 
+use crate::codes::CodesSection;
+use crate::database::DatabaseConfig;
+
 /// The whole file. A role runs in this process when its section is there.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
+    /// The folder of the file, from which paths in it are taken.
+    #[serde(skip)]
+    pub base: PathBuf,
     /// The folder of databases and documents.
     pub data: PathBuf,
     /// The folder of access rules.
@@ -26,6 +33,9 @@ pub struct Config {
     pub admin: Option<ListenerConfig>,
     /// The registry.
     pub registry: Option<RegistrySection>,
+    /// The codes of the affinity domain, for the registry.
+    #[serde(default)]
+    pub codes: CodesSection,
     /// Repository nodes.
     #[serde(default, rename = "repository")]
     pub repositories: Vec<RepositorySection>,
@@ -38,6 +48,29 @@ pub struct Config {
     pub peers: PeersConfig,
     /// The demo's sign-in provider, which asks for no password: for trials on one machine.
     pub demo_sign_in: Option<DemoSignIn>,
+}
+
+impl Config {
+    /// Reads a file.
+    pub fn read(file: &Path) -> anyhow::Result<Self> {
+        let mut config: Self = carerecord_service::config::read_toml(file)
+            .context("the configuration cannot be used")?;
+        // Paths in the file are relative to it, wherever the process is started.
+        if let Some(base) = file.parent() {
+            config.base = base.to_owned();
+            config.data = base.join(&config.data);
+            config.policy = base.join(&config.policy);
+        }
+        Ok(config)
+    }
+
+    /// The databases of roles here that are not SQLite files.
+    pub fn databases(&self) -> Vec<&DatabaseConfig> {
+        let registry = self.registry.as_ref().and_then(|r| r.database.as_ref());
+        let portal = self.portal.as_ref().and_then(|p| p.database.as_ref());
+        let nodes = self.repositories.iter().filter_map(|r| r.database.as_ref());
+        registry.into_iter().chain(nodes).chain(portal).collect()
+    }
 }
 
 /// The `[log]` section.
@@ -100,6 +133,8 @@ pub struct RegistrySection {
     /// Rules of registration.
     #[serde(default)]
     pub rules: RegistryConfig,
+    /// PostgreSQL; a SQLite file below `data` unless given.
+    pub database: Option<DatabaseConfig>,
     /// One for each kind of caller.
     pub door: Vec<Door>,
 }
@@ -110,6 +145,8 @@ pub struct RegistrySection {
 pub struct RepositorySection {
     /// The node.
     pub node: RepositoryConfig,
+    /// PostgreSQL; a SQLite file below `data` unless given.
+    pub database: Option<DatabaseConfig>,
     /// One for each kind of caller.
     pub door: Vec<Door>,
 }
@@ -122,6 +159,8 @@ pub struct PortalSection {
     pub listen: ListenerConfig,
     /// The API.
     pub api: PortalConfig,
+    /// PostgreSQL; a SQLite file below `data` unless given.
+    pub database: Option<DatabaseConfig>,
     /// The sources.
     pub source: Vec<SourceConfig>,
     /// The web portal; without it only the API runs.

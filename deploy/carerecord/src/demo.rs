@@ -57,8 +57,10 @@ pub async fn run(options: DemoOptions) -> anyhow::Result<ExitCode> {
 fn configuration(data: &Path, port: u16) -> anyhow::Result<Config> {
     let policy = data.join("policy");
     write_policy(&policy)?;
+    write_codes(&data.join("codes"))?;
     let text = with_ports(include_str!("../config/demo.toml"), port);
     let mut config: Config = toml::from_str(&text)?;
+    config.base = data.to_owned();
     config.data = data.to_owned();
     config.policy = policy;
     Ok(config)
@@ -93,9 +95,20 @@ fn write_policy(folder: &Path) -> anyhow::Result<()> {
             include_str!("../config/policy/agreements/dsa-ev-0001.json"),
         ),
     ];
+    write_missing(&files)
+}
+
+/// The codes of the affinity domain, likewise.
+fn write_codes(folder: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    let text = include_str!("../config/codes/uk-default.xml");
+    write_missing(&[(folder.join("uk-default.xml"), text)])
+}
+
+fn write_missing(files: &[(PathBuf, &str)]) -> anyhow::Result<()> {
     for (path, text) in files {
         if !path.exists() {
-            std::fs::write(&path, text)
+            std::fs::write(path, text)
                 .with_context(|| format!("cannot write {}", path.display()))?;
         }
     }

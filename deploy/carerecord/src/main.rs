@@ -1,7 +1,9 @@
 //! Care Record in one binary: the demo, the server, and the tools around it.
 
 mod audit;
+mod codes;
 mod config;
+mod database;
 mod demo;
 mod key_file;
 mod peer;
@@ -42,6 +44,9 @@ enum Command {
     Publish(publish::PublishOptions),
     /// Print and filter the record of accesses
     Audit(audit::AuditOptions),
+    /// Check the codes of the affinity domain, and print those that sources use besides
+    #[command(subcommand)]
+    Codes(codes::CodesCommand),
 }
 
 fn main() -> ExitCode {
@@ -72,5 +77,6 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Serve { config } => serve::run(&config).await,
         Command::Publish(options) => publish::run(options).await,
         Command::Audit(options) => audit::run(options).await,
+        Command::Codes(command) => codes::run(command).await,
     }
 }

@@ -25,6 +25,7 @@ use crate::config::{
 };
 use carerecord_web::WebConfig;
 
+use crate::database::{DatabaseConfig, REGISTRY};
 use crate::key_file::key_file;
 use crate::peer::{RegistryClient, RepositoryClient, role_client};
 use crate::sessions::SqlSessionRows;
@@ -149,11 +150,15 @@ impl Assembly<'_> {
     }
 
     async fn registry(&mut self, section: &RegistrySection) -> anyhow::Result<LocalRegistry> {
-        let database = self.database(&self.config.data.join("registry.db")).await?;
+        let database =
+            self.database(section.database.as_ref(), &self.config.data.join(REGISTRY)).await?;
+        let codes = self.config.codes.load(&self.config.base);
+        let codes = codes.context("the codes cannot be used")?;
         let store = Store::new(database.clone());
         let access = self.access(Arc::new(store.clone()));
         let registry =
-            Registry::new(section.rules, store, access, self.clock.clone(), self.ids.clone());
+            Registry::new(section.rules, store, access, self.clock.clone(), self.ids.clone())
+                .with_codes(codes);
         let ready = database.clone();
         self.checks.register("registry", move || {
             let database = ready.clone();
@@ -181,7 +186,7 @@ impl Assembly<'_> {
         let folder = self.config.data.join(format!("node-{id}"));
         let objects = Objects::local(&folder.join("objects"))
             .with_context(|| format!("cannot open {}", folder.display()))?;
-        let database = self.database(&folder.join("node.db")).await?;
+        let database = self.database(section.database.as_ref(), &folder.join("node.db")).await?;
         let repository = Repository::new(RepositoryParts {
             config: section.node.clone(),
             database: database.clone(),
@@ -216,7 +221,8 @@ impl Assembly<'_> {
         ports: &RegistryPorts,
         local: &[(&RepositorySection, LocalRepository)],
     ) -> anyhow::Result<()> {
-        let database = self.database(&self.config.data.join("portal.db")).await?;
+        let database =
+            self.database(section.database.as_ref(), &self.config.data.join("portal.db")).await?;
         let http = self.client()?;
         let mut nodes = Vec::new();
         for source in &section.source {
@@ -286,14 +292,12 @@ impl Assembly<'_> {
         Ok(())
     }
 
-    async fn database(&mut self, path: &Path) -> anyhow::Result<Database> {
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)
-                .with_context(|| format!("cannot make {}", folder.display()))?;
-        }
-        let database = Database::open(path)
-            .await
-            .with_context(|| format!("cannot open the database {}", path.display()))?;
+    async fn database(
+        &mut self,
+        config: Option<&DatabaseConfig>,
+        file: &Path,
+    ) -> anyhow::Result<Database> {
+        let database = crate::database::open(config, &self.config.base, file).await?;
         self.databases.push(database.clone());
         Ok(database)
     }

@@ -1,7 +1,6 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Context;
 use carerecord_service::{Lifecycle, Stopped, telemetry};
 
 use crate::config::Config;
@@ -9,13 +8,7 @@ use crate::roles;
 
 /// `carerecord serve`: runs until told to stop, then drains.
 pub async fn run(file: &Path) -> anyhow::Result<ExitCode> {
-    let mut config: Config =
-        carerecord_service::config::read_toml(file).context("the configuration cannot be used")?;
-    // Paths in the file are relative to it, wherever the process is started.
-    if let Some(base) = file.parent() {
-        config.data = base.join(&config.data);
-        config.policy = base.join(&config.policy);
-    }
+    let config = Config::read(file)?;
     telemetry::init(config.log.format, &config.log.filter)?;
     let lifecycle = Lifecycle::new();
     let roles = roles::start(&config, &lifecycle).await?;

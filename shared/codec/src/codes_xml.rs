@@ -9,7 +9,7 @@ use carerecord_xml::{Decode, Name, Start, XmlError, XmlReader};
 pub struct CodesFile {
     /// One for each `CodeType` of an attribute that we know, in the order of the file.
     pub sets: Vec<CodeSet>,
-    /// Names of `CodeType`s that are of no such attribute.
+    /// What is of no use, for a person to read: other `CodeType`s, codes without a scheme.
     pub ignored: Vec<String>,
 }
 
@@ -19,47 +19,61 @@ impl Decode for CodesFile {
             return Err(xml.unexpected(start));
         }
         let mut file = Self { sets: Vec::new(), ignored: Vec::new() };
-        while let Some(child) = xml.next_child()? {
+        // Real files have stray text between elements; it says nothing.
+        xml.text_or(|child, xml| {
             if !child.is(element("CodeType")) {
                 // Assigning authorities of patient ids, and what later tools add.
-                xml.skip()?;
-                continue;
+                return xml.skip();
             }
             let name = child.required("name")?;
             match name.parse() {
-                Ok(attribute) => file.sets.push(code_set(attribute, xml)?),
+                Ok(attribute) => {
+                    let set = code_set(attribute, xml, &mut file.ignored)?;
+                    file.sets.push(set);
+                }
                 Err(_) => {
-                    file.ignored.push(name.to_owned());
+                    file.ignored.push(format!("CodeType {name}, which is of no attribute"));
                     xml.skip()?;
                 }
             }
-        }
+            Ok(())
+        })?;
         Ok(file)
     }
 }
 
-fn code_set(attribute: ListedAttribute, xml: &mut XmlReader<'_>) -> Result<CodeSet, XmlError> {
+fn code_set(
+    attribute: ListedAttribute,
+    xml: &mut XmlReader<'_>,
+    ignored: &mut Vec<String>,
+) -> Result<CodeSet, XmlError> {
     let mut codes = Vec::new();
-    while let Some(child) = xml.next_child()? {
+    xml.text_or(|child, xml| {
         if !child.is(element("Code")) {
-            return Err(xml.unexpected(&child));
+            return Err(xml.unexpected(child));
         }
         let code = child.required("code")?;
-        let scheme = match attribute {
-            ListedAttribute::MimeType => "",
-            // Files made from FHIR have the system only.
-            ListedAttribute::Code(_) => match child.attr("codingScheme").or(child.attr("system")) {
-                Some(scheme) => scheme,
-                None => return Err(xml.invalid("a Code has no codingScheme")),
-            },
-        };
         if code.is_empty() {
             return Err(xml.invalid("a Code has an empty code"));
         }
-        codes.push(Code::new(code, scheme, child.attr("display").unwrap_or_default()));
-        xml.skip()?;
-    }
+        match scheme(attribute, child) {
+            Some(scheme) => {
+                let display = child.attr("display").unwrap_or_default();
+                codes.push(Code::new(code, scheme, display));
+            }
+            None => ignored.push(format!("{attribute} {code}, which has no codingScheme")),
+        }
+        xml.skip()
+    })?;
     Ok(CodeSet { attribute, codes, whole_schemes: Vec::new() })
+}
+
+/// The scheme of a code; files made from FHIR have the system only.
+fn scheme(attribute: ListedAttribute, code: &Start) -> Option<&str> {
+    match attribute {
+        ListedAttribute::MimeType => Some(""),
+        ListedAttribute::Code(_) => code.attr("codingScheme").or(code.attr("system")),
+    }
 }
 
 const fn element(local: &'static str) -> Name {
@@ -75,21 +89,25 @@ mod tests {
         let text = br#"<Codes>
             <CodeType name="typeCode" classScheme="urn:uuid:f0306f51-975f-434e-a61c-c59651d33983">
               <Code code="34133-9" display="Summary" codingScheme="2.16.840.1.113883.6.1"/>
-              <Code code="1" system="http://loinc.org"/>
+              <Code code="1" system="http://loinc.org"/>/&gt;
             </CodeType>
             <CodeType name="mimeType"><Code code="text/plain" ext="txt"/></CodeType>
+            <CodeType name="classCode"><Code code="x" codingSheme="2"/></CodeType>
             <CodeType name="colour"><Code code="red"/></CodeType>
             <AssigningAuthority id="&amp;2.999.1&amp;ISO"/>
           </Codes>"#;
 
         let file: CodesFile = carerecord_xml::decode(text).unwrap();
 
-        let [types, mimes] = file.sets.as_slice() else { panic!("{:?}", file.sets) };
+        let [types, mimes, classes] = file.sets.as_slice() else { panic!("{:?}", file.sets) };
         assert_eq!(types.attribute.name(), "typeCode");
         assert_eq!(types.codes[0], Code::new("34133-9", "2.16.840.1.113883.6.1", ""));
         assert_eq!(types.codes[1].scheme, "http://loinc.org");
         assert_eq!(mimes.codes, [Code::new("text/plain", "", "")]);
-        assert_eq!(file.ignored, ["colour"]);
+        assert!(classes.codes.is_empty());
+        let ignored =
+            ["classCode x, which has no codingScheme", "CodeType colour, which is of no attribute"];
+        assert_eq!(file.ignored, ignored);
     }
 
     #[test]
@@ -97,7 +115,6 @@ mod tests {
         for text in [
             "<codes/>",
             "<Codes><CodeType><Code code='1' codingScheme='2'/></CodeType></Codes>",
-            "<Codes><CodeType name='typeCode'><Code code='1'/></CodeType></Codes>",
             "<Codes><CodeType name='typeCode'><Code code='' codingScheme='2'/></CodeType></Codes>",
             "<Codes><CodeType name='typeCode'><Kode code='1'/></CodeType></Codes>",
         ] {

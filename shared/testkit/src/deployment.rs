@@ -14,6 +14,8 @@ pub struct Deployment {
     ports: Ports,
     apart: bool,
     samples: bool,
+    /// PostgreSQL of registry, nodes and portal.
+    databases: Option<[String; 5]>,
     running: HashMap<String, Process>,
 }
 
@@ -109,8 +111,21 @@ impl Deployment {
         Self::new(binary, ports, false)
     }
 
+    /// As `apart`, on PostgreSQL; `None`, said on standard output, where that is not installed.
+    pub async fn apart_on_postgres(binary: &str) -> Option<Self> {
+        let mut databases = Vec::new();
+        for _ in 0..5 {
+            databases.push(crate::postgres::fresh_url().await?);
+        }
+        Some(Self::apart_on(binary, databases.try_into().ok()))
+    }
+
     /// `carerecord serve`: registry, three nodes, portal and sign-in each in a process of its own.
     pub fn apart(binary: &str) -> Self {
+        Self::apart_on(binary, None)
+    }
+
+    fn apart_on(binary: &str, databases: Option<[String; 5]>) -> Self {
         let p = free_ports(16);
         let ports = Ports {
             portal: p[0],
@@ -122,6 +137,7 @@ impl Deployment {
             admin: [p[7], p[8], p[9], p[10], p[11], p[12]],
         };
         let mut deployment = Self::new(binary, ports, true);
+        deployment.databases = databases;
         deployment.write_configurations();
         deployment.start_all();
         deployment
@@ -136,6 +152,7 @@ impl Deployment {
             ports,
             apart,
             samples: false,
+            databases: None,
             running: HashMap::new(),
         }
     }
@@ -240,16 +257,22 @@ impl Deployment {
 
     /// The record of accesses of a role, as `carerecord audit` gives it, one JSON object a line.
     pub fn audit(&self, role: Role) -> Vec<serde_json::Value> {
-        let data = self.data(role);
-        let output = self
-            .command()
-            .args(["audit", "--json", "--limit", "100000", "--data"])
-            .arg(data)
-            .output()
-            .unwrap();
+        let output = self.run_audit(role, &["--json", "--limit", "100000"]);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let lines = String::from_utf8(output.stdout).unwrap();
         lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// Runs `carerecord audit` on the databases of a role.
+    pub fn run_audit(&self, role: Role, arguments: &[&str]) -> Output {
+        let mut command = self.command();
+        command.arg("audit").args(arguments);
+        if self.apart {
+            command.arg("--config").arg(self.file(&format!("{}.toml", self.name(role))));
+        } else {
+            command.arg("--data").arg(self.data(role));
+        }
+        command.output().unwrap()
     }
 
     /// Before the first start of `demo`: rules by which every document may be seen, for tests that
@@ -317,15 +340,17 @@ impl Deployment {
         let everything = "\"publish\", \"query\", \"retrieve\"";
         match role {
             Role::Registry => format!(
-                "[registry]\nrules = {{ unknown_patients = \"accept\", number_policy = \"any\" }}\n\
+                "[registry]\n{}rules = {{ unknown_patients = \"accept\", number_policy = \"any\" }}\n\
                  {}{}",
+                self.database(role),
                 door("registry", self.ports.registry, everything),
                 door("registry", self.ports.peers, "\"publish\", \"delegate\"")
             ),
             Role::Node(n) => format!(
-                "{}[[repository]]\nnode = {{ repository_unique_id = \"{}\", organisation = \"{}\" \
+                "{}[[repository]]\n{}node = {{ repository_unique_id = \"{}\", organisation = \"{}\" \
                  }}\n{}{}",
                 self.remote_registry(),
+                self.database(role),
                 NODES[n].0,
                 NODES[n].1,
                 door("repository", self.ports.nodes[n], everything),
@@ -344,10 +369,11 @@ impl Deployment {
     fn portal(&self) -> String {
         let portal = self.url(Role::Portal, "");
         let mut text = format!(
-            "{}[portal]\nlisten = {{ address = \"127.0.0.1:{}\" }}\n\
+            "{}[portal]\n{}listen = {{ address = \"127.0.0.1:{}\" }}\n\
              api = {{ base_url = \"{portal}/fhir\", issuer = \"{}\", source_deadline_ms = {} }}\n\
              web = {{ public_url = \"{portal}\", client_id = \"carerecord-web\" }}\n",
             self.remote_registry(),
+            self.database(Role::Portal),
             self.ports.portal,
             self.url(Role::SignIn, ""),
             SOURCE_DEADLINE.as_millis(),
@@ -363,6 +389,16 @@ impl Deployment {
             }
         }
         text
+    }
+
+    fn database(&self, role: Role) -> String {
+        let n = match role {
+            Role::Registry => 0,
+            Role::Node(n) => n + 1,
+            Role::Portal | Role::SignIn => 4,
+        };
+        let url = self.databases.as_ref().map(|urls| &urls[n]);
+        url.map(|url| format!("database = \"{url}\"\n")).unwrap_or_default()
     }
 
     fn remote_registry(&self) -> String {

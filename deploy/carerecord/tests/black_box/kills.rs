@@ -52,8 +52,7 @@ pub async fn a_kill_at_any_point_loses_and_invents_nothing(mut deployment: Deplo
     let fhir = deployment.fhir().as_system().await;
     assert_eq!(fhir.documents(PATIENT).await.len(), letters.len());
     for role in [Role::Registry, Role::Node(0), Role::Portal] {
-        let data = deployment.data(role);
-        let verified = deployment.run(&["audit", "--verify", "--data", data.to_str().unwrap()]);
+        let verified = deployment.run_audit(role, &["--verify"]);
         assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
     }
     sweep(&mut deployment, letters.len()).await;

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod codes;
+mod example;
 mod kills;
 mod messages;
 mod objections;
@@ -11,7 +13,7 @@ mod shape;
 mod silent_sources;
 mod tool;
 
-use carerecord_testkit::{Deployment, Process};
+use carerecord_testkit::Deployment;
 
 /// One list of tests, for each way of deploying.
 macro_rules! however_it_is_deployed {
@@ -20,6 +22,15 @@ macro_rules! however_it_is_deployed {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $test() {
                 super::$module::$test(super::Deployment::one_process(super::BINARY)).await;
+            })+
+        }
+
+        mod on_postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                let deployment = super::Deployment::apart_on_postgres(super::BINARY).await;
+                let Some(deployment) = deployment else { return };
+                super::$module::$test(deployment).await;
             })+
         }
 
@@ -76,27 +87,12 @@ async fn a_first_start_that_is_killed_is_made_up_for() {
 /// The example of the configuration file runs as it stands, but for its ports and paths.
 #[tokio::test]
 async fn the_example_configuration_runs() {
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let folder = tempfile::tempdir().unwrap();
-    let first = carerecord_testkit::ten_ports();
-    let rules = concat!("\"", env!("CARGO_MANIFEST_DIR"), "/config/policy\"");
-    let mut example =
-        include_str!("../../config/carerecord.example.toml").replace("\"./policy\"", rules);
-    for n in (0..10).rev() {
-        let (from, to) = (format!("127.0.0.1:{}", 8080 + n), format!("127.0.0.1:{}", first + n));
-        example = example.replace(&from, &to);
-    }
-    let file = folder.path().join("carerecord.toml");
-    std::fs::write(&file, example).unwrap();
-    let mut command = std::process::Command::new(BINARY);
-    command.args(["serve", "--config"]).arg(&file);
+    let example = example::Example::start(|text| text);
 
-    let process = Process::start(command, &folder.path().join("log"), first + 9);
+    let answer = reqwest::get(example.url(9, "/health/ready")).await.unwrap();
 
-    let answer = reqwest::get(format!("http://127.0.0.1:{}/health/ready", first + 9)).await;
-    let answer = answer.unwrap();
-    assert!(answer.status().is_success(), "{}", process.said());
-    assert!(folder.path().join("data/registry.db").exists());
+    assert!(answer.status().is_success(), "{}", example.process.said());
+    assert!(example.file("data/registry.db").exists());
 }
 
 #[test]
