@@ -167,7 +167,9 @@ fn print_welcome(empty: bool, port: u16) {
     println!("  Registry     {}/xds/registry", at(1));
     println!("  Nodes        {}-{}/xds/repository", at(2), port + 4);
     println!("  Health       {}/health/ready\n", at(9));
-    println!("XDS callers on this machine are trusted: publish, query, retrieve and administer for ZEX09.");
+    println!(
+        "XDS callers on this machine are trusted: publish, query, retrieve and administer for ZEX09."
+    );
     println!("Sign in with any account of the sign-in page; there are no passwords.");
     if !empty {
         println!("\nThree things to try:");
