@@ -2,14 +2,15 @@
 
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::extract::rejection::BytesRejection;
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use carerecord_audit::AuditOutcome;
 use carerecord_codec::name::action;
 use carerecord_codec::soap::{self, Headers, SoapError};
 use carerecord_codec::{
-    AdhocQueryRequest, AdhocQueryResponse, LIST_END, RegistryResponse, RemoveObjectsRequest,
-    SubmitObjectsRequest, ebrim, found_objects,
+    AdhocQueryRequest, AdhocQueryResponse, ContentType, LIST_END, RegistryResponse,
+    RemoveObjectsRequest, SubmitObjectsRequest, ebrim, found_objects,
 };
 use carerecord_model::{DocumentEntryType, ReturnType, TransactionError};
 use carerecord_service::AuditDraft;
@@ -47,9 +48,16 @@ impl Submit {
 }
 
 /// Answers every registry transaction.
-pub(crate) async fn registry(State(door): State<Door>, draft: AuditDraft, body: Bytes) -> Response {
+pub(crate) async fn registry(
+    State(door): State<Door>,
+    draft: AuditDraft,
+    http: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
     draft.caller(&door.caller);
-    let (headers, request) = match read(&body) {
+    let whole = check_content_type(&http).and_then(|()| whole(body));
+    let read = whole.map_err(|e| (e, Headers::default())).and_then(|body| read(&body));
+    let (headers, request) = match read {
         Ok(read) => read,
         Err((error, headers)) => return fault(&door, &draft, &error, &headers),
     };
@@ -76,6 +84,25 @@ pub(crate) async fn registry(State(door): State<Door>, draft: AuditDraft, body: 
             stored_query(&door, &draft, &headers, action, &query).await
         }
     }
+}
+
+/// Only what a SOAP stack sends: a page in a browser can send other types to any address.
+fn check_content_type(http: &HeaderMap) -> Result<(), SoapError> {
+    let value = http.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
+    let essence = value.and_then(ContentType::parse).map(|c| c.essence);
+    match essence.as_deref() {
+        Some("application/soap+xml" | "text/xml" | "application/xml") => Ok(()),
+        Some(_) | None => {
+            Err(SoapError::Transport("the Content-Type must be application/soap+xml".into()))
+        }
+    }
+}
+
+fn whole(body: Result<Bytes, BytesRejection>) -> Result<Bytes, SoapError> {
+    body.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => SoapError::TooLong,
+        _ => SoapError::Transport("the message broke off".into()),
+    })
 }
 
 fn read(body: &[u8]) -> Result<(Headers, Request), (SoapError, Headers)> {

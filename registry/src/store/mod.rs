@@ -18,7 +18,7 @@ pub(crate) use objects::{
 pub(crate) use patients::{Person, ensure_patient, note_as_described, person, person_of_no};
 pub use unmapped::UnmappedCode;
 pub(crate) use unmapped::count_unmapped;
-pub(crate) use write::{Write, digest_of, submission_digest, used_unique_ids};
+pub(crate) use write::{Write, digest_of, submission_digest, too_long, used_unique_ids};
 
 /// The registry's tables in a database.
 #[derive(Clone, Debug)]

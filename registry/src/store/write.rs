@@ -281,12 +281,38 @@ impl<'c> Write<'c> {
     }
 }
 
-/// What makes two submissions the same: everything that the sender sent.
-pub(crate) fn digest_of<T: Serialize>(submission: &T) -> Result<Vec<u8>, StoreError> {
+/// What makes two submissions the same: everything that the sender sent; and how long that is, in
+/// bytes.
+pub(crate) fn digest_of<T: Serialize>(submission: &T) -> Result<(Vec<u8>, usize), StoreError> {
     // With names, as the first releases wrote it: a repeat is known over an upgrade too.
     let bytes = rmp_serde::to_vec_named(submission)
         .map_err(|e| StoreError::Row("submission", "digest", e.to_string()))?;
-    Ok(digest(&SHA256, &bytes).as_ref().to_vec())
+    Ok((digest(&SHA256, &bytes).as_ref().to_vec(), bytes.len()))
+}
+
+/// The objects that are longer than an object may be: all queries about a patient read them. Each
+/// is measured only where the whole submission, of `length` bytes, is longer.
+pub(crate) fn too_long(s: &Submission, length: usize) -> Result<Vec<&ObjectId>, StoreError> {
+    let mut long = Vec::new();
+    if length <= MOST_BYTES {
+        return Ok(long);
+    }
+    let mut measure = |id, packed: Vec<u8>| {
+        if packed.len() > MOST_BYTES {
+            long.push(id);
+        }
+    };
+    measure(&s.submission_set.entry_uuid, pack(&s.submission_set)?);
+    for e in &s.document_entries {
+        measure(&e.entry_uuid, pack(e)?);
+    }
+    for f in &s.folders {
+        measure(&f.entry_uuid, pack(f)?);
+    }
+    for a in &s.associations {
+        measure(&a.entry_uuid, pack(a)?);
+    }
+    Ok(long)
 }
 
 /// The digest of the submission that had this id.
@@ -350,6 +376,8 @@ fn sort_key(time: Option<&Dtm>) -> i64 {
 
 /// Longer metadata would not fit into an index entry of PostgreSQL.
 const INLINE: usize = 2000;
+/// Of one object, as it is stored.
+const MOST_BYTES: usize = 256 << 10;
 const ROWS: usize = 64;
 
 const INSERT_OBJECT: &str = "

@@ -34,7 +34,7 @@ struct Known {
 }
 
 async fn register_in(c: &mut Connection, r: Request) -> Result<Registered, SubmitError> {
-    let digest = digest_of(&r.submission)?;
+    let (digest, length) = digest_of(&r.submission)?;
     if submission_digest(c, &r.submission).await?.as_ref() == Some(&digest) {
         // A repeat gets the same answer. One that differs is met by the rule on uniqueIds.
         AuditLog::append_in(c, &r.audit).await?;
@@ -45,6 +45,7 @@ async fn register_in(c: &mut Connection, r: Request) -> Result<Registered, Submi
         objects: fetch(c, &validate::named(&r.submission)).await?,
     };
     let mut errors = r.codes.errors.clone();
+    errors.extend(validate::lengths(&r.submission, length)?);
     check_patient(&r, &known, &mut errors);
     check_unique_ids(c, &r.submission, &mut errors).await?;
     check_own_ids(&r.submission, &known, &mut errors);

@@ -91,12 +91,13 @@ async fn update_in(
     r: Request,
     kind: UpdateKind,
 ) -> Result<Registered, SubmitError> {
-    let digest = digest_of(&r.submission)?;
+    let (digest, length) = digest_of(&r.submission)?;
     if submission_digest(c, &r.submission).await?.as_ref() == Some(&digest) {
         AuditLog::append_in(c, &r.audit).await?;
         return Ok(Registered { warnings: Vec::new(), repeated: true });
     }
     let mut errors = r.codes.errors.clone();
+    errors.extend(validate::lengths(&r.submission, length)?);
     let operations = Operations::read(&r.submission, kind, &mut errors);
     let known = Known::read(c, &r.submission).await?;
     check::update(c, &r, kind, &operations, &known, &mut errors).await?;

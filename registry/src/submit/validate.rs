@@ -4,6 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
+use carerecord_storage::StoreError;
+
+use crate::store::too_long;
 use carerecord_model::{
     Association, AssociationType, DocumentEntry, DocumentEntryType, ErrorCode, LogicalId,
     NumberPolicy, ObjectId, RegistryError, RegistryErrors, Submission, SubmissionIndex,
@@ -17,6 +20,9 @@ pub(crate) fn submission(
     policy: NumberPolicy,
 ) -> RegistryErrors {
     let mut errors = RegistryErrors::new();
+    if let Some(error) = too_many(s) {
+        return vec![error];
+    }
     if entry_type == DocumentEntryType::OnDemand && s.document_entries.is_empty() {
         errors.push(metadata("there is no on-demand entry".to_owned()));
     }
@@ -44,10 +50,25 @@ pub(crate) fn submission(
 /// Every problem of an update that shows without the registry; empty when there is none.
 pub(crate) fn update(s: &Submission, policy: NumberPolicy) -> RegistryErrors {
     let mut errors = RegistryErrors::new();
+    if let Some(error) = too_many(s) {
+        return vec![error];
+    }
     check_ids(s, &mut errors);
     check_patient(s, policy, &mut errors);
     check_unique_ids(s, &mut errors);
     errors
+}
+
+/// One submission is one transaction, which the others wait for.
+fn too_many(s: &Submission) -> Option<RegistryError> {
+    let n = s.document_entries.len() + s.folders.len() + s.associations.len();
+    (n > MOST_OBJECTS).then(|| metadata(format!("{n} objects are more than {MOST_OBJECTS}")))
+}
+
+/// Every object of a submission that is too long; the submission is of `length` bytes.
+pub(crate) fn lengths(s: &Submission, length: usize) -> Result<RegistryErrors, StoreError> {
+    let long = too_long(s, length)?;
+    Ok(long.iter().map(|id| metadata(format!("{id}: its metadata is too long"))).collect())
 }
 
 fn check_kind(e: &DocumentEntry, wanted: DocumentEntryType, errors: &mut RegistryErrors) {
@@ -292,6 +313,10 @@ pub(crate) fn deprecated(id: &ObjectId) -> RegistryError {
     let what = format!("{id} is deprecated");
     RegistryError::error(ErrorCode::XDSRegistryDeprecatedDocumentError, what)
 }
+
+/// The most objects that one submission may hold: about what fits into the longest message when
+/// each is an entry with its associations.
+pub(crate) const MOST_OBJECTS: usize = 20_000;
 
 /// The slot by which an update says which version it follows.
 pub(crate) const PREVIOUS_VERSION: &str = "PreviousVersion";

@@ -26,6 +26,7 @@ mod tests {
         long_metadata_comes_back,
         one_of_two_racing_replacements_wins,
         no_document_relates_to_itself,
+        a_submission_has_its_limits,
     );
 }
 
@@ -338,4 +339,18 @@ pub async fn no_document_relates_to_itself(world: &World) {
     let id = register_one(world, &mut b).await;
     let s = crate::lifecycle::submit(&mut b, AssociationType::Replace, &id, &id);
     assert_eq!(world.update(&s).await, Err(vec![ErrorCode::XDSMetadataUpdateError]));
+}
+
+pub async fn a_submission_has_its_limits(world: &World) {
+    let mut b = Builder::default();
+    let mut long = b.document();
+    long.document_entries[0].reference_ids =
+        (0..20_000).map(|n| format!("id{n}^^^&1.2.3&ISO")).collect();
+    assert_eq!(world.register(&long).await, Err(vec![ErrorCode::XDSRegistryMetadataError]));
+
+    let mut many = b.document();
+    let id = many.document_entries[0].entry_uuid.clone();
+    (0..20_000).for_each(|_| b.relate(&mut many, AssociationType::Append, &id, &id));
+    assert_eq!(world.register(&many).await, Err(vec![ErrorCode::XDSRegistryMetadataError]));
+    assert!(world.all().await.document_entries.is_empty());
 }

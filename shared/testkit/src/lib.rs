@@ -22,4 +22,6 @@ pub use letter::{Letter, sha1_base64};
 pub use ports::{free_ports, ten_ports};
 pub use process::Process;
 pub use web::Browser;
-pub use xds::{APPROVED, Exchange, PATIENT, Retrieved, Xds, patient_id};
+pub use xds::{
+    APPROVED, Exchange, PATIENT, Retrieved, SOAP, Xds, envelope, patient_id, register_message,
+};

@@ -1,8 +1,9 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
-use carerecord_codec::ContentType;
 use carerecord_codec::mtom::{MtomReader, cid_of_href};
+use carerecord_codec::{ContentType, SubmitObjectsRequest};
+use carerecord_model::Submission;
 use carerecord_xml::{Limits, Tree, to_utf8};
 use futures_util::{StreamExt, stream};
 
@@ -80,6 +81,14 @@ impl Xds {
     /// As `send`.
     pub async fn publish_stream(&self, body: reqwest::Body) -> Result<Exchange, reqwest::Error> {
         self.send(CONTENT_TYPE, body).await
+    }
+
+    /// ITI-42.
+    ///
+    /// # Errors
+    /// As `send`.
+    pub async fn register(&self, submission: &Submission) -> Result<Exchange, reqwest::Error> {
+        self.send(SOAP, register_message(submission)).await
     }
 
     /// ITI-43.
@@ -215,6 +224,15 @@ async fn open(content_type: &str, bytes: Bytes) -> (String, HashMap<String, Byte
     (envelope, parts)
 }
 
+/// The message of ITI-42.
+pub fn register_message(submission: &Submission) -> String {
+    let body = carerecord_xml::encode(&SubmitObjectsRequest::new(submission)).unwrap();
+    let body = String::from_utf8(body).unwrap();
+    // The declaration of a document has no place inside another.
+    let root = body.find("<lcm:").unwrap();
+    envelope("urn:ihe:iti:2007:RegisterDocumentSet-b", &body[root..])
+}
+
 fn retrieve_request(repository: &str, unique_ids: &[&str]) -> String {
     let requests: String = unique_ids
         .iter()
@@ -264,7 +282,8 @@ fn query_request(id: &str, return_type: &str, parameters: &[(&str, String)]) -> 
     )
 }
 
-fn envelope(action: &str, body: &str) -> String {
+/// An envelope by hand: what is in it can be anything.
+pub fn envelope(action: &str, body: &str) -> String {
     format!(
         "<s:Envelope xmlns:s=\"{ENVELOPE}\" xmlns:wsa=\"http://www.w3.org/2005/08/addressing\">\
          <s:Header><wsa:Action s:mustUnderstand=\"1\">{action}</wsa:Action>\
@@ -274,7 +293,8 @@ fn envelope(action: &str, body: &str) -> String {
 }
 
 const ENVELOPE: &str = "http://www.w3.org/2003/05/soap-envelope";
-const SOAP: &str = "application/soap+xml; charset=UTF-8";
+/// The Content-Type of an envelope.
+pub const SOAP: &str = "application/soap+xml; charset=UTF-8";
 const UNIQUE_ID: &str = "urn:uuid:2e82c1f6-a085-4c72-9da3-8640a32e42ab";
 const FIND_DOCUMENTS: &str = "urn:uuid:14d4debf-8f97-4251-9a74-a90016b0af0d";
 /// The value of a status parameter.

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod bad_input;
 mod codes;
 mod example;
 mod kills;
@@ -70,6 +71,7 @@ macro_rules! apart {
 }
 
 apart![
+    bad_input::nothing_sent_to_the_registry_hurts_it,
     messages::what_we_ask_has_the_standards_shape,
     silent_sources::a_stopped_node_is_told_of_and_others_answer,
     silent_sources::a_frozen_node_is_told_of_within_the_deadline,

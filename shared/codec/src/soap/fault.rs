@@ -33,6 +33,9 @@ pub enum SoapError {
     /// The HTTP message around the envelope is wrong.
     #[error("{0}")]
     Transport(String),
+    /// There is more of it than is read.
+    #[error("the message is longer than is taken here")]
+    TooLong,
     /// We failed.
     #[error("the service failed; it has been recorded")]
     Internal,
@@ -53,6 +56,7 @@ impl SoapError {
         match self {
             Self::Internal => 500,
             Self::NotPermitted => 403,
+            Self::TooLong => 413,
             Self::Xml(_)
             | Self::VersionMismatch
             | Self::MustUnderstand(_)
@@ -75,9 +79,11 @@ impl SoapError {
             Self::ActionNotSupported => ("s:Sender", Some("wsa:ActionNotSupported")),
             Self::OnlyAnonymousAddress => ("s:Sender", Some("wsa:OnlyAnonymousAddressSupported")),
             Self::Internal => ("s:Receiver", None),
-            Self::Xml(_) | Self::WrongBody | Self::Transport(_) | Self::NotPermitted => {
-                ("s:Sender", None)
-            }
+            Self::Xml(_)
+            | Self::WrongBody
+            | Self::Transport(_)
+            | Self::TooLong
+            | Self::NotPermitted => ("s:Sender", None),
         }
     }
 
