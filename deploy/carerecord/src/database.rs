@@ -83,7 +83,17 @@ impl DatabaseConfig {
 }
 
 impl DatabaseSection {
-    fn address(&self, base: &Path) -> anyhow::Result<Address> {
+    /// An address with where its password is.
+    pub fn new(
+        url: DatabaseUrl,
+        password_file: Option<PathBuf>,
+        password_env: Option<String>,
+    ) -> Self {
+        Self { url, password_file: password_file.map(SecretFile::new), password_env }
+    }
+
+    /// As `DatabaseConfig::address`.
+    pub fn address(&self, base: &Path) -> anyhow::Result<Address> {
         let password = match (&self.password_file, &self.password_env) {
             (Some(_), Some(_)) => bail!("give password_file or password_env, not both"),
             (Some(file), None) => file.read(base)?.expose().to_owned(),

@@ -6,6 +6,7 @@ mod config;
 mod database;
 mod demo;
 mod key_file;
+mod migrate;
 mod peer;
 mod publish;
 mod roles;
@@ -44,6 +45,8 @@ enum Command {
     Publish(publish::PublishOptions),
     /// Print and filter the record of accesses
     Audit(audit::AuditOptions),
+    /// Move a role's SQLite database to PostgreSQL; the role must be stopped
+    Migrate(migrate::MigrateOptions),
     /// Check the codes of the affinity domain, and print those that sources use besides
     #[command(subcommand)]
     Codes(codes::CodesCommand),
@@ -77,6 +80,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Serve { config } => serve::run(&config).await,
         Command::Publish(options) => publish::run(options).await,
         Command::Audit(options) => audit::run(options).await,
+        Command::Migrate(options) => migrate::run(options).await,
         Command::Codes(command) => codes::run(command).await,
     }
 }

@@ -8,6 +8,7 @@ mod lifecycle;
 mod queries;
 mod registration;
 mod support;
+mod transfer;
 
 /// Makes of each function two tests: `sqlite` and `postgres`.
 macro_rules! on_both_databases {

@@ -31,6 +31,19 @@ impl World {
         Some(Self::over(carerecord_testkit::postgres::fresh().await?, None).await)
     }
 
+    /// Over a SQLite file.
+    pub async fn at(file: &std::path::Path) -> Self {
+        Self::over(Database::open(file).await.unwrap(), None).await
+    }
+
+    pub async fn of(database: Database) -> Self {
+        Self::over(database, None).await
+    }
+
+    pub fn audit(&self) -> carerecord_audit::AuditLog {
+        carerecord_audit::AuditLog::new(self.database.clone())
+    }
+
     async fn over(database: Database, folder: Option<tempfile::TempDir>) -> Self {
         let policy = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/carerecord/config/policy");
         let policy = Arc::new(Policy::load(std::path::Path::new(policy)).unwrap());

@@ -16,6 +16,7 @@ mod connection;
 mod error;
 mod pools;
 mod sql;
+mod transfer;
 mod writer;
 
 use std::path::Path;
@@ -23,6 +24,7 @@ use std::path::Path;
 pub use connection::Connection;
 pub use error::StoreError;
 pub use sql::{On, Row, Statement, Value, insert, sql, with_keys};
+pub use transfer::{MovedTable, OnProgress, Progress, Stage, TransferError, transfer};
 pub use writer::WriteFuture;
 
 use pools::Pools;

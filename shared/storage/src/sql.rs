@@ -65,7 +65,7 @@ pub struct Statement {
 #[derive(Clone, Debug)]
 enum Text {
     Fixed(&'static str),
-    /// Fixed pieces repeated, never a value.
+    /// Fixed pieces repeated, and quoted names out of a database's own catalogue; never a value.
     Repeated(String),
 }
 
@@ -76,6 +76,21 @@ pub fn sql(text: &'static str) -> Statement {
 
 /// An insert of many rows at once: `head` up to `VALUES`, and `tail` behind it.
 pub fn insert(head: &'static str, rows: Vec<Vec<Value>>, tail: &'static str) -> Statement {
+    insert_text(head, rows, tail)
+}
+
+/// A statement put together from fixed pieces and `quoted` names.
+pub(crate) fn composed(text: String) -> Statement {
+    Statement { text: Text::Repeated(text), values: Vec::new() }
+}
+
+/// A name as an identifier of SQL.
+pub(crate) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// As `insert`, by a head made as for `composed`.
+pub(crate) fn insert_text(head: &str, rows: Vec<Vec<Value>>, tail: &str) -> Statement {
     let mut text = String::from(head);
     let mut n = 0;
     for (i, row) in rows.iter().enumerate() {
@@ -191,7 +206,7 @@ pub(crate) use crate::connection::Inner;
 // One binding loop for each kind of query of the driver.
 macro_rules! bound {
     ($name:ident, $database:ty, $make:path, $type:ty $(, $generic:ident)?) => {
-        fn $name<'q $(, $generic: Row)?>(self) -> $type {
+        pub(crate) fn $name<'q $(, $generic: Row)?>(self) -> $type {
             let mut query = match self.text {
                 Text::Fixed(text) => $make(text),
                 Text::Repeated(text) => $make(AssertSqlSafe(text)),

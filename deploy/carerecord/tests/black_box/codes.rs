@@ -39,11 +39,9 @@ async fn unmapped_codes_are_reported_for_each_source() {
         let answer = example.node().publish(&letter).await.unwrap();
         assert!(answer.is_success(), "{}", answer.envelope);
     }
-    let config = example.file("carerecord.toml");
 
-    let by_config = example.run(&["codes", "report", "--config", config.to_str().unwrap()]);
-    let data = example.file("data");
-    let by_data = example.run(&["codes", "report", "--data", data.to_str().unwrap()]);
+    let by_config = example.run(&["codes", "report", "--config", &example.config()]);
+    let by_data = example.run(&["codes", "report", "--data", &example.path("data")]);
 
     let report = String::from_utf8(by_config.stdout.clone()).unwrap();
     let line = report.lines().find(|l| l.contains("\tclassCode\t")).expect("the code is there");

@@ -7,6 +7,7 @@ mod codes;
 mod example;
 mod kills;
 mod messages;
+mod migrate;
 mod objections;
 mod publishing;
 mod reads;
@@ -93,7 +94,7 @@ async fn the_example_configuration_runs() {
 
     let answer = reqwest::get(example.url(9, "/health/ready")).await.unwrap();
 
-    assert!(answer.status().is_success(), "{}", example.process.said());
+    assert!(answer.status().is_success(), "{}", example.said());
     assert!(example.file("data/registry.db").exists());
 }
 
