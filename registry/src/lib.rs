@@ -5,6 +5,7 @@
 mod codes;
 mod config;
 mod feed;
+mod identity;
 mod local;
 mod message;
 mod peer;
@@ -17,6 +18,7 @@ mod submit;
 
 pub use codes::{CodeRules, NothingToEnforce};
 pub use config::{RegistryConfig, UnknownPatients};
+pub use identity::{MllpConfig, serve_mllp};
 pub use local::LocalRegistry;
 pub use message::{ConsentQuestion, ConsentUpdate, PatientQuestion};
 pub use router::router;

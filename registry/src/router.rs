@@ -6,7 +6,7 @@ use carerecord_model::IdSource;
 use carerecord_service::AuditTrail;
 use std::sync::Arc;
 
-use crate::{Registry, feed, peer, soap};
+use crate::{Registry, feed, identity, peer, soap};
 
 /// Every route of the registry. `caller` is who comes in by this listener.
 pub fn router(
@@ -18,6 +18,7 @@ pub fn router(
     let state = Door { registry, caller, ids };
     Router::new()
         .route("/xds/registry", post(soap::registry))
+        .route("/xds/identity", post(identity::hl7v3::identity))
         .route("/changes", get(feed::changes))
         .route("/peer/consent", post(peer::consent))
         .route("/peer/consent/update", post(peer::update_consent))

@@ -177,6 +177,14 @@ impl Registry {
         Ok(self.access.release_to_role(caller, page)?)
     }
 
+    pub(crate) fn number_policy(&self) -> carerecord_model::NumberPolicy {
+        self.config.number_policy
+    }
+
+    pub(crate) fn now(&self) -> jiff::Timestamp {
+        self.clock.now()
+    }
+
     /// The request, when there are no errors in it so far; else with those of its codes.
     fn request(
         &self,

@@ -7,7 +7,7 @@ use anyhow::Context;
 use carerecord_access::Right;
 use carerecord_model::{NodeId, OrganisationCode};
 use carerecord_portal_api::PortalConfig;
-use carerecord_registry::RegistryConfig;
+use carerecord_registry::{MllpConfig, RegistryConfig};
 use carerecord_repository::RepositoryConfig;
 use carerecord_service::{ListenerConfig, LogFormat};
 use serde::Deserialize;
@@ -135,8 +135,20 @@ pub struct RegistrySection {
     pub rules: RegistryConfig,
     /// PostgreSQL; a SQLite file below `data` unless given.
     pub database: Option<DatabaseConfig>,
+    /// The patient identity feed over MLLP.
+    pub feed: Option<FeedDoor>,
     /// One for each kind of caller.
     pub door: Vec<Door>,
+}
+
+/// The `[registry.feed]` section.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FeedDoor {
+    /// Where it listens, and its limits.
+    pub listen: MllpConfig,
+    /// Who comes in here.
+    pub caller: CallerConfig,
 }
 
 /// A `[[repository]]` section.

@@ -174,6 +174,15 @@ impl Assembly<'_> {
             );
             self.serve("registry", door, router).await?;
         }
+        if let Some(feed) = &section.feed {
+            let trail = self.trail(&database, "registry", "mllp", None);
+            let (listen, who) = (feed.listen.clone(), caller(&feed.caller));
+            carerecord_registry::serve_mllp(listen, registry.clone(), who, trail, self.lifecycle)
+                .await
+                .with_context(|| {
+                    format!("the identity feed cannot listen on {}", feed.listen.address)
+                })?;
+        }
         Ok(LocalRegistry::new(registry, own_role("carerecord"), draft))
     }
 

@@ -3,6 +3,7 @@
 
 mod changes;
 mod consent;
+mod identity;
 mod objects;
 mod patients;
 mod unmapped;
@@ -11,6 +12,7 @@ mod write;
 use carerecord_storage::{Connection, Database, StoreError};
 
 pub use changes::{Change, ChangePage, Verb};
+pub(crate) use identity::FeedError;
 pub(crate) use objects::{Kind, ObjectState, PatientRecord, Stored, StoredObject, patient_objects};
 pub(crate) use objects::{
     after, associations_of, fetch, fetch_by_unique_id, latest_version, versions_of,

@@ -4,6 +4,7 @@
 mod codes;
 mod folders;
 mod generated;
+mod identity;
 mod lifecycle;
 mod queries;
 mod registration;

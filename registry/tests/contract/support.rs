@@ -1,22 +1,28 @@
 use std::sync::Arc;
 
 use carerecord_access::{AccessDecisions, Caller, Policy, Right, SystemCaller};
-use carerecord_audit::AuditEvent;
+use carerecord_audit::{AuditEvent, AuditLog};
+use carerecord_codec::hl7v2::Framed;
 use carerecord_codec::{AdhocQueryRequest, SubmitObjectsRequest, ebrim};
 use carerecord_model::{
     AssociationType, Clock, DocumentEntryType, ErrorCode, FoundObjects, IdSource, ObjectId,
     RandomIds, StoredQuery, Submission, SystemClock,
 };
-use carerecord_registry::{Registry, RegistryConfig, RegistryError, Store, UnknownPatients};
-use carerecord_service::AuditDraft;
+use carerecord_registry::{
+    MllpConfig, Registry, RegistryConfig, RegistryError, Store, UnknownPatients, serve_mllp,
+};
+use carerecord_service::{AuditDraft, AuditTrail, Lifecycle};
 use carerecord_storage::Database;
 use carerecord_testkit::submission::{OTHER_PATIENT, PATIENT};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// A registry over a fresh database, with a caller that may do everything.
 pub struct World {
     pub registry: Registry,
     pub caller: Caller,
     database: Database,
+    mllp: std::net::SocketAddr,
+    lifecycle: Lifecycle,
     _folder: Option<tempfile::TempDir>,
 }
 
@@ -61,7 +67,24 @@ impl World {
             rights: vec![Right::Publish, Right::Query, Right::Administer, Right::Delegate],
             known_by: "test",
         });
-        let world = Self { registry, caller, database, _folder: folder };
+        let lifecycle = Lifecycle::new();
+        let trail = AuditTrail {
+            log: AuditLog::new(database.clone()),
+            recorder: Arc::from("registry"),
+            transport: "mllp",
+            clock: Arc::new(SystemClock),
+            ids: Arc::new(RandomIds),
+            static_prefix: None,
+        };
+        let config = MllpConfig {
+            address: "127.0.0.1:0".parse().unwrap(),
+            max_message_bytes: 1 << 16,
+            idle_seconds: 10,
+            max_connections: 4,
+        };
+        let mllp = serve_mllp(config, registry.clone(), caller.clone(), trail, &lifecycle).await;
+        let mllp = mllp.unwrap();
+        let world = Self { registry, caller, database, mllp, lifecycle, _folder: folder };
         for patient in [PATIENT, OTHER_PATIENT] {
             let id: carerecord_model::PatientId = patient.parse().unwrap();
             let person = carerecord_model::Patient::from_number(id.nhs_number().unwrap());
@@ -71,6 +94,7 @@ impl World {
     }
 
     pub async fn close(self) {
+        self.lifecycle.shutdown();
         self.database.close().await;
     }
 
@@ -129,6 +153,23 @@ impl World {
         let done =
             self.registry.restricted_update(&self.caller, over_the_wire(s), &self.draft()).await;
         done.map(drop).map_err(codes)
+    }
+
+    /// Sends an HL7 v2 message by MLLP; MSA-1 of the answer.
+    pub async fn feed(&self, message: &str) -> String {
+        let mut stream = tokio::net::TcpStream::connect(self.mllp).await.unwrap();
+        stream.write_all(&carerecord_codec::hl7v2::frame(message)).await.unwrap();
+        let mut decoder = carerecord_codec::hl7v2::MllpDecoder::new(1 << 16);
+        loop {
+            if let Framed::Message(answer) = decoder.next_message() {
+                let answer = carerecord_codec::hl7v2::Message::parse(&answer).unwrap();
+                return answer.segment("MSA").unwrap().text(1, 1);
+            }
+            let mut buffer = [0; 1024];
+            let n = stream.read(&mut buffer).await.unwrap();
+            assert!(n > 0, "no acknowledgement");
+            decoder.push(&buffer[..n]);
+        }
     }
 
     pub async fn remove(&self, ids: &[&ObjectId]) -> Result<(), Vec<ErrorCode>> {

@@ -6,6 +6,7 @@
 mod codes_xml;
 mod content_type;
 pub mod ebrim;
+pub mod hl7v2;
 pub mod mtom;
 pub mod name;
 mod provide_and_register;

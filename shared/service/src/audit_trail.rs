@@ -36,6 +36,25 @@ pub struct AuditTrail {
     pub static_prefix: Option<&'static str>,
 }
 
+impl AuditTrail {
+    /// Stores the record of a message that came by another way than HTTP, unless a write has.
+    ///
+    /// # Errors
+    /// When it could not be made durable: then nothing may be answered but that.
+    pub async fn append_draft(&self, draft: &AuditDraft) -> Result<(), NotRecorded> {
+        let Some(event) = finish(self, draft, StatusCode::OK) else { return Ok(()) };
+        self.log.append(event).await.map_err(|error| {
+            tracing::error!(%error, "an audit record could not be stored");
+            NotRecorded
+        })
+    }
+}
+
+/// An audit record could not be made durable.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the audit record could not be stored")]
+pub struct NotRecorded;
+
 /// The record of the current message, to be filled in. Clones are the same record.
 #[derive(Clone)]
 pub struct AuditDraft(Arc<Mutex<Draft>>);

@@ -1,0 +1,142 @@
+use carerecord_access::{ConsentRecord, ConsentStatus, Grain, Provision};
+use carerecord_model::{ErrorCode, FindDocuments, NhsNumber, PatientId, StoredQuery};
+use carerecord_testkit::submission::{Builder, OTHER_PATIENT, PATIENT};
+
+use crate::support::World;
+
+mod tests {
+    crate::on_both_databases!(
+        the_feed_makes_patients_known,
+        a_merge_shows_everything_under_both_numbers_and_can_be_undone,
+        a_merge_needs_two_numbers_that_are_known_and_active,
+        merges_chain,
+        local_identifiers_lead_to_the_number,
+        an_objection_under_either_number_counts_for_both,
+    );
+}
+
+fn adt(trigger: &str, pid: &str, more: &str) -> String {
+    format!(
+        "MSH|^~\\&|PAS|T|REG|S|2026||ADT^{trigger}|M1|P|2.3.1\rEVN|{trigger}|2026\r\
+         PID|||{pid}||Okafor^Ada||19450714|F\r{more}"
+    )
+}
+
+fn merge(surviving: &str, subsumed: &str) -> String {
+    adt("A40", surviving, &format!("MRG|{subsumed}\r"))
+}
+
+fn unlink(a: &str, b: &str) -> String {
+    adt("A37", a, &format!("PID|||{b}\r"))
+}
+
+async fn found(world: &World, patient: &str) -> (usize, Vec<PatientId>) {
+    let query = FindDocuments::approved(patient.parse().unwrap());
+    let found = world.ask(StoredQuery::FindDocuments(Box::new(query))).await;
+    let patients = found.document_entries.iter().map(|e| e.patient_id.clone()).collect();
+    (found.document_entries.len(), patients)
+}
+
+async fn one_each(world: &World) {
+    world.register(&Builder::default().document()).await.unwrap();
+    world.register(&Builder::of(OTHER_PATIENT).document()).await.unwrap();
+}
+
+pub async fn the_feed_makes_patients_known(world: &World) {
+    let new = "9990001022^^^&2.16.840.1.113883.2.1.4.1&ISO";
+    let s = Builder::of(new).document();
+    assert_eq!(world.register(&s).await, Err(vec![ErrorCode::XDSUnknownPatientId]));
+
+    assert_eq!(world.feed(&adt("A01", "9990001022^^^NHS", "")).await, "AA");
+    assert_eq!(world.feed(&adt("A08", "9990001022^^^NHS", "")).await, "AA", "again");
+
+    world.register(&s).await.unwrap();
+    assert_eq!(world.feed(&adt("A01", "9990001023^^^NHS", "")).await, "AE", "not a valid number");
+    assert_eq!(world.feed("MSH|^~\\&|P|T|R|S|2026||ORU^R01|1|P|2.3\r").await, "AR");
+    assert_eq!(world.feed("garbage").await, "AR");
+}
+
+pub async fn a_merge_shows_everything_under_both_numbers_and_can_be_undone(world: &World) {
+    one_each(world).await;
+
+    assert_eq!(world.feed(&merge(PATIENT, OTHER_PATIENT)).await, "AA");
+
+    let survivor: PatientId = PATIENT.parse().unwrap();
+    for patient in [PATIENT, OTHER_PATIENT] {
+        assert_eq!(found(world, patient).await, (2, vec![survivor.clone(), survivor.clone()]));
+    }
+    let mut late = Builder::of(OTHER_PATIENT);
+    late.document();
+    assert_eq!(world.register(&late.document()).await, Err(vec![ErrorCode::XDSUnknownPatientId]));
+
+    assert_eq!(world.feed(&unlink(PATIENT, OTHER_PATIENT)).await, "AA");
+    let other: PatientId = OTHER_PATIENT.parse().unwrap();
+    assert_eq!(found(world, PATIENT).await, (1, vec![survivor]));
+    assert_eq!(found(world, OTHER_PATIENT).await, (1, vec![other]));
+    assert_eq!(world.feed(&unlink(PATIENT, OTHER_PATIENT)).await, "AE", "only once");
+}
+
+pub async fn a_merge_needs_two_numbers_that_are_known_and_active(world: &World) {
+    let unknown = "9990001022^^^NHS";
+    assert_eq!(world.feed(&merge(PATIENT, unknown)).await, "AE");
+    assert_eq!(world.feed(&merge(unknown, PATIENT)).await, "AE");
+    assert_eq!(world.feed(&merge(PATIENT, PATIENT)).await, "AE");
+    assert_eq!(world.feed(&merge(PATIENT, OTHER_PATIENT)).await, "AA");
+    assert_eq!(world.feed(&merge(PATIENT, OTHER_PATIENT)).await, "AE");
+    assert_eq!(world.feed(&merge(OTHER_PATIENT, PATIENT)).await, "AE");
+}
+
+pub async fn merges_chain(world: &World) {
+    one_each(world).await;
+    let third = "9990001022^^^&2.16.840.1.113883.2.1.4.1&ISO";
+    assert_eq!(world.feed(&adt("A04", third, "")).await, "AA");
+
+    assert_eq!(world.feed(&merge(PATIENT, OTHER_PATIENT)).await, "AA");
+    assert_eq!(world.feed(&merge(third, PATIENT)).await, "AA");
+
+    let survivor: PatientId = third.parse().unwrap();
+    for patient in [PATIENT, OTHER_PATIENT, third] {
+        assert_eq!(found(world, patient).await, (2, vec![survivor.clone(), survivor.clone()]));
+    }
+}
+
+pub async fn local_identifiers_lead_to_the_number(world: &World) {
+    one_each(world).await;
+    let local = "H7^^^&2.999.1&ISO";
+    assert_eq!(found(world, local).await.0, 0);
+
+    let ids = format!("{local}~{PATIENT}");
+    assert_eq!(world.feed(&adt("A31", &ids, "")).await, "AA");
+    assert_eq!(found(world, local).await.0, 1);
+
+    assert_eq!(world.feed(&unlink(PATIENT, local)).await, "AA");
+    assert_eq!(found(world, local).await.0, 0);
+}
+
+pub async fn an_objection_under_either_number_counts_for_both(world: &World) {
+    one_each(world).await;
+    assert_eq!(world.feed(&merge(PATIENT, OTHER_PATIENT)).await, "AA");
+    let objected: NhsNumber = "9990001014".parse().unwrap();
+    let now = "2026-01-01T00:00:00Z".parse().unwrap();
+    let record = ConsentRecord {
+        id: uuid::Uuid::from_u128(7),
+        version: 1,
+        patient: objected,
+        status: ConsentStatus::Active,
+        provision: Provision::Objection(Grain::WholeRecord),
+        set_by: "the patient".into(),
+        organisation: "ZEX09".parse().unwrap(),
+        since: now,
+        until: None,
+        policy_uri: None,
+        recorded_at: now,
+        recorded_by: "test".into(),
+    };
+    world.registry.put_consent(&world.caller, record).await.unwrap();
+
+    for number in ["9990001006", "9990001014"] {
+        let number: NhsNumber = number.parse().unwrap();
+        let known = world.registry.consent_of(&world.caller, number).await.unwrap();
+        assert_eq!(known.value().len(), 1);
+    }
+}
