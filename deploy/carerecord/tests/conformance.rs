@@ -11,23 +11,29 @@ use carerecord_testkit::{Process, corpus, free_ports};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nist_testplans_pass_on_sqlite() {
-    run("").await;
+    run("sqlite", "").await;
 }
 
-async fn run(database: &str) {
+#[tokio::test(flavor = "multi_thread")]
+async fn nist_testplans_pass_on_postgresql() {
+    let Some(url) = carerecord_testkit::postgres::fresh_url().await else { return };
+    run("postgresql", &format!("database = \"{url}\"\n")).await;
+}
+
+async fn run(name: &str, database: &str) {
     let Some(corpus) = corpus() else { return };
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let tests = Tests::read(&corpus.join("xds/nist-testkit")).unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let ports = free_ports(3);
+    let ports = free_ports(4);
     let _server = start(folder.path(), &ports, database);
-    let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("conformance");
+    let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("conformance-{name}"));
     let _ = std::fs::remove_dir_all(&out);
     let config = Config {
         registry: format!("http://127.0.0.1:{}/xds/registry", ports[0]),
         repository: format!("http://127.0.0.1:{}/xds/repository", ports[1]),
-        mllp: None,
-        peer_patient: Some(format!("http://127.0.0.1:{}/peer/patient", ports[0])),
+        mllp: Some(format!("127.0.0.1:{}", ports[3])),
+        peer_patient: None,
         authority: "2.16.840.1.113883.2.1.4.1".into(),
         home: "urn:oid:2.999.40".into(),
         repository_id: REPOSITORY.into(),
@@ -63,9 +69,12 @@ fn start(folder: &Path, ports: &[u16], database: &str) -> Process {
         "data = \"data\"\npolicy = \"{policy}\"\nlog = {{ filter = \"warn\" }}\n\
          admin = {{ address = \"127.0.0.1:{}\" }}\n\
          [registry]\n{database}rules = {{ unknown_patients = \"reject\", number_policy = \"any\" }}\n\
+         [registry.feed]\nlisten = {{ address = \"127.0.0.1:{}\" }}\n\
+         caller = {{ name = \"feed\", organisation = \"ZEX09\", rights = [\"publish\"] }}\n\
          {}[[repository]]\nnode = {{ repository_unique_id = \"{REPOSITORY}\", organisation = \
          \"ZEX01\" }}\n{}",
         ports[2],
+        ports[3],
         door("registry", ports[0]),
         door("repository", ports[1]),
     );
