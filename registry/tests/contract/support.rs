@@ -109,6 +109,8 @@ impl World {
             registry,
             caller: self.caller.clone(),
             database: self.database.clone(),
+            mllp: self.mllp,
+            lifecycle: self.lifecycle.clone(),
             _folder: None,
         }
     }

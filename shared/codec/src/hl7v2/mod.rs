@@ -113,8 +113,8 @@ impl<'m> Segment<'m> {
     pub fn field(&self, number: usize) -> &'m str {
         // MSH-1 is the separator itself.
         let shift = usize::from(self.text.starts_with("MSH"));
-        let fields = self.text.split(self.separators.field);
-        number.checked_sub(shift).and_then(|n| fields.skip(n).next()).unwrap_or("")
+        let mut fields = self.text.split(self.separators.field);
+        number.checked_sub(shift).and_then(|n| fields.nth(n)).unwrap_or("")
     }
 
     /// The repetitions of a field that are not empty.
