@@ -283,7 +283,7 @@ mod tests {
             if let Ok(message) = Message::parse(&bytes) {
                 let _ = (message.event(), acknowledgement(&message, AckCode::Accept, None, "n", "1"));
                 for segment in message.segments("PID") {
-                    let _ = segment.repetitions(3).map(|f| f.subcomponent(4, 2)).count();
+                    segment.repetitions(3).for_each(|f| drop(f.subcomponent(4, 2)));
                 }
             }
         }
