@@ -52,6 +52,20 @@ pub async fn fresh() -> Option<Database> {
     Some(Database::connect(&url).await.expect("a fresh database can be migrated"))
 }
 
+/// Kills the server of this process as kill -9 does, with whatever it has under way; it is started
+/// again, and ready when this returns. Every test of the process loses its connections.
+///
+/// # Panics
+/// When there is no server, or it does not come back.
+pub fn kill_and_restart() {
+    let server = SERVER.get().and_then(Option::as_ref).expect("a server runs");
+    let id = fs::read_to_string(server.folder.join("data/postmaster.pid"));
+    let id = id.expect("it runs").lines().next().expect("its id").to_owned();
+    let killed = Command::new("kill").args(["-9", &id]).status();
+    assert!(killed.is_ok_and(|s| s.success()), "the server could not be killed");
+    wait_until_ready(&server.folder);
+}
+
 fn start() -> Option<Server> {
     let Some(postgres) = bin("postgres") else {
         let ci = std::env::var("CI").is_ok_and(|v| v == "true");
@@ -68,11 +82,14 @@ fn start() -> Option<Server> {
     let script = format!(
         "cd /; umask 077
          {run_as} {initdb} -D {data} -U {USER} -A trust -N -E UTF8 --locale=C >{folder}/log 2>&1
-         {run_as} {postgres} -D {data} -k {folder} -c listen_addresses= -c fsync=off \
-             -c max_connections=200 -c shared_buffers=64MB >>{folder}/log 2>&1 &
-         server=$!
+         while [ ! -e {folder}/stop ]; do
+             {run_as} {postgres} -D {data} -k {folder} -c listen_addresses= -c fsync=off \
+                 -c max_connections=200 -c shared_buffers=64MB >>{folder}/log 2>&1
+             sleep 0.1
+         done &
          cat >/dev/null
-         kill -INT $server; wait $server; rm -rf {folder}",
+         touch {folder}/stop
+         kill -INT $(head -n 1 {data}/postmaster.pid); wait; rm -rf {folder}",
         initdb = postgres.with_file_name("initdb").display(),
         postgres = postgres.display(),
         data = data.display(),
