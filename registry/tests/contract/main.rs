@@ -8,6 +8,7 @@ mod identity;
 mod lifecycle;
 mod queries;
 mod registration;
+mod rules;
 mod support;
 mod transfer;
 

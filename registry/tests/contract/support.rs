@@ -117,7 +117,7 @@ impl World {
 
     /// What a refusal says.
     pub async fn refusal(&self, s: &Submission) -> Vec<carerecord_model::RegistryError> {
-        let s = over_the_wire(s);
+        let s = over_the_wire(s).unwrap();
         let stable = DocumentEntryType::Stable;
         let done =
             self.registry.register_document_set(&self.caller, s, stable, &self.draft()).await;
@@ -139,7 +139,7 @@ impl World {
         s: &Submission,
         entry_type: DocumentEntryType,
     ) -> Result<(), Vec<ErrorCode>> {
-        let s = over_the_wire(s);
+        let s = over_the_wire(s)?;
         let draft = self.draft();
         let done = self.registry.register_document_set(&self.caller, s, entry_type, &draft).await;
         done.map(drop).map_err(codes)
@@ -147,13 +147,13 @@ impl World {
 
     pub async fn update(&self, s: &Submission) -> Result<(), Vec<ErrorCode>> {
         let done =
-            self.registry.update_metadata(&self.caller, over_the_wire(s), &self.draft()).await;
+            self.registry.update_metadata(&self.caller, over_the_wire(s)?, &self.draft()).await;
         done.map(drop).map_err(codes)
     }
 
     pub async fn restricted_update(&self, s: &Submission) -> Result<(), Vec<ErrorCode>> {
         let done =
-            self.registry.restricted_update(&self.caller, over_the_wire(s), &self.draft()).await;
+            self.registry.restricted_update(&self.caller, over_the_wire(s)?, &self.draft()).await;
         done.map(drop).map_err(codes)
     }
 
@@ -208,10 +208,11 @@ impl World {
     }
 }
 
-fn over_the_wire(s: &Submission) -> Submission {
+/// What a peer would send; the codes of what its reader refuses.
+fn over_the_wire(s: &Submission) -> Result<Submission, Vec<ErrorCode>> {
     let bytes = carerecord_xml::encode(&SubmitObjectsRequest::new(s)).unwrap();
     let request: SubmitObjectsRequest = carerecord_xml::decode(&bytes).unwrap();
-    ebrim::submission(request.objects).unwrap()
+    ebrim::submission(request.objects).map_err(|e| e.0.into_iter().map(|e| e.code).collect())
 }
 
 fn codes(error: RegistryError) -> Vec<ErrorCode> {
