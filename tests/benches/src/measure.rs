@@ -1,0 +1,178 @@
+use std::fmt;
+use std::fs::File;
+use std::io::Write as _;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::ensure;
+use bytes::Bytes;
+use futures_util::future::join_all;
+
+/// What is asked again and again.
+pub struct Target {
+    /// Where.
+    pub url: String,
+    /// The body of the nth request.
+    pub body: Box<dyn Fn(u64) -> Bytes + Send + Sync>,
+    /// What stands in an answer that is right.
+    pub right: &'static str,
+}
+
+/// Product and yardstick, in turns.
+pub struct Turns {
+    pub seconds: u64,
+    pub rounds: usize,
+}
+
+/// What was measured of one side: the middle of the rounds.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Measured {
+    pub per_second: f64,
+    pub p50_ms: f64,
+    pub p99_ms: f64,
+}
+
+impl Turns {
+    /// Measures both, A B A B, after a warm-up of each.
+    ///
+    /// # Errors
+    /// When an answer is wrong.
+    pub async fn run(
+        &self,
+        clients: usize,
+        ours: &Target,
+        theirs: &Target,
+    ) -> anyhow::Result<(Measured, Measured)> {
+        let turn = Duration::from_secs(self.seconds);
+        let mut sides = [Vec::new(), Vec::new()];
+        for target in [ours, theirs] {
+            drive(clients, Duration::from_secs(1), target).await?;
+        }
+        for _ in 0..self.rounds {
+            for (side, target) in sides.iter_mut().zip([ours, theirs]) {
+                side.push(drive(clients, turn, target).await?);
+            }
+        }
+        let [a, b] = sides.map(middle);
+        Ok((a, b))
+    }
+}
+
+/// Lets so many clients ask one after the other.
+async fn drive(clients: usize, turn: Duration, target: &Target) -> anyhow::Result<Measured> {
+    let http = reqwest::Client::builder().pool_max_idle_per_host(clients).build()?;
+    let start = Instant::now();
+    let each = (0..clients).map(|client| {
+        let http = http.clone();
+        async move {
+            let mut times = Vec::new();
+            while start.elapsed() < turn {
+                let n = next();
+                let asked = Instant::now();
+                let answer = http
+                    .post(&target.url)
+                    .header("content-type", "application/soap+xml; charset=UTF-8")
+                    .body((target.body)(n))
+                    .send()
+                    .await?
+                    .bytes()
+                    .await?;
+                times.push(asked.elapsed());
+                if times.len() % 50 == 1 || client == 0 {
+                    let text = String::from_utf8_lossy(&answer);
+                    let wrong = &text[..text.len().min(600)];
+                    ensure!(text.contains(target.right), "a wrong answer: {wrong}");
+                }
+            }
+            Ok(times)
+        }
+    });
+    let mut times = Vec::new();
+    for one in join_all(each).await {
+        times.extend(one?);
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    times.sort_unstable();
+    let at = |q: f64| {
+        let index = ((times.len() as f64 * q) as usize).min(times.len().saturating_sub(1));
+        times.get(index).map_or(0.0, |t| t.as_secs_f64() * 1e3)
+    };
+    Ok(Measured { per_second: times.len() as f64 / seconds, p50_ms: at(0.5), p99_ms: at(0.99) })
+}
+
+fn middle(mut rounds: Vec<Measured>) -> Measured {
+    rounds.sort_by(|a, b| a.per_second.total_cmp(&b.per_second));
+    rounds.get(rounds.len() / 2).copied().unwrap_or_default()
+}
+
+/// A number that no other request of this run has.
+fn next() -> u64 {
+    static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
+    NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+}
+
+/// Milliseconds that the disk takes to make 4 KiB durable, the middle of 50.
+///
+/// # Errors
+/// When the folder cannot be written to.
+pub fn fsync_probe(folder: &Path) -> anyhow::Result<f64> {
+    let mut file = File::create(folder.join("probe"))?;
+    let mut times = Vec::new();
+    for _ in 0..50 {
+        let start = Instant::now();
+        file.write_all(&[0; 4096])?;
+        file.sync_data()?;
+        times.push(start.elapsed().as_secs_f64() * 1e3);
+    }
+    times.sort_by(f64::total_cmp);
+    Ok(times[times.len() / 2])
+}
+
+/// The memory of this process: product, yardstick and clients together.
+pub fn resident_mib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).unwrap_or("0");
+    let kib: u64 = line.trim().trim_end_matches(" kB").trim().parse().unwrap_or(0);
+    kib / 1024
+}
+
+/// What a run has found.
+pub struct Report {
+    lines: Vec<String>,
+}
+
+impl Report {
+    pub fn new(what: &str) -> Self {
+        let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+        let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+        let head =
+            format!("# Registry benchmark: {what}\n\n{cores} cores, load average at start {load}");
+        let table = "| what | clients | product/s | yardstick/s | ratio | p50 ms | p99 ms | yardstick p50 | fsync ms |\n\
+                     |---|---|---|---|---|---|---|---|---|";
+        Self { lines: vec![head, table.to_owned()] }
+    }
+
+    pub fn pair(&mut self, what: &str, clients: usize, probe: f64, pair: (Measured, Measured)) {
+        let (a, b) = pair;
+        self.lines.push(format!(
+            "| {what} | {clients} | {:.0} | {:.0} | {:.2} | {:.2} | {:.2} | {:.2} | {probe:.2} |",
+            a.per_second,
+            b.per_second,
+            a.per_second / b.per_second,
+            a.p50_ms,
+            a.p99_ms,
+            b.p50_ms
+        ));
+    }
+
+    pub fn line(&mut self, text: String) {
+        // Before the table, so that it stays one.
+        self.lines.insert(1, format!("{text}\n"));
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.lines.iter().try_for_each(|line| writeln!(f, "{line}"))
+    }
+}
