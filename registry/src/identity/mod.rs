@@ -10,8 +10,8 @@ use carerecord_audit::AuditOutcome;
 use carerecord_model::{Cx, NHS_NUMBER_OID, NhsNumber, Patient, PatientId};
 use carerecord_service::AuditDraft;
 
+use crate::Registry;
 use crate::store::FeedError;
-use crate::{Registry, RegistryError};
 
 pub use mllp::{MllpConfig, serve_mllp};
 
@@ -131,49 +131,13 @@ impl Registry {
             FeedError::Refused
         })?;
         draft.fill(|e| e.subject = subject(&event));
-        let numbers = [&event].into_iter().flat_map(numbers);
-        for number in numbers {
-            if number.permitted(self.number_policy()).is_err() {
-                return Err(FeedError::Wrong("an NHS Number is not of the range taken here"));
-            }
+        if numbers(&event).iter().any(|n| n.permitted(self.number_policy()).is_err()) {
+            return Err(FeedError::Wrong("an NHS Number is not of the range taken here"));
         }
         let audit = draft.to_commit(AuditOutcome::Success);
         self.store.identity_event(event, self.now(), audit).await?;
         draft.committed();
         Ok(())
-    }
-
-    /// Undoes a merge of two NHS Numbers: everything goes back to where it was registered.
-    ///
-    /// # Errors
-    /// When they are not merged.
-    pub async fn undo_merge(
-        &self,
-        caller: &Caller,
-        surviving: NhsNumber,
-        subsumed: NhsNumber,
-        draft: &AuditDraft,
-    ) -> Result<(), RegistryError> {
-        self.access.may_administer(caller)?;
-        let event = IdentityEvent::Unlink(Identifier::Nhs(surviving), Identifier::Nhs(subsumed));
-        let audit = draft.to_commit(AuditOutcome::Success);
-        match self.store.identity_event(event, self.now(), audit).await {
-            Ok(()) => {
-                draft.committed();
-                Ok(())
-            }
-            Err(FeedError::Store(error)) => Err(error.into()),
-            Err(FeedError::Wrong(what)) => Err(carerecord_model::TransactionError::one(
-                carerecord_model::ErrorCode::XDSRegistryError,
-                what,
-            )
-            .into()),
-            Err(FeedError::Refused) => Err(carerecord_model::TransactionError::one(
-                carerecord_model::ErrorCode::XDSRegistryError,
-                "refused",
-            )
-            .into()),
-        }
     }
 }
 

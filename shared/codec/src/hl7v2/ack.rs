@@ -32,7 +32,6 @@ pub fn acknowledgement(
     id: &str,
 ) -> String {
     let header = message.header();
-    let separator = message.separators.field;
     let trigger = header.text(9, 2);
     let kind = if trigger.is_empty() { String::new() } else { format!("^{}", plain(&trigger)) };
     let field = |number: usize| ours(message, header.field(number));
@@ -49,7 +48,6 @@ pub fn acknowledgement(
         code.as_str(),
         ours(message, header.field(10)),
     );
-    debug_assert!(separator != '\r', "a separator is no line break");
     if let Some(text) = text {
         ack.push('|');
         ack.push_str(&plain(text));
