@@ -349,3 +349,22 @@ const AFTER: &str = "
     ORDER BY patient_no, kind, sort_key, entry_uuid LIMIT 1000";
 
 const OVERFLOW: &str = "SELECT metadata FROM registry_object_overflow WHERE entry_uuid = $1";
+
+#[cfg(test)]
+mod tests {
+    use carerecord_testkit::submission::Builder;
+
+    use super::*;
+
+    /// The first release stored metadata with the names of attributes.
+    #[test]
+    fn metadata_of_the_first_release_is_read() {
+        let entry = Builder::default().entry();
+        let named = rmp_serde::to_vec_named(&entry).unwrap();
+
+        assert_eq!(unpack::<DocumentEntry>(&named).unwrap(), entry);
+        let packed = pack(&entry).unwrap();
+        assert_eq!(unpack::<DocumentEntry>(&packed).unwrap(), entry);
+        assert!(packed.len() < named.len() * 2 / 3, "{} of {}", packed.len(), named.len());
+    }
+}

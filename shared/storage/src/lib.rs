@@ -147,6 +147,50 @@ mod tests {
         assert!(run("DELETE FROM audit_event").await.is_err());
     }
 
+    /// What the first release stored is there after the schema has changed.
+    #[tokio::test]
+    async fn objects_of_the_first_schema_are_moved() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("old.db");
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path);
+        let old = sqlx::SqlitePool::connect_with(options.create_if_missing(true)).await.unwrap();
+        let first = carerecord_migrations::SQLITE.iter().filter(|m| m.version < 5).cloned();
+        let first = sqlx::migrate::Migrator {
+            migrations: first.collect::<Vec<_>>().into(),
+            ..sqlx::migrate::Migrator::DEFAULT
+        };
+        first.run(&old).await.unwrap();
+        for statement in [
+            "INSERT INTO patient VALUES (1, '2.16.840.1.113883.2.1.4.1', '9990001006', 1, NULL)",
+            "INSERT INTO document_entry VALUES (1, 20240311093000, x'01', 1, 1, x'ff')",
+            "INSERT INTO submission_set VALUES (1, 20240311093005, x'02', x'ff')",
+            "INSERT INTO folder VALUES (1, x'03', 0, 1, x'ff')",
+            "INSERT INTO association VALUES (1, x'04', x'02', x'01', 0, 0, x'ff')",
+            "INSERT INTO object_directory VALUES (x'01', 1, 1, 20240311093000)",
+        ] {
+            sqlx::query(statement).execute(&old).await.unwrap();
+        }
+        old.close().await;
+
+        let database = Database::open(&path).await.unwrap();
+
+        let rows: Vec<(i64, i64, i64)> = sql("
+            SELECT o.kind, o.sort_key, o.state FROM registry_object AS o ORDER BY o.kind")
+        .all(&database)
+        .await
+        .unwrap();
+        let expected =
+            [(1, -20_240_311_093_000, 1), (2, -20_240_311_093_005, 0), (3, 0, 0), (4, 0, 0)];
+        assert_eq!(rows, expected);
+        let found = sql("SELECT count(*) FROM object_directory AS d JOIN registry_object AS o
+            ON o.entry_uuid = d.entry_uuid AND o.sort_key = d.sort_key");
+        assert_eq!(found.number(&database).await.unwrap(), 1);
+        let ends = sql("SELECT count(*) FROM association_end").number(&database).await.unwrap();
+        assert_eq!(ends, 2);
+        let known = sql("SELECT count(*) FROM patient_identifier").number(&database).await.unwrap();
+        assert_eq!(known, 1);
+    }
+
     async fn insert(database: &Database, n: i64, fail: bool) -> Result<(), StoreError> {
         database
             .write(move |c| {
