@@ -68,7 +68,17 @@ impl Pools {
     pub(crate) async fn begin_read(&self) -> Result<Connection, StoreError> {
         Ok(match self {
             Self::Sqlite(pool) => pool.begin().await?.into(),
-            Self::Postgres(pool) => pool.begin_with(READ_ONLY).await?.into(),
+            Self::Postgres(pool) => {
+                // A server that was restarted leaves dead connections: each shows at its next use.
+                let mut begun = pool.begin_with(READ_ONLY).await;
+                for _ in 0..READERS {
+                    if !begun.as_ref().is_err_and(is_dead) {
+                        break;
+                    }
+                    begun = pool.begin_with(READ_ONLY).await;
+                }
+                begun?.into()
+            }
         })
     }
 
@@ -90,6 +100,15 @@ impl Pools {
             Self::Postgres(pool) => pool.close().await,
         }
     }
+}
+
+/// Whether a connection is of a server that is gone.
+fn is_dead(error: &sqlx::Error) -> bool {
+    if let sqlx::Error::Database(e) = error {
+        // admin_shutdown, crash_shutdown
+        return e.code().is_some_and(|c| c == "57P01" || c == "57P02");
+    }
+    matches!(error, sqlx::Error::Io(_) | sqlx::Error::Protocol(_))
 }
 
 const READERS: u32 = 8;

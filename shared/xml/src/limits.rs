@@ -36,6 +36,16 @@ impl Limits {
         }
     }
 
+    /// For answers of peers that were asked: a person can have thousands of entries.
+    pub const fn answer() -> Self {
+        Self {
+            max_bytes: 256 << 20,
+            max_elements: 20_000_000,
+            max_text_bytes: 256 << 20,
+            ..Self::metadata()
+        }
+    }
+
     /// For clinical documents.
     pub const fn document() -> Self {
         Self {

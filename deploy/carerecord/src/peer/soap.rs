@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use carerecord_codec::mtom::{Attachment, MtomReader, write_mtom};
 use carerecord_codec::name::action;
-use carerecord_codec::soap::{self, Headers, SoapError};
+use carerecord_codec::soap::{self, Headers, SoapError, Understood};
 use carerecord_codec::{
     ContentType, RegistryResponse, SubmitObjectsRequest, write_provide_and_register,
 };
@@ -125,7 +125,7 @@ async fn answer(
 
 fn read<T: Decode>(envelope: &[u8]) -> Result<T, PortError> {
     let text = to_utf8(envelope).map_err(|e| PortError::Protocol(e.to_string()))?;
-    let read = soap::read(&text, |_, start, xml| {
+    let read = soap::read_with(Understood::ANSWER, &text, |_, start, xml| {
         if let Some(reason) = soap::fault_reason(start, xml)? {
             return Err(SoapError::Transport(reason));
         }
@@ -146,7 +146,8 @@ pub(super) fn unavailable(error: reqwest::Error) -> PortError {
     PortError::Unavailable(error.without_url().to_string())
 }
 
-const MAX_ENVELOPE: usize = 64 << 20;
+/// As `Understood::ANSWER`.
+const MAX_ENVELOPE: usize = 256 << 20;
 
 #[cfg(test)]
 mod tests {

@@ -19,11 +19,24 @@ pub struct Headers {
     pub relates_to: Option<String>,
 }
 
-/// What the reader of a message understands beside WS-Addressing.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+/// What the reader of a message understands beside WS-Addressing, and how much it reads.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Understood {
     /// `wsse:Security`: the caller verifies what is in it.
     pub security: bool,
+    /// How much is read before it is refused.
+    pub limits: Limits,
+}
+
+impl Understood {
+    /// An answer to a question of our own.
+    pub const ANSWER: Self = Self { security: false, limits: Limits::answer() };
+}
+
+impl Default for Understood {
+    fn default() -> Self {
+        Self { security: false, limits: Limits::metadata() }
+    }
 }
 
 /// Reads an envelope and hands the element in the body to `decode`, which must read it to its end.
@@ -66,7 +79,7 @@ fn read_into<T, F>(
 where
     F: FnOnce(&Headers, &Start, &mut XmlReader<'_>) -> Result<T, SoapError>,
 {
-    let mut xml = XmlReader::new(text, Limits::metadata())?;
+    let mut xml = XmlReader::new(text, understood.limits)?;
     let root = xml.root()?;
     if root.local() != "Envelope" {
         return Err(xml.unexpected(&root).into());
@@ -325,10 +338,24 @@ mod tests {
     }
 
     #[test]
+    fn answers_may_be_longer_than_questions() {
+        let long = "x".repeat(17 << 20);
+        let text = format!(
+            "<s:Envelope xmlns:s=\"{SOAP}\" xmlns:a=\"http://www.w3.org/2005/08/addressing\">\
+             <s:Header><a:Action>urn:a</a:Action></s:Header><s:Body><b>{long}</b></s:Body>\
+             </s:Envelope>"
+        );
+        let length = |_: &Headers, _: &Start, xml: &mut XmlReader<'_>| Ok(xml.text()?.len());
+
+        assert!(read(&text, length).is_err());
+        assert_eq!(read_with(Understood::ANSWER, &text, length).unwrap().1, 17 << 20);
+    }
+
+    #[test]
     fn security_is_understood_by_who_says_so() {
         let security = format!("<w:Security xmlns:w='{WSSE}' s:mustUnderstand='1'/>");
         let text = envelope(&format!("<wsa:Action>a</wsa:Action>{security}"));
-        let understood = Understood { security: true };
+        let understood = Understood { security: true, ..Understood::default() };
 
         assert_eq!(error(&text), SoapError::MustUnderstand("wsse:Security".into()));
         assert!(read_with(understood, &text, |_, _, xml| Ok(xml.skip()?)).is_ok());
