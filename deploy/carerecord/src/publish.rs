@@ -125,30 +125,30 @@ async fn publish_file(
             notes.push(replace(http, options, &mut prepared, &replaced).await?);
         }
     }
-    let line = |id: &str| {
-        let notes = notes.join("; ");
-        if notes.is_empty() { id.to_owned() } else { format!("{id} ({notes})") }
-    };
     if options.dry_run {
-        return Ok(format!("would be {} [{}]", line(&prepared.unique_id()), prepared.kind));
+        let line = line(&prepared.unique_id(), &notes);
+        return Ok(format!("would be {line} [{}]", prepared.kind));
     }
     match send(http, &options.node, &prepared.submission, &source).await? {
-        Ok(()) => Ok(line(&prepared.unique_id())),
+        Ok(()) => Ok(line(&prepared.unique_id(), &notes)),
         Err(error) if error.has(&ErrorCode::XDSNonIdenticalHash) => {
             let own = prepared.with_content_id(&source);
+            notes.push(
+                "the id in its header belongs to other bytes, so it goes by its content".into(),
+            );
+            let id = own.document_entries.first().map(|e| e.unique_id.to_string());
             match send(http, &options.node, &own, &source).await? {
-                Ok(()) => {
-                    let id = own.document_entries.first().map(|e| e.unique_id.to_string());
-                    let id = line(&id.unwrap_or_default());
-                    Ok(format!(
-                        "{id}; the id in its header belongs to other bytes, so it goes by its content"
-                    ))
-                }
+                Ok(()) => Ok(line(&id.unwrap_or_default(), &notes)),
                 Err(error) => Err(reasons(&error)),
             }
         }
         Err(error) => Err(reasons(&error)),
     }
+}
+
+/// An id, and in brackets what there is to say.
+fn line(id: &str, notes: &[String]) -> String {
+    if notes.is_empty() { id.to_owned() } else { format!("{id} ({})", notes.join("; ")) }
 }
 
 /// Looks up the document that is to be replaced; says what came of it.
@@ -162,8 +162,8 @@ async fn replace(
     let query = StoredQuery::GetDocuments(GetDocuments::of(ids));
     let registry = RegistryClient::new(http.clone(), &options.registry);
     let found = registry.stored_query(&query).await;
-    let found =
-        found.map_err(|e| format!("the registry could not be asked for {replaced}: {e}"))?;
+    let found = found
+        .map_err(|e| format!("the registry (--registry) could not be asked for {replaced}: {e}"))?;
     let current = |e: &&DocumentEntry| e.availability_status == AvailabilityStatus::Approved;
     let entries = &found.document_entries;
     // One that is replaced already is named all the same: a repeat gets the same answer, and

@@ -35,7 +35,9 @@ type Published = HashMap<String, (String, Bytes)>;
 
 fn publish(deployment: &Deployment, folders: &[PathBuf]) -> Published {
     let node = deployment.url(Role::Node(0), "/xds/repository");
-    let mut arguments = vec!["publish", "--patient", PATIENT, "--node", &node];
+    let registry = deployment.url(Role::Registry, "");
+    let mut arguments =
+        vec!["publish", "--patient", PATIENT, "--node", &node, "--registry", &registry];
     arguments.extend(folders.iter().map(|folder| folder.to_str().unwrap()));
     let output = deployment.run(&arguments);
     let lines = String::from_utf8_lossy(&output.stdout);
