@@ -68,12 +68,13 @@ pub fn prepare(source: &Source, given: &Given, codes: &CodeMaps) -> Result<Prepa
     if bytes.is_empty() {
         return Err("the file is empty".to_owned());
     }
+    // What cannot be read to its end cannot be told apart: it is not taken for plain text.
+    if !source.is_whole() && matches!(source.first_character(), Some(b'<' | b'{')) {
+        let size = source.size() >> 20;
+        return Err(format!("{size} MiB is more than a document with a header may have"));
+    }
     let kind = Kind::sniff(bytes);
     let header = if kind.has_header() {
-        if !source.is_whole() {
-            let size = source.size() >> 20;
-            return Err(format!("{size} MiB is more than a document with a header may have"));
-        }
         Some(DocumentHeader::read_as(bytes, &kind).map_err(|e| e.to_string())?)
     } else if publishable(&kind) {
         None

@@ -44,6 +44,11 @@ impl Source {
             }
         }
         let whole = head.len() as u64 == size;
+        if !whole {
+            // Not in the middle of a character.
+            let end = head.utf8_chunks().last().map_or(0, |last| last.invalid().len());
+            head.truncate(head.len() - end.min(3));
+        }
         Ok(Self {
             head: head.into(),
             size,
@@ -63,6 +68,12 @@ impl Source {
     /// The first bytes.
     pub fn head(&self) -> &[u8] {
         &self.head
+    }
+
+    /// The first byte that is neither white space nor a byte order mark.
+    pub fn first_character(&self) -> Option<u8> {
+        let text = self.head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&self.head);
+        text.iter().copied().find(|b| !b.is_ascii_whitespace())
     }
 
     /// Whether the first bytes are all.

@@ -116,6 +116,17 @@ pub async fn a_long_file_is_sent_in_flat_memory(deployment: Deployment) {
     let output = ended.await.unwrap();
 
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    // A structured document too long to be read is refused, never taken for text.
+    let json = deployment.file("long.json");
+    let text = format!("{{\"resourceType\":\"Bundle\",\"x\":\"{}\"}}", "y".repeat(17 << 20));
+    std::fs::write(&json, text).unwrap();
+    let (ok, lines) = publish(&deployment, &json, &[]);
+    assert!(!ok && lines.contains("more than a document with a header"), "{lines}");
+    // A text is cut nowhere within a character.
+    let wide = deployment.file("wide.txt");
+    std::fs::write(&wide, format!("a{}", "\u{20ac}".repeat(6 << 20))).unwrap();
+    let (ok, lines) = publish(&deployment, &wide, &[]);
+    assert!(ok, "{lines}");
     println!("the tool used {peak} KiB at most");
     assert!(peak > 0 && peak < (128 << 10), "{peak} KiB");
 }
