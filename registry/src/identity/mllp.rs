@@ -20,7 +20,7 @@ use super::hl7v2::{Unfit, event};
 use crate::Registry;
 use crate::store::FeedError;
 
-/// The `[registry.mllp]` section.
+/// `listen` of the `[registry.feed]` section.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MllpConfig {

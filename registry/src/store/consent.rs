@@ -14,11 +14,13 @@ impl Store {
         number: NhsNumber,
     ) -> Result<Vec<ConsentRecord>, StoreError> {
         let mut records = Vec::new();
-        for number in self.numbers_of(number).await? {
+        for said_under in self.numbers_of(number).await? {
             let rows: Vec<(String,)> =
-                sql(OF_PATIENT).bind(number.as_i64()).all(&self.database).await?;
+                sql(OF_PATIENT).bind(said_under.as_i64()).all(&self.database).await?;
             for (record,) in rows {
-                records.push(parse(&record)?);
+                // It is of the person asked about, and counts for their documents.
+                let record: ConsentRecord = parse(&record)?;
+                records.push(ConsentRecord { patient: number, ..record });
             }
         }
         Ok(records)

@@ -137,6 +137,15 @@ pub async fn an_objection_under_either_number_counts_for_both(world: &World) {
     for number in ["9990001006", "9990001014"] {
         let number: NhsNumber = number.parse().unwrap();
         let known = world.registry.consent_of(&world.caller, number).await.unwrap();
-        assert_eq!(known.value().len(), 1);
+        let patients: Vec<NhsNumber> = known.value().iter().map(|r| r.patient).collect();
+        assert_eq!(patients, [number], "it counts for the number asked about");
+    }
+    // A caller for whom the registry decides sees nothing of either any more.
+    for patient in [PATIENT, OTHER_PATIENT] {
+        let query = FindDocuments::approved(patient.parse().unwrap());
+        let query = StoredQuery::FindDocuments(Box::new(query));
+        let (caller, draft) = (world.without_delegation(), world.draft());
+        let found = world.registry.stored_query(&caller, &query, true, &draft).await.unwrap();
+        assert!(found.value().document_entries.is_empty());
     }
 }

@@ -157,6 +157,16 @@ impl World {
         done.map(drop).map_err(codes)
     }
 
+    /// A caller for whom the registry takes the decisions.
+    pub fn without_delegation(&self) -> Caller {
+        Caller::System(SystemCaller {
+            name: "decided for".into(),
+            organisation: "ZEX01".parse().unwrap(),
+            rights: vec![Right::Query],
+            known_by: "test",
+        })
+    }
+
     /// Sends an HL7 v2 message by MLLP; MSA-1 of the answer.
     pub async fn feed(&self, message: &str) -> String {
         let mut stream = tokio::net::TcpStream::connect(self.mllp).await.unwrap();

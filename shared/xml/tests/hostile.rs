@@ -24,7 +24,7 @@ fn kind(text: &str) -> XmlErrorKind {
 fn in_time(text: &str) -> Result<(), XmlError> {
     let started = Instant::now();
     let result = read_all(text);
-    assert!(started.elapsed() < Duration::from_secs(5), "took {:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(60), "took {:?}", started.elapsed());
     result
 }
 
