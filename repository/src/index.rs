@@ -92,7 +92,7 @@ impl Index {
                         let at = now.as_millisecond();
                         sql(REMOVE).bind(at).bind(id.as_str()).run(&mut *c).await?;
                     }
-                    AuditLog::append_in(c, &audit).await
+                    AuditLog::append_in(c, &[&audit]).await
                 })
             })
             .await

@@ -1,10 +1,11 @@
 use carerecord_model::{
-    DocumentEntry, DocumentFilter, EntryUuid, Folder, FolderFilter, MetadataLevel,
+    DocumentEntry, DocumentEntryType, DocumentFilter, DtmRange, EntryUuid, Folder, FolderFilter,
+    MetadataLevel,
 };
 use carerecord_storage::{Connection, StoreError};
 
 use super::graph::is_seen;
-use crate::store::{Kind, PatientRecord, Person, Stored, after, patient_objects};
+use crate::store::{Kind, PatientRecord, Person, Stored, Which, after, patient_objects};
 
 /// The entries of a person that pass a filter, newest first.
 pub(crate) async fn matching_documents(
@@ -12,9 +13,13 @@ pub(crate) async fn matching_documents(
     person: &Person,
     filter: &DocumentFilter,
 ) -> Result<Vec<DocumentEntry>, StoreError> {
+    // What is made on demand may have no time, and is found all the same.
+    let all = DtmRange::default();
+    let on_demand = filter.entry_types.contains(&DocumentEntryType::OnDemand);
+    let times = if on_demand { &all } else { &filter.creation_time };
     let mut objects = Vec::new();
     for no in &person.numbers {
-        objects.extend(patient_objects(c, *no, Some(Kind::Entry)).await?);
+        objects.extend(patient_objects(c, *no, Which::Entries(times)).await?);
     }
     if person.numbers.len() > 1 {
         objects.sort_by_key(|o| (o.sort_key, o.uuid));

@@ -13,17 +13,11 @@ impl Store {
         &self,
         number: NhsNumber,
     ) -> Result<Vec<ConsentRecord>, StoreError> {
-        let mut records = Vec::new();
-        for said_under in self.numbers_of(number).await? {
-            let rows: Vec<(String,)> =
-                sql(OF_PATIENT).bind(said_under.as_i64()).all(&self.database).await?;
-            for (record,) in rows {
-                // It is of the person asked about, and counts for their documents.
-                let record: ConsentRecord = parse(&record)?;
-                records.push(ConsentRecord { patient: number, ..record });
-            }
-        }
-        Ok(records)
+        let rows: Vec<(String,)> =
+            sql(OF_PATIENT).bind(number.as_i64()).all(&self.database).await?;
+        // They are of the person asked about, and count for their documents.
+        let own = |(record,): (String,)| Ok(ConsentRecord { patient: number, ..parse(&record)? });
+        rows.into_iter().map(own).collect()
     }
 
     pub(crate) async fn consent_by_id(
@@ -94,9 +88,22 @@ fn parse(json: &str) -> Result<ConsentRecord, StoreError> {
         .map_err(|e| StoreError::Row("consent_record", "record", e.to_string()))
 }
 
+/// Goes up from the number to the survivor of all merges, and down to everybody merged into it.
 const OF_PATIENT: &str = "
+    WITH RECURSIVE
+    up (patient_no, merged_into) AS (
+        SELECT patient_no, merged_into FROM patient WHERE nhs_number = $1
+        UNION
+        SELECT p.patient_no, p.merged_into
+        FROM patient AS p JOIN up ON p.patient_no = up.merged_into),
+    person (patient_no) AS (
+        SELECT patient_no FROM up WHERE merged_into IS NULL
+        UNION
+        SELECT p.patient_no FROM patient AS p JOIN person ON p.merged_into = person.patient_no)
     SELECT record FROM consent_record AS c
-    WHERE nhs_number = $1
+    WHERE nhs_number IN (
+        SELECT $1 UNION ALL
+        SELECT p.nhs_number FROM person JOIN patient AS p ON p.patient_no = person.patient_no)
       AND version = (SELECT max(version) FROM consent_record WHERE id = c.id)
     ORDER BY recorded_at DESC";
 

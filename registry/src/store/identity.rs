@@ -43,7 +43,7 @@ impl Store {
                         IdentityEvent::Unlink(a, b) => unlink(c, &a, &b, now).await?,
                         IdentityEvent::Nothing => {}
                     }
-                    Ok(AuditLog::append_in(c, &audit).await?)
+                    Ok(AuditLog::append_in(c, &[&audit]).await?)
                 })
             })
             .await

@@ -9,29 +9,40 @@ mod patients;
 mod unmapped;
 mod write;
 
-use carerecord_storage::{Connection, Database, StoreError};
+use std::sync::Arc;
+
+use carerecord_model::Registered;
+use carerecord_storage::{Connection, Database, StoreError, Together};
+
+use crate::submit::{Prepared, SubmitError, register_all};
 
 pub use changes::{Change, ChangePage, Verb};
 pub(crate) use identity::FeedError;
-pub(crate) use objects::{Kind, ObjectState, PatientRecord, Stored, StoredObject, patient_objects};
+pub(crate) use objects::{Kind, ObjectState, PatientRecord, Stored, StoredObject, Which};
 pub(crate) use objects::{
-    after, associations_of, fetch, fetch_by_unique_id, latest_version, versions_of,
+    after, associations_of, fetch, fetch_by_unique_id, latest_version, patient_objects, versions_of,
 };
-pub(crate) use patients::{Person, ensure_patient, note_as_described, person, person_of_no};
+pub(crate) use patients::{
+    Person, ensure_patient, note_as_described, people, person, person_of_no,
+};
 pub use unmapped::UnmappedCode;
 pub(crate) use unmapped::count_unmapped;
-pub(crate) use write::{Write, digest_of, submission_digest, too_long, used_unique_ids};
+pub(crate) use write::{UsedId, Write, digest_of, submission_digests, too_long, used_unique_ids};
 
 /// The registry's tables in a database.
 #[derive(Clone, Debug)]
 pub struct Store {
     database: Database,
+    pub(crate) registering: Together<Arc<Prepared>, Registered, SubmitError>,
 }
 
 impl Store {
     /// The store in this database.
     pub fn new(database: Database) -> Self {
-        Self { database }
+        let registering = Together::new(database.clone(), |c, requests| {
+            Box::pin(async move { register_all(c, &requests).await })
+        });
+        Self { database, registering }
     }
 
     /// The database, for readiness, audit and shutdown.

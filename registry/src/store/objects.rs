@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use carerecord_model::{
-    Association, AvailabilityStatus, DocumentEntry, Folder, FoundObjects, LogicalId, PatientId,
-    SubmissionSet,
+    Association, AvailabilityStatus, DocumentEntry, Dtm, DtmRange, Folder, FoundObjects, LogicalId,
+    PatientId, SubmissionSet,
 };
 use carerecord_storage::{Connection, StoreError, Value, sql, with_keys};
 use serde::Serialize;
@@ -167,17 +167,34 @@ impl PatientRecord {
 
 type Row = (i64, i64, i64, Vec<u8>, i64, i64, Option<Vec<u8>>);
 
-/// The objects of one kind, or of all, of a patient.
+/// The objects of a patient.
 pub(crate) async fn patient_objects(
     c: &mut Connection,
     patient_no: i64,
-    kind: Option<Kind>,
+    which: Which<'_>,
 ) -> Result<Vec<StoredObject>, StoreError> {
-    let rows: Vec<Row> = match kind {
-        Some(kind) => sql(OF_KIND).bind(patient_no).bind(kind as i64).all(&mut *c).await?,
-        None => sql(OF_PATIENT).bind(patient_no).all(&mut *c).await?,
+    let rows: Vec<Row> = match which {
+        Which::Entries(range) => {
+            let (from, to) = sort_keys(range);
+            sql(ENTRIES).bind(patient_no).bind(from).bind(to).all(&mut *c).await?
+        }
+        Which::All => sql(OF_PATIENT).bind(patient_no).all(&mut *c).await?,
     };
     from_rows(c, rows).await
+}
+
+/// Which objects of a patient.
+pub(crate) enum Which<'a> {
+    /// The entries that may lie in a range of creation times.
+    Entries(&'a DtmRange),
+    /// All objects.
+    All,
+}
+
+/// The first sort key within a range of times, and the last.
+fn sort_keys(range: &DtmRange) -> (i64, i64) {
+    let key = |time: &Option<Dtm>| time.as_ref().and_then(|t| t.earliest().parse::<i64>().ok());
+    (key(&range.to).map_or(i64::MIN, |to| 1 - to), key(&range.from).map_or(i64::MAX, |from| -from))
 }
 
 /// A page of the objects of a kind of all people, in the store's order, after a place.
@@ -317,9 +334,10 @@ fn wrong(column: &'static str, what: &str) -> StoreError {
 /// Keys in one statement: few shapes of statement, so that all stay prepared.
 const KEYS: usize = 64;
 
-const OF_KIND: &str = "
+const ENTRIES: &str = "
     SELECT patient_no, kind, sort_key, entry_uuid, state, version, metadata
-    FROM registry_object WHERE patient_no = $1 AND kind = $2
+    FROM registry_object
+    WHERE patient_no = $1 AND kind = 1 AND sort_key BETWEEN $2 AND $3
     ORDER BY sort_key, entry_uuid";
 
 const OF_PATIENT: &str = "

@@ -1,9 +1,11 @@
 //! The patient index: who is who, by every identifier, and who was merged into whom.
 
+use std::collections::{HashMap, HashSet};
+
 use carerecord_model::{
     DocumentEntry, Gender, NhsNumber, NumberStatus, Patient, PatientId, components, unescape,
 };
-use carerecord_storage::{Connection, StoreError, sql};
+use carerecord_storage::{Connection, StoreError, Value, sql, with_values_and_keys};
 
 use super::Store;
 
@@ -41,6 +43,40 @@ pub(crate) async fn person(
         Some(row) => follow(c, row).await.map(Some),
         None => Ok(None),
     }
+}
+
+/// Whom these identifiers name; who is nobody is missing. And the numbers of those whom the index
+/// knows more of than identifiers.
+pub(crate) async fn people(
+    c: &mut Connection,
+    ids: &[&PatientId],
+) -> Result<(HashMap<PatientId, Person>, HashSet<i64>), StoreError> {
+    type Found = (String, i64, i64, Option<i64>, String, String, i64);
+    let mut by_authority: HashMap<&str, Vec<&PatientId>> = HashMap::new();
+    for id in ids {
+        by_authority.entry(id.authority().as_str()).or_default().push(id);
+    }
+    let (mut people, mut described) = (HashMap::new(), HashSet::new());
+    for (authority, ids) in by_authority {
+        for some in ids.chunks(KEYS) {
+            let keys = some.iter().map(|id| Value::from(id.id()));
+            let rows: Vec<Found> =
+                with_values_and_keys(BY_IDENTIFIERS, vec![authority.into()], keys, "")
+                    .all(&mut *c)
+                    .await?;
+            for (asked, has_demographics, no, merged_into, authority, identifier, subsumed) in rows
+            {
+                if has_demographics != 0 {
+                    described.insert(no);
+                }
+                let row = (no, merged_into, authority, identifier, subsumed);
+                let person = follow(&mut *c, row).await?;
+                let id = some.iter().find(|id| id.id() == asked);
+                people.extend(id.map(|id| (PatientId::clone(id), person)));
+            }
+        }
+    }
+    Ok((people, described))
 }
 
 /// Whose number this is.
@@ -110,10 +146,9 @@ pub(crate) async fn note_as_described(
 ) -> Result<(), StoreError> {
     let Some(number) = entry.patient_id.nhs_number() else { return Ok(()) };
     let Some(person) = described(number, &entry.source_patient_info) else { return Ok(()) };
-    if demographics(c, patient_no).await?.is_none() {
-        write_demographics(c, patient_no, &person).await?;
-    }
-    Ok(())
+    let statement = sql("
+        UPDATE patient SET demographics = $1 WHERE patient_no = $2 AND demographics IS NULL");
+    statement.bind(json(&person)?).bind(patient_no).run(c).await.map(drop)
 }
 
 pub(crate) async fn demographics(
@@ -133,10 +168,8 @@ pub(crate) async fn write_demographics(
     patient_no: i64,
     person: &Patient,
 ) -> Result<(), StoreError> {
-    let json = serde_json::to_string(person)
-        .map_err(|e| StoreError::Row("patient", "demographics", e.to_string()))?;
     sql("UPDATE patient SET demographics = $1 WHERE patient_no = $2")
-        .bind(json)
+        .bind(json(person)?)
         .bind(patient_no)
         .run(c)
         .await
@@ -169,27 +202,6 @@ impl Store {
             })
             .await
     }
-
-    /// Every NHS Number of the person with this one: its own, and those merged with it.
-    pub(crate) async fn numbers_of(&self, number: NhsNumber) -> Result<Vec<NhsNumber>, StoreError> {
-        let mut c = self.snapshot().await?;
-        let mut all = vec![number];
-        let id = PatientId::from_nhs_number(number);
-        let Some(person) = person(&mut c, &id).await?.filter(|p| p.numbers.len() > 1) else {
-            return Ok(all);
-        };
-        for no in &person.numbers {
-            let row: Option<(Option<i64>,)> =
-                sql("SELECT nhs_number FROM patient WHERE patient_no = $1")
-                    .bind(*no)
-                    .first(&mut c)
-                    .await?;
-            let found: Option<NhsNumber> =
-                row.and_then(|(n,)| n).and_then(|n| format!("{n:010}").parse().ok());
-            all.extend(found.filter(|n| *n != number));
-        }
-        Ok(all)
-    }
 }
 
 /// A person out of `PID-n|…` lines; `None` when they hold no name.
@@ -213,6 +225,11 @@ fn described(number: NhsNumber, lines: &[String]) -> Option<Patient> {
     Some(person)
 }
 
+fn json(person: &Patient) -> Result<String, StoreError> {
+    serde_json::to_string(person)
+        .map_err(|e| StoreError::Row("patient", "demographics", e.to_string()))
+}
+
 fn parse(json: &str) -> Result<Patient, StoreError> {
     serde_json::from_str(json)
         .map_err(|e| StoreError::Row("patient", "demographics", e.to_string()))
@@ -224,6 +241,18 @@ const BY_IDENTIFIER: &str = "
              THEN 1 ELSE 0 END AS BIGINT)
     FROM patient_identifier AS i JOIN patient AS p ON p.patient_no = i.patient_no
     WHERE i.authority = $1 AND i.identifier = $2";
+
+const BY_IDENTIFIERS: &str = "
+    SELECT i.identifier,
+        CAST(CASE WHEN p.demographics IS NULL THEN 0 ELSE 1 END AS BIGINT),
+        p.patient_no, p.merged_into, p.authority, p.identifier,
+        CAST(CASE WHEN EXISTS (SELECT 1 FROM patient AS s WHERE s.merged_into = p.patient_no)
+             THEN 1 ELSE 0 END AS BIGINT)
+    FROM patient_identifier AS i JOIN patient AS p ON p.patient_no = i.patient_no
+    WHERE i.authority = $1 AND i.identifier IN";
+
+/// Keys in one statement.
+const KEYS: usize = 64;
 
 const BY_NO: &str = "
     SELECT p.patient_no, p.merged_into, p.authority, p.identifier,

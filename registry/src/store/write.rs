@@ -1,10 +1,12 @@
 //! Writing objects, within the transaction of one request.
 
+use std::collections::HashMap;
+
 use aws_lc_rs::digest::{SHA256, digest};
 use carerecord_model::{
     Association, DocumentEntry, Dtm, Folder, ObjectId, Submission, SubmissionSet,
 };
-use carerecord_storage::{Connection, StoreError, Value, insert, sql, with_keys};
+use carerecord_storage::{Connection, StoreError, Value, insert_many, sql, with_keys};
 use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
@@ -23,6 +25,7 @@ pub(crate) struct Write<'c> {
     ends: Vec<Vec<Value>>,
     versions: Vec<Vec<Value>>,
     changes: Vec<Vec<Value>>,
+    submissions: Vec<Vec<Value>>,
 }
 
 impl<'c> Write<'c> {
@@ -37,6 +40,7 @@ impl<'c> Write<'c> {
             ends: Vec::new(),
             versions: Vec::new(),
             changes: Vec::new(),
+            submissions: Vec::new(),
         }
     }
 
@@ -190,37 +194,25 @@ impl<'c> Write<'c> {
     }
 
     /// Notes a submission, so that a repeat of it is known.
-    pub(crate) async fn submission(
-        &mut self,
-        s: &SubmissionSet,
-        digest: &[u8],
-    ) -> Result<(), StoreError> {
-        sql("INSERT INTO submission (unique_id, digest, registered_at) VALUES ($1, $2, $3)")
-            .bind(s.unique_id.as_str())
-            .bind(digest)
-            .bind(self.now.as_millisecond())
-            .run(&mut *self.c)
-            .await
-            .map(drop)
+    pub(crate) fn submission(&mut self, s: &SubmissionSet, digest: &[u8]) {
+        let at = self.now.as_millisecond();
+        self.submissions.push(vec![s.unique_id.as_str().into(), digest.into(), at.into()]);
     }
 
     /// Writes what was gathered.
     pub(crate) async fn flush(&mut self) -> Result<(), StoreError> {
         let tables = [
-            (INSERT_OBJECT, std::mem::take(&mut self.objects)),
-            (INSERT_OVERFLOW, std::mem::take(&mut self.overflow)),
-            (INSERT_DIRECTORY, std::mem::take(&mut self.directory)),
-            (INSERT_UNIQUE_ID, std::mem::take(&mut self.unique_ids)),
-            (INSERT_END, std::mem::take(&mut self.ends)),
-            (INSERT_VERSION, std::mem::take(&mut self.versions)),
-            (INSERT_CHANGE, std::mem::take(&mut self.changes)),
+            (OBJECT, std::mem::take(&mut self.objects)),
+            (OVERFLOW, std::mem::take(&mut self.overflow)),
+            (DIRECTORY, std::mem::take(&mut self.directory)),
+            (UNIQUE_ID, std::mem::take(&mut self.unique_ids)),
+            (END, std::mem::take(&mut self.ends)),
+            (VERSION, std::mem::take(&mut self.versions)),
+            (CHANGE, std::mem::take(&mut self.changes)),
+            (SUBMISSION, std::mem::take(&mut self.submissions)),
         ];
-        for (head, rows) in tables {
-            let mut rows = rows.into_iter().peekable();
-            while rows.peek().is_some() {
-                let some = rows.by_ref().take(ROWS).collect();
-                insert(head, some, "").run(&mut *self.c).await?;
-            }
+        for (table, rows) in tables {
+            insert_many(&mut *self.c, table, rows).await?;
         }
         Ok(())
     }
@@ -315,16 +307,18 @@ pub(crate) fn too_long(s: &Submission, length: usize) -> Result<Vec<&ObjectId>, 
     Ok(long)
 }
 
-/// The digest of the submission that had this id.
-pub(crate) async fn submission_digest(
+/// The digests of the submissions that had these ids.
+pub(crate) async fn submission_digests(
     c: &mut Connection,
-    s: &Submission,
-) -> Result<Option<Vec<u8>>, StoreError> {
-    let row: Option<(Vec<u8>,)> = sql("SELECT digest FROM submission WHERE unique_id = $1")
-        .bind(s.submission_set.unique_id.as_str())
-        .first(c)
-        .await?;
-    Ok(row.map(|(digest,)| digest))
+    ids: &[&str],
+) -> Result<HashMap<String, Vec<u8>>, StoreError> {
+    let mut digests = HashMap::new();
+    for some in ids.chunks(KEYS) {
+        let keys = some.iter().map(|id| Value::from(*id));
+        let rows: Vec<(String, Vec<u8>)> = with_keys(DIGESTS, keys, "").all(&mut *c).await?;
+        digests.extend(rows);
+    }
+    Ok(digests)
 }
 
 /// An object that has a uniqueId.
@@ -342,7 +336,7 @@ pub(crate) async fn used_unique_ids(
 ) -> Result<Vec<UsedId>, StoreError> {
     type Row = (String, i64, Option<String>, Option<i64>);
     let mut used = Vec::new();
-    for some in ids.chunks(ROWS) {
+    for some in ids.chunks(KEYS) {
         let keys = some.iter().map(|id| Value::from(*id));
         let rows: Vec<Row> = with_keys(USED, keys, "").all(&mut *c).await?;
         for (unique_id, kind, hash, size) in rows {
@@ -378,20 +372,19 @@ fn sort_key(time: Option<&Dtm>) -> i64 {
 const INLINE: usize = 2000;
 /// Of one object, as it is stored.
 const MOST_BYTES: usize = 256 << 10;
-const ROWS: usize = 64;
+const KEYS: usize = 64;
 
-const INSERT_OBJECT: &str = "
-    INSERT INTO registry_object
-        (patient_no, kind, sort_key, entry_uuid, state, version, metadata) VALUES";
-const INSERT_OVERFLOW: &str = "INSERT INTO registry_object_overflow (entry_uuid, metadata) VALUES";
-const INSERT_DIRECTORY: &str =
-    "INSERT INTO object_directory (entry_uuid, kind, patient_no, sort_key) VALUES";
-const INSERT_UNIQUE_ID: &str =
-    "INSERT INTO unique_id_directory (unique_id, entry_uuid, kind, hash, size_bytes) VALUES";
-const INSERT_END: &str = "INSERT INTO association_end (object_uuid, association_uuid) VALUES";
-const INSERT_VERSION: &str = "INSERT INTO object_version (logical_id, version, entry_uuid) VALUES";
-const INSERT_CHANGE: &str =
-    "INSERT INTO change (changed_at, kind, verb, entry_uuid, patient_no) VALUES";
+const OBJECT: &str =
+    "registry_object (patient_no, kind, sort_key, entry_uuid, state, version, metadata)";
+const OVERFLOW: &str = "registry_object_overflow (entry_uuid, metadata)";
+const DIRECTORY: &str = "object_directory (entry_uuid, kind, patient_no, sort_key)";
+const UNIQUE_ID: &str = "unique_id_directory (unique_id, entry_uuid, kind, hash, size_bytes)";
+const END: &str = "association_end (object_uuid, association_uuid)";
+const VERSION: &str = "object_version (logical_id, version, entry_uuid)";
+const SUBMISSION: &str = "submission (unique_id, digest, registered_at)";
+const CHANGE: &str = "change (changed_at, kind, verb, entry_uuid, patient_no)";
+
+const DIGESTS: &str = "SELECT unique_id, digest FROM submission WHERE unique_id IN";
 
 const SET_STATE: &str = "
     UPDATE registry_object SET state = $1

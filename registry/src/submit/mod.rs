@@ -14,6 +14,7 @@ use carerecord_model::{IdSource, RegistryErrors, Submission};
 use carerecord_storage::StoreError;
 use jiff::Timestamp;
 
+pub(crate) use register::{Prepared, register_all};
 pub(crate) use update::UpdateKind;
 
 use crate::codes::Findings;

@@ -49,7 +49,7 @@ async fn remove_in(
     let mut write = Write::new(c, now);
     write.remove(&gone).await?;
     write.flush().await?;
-    AuditLog::append_in(write.c, audit).await?;
+    AuditLog::append_in(write.c, &[audit]).await?;
     Ok(())
 }
 

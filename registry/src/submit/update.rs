@@ -19,7 +19,7 @@ use super::validate;
 use super::{Request, SubmitError};
 use crate::store::{
     Kind, Person, Store, StoredObject, digest_of, fetch, latest_version, person, person_of_no,
-    submission_digest,
+    submission_digests,
 };
 use operation::Operations;
 
@@ -92,8 +92,9 @@ async fn update_in(
     kind: UpdateKind,
 ) -> Result<Registered, SubmitError> {
     let (digest, length) = digest_of(&r.submission)?;
-    if submission_digest(c, &r.submission).await?.as_ref() == Some(&digest) {
-        AuditLog::append_in(c, &r.audit).await?;
+    let set_id = r.submission.submission_set.unique_id.as_str();
+    if submission_digests(c, &[set_id]).await?.get(set_id) == Some(&digest) {
+        AuditLog::append_in(c, &[&r.audit]).await?;
         return Ok(Registered { warnings: Vec::new(), repeated: true });
     }
     let mut errors = r.codes.errors.clone();

@@ -1,6 +1,6 @@
 use aws_lc_rs::digest::{Context, SHA256};
 use carerecord_model::NhsNumber;
-use carerecord_storage::{Connection, Database, StoreError, sql};
+use carerecord_storage::{Connection, Database, StoreError, Together, Value, insert_many, sql};
 use jiff::Timestamp;
 
 use crate::{AuditEvent, AuditOutcome};
@@ -9,6 +9,7 @@ use crate::{AuditEvent, AuditOutcome};
 #[derive(Clone, Debug)]
 pub struct AuditLog {
     database: Database,
+    appending: Together<Record, (), StoreError>,
 }
 
 /// Which records to read. What is not set does not filter.
@@ -42,7 +43,14 @@ pub struct StoredEvent {
 impl AuditLog {
     /// The log that lies in this database.
     pub fn new(database: Database) -> Self {
-        Self { database }
+        let appending = Together::new(database.clone(), |c, records| {
+            Box::pin(async move {
+                let answers = records.iter().map(|_| Ok(())).collect();
+                append_records(c, records).await?;
+                Ok(answers)
+            })
+        });
+        Self { database, appending }
     }
 
     /// Appends a record; it is durable when this returns.
@@ -50,38 +58,19 @@ impl AuditLog {
     /// # Errors
     /// When it could not be made durable: then nothing may be disclosed.
     pub async fn append(&self, event: AuditEvent) -> Result<(), StoreError> {
-        self.database
-            .write(move |connection| {
-                Box::pin(async move { Self::append_in(connection, &event).await })
-            })
-            .await
+        self.appending.write(Record::of(&event)?).await
     }
 
-    /// Appends a record within the transaction of the write that it records.
+    /// Appends records within the transaction of the writes that they record.
     ///
     /// # Errors
     /// When the database refuses.
     pub async fn append_in(
         connection: &mut Connection,
-        event: &AuditEvent,
+        events: &[&AuditEvent],
     ) -> Result<(), StoreError> {
-        let last: Option<(i64, Vec<u8>)> = sql(LAST).first(&mut *connection).await?;
-        let (seq, previous) = last.unwrap_or((0, Vec::new()));
-        let record = serde_json::to_string(event)
-            .map_err(|e| StoreError::Row("audit_event", "record", e.to_string()))?;
-        sql(INSERT)
-            .bind(seq + 1)
-            .bind(event.recorded_at.as_millisecond())
-            .bind(event.subject.map(|s| s.as_i64()))
-            .bind(event.actor.as_ref().map(|a| a.id.clone()))
-            .bind(event.actor.as_ref().map(|a| a.organisation.clone()))
-            .bind(&event.interaction)
-            .bind(event.outcome.as_str())
-            .bind(&record)
-            .bind(chain(&previous, &record))
-            .run(connection)
-            .await?;
-        Ok(())
+        let records = events.iter().map(|event| Record::of(event)).collect::<Result<_, _>>()?;
+        append_records(connection, records).await
     }
 
     /// Reads records, oldest first.
@@ -130,6 +119,45 @@ impl AuditLog {
     }
 }
 
+/// A record as it is stored, but for its place in the chain.
+#[derive(Clone)]
+struct Record {
+    /// The columns after `seq` up to `outcome`.
+    columns: Vec<Value>,
+    json: String,
+}
+
+impl Record {
+    fn of(event: &AuditEvent) -> Result<Self, StoreError> {
+        let json = serde_json::to_string(event)
+            .map_err(|e| StoreError::Row("audit_event", "record", e.to_string()))?;
+        let columns = vec![
+            event.recorded_at.as_millisecond().into(),
+            event.subject.map(|s| s.as_i64()).into(),
+            event.actor.as_ref().map(|a| a.id.as_str()).into(),
+            event.actor.as_ref().map(|a| a.organisation.as_str()).into(),
+            (&event.interaction).into(),
+            event.outcome.as_str().into(),
+        ];
+        Ok(Self { columns, json })
+    }
+}
+
+async fn append_records(c: &mut Connection, records: Vec<Record>) -> Result<(), StoreError> {
+    let last: Option<(i64, Vec<u8>)> = sql(LAST).first(&mut *c).await?;
+    let (mut seq, mut previous) = last.unwrap_or((0, Vec::new()));
+    let mut rows = Vec::with_capacity(records.len());
+    for record in records {
+        seq += 1;
+        previous = chain(&previous, &record.json);
+        let mut row = vec![seq.into()];
+        row.extend(record.columns);
+        row.extend([record.json.into(), previous.clone().into()]);
+        rows.push(row);
+    }
+    insert_many(c, TABLE, rows).await
+}
+
 fn parse(record: &str) -> Result<AuditEvent, StoreError> {
     serde_json::from_str(record)
         .map_err(|e| StoreError::Row("audit_event", "record", e.to_string()))
@@ -144,10 +172,8 @@ fn chain(previous: &[u8], record: &str) -> Vec<u8> {
 
 const LAST: &str = "SELECT seq, hash FROM audit_event ORDER BY seq DESC LIMIT 1";
 
-const INSERT: &str = "
-    INSERT INTO audit_event
-        (seq, recorded_at, nhs_number, actor, organisation, interaction, outcome, record, hash)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+const TABLE: &str = "audit_event
+    (seq, recorded_at, nhs_number, actor, organisation, interaction, outcome, record, hash)";
 
 const READ: &str = "
     SELECT seq, record FROM audit_event

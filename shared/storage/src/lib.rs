@@ -14,8 +14,10 @@
 
 mod connection;
 mod error;
+mod many;
 mod pools;
 mod sql;
+mod together;
 mod transfer;
 mod writer;
 
@@ -23,7 +25,9 @@ use std::path::Path;
 
 pub use connection::Connection;
 pub use error::StoreError;
-pub use sql::{On, Row, Statement, Value, insert, sql, with_keys};
+pub use many::insert_many;
+pub use sql::{On, Row, Statement, Value, insert, sql, with_keys, with_values_and_keys};
+pub use together::{DoTogether, Together};
 pub use transfer::{MovedTable, OnProgress, Progress, Stage, TransferError, transfer};
 pub use writer::WriteFuture;
 

@@ -24,7 +24,9 @@ impl Pools {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
-            .busy_timeout(BUSY_TIMEOUT);
+            .busy_timeout(BUSY_TIMEOUT)
+            .statement_cache_capacity(STATEMENTS)
+            .row_buffer_size(ROWS);
         let writers = SqlitePoolOptions::new()
             .max_connections(1)
             .idle_timeout(None)
@@ -42,7 +44,9 @@ impl Pools {
 
     /// Readers and the writer of a PostgreSQL database.
     pub(crate) async fn postgres(url: &str) -> Result<(Self, Self), StoreError> {
-        let options = PgConnectOptions::from_str(url)?.application_name("carerecord");
+        let options = PgConnectOptions::from_str(url)?
+            .application_name("carerecord")
+            .statement_cache_capacity(STATEMENTS);
         let writers = PgPoolOptions::new()
             .max_connections(1)
             .idle_timeout(None)
@@ -112,6 +116,10 @@ fn is_dead(error: &sqlx::Error) -> bool {
 }
 
 const READERS: u32 = 8;
+/// Prepared on a connection at most: more than the product has shapes of.
+const STATEMENTS: usize = 500;
+/// Rows of SQLite that wait for their reader at most: each wait is a change of threads.
+const ROWS: usize = 512;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 const READ_ONLY: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 

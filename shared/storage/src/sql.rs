@@ -113,11 +113,28 @@ pub fn with_keys(
     keys: impl IntoIterator<Item = Value>,
     tail: &'static str,
 ) -> Statement {
-    let values: Vec<Value> = keys.into_iter().collect();
+    with_values_and_keys(head, Vec::new(), keys, tail)
+}
+
+/// As `with_keys`, with values for the parameters of `head` itself.
+pub fn with_values_and_keys(
+    head: &'static str,
+    first: Vec<Value>,
+    keys: impl IntoIterator<Item = Value>,
+    tail: &'static str,
+) -> Statement {
+    let mut values = first;
+    let before = values.len();
+    values.extend(keys);
+    // Few shapes of statement, so that all stay prepared: a key may stand there twice.
+    if let Some(last) = values.last().cloned().filter(|_| values.len() > before) {
+        let count = (values.len() - before).next_power_of_two();
+        values.resize(before + count, last);
+    }
     let mut text = String::from(head);
     text.push_str(" (");
-    for n in 1..=values.len() {
-        text.push_str(if n == 1 { "$" } else { ", $" });
+    for n in before + 1..=values.len() {
+        text.push_str(if n == before + 1 { "$" } else { ", $" });
         text.push_str(&n.to_string());
     }
     text.push_str(") ");

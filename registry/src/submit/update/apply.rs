@@ -61,10 +61,10 @@ pub(super) async fn update(
     for folder in apply.folders.into_values() {
         write.touch_folder(&folder).await?;
     }
-    write.submission(&s.submission_set, digest).await?;
+    write.submission(&s.submission_set, digest);
     write.flush().await?;
     count_unmapped(write.c, &s.submission_set.source_id, &r.codes.unmapped, r.now).await?;
-    AuditLog::append_in(write.c, &r.audit).await?;
+    AuditLog::append_in(write.c, &[&r.audit]).await?;
     Ok(())
 }
 

@@ -1,0 +1,129 @@
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::oneshot;
+
+use crate::{Connection, Database, StoreError, WriteFuture};
+
+/// Does all of these in one go, within one transaction: one result for each, in their order. On an
+/// error nothing of it is kept.
+pub type DoTogether<I, T, E> =
+    for<'c> fn(&'c mut Connection, Vec<I>) -> WriteFuture<'c, Vec<Result<T, E>>, StoreError>;
+
+/// Writes of one kind that are done together: while one group is made durable the next one gathers,
+/// and then takes a handful of statements however many it is of.
+pub struct Together<I, T, E> {
+    database: Database,
+    waiting: Arc<Mutex<Vec<Waiting<I, T, E>>>>,
+    work: DoTogether<I, T, E>,
+}
+
+struct Waiting<I, T, E> {
+    item: I,
+    reply: oneshot::Sender<Result<T, E>>,
+}
+
+impl<I, T, E> Together<I, T, E>
+where
+    I: Clone + Send + 'static,
+    T: Send + 'static,
+    E: From<StoreError> + Send + 'static,
+{
+    /// Writes of one kind to this database.
+    pub fn new(database: Database, work: DoTogether<I, T, E>) -> Self {
+        Self { database, waiting: Arc::default(), work }
+    }
+
+    /// Writes this one, with what else waits; returns when it is durable.
+    ///
+    /// # Errors
+    /// The item's own error, or `StoreError` when the commit fails. An error of the store that
+    /// another item of the group brought about does not reach this one.
+    pub async fn write(&self, item: I) -> Result<T, E> {
+        let (reply, answer) = oneshot::channel();
+        let first = {
+            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            waiting.push(Waiting { item, reply });
+            waiting.len() == 1
+        };
+        if first {
+            self.begin_group();
+        }
+        answer.await.map_err(|_| E::from(StoreError::Stopped))?
+    }
+
+    /// Asks the writer to take what waits when its turn comes.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a group is no request's task: whoever began it may go away before the others"
+    )]
+    fn begin_group(&self) {
+        let (database, waiting, work) = (self.database.clone(), self.waiting.clone(), self.work);
+        tokio::spawn(async move {
+            let taken = Arc::new(Mutex::new(Vec::new()));
+            let group = taken.clone();
+            let outcome = database
+                .write(move |c| {
+                    let all = std::mem::take(
+                        &mut *waiting.lock().unwrap_or_else(PoisonError::into_inner),
+                    );
+                    let items = all.iter().map(|w| w.item.clone()).collect();
+                    *group.lock().unwrap_or_else(PoisonError::into_inner) = all;
+                    work(c, items)
+                })
+                .await;
+            let group = std::mem::take(&mut *taken.lock().unwrap_or_else(PoisonError::into_inner));
+            finish(&database, work, group, outcome).await;
+        });
+    }
+}
+
+/// Answers everybody. What failed as a group is tried one by one, so that nobody pays for another.
+async fn finish<I, T, E>(
+    database: &Database,
+    work: DoTogether<I, T, E>,
+    group: Vec<Waiting<I, T, E>>,
+    outcome: Result<Vec<Result<T, E>>, StoreError>,
+) where
+    I: Clone + Send + 'static,
+    T: Send + 'static,
+    E: From<StoreError> + Send + 'static,
+{
+    let alone = group.len() == 1;
+    match outcome {
+        Ok(results) => {
+            for (waiting, result) in group.into_iter().zip(results) {
+                // A requester that has gone away does not undo a commit.
+                let _ = waiting.reply.send(result);
+            }
+        }
+        Err(error) if alone => {
+            if let Some(waiting) = group.into_iter().next() {
+                let _ = waiting.reply.send(Err(E::from(error)));
+            }
+        }
+        Err(error) => {
+            tracing::warn!(%error, items = group.len(), "a group failed and is tried one by one");
+            for waiting in group {
+                let item = waiting.item;
+                let outcome = database.write(move |c| work(c, vec![item])).await;
+                let result = outcome.map_err(E::from).and_then(|mut results| {
+                    results.pop().unwrap_or_else(|| Err(E::from(StoreError::Stopped)))
+                });
+                let _ = waiting.reply.send(result);
+            }
+        }
+    }
+}
+
+impl<I, T, E> Clone for Together<I, T, E> {
+    fn clone(&self) -> Self {
+        Self { database: self.database.clone(), waiting: self.waiting.clone(), work: self.work }
+    }
+}
+
+impl<I, T, E> fmt::Debug for Together<I, T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Together")
+    }
+}
