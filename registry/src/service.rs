@@ -3,7 +3,7 @@ use std::sync::Arc;
 use carerecord_access::{
     AccessDecisions, Caller, ConsentRecord, ConsentStoreError, Purpose, Refused, Released,
 };
-use carerecord_audit::AuditOutcome;
+use carerecord_audit::{AuditEvent, AuditOutcome};
 use carerecord_model::{
     Clock, DocumentEntryType, EntryUuid, ErrorCode, IdSource, NhsNumber, Patient, Registered,
     RegistryErrors, Submission, TransactionError,
@@ -102,7 +102,8 @@ impl Registry {
         self.access.may_publish(caller)?;
         note_submission(draft, &submission);
         let errors = validate::submission(&submission, entry_type, self.config.number_policy);
-        let request = self.request(submission, errors, draft)?;
+        let audit = draft.to_commit(AuditOutcome::Success);
+        let request = self.request(submission, errors, Some(audit))?;
         done(self.store.register(request).await, draft)
     }
 
@@ -142,7 +143,8 @@ impl Registry {
         self.access.may_administer(caller)?;
         note_submission(draft, &submission);
         let errors = validate::update(&submission, self.config.number_policy);
-        let request = self.request(submission, errors, draft)?;
+        let audit = draft.to_commit(AuditOutcome::Success);
+        let request = self.request(submission, errors, Some(audit))?;
         done(self.store.update(request, kind).await, draft)
     }
 
@@ -186,11 +188,11 @@ impl Registry {
     }
 
     /// The request, when there are no errors in it so far; else with those of its codes.
-    fn request(
+    pub(crate) fn request(
         &self,
         submission: Submission,
         mut errors: RegistryErrors,
-        draft: &AuditDraft,
+        audit: Option<AuditEvent>,
     ) -> Result<Request, TransactionError> {
         let now = self.clock.now();
         let codes = self.codes.check(&submission, now);
@@ -204,7 +206,7 @@ impl Registry {
             ids: self.ids.clone(),
             accept_unknown: self.config.unknown_patients == UnknownPatients::Accept,
             codes,
-            audit: draft.to_commit(AuditOutcome::Success),
+            audit,
         })
     }
 

@@ -6,6 +6,7 @@ mod config;
 mod database;
 mod demo;
 mod key_file;
+mod load;
 mod migrate;
 mod peer;
 mod publish;
@@ -47,6 +48,8 @@ enum Command {
     Audit(audit::AuditOptions),
     /// Move a role's SQLite database to PostgreSQL; the role must be stopped
     Migrate(migrate::MigrateOptions),
+    /// Register many submissions out of a file, under the rules of the registry
+    Load(load::LoadOptions),
     /// Check the codes of the affinity domain, and print those that sources use besides
     #[command(subcommand)]
     Codes(codes::CodesCommand),
@@ -81,6 +84,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Publish(options) => publish::run(options).await,
         Command::Audit(options) => audit::run(options).await,
         Command::Migrate(options) => migrate::run(options).await,
+        Command::Load(options) => load::run(options).await,
         Command::Codes(command) => codes::run(command).await,
     }
 }

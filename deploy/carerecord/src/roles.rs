@@ -116,6 +116,21 @@ pub async fn start(config: &Config, lifecycle: &Lifecycle) -> anyhow::Result<Rol
     Ok(Roles { registry: local, databases: assembly.databases })
 }
 
+/// The registry's service over its database, with the rules of the configuration.
+pub fn registry_on(
+    database: &Database,
+    config: &Config,
+    section: &RegistrySection,
+    policy: Arc<Policy>,
+) -> anyhow::Result<Registry> {
+    let codes = config.codes.load(&config.base).context("the codes cannot be used")?;
+    let store = Store::new(database.clone());
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let access = AccessDecisions::new(policy, Arc::new(store.clone()), clock.clone());
+    let registry = Registry::new(section.rules, store, access, clock, Arc::new(RandomIds));
+    Ok(registry.with_codes(codes))
+}
+
 impl Roles {
     /// Closes the databases, after everything that uses them has stopped.
     pub async fn close(self) {
@@ -152,13 +167,7 @@ impl Assembly<'_> {
     async fn registry(&mut self, section: &RegistrySection) -> anyhow::Result<LocalRegistry> {
         let database =
             self.database(section.database.as_ref(), &self.config.data.join(REGISTRY)).await?;
-        let codes = self.config.codes.load(&self.config.base);
-        let codes = codes.context("the codes cannot be used")?;
-        let store = Store::new(database.clone());
-        let access = self.access(Arc::new(store.clone()));
-        let registry =
-            Registry::new(section.rules, store, access, self.clock.clone(), self.ids.clone())
-                .with_codes(codes);
+        let registry = registry_on(&database, self.config, section, self.policy.clone())?;
         let ready = database.clone();
         self.checks.register("registry", move || {
             let database = ready.clone();
@@ -343,7 +352,7 @@ fn caller(config: &CallerConfig) -> Caller {
 }
 
 /// A role of this process towards another one: it takes the decision for its users itself.
-fn own_role(name: &str) -> Caller {
+pub fn own_role(name: &str) -> Caller {
     Caller::System(SystemCaller {
         name: name.to_owned(),
         organisation: REGION.parse().expect("the constant is an ODS code"),

@@ -27,7 +27,8 @@ pub(crate) struct Request {
     pub accept_unknown: bool,
     /// Codes that the affinity domain has not. A repeat is answered whatever they are.
     pub codes: Findings,
-    pub audit: AuditEvent,
+    /// Committed with it; `None` where one record tells of many.
+    pub audit: Option<AuditEvent>,
 }
 
 /// Why nothing was changed.

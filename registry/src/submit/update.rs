@@ -94,7 +94,7 @@ async fn update_in(
     let (digest, length) = digest_of(&r.submission)?;
     let set_id = r.submission.submission_set.unique_id.as_str();
     if submission_digests(c, &[set_id]).await?.get(set_id) == Some(&digest) {
-        AuditLog::append_in(c, &[&r.audit]).await?;
+        AuditLog::append_in(c, &Vec::from_iter(&r.audit)).await?;
         return Ok(Registered { warnings: Vec::new(), repeated: true });
     }
     let mut errors = r.codes.errors.clone();

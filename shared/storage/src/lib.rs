@@ -90,6 +90,11 @@ impl Database {
         self.writer.write(job).await
     }
 
+    /// How many transactions have been made durable, each by one wait for the disk.
+    pub fn commits(&self) -> u64 {
+        self.writer.commits()
+    }
+
     /// Whether the database answers, for readiness.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use crate::{Connection, StoreError};
 /// When the database refuses one; then none is written.
 pub async fn insert_many(
     connection: &mut Connection,
-    target: &'static str,
+    target: &str,
     rows: Vec<Vec<Value>>,
 ) -> Result<(), StoreError> {
     connection.note_write();

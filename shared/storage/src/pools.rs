@@ -21,6 +21,7 @@ impl Pools {
         let options = SqliteConnectOptions::from_str("sqlite://")?
             .filename(path)
             .create_if_missing(true)
+            .page_size(PAGE)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
@@ -46,6 +47,7 @@ impl Pools {
     pub(crate) async fn postgres(url: &str) -> Result<(Self, Self), StoreError> {
         let options = PgConnectOptions::from_str(url)?
             .application_name("carerecord")
+            .options(SETTINGS)
             .statement_cache_capacity(STATEMENTS);
         let writers = PgPoolOptions::new()
             .max_connections(1)
@@ -120,6 +122,11 @@ const READERS: u32 = 8;
 const STATEMENTS: usize = 500;
 /// Rows of SQLite that wait for their reader at most: each wait is a change of threads.
 const ROWS: usize = 512;
+/// Bytes of a new SQLite file's page: in smaller ones an entry's metadata would lie apart.
+const PAGE: u32 = 8192;
+/// Each statement has its index. Plans are kept, and one that was made while a table was small must
+/// not read all of it when it has grown.
+const SETTINGS: [(&str, &str); 2] = [("enable_seqscan", "off"), ("jit", "off")];
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 const READ_ONLY: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 

@@ -1,5 +1,7 @@
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -13,6 +15,7 @@ pub type WriteFuture<'c, T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Sen
 #[derive(Clone)]
 pub(crate) struct Writer {
     jobs: mpsc::Sender<Message>,
+    commits: Arc<AtomicU64>,
 }
 
 enum Message {
@@ -27,8 +30,9 @@ impl Writer {
     )]
     pub(crate) fn start(pool: Pools) -> Self {
         let (jobs, waiting) = mpsc::channel(QUEUE);
-        tokio::spawn(run(pool, waiting));
-        Self { jobs }
+        let commits = Arc::new(AtomicU64::new(0));
+        tokio::spawn(run(pool, waiting, commits.clone()));
+        Self { jobs, commits }
     }
 
     pub(crate) async fn write<T, E, F>(&self, job: F) -> Result<T, E>
@@ -42,6 +46,10 @@ impl Writer {
         let stopped = || E::from(StoreError::Stopped);
         self.jobs.send(Message::Job(Box::new(job))).await.map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())?
+    }
+
+    pub(crate) fn commits(&self) -> u64 {
+        self.commits.load(Ordering::Relaxed)
     }
 
     pub(crate) async fn stop(&self) {
@@ -59,7 +67,7 @@ impl fmt::Debug for Writer {
     }
 }
 
-async fn run(pool: Pools, mut waiting: mpsc::Receiver<Message>) {
+async fn run(pool: Pools, mut waiting: mpsc::Receiver<Message>, commits: Arc<AtomicU64>) {
     while let Some(first) = waiting.recv().await {
         let mut batch = Vec::new();
         let mut stop = None;
@@ -75,6 +83,7 @@ async fn run(pool: Pools, mut waiting: mpsc::Receiver<Message>) {
             next = if batch.len() < MAX_BATCH { waiting.try_recv().ok() } else { None };
         }
         commit(&pool, batch).await;
+        commits.fetch_add(1, Ordering::Relaxed);
         if let Some(reply) = stop {
             pool.close().await;
             // The asker may have gone; the writer stops all the same.

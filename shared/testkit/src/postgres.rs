@@ -28,7 +28,19 @@ struct Server {
 /// # Panics
 /// Under `CI=true` where it is not installed, and when it cannot be started.
 pub async fn fresh_url() -> Option<String> {
-    let server = SERVER.get_or_init(start).as_ref()?;
+    fresh_url_on(SERVER.get_or_init(|| start(FOR_TESTS)).as_ref()?)
+}
+
+/// As `fresh_url`, on a server that makes commits durable and has memory, for measuring.
+///
+/// # Panics
+/// As `fresh_url`.
+pub async fn durable_url() -> Option<String> {
+    static SERVER: OnceLock<Option<Server>> = OnceLock::new();
+    fresh_url_on(SERVER.get_or_init(|| start(FOR_MEASURING)).as_ref()?)
+}
+
+fn fresh_url_on(server: &Server) -> Option<String> {
     let name = {
         let mut next = server.next.lock().expect("nobody panics with it");
         *next += 1;
@@ -66,7 +78,7 @@ pub fn kill_and_restart() {
     wait_until_ready(&server.folder);
 }
 
-fn start() -> Option<Server> {
+fn start(settings: &str) -> Option<Server> {
     let Some(postgres) = bin("postgres") else {
         let ci = std::env::var("CI").is_ok_and(|v| v == "true");
         assert!(!ci, "PostgreSQL is not installed (Debian: postgresql)");
@@ -83,8 +95,8 @@ fn start() -> Option<Server> {
         "cd /; umask 077
          {run_as} {initdb} -D {data} -U {USER} -A trust -N -E UTF8 --locale=C >{folder}/log 2>&1
          while [ ! -e {folder}/stop ]; do
-             {run_as} {postgres} -D {data} -k {folder} -c listen_addresses= -c fsync=off \
-                 -c max_connections=200 -c shared_buffers=64MB >>{folder}/log 2>&1
+             {run_as} {postgres} -D {data} -k {folder} -c listen_addresses= \
+                 -c max_connections=200 {settings} >>{folder}/log 2>&1
              sleep 0.1
          done &
          cat >/dev/null
@@ -145,4 +157,7 @@ fn is_root() -> bool {
 }
 
 static SERVER: OnceLock<Option<Server>> = OnceLock::new();
+const FOR_TESTS: &str = "-c fsync=off -c shared_buffers=64MB";
+const FOR_MEASURING: &str = "-c shared_buffers=4GB -c max_wal_size=8GB -c checkpoint_timeout=15min \
+    -c maintenance_work_mem=512MB -c track_io_timing=off";
 const USER: &str = "carerecord";

@@ -1,82 +1,66 @@
 use std::time::Instant;
 
+use anyhow::ensure;
 use carerecord_audit::AuditEvent;
-use carerecord_model::{
-    Clock, DocumentEntryType, IdSource, NhsNumber, PatientId, RandomIds, SystemClock,
-};
-use carerecord_service::AuditDraft;
-use carerecord_testkit::submission::Builder;
-use futures_util::{StreamExt, stream};
+use carerecord_model::{Clock, IdSource, RandomIds, SystemClock};
+use carerecord_registry::{CheckedLines, LoadLine, LoadPlace, Registry};
+use futures_util::{StreamExt, TryStreamExt, stream};
 
+use crate::population::Population;
 use crate::product::Product;
 
-/// Fills the registry, a hundred entries for each patient, twenty in each submission. Entries a
-/// second.
+/// What a load has shown.
+pub struct Loaded {
+    pub entries: u64,
+    /// Submissions.
+    pub lines: u64,
+    pub per_second: f64,
+}
+
+/// Fills the registry by a bulk load: every line is read, checked, registered and recorded as
+/// `carerecord load` does it, from memory in place of a file.
 ///
 /// # Errors
-/// When a submission is refused.
-pub async fn entries(product: &Product, count: u32) -> anyhow::Result<f64> {
-    let patients = count.div_ceil(PER_PATIENT);
+/// When a line is refused.
+pub async fn fill(product: &Product, population: Population) -> anyhow::Result<Loaded> {
+    let registry = &product.registry;
     let start = Instant::now();
-    let work = (0..patients).flat_map(|p| (0..PER_PATIENT / TOGETHER).map(move |part| (p, part)));
-    let mut running =
-        stream::iter(work).map(|(patient, part)| one(product, patient, part)).buffer_unordered(64);
-    while let Some(done) = running.next().await {
-        done?;
+    let mut place = LoadPlace { source: b"bench".to_vec(), ..LoadPlace::default() };
+    let mut lines = population.lines().enumerate();
+    let parts = std::iter::from_fn(move || {
+        let part: Vec<LoadLine> = lines
+            .by_ref()
+            .take(LINES)
+            .map(|(n, (text, _))| LoadLine { number: n as u64 + 1, text })
+            .collect();
+        (!part.is_empty()).then_some(part)
+    });
+    let mut checked =
+        Box::pin(stream::iter(parts).map(|part| check(registry.clone(), part)).buffered(3));
+    while let Some((lines, count)) = checked.try_next().await? {
+        place.lines += count;
+        place = registry.load(&product.caller, lines, place, audit()).await?;
     }
-    Ok(f64::from(count) / start.elapsed().as_secs_f64())
-}
-
-async fn one(product: &Product, patient: u32, part: u32) -> anyhow::Result<()> {
-    if part == 0 {
-        product.add_patient(number(patient)).await?;
+    if place.refused > 0 {
+        let refused = registry.load_refusals(&place.source, 0).await?;
+        ensure!(refused.is_empty(), "refused: {:?}", refused.first());
     }
-    let mut builder = Builder::of(&patient_cx(patient).to_cx());
-    let mut s = builder.empty();
-    s.submission_set.unique_id = format!("1.2.42.1.{patient}.{part}").parse()?;
-    for n in 0..TOGETHER {
-        builder.add_document(&mut s);
-        let place = part * TOGETHER + n;
-        let entry = s.document_entries.last_mut().expect("one was added");
-        entry.unique_id = format!("1.2.42.2.{patient}.{place}").parse()?;
-        entry.creation_time = Some(creation_time(place).parse()?);
-    }
-    let event = AuditEvent::incoming(RandomIds.ordered(), SystemClock.now(), "bench", "bench");
-    let draft = AuditDraft::detached(event);
-    let stable = DocumentEntryType::Stable;
-    let (registry, caller) = (&product.registry, &product.caller);
-    registry.register_document_set(caller, s, stable, &draft).await.map_err(|error| {
-        let errors = error.into_transaction_error();
-        anyhow::anyhow!("refused: {:?}", errors.0.iter().map(|e| &e.context).collect::<Vec<_>>())
-    })?;
-    Ok(())
+    let seconds = start.elapsed().as_secs_f64();
+    Ok(Loaded {
+        entries: place.entries,
+        lines: place.lines,
+        per_second: place.entries as f64 / seconds,
+    })
 }
 
-/// The nth hour of a year.
-pub fn creation_time(n: u32) -> String {
-    format!("2025{:02}{:02}{:02}0000", 1 + n / 28 % 12, 1 + n % 28, n % 24)
+async fn check(registry: Registry, part: Vec<LoadLine>) -> anyhow::Result<(CheckedLines, u64)> {
+    let count = part.len() as u64;
+    let checked = tokio::task::spawn_blocking(move || registry.check_lines(&part)).await??;
+    Ok((checked, count))
 }
 
-/// The patient with this place, under a synthetic NHS Number.
-pub fn patient_cx(place: u32) -> PatientId {
-    PatientId::from_nhs_number(number(place))
+fn audit() -> AuditEvent {
+    AuditEvent::incoming(RandomIds.ordered(), SystemClock.now(), "bench", "bench")
 }
 
-/// A valid number of the range for tests. Places without one are passed over.
-pub fn number(place: u32) -> NhsNumber {
-    let mut n = place;
-    loop {
-        let digits = format!("999{n:06}");
-        let weights = (2..=10u32).rev();
-        let sum: u32 = digits.bytes().zip(weights).map(|(d, w)| u32::from(d - b'0') * w).sum();
-        let check = (11 - sum % 11) % 11;
-        if check < 10 {
-            return format!("{digits}{check}").parse().expect("the check digit is right");
-        }
-        // Far above every place that is used.
-        n = (n + 500_009) % 1_000_000;
-    }
-}
-
-const PER_PATIENT: u32 = 100;
-const TOGETHER: u32 = 20;
+const LINES: usize = 500;

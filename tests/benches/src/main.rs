@@ -4,6 +4,8 @@
 mod codec;
 mod load;
 mod measure;
+mod pages;
+mod population;
 mod product;
 mod yardstick;
 
@@ -14,6 +16,11 @@ use carerecord_storage::Database;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use measure::{Report, fsync_probe};
+use population::Population;
+
+// As in the product's binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[derive(Parser)]
 #[command(version)]
@@ -35,10 +42,10 @@ struct RegistryOptions {
     /// The database to measure on
     #[arg(long, value_enum, default_value = "sqlite")]
     database: Engine,
-    /// A PostgreSQL URL; without one a server is started from installed programs, without fsync
+    /// A PostgreSQL URL; without one a server is started from installed programs
     #[arg(long)]
     url: Option<String>,
-    /// How many entries lie in the registry, a hundred for each patient
+    /// How many entries lie in the registry, about a hundred for each patient
     #[arg(long, default_value_t = 10_000)]
     entries: u32,
     /// Seconds of each measurement
@@ -75,35 +82,74 @@ async fn registry(options: RegistryOptions) -> anyhow::Result<()> {
     let (database, url) = match options.database {
         Engine::Sqlite => (Database::open(&folder.path().join("registry.db")).await?, None),
         Engine::Postgres => {
-            let url = match options.url {
-                Some(url) => url,
-                None => carerecord_testkit::postgres::fresh_url()
+            let url = match &options.url {
+                Some(url) => url.clone(),
+                None => carerecord_testkit::postgres::durable_url()
                     .await
                     .context("PostgreSQL is not installed")?,
             };
             (Database::connect(&url).await?, Some(url))
         }
     };
-    let mut report = Report::new(&format!("{:?}, {} entries", options.database, options.entries));
+    let population = Population::of(options.entries);
+    let mut report = Report::new(&format!("Registry benchmark: {:?}", options.database));
     let product = product::start(&database).await?;
-    let loaded = load::entries(&product, options.entries).await?;
-    report.line(format!("load through ITI-42's own path: {loaded:.0} entries/s"));
+    let loaded = load::fill(&product, population).await?;
+    report.fact(format!(
+        "{} entries of {} people, by bulk load: {:.0} entries/s",
+        loaded.entries, population.patients, loaded.per_second
+    ));
+    pages::settle(&database, url.as_deref()).await?;
+    report.fact(pages::size(folder.path(), url.as_deref(), loaded.entries).await?);
+    report.fact(pages::touched(folder.path(), url.as_deref(), population).await?);
     let yardstick = yardstick::start(folder.path(), url.as_deref(), options.entries).await?;
     let turns = measure::Turns { seconds: options.seconds, rounds: options.rounds };
     for (name, count) in [("ITI-18, 20 entries", 20), ("ITI-18, 100 entries", 100)] {
-        let ours = product.query(count);
-        let theirs = yardstick.query(count);
-        for clients in [1, 16] {
+        let ours = product.query(population, count);
+        for (clients, audited) in [(1, false), (16, false), (16, true)] {
+            let theirs = yardstick.query(count, audited);
             let probe = fsync_probe(folder.path())?;
-            report.pair(name, clients, probe, turns.run(clients, &ours, &theirs).await?);
+            let name = format!("{name} ÷ Y18{}", if audited { "a" } else { "" });
+            report.pair(&name, clients, probe, turns.run(clients, &ours, &theirs).await?);
         }
+    }
+    let ours = product.by_id(loaded.lines);
+    for clients in [1, 16] {
+        let probe = fsync_probe(folder.path())?;
+        report.alone(
+            "GetDocuments by uniqueId",
+            clients,
+            probe,
+            turns.alone(clients, &ours).await?,
+        );
     }
     for clients in [1, 16, 64] {
         let probe = fsync_probe(folder.path())?;
-        let (ours, theirs) = (product.registration(), yardstick.registration());
-        report.pair("ITI-42", clients, probe, turns.run(clients, &ours, &theirs).await?);
+        let (ours, theirs) = (product.registration(population), yardstick.registration());
+        report.pair("ITI-42 ÷ Y42", clients, probe, turns.run(clients, &ours, &theirs).await?);
     }
-    report.line(format!("resident memory at the end: {} MiB", measure::resident_mib()));
+    let (before, probe) = (database.commits(), fsync_probe(folder.path())?);
+    let done = turns.alone(128, &product.registration(population)).await?;
+    let commits = database.commits() - before;
+    let acknowledged = done.total as f64 / commits as f64;
+    report.alone("ITI-42", 128, probe, done);
+    report.fact(format!(
+        "{acknowledged:.1} acknowledged registrations for each commit at 128 clients"
+    ));
+    if let Some(heavy) = population.heavy() {
+        let ours = product.heavy_query(heavy);
+        let mut memory = Vec::new();
+        for _ in 0..4 {
+            let done = measure::Turns { seconds: 4, rounds: 1 }.alone(16, &ours).await?;
+            memory.push(measure::resident_mib(std::process::id()));
+            if memory.len() == 4 {
+                report.alone("ITI-18, 5,000 entries", 16, probe, done);
+            }
+        }
+        report.fact(format!(
+            "resident after each turn of 5,000-entry answers, all in one process: {memory:?} MiB"
+        ));
+    }
     print!("{report}");
     if let Some(path) = options.report {
         std::fs::write(path, report.to_string())?;

@@ -16,6 +16,8 @@ pub struct Target {
     pub body: Box<dyn Fn(u64) -> Bytes + Send + Sync>,
     /// What stands in an answer that is right.
     pub right: &'static str,
+    /// How many entries an answer has, when it has some.
+    pub times: Option<u32>,
 }
 
 /// Product and yardstick, in turns.
@@ -30,6 +32,8 @@ pub struct Measured {
     pub per_second: f64,
     pub p50_ms: f64,
     pub p99_ms: f64,
+    /// Answers of all rounds, the warm-up too.
+    pub total: u64,
 }
 
 impl Turns {
@@ -56,13 +60,28 @@ impl Turns {
         let [a, b] = sides.map(middle);
         Ok((a, b))
     }
+
+    /// Measures one that has no yardstick.
+    ///
+    /// # Errors
+    /// When an answer is wrong.
+    pub async fn alone(&self, clients: usize, target: &Target) -> anyhow::Result<Measured> {
+        let mut total = drive(clients, Duration::from_secs(1), target).await?.total;
+        let mut rounds = Vec::new();
+        for _ in 0..self.rounds {
+            let one = drive(clients, Duration::from_secs(self.seconds), target).await?;
+            total += one.total;
+            rounds.push(one);
+        }
+        Ok(Measured { total, ..middle(rounds) })
+    }
 }
 
 /// Lets so many clients ask one after the other.
 async fn drive(clients: usize, turn: Duration, target: &Target) -> anyhow::Result<Measured> {
     let http = reqwest::Client::builder().pool_max_idle_per_host(clients).build()?;
     let start = Instant::now();
-    let each = (0..clients).map(|client| {
+    let each = (0..clients).map(|_| {
         let http = http.clone();
         async move {
             let mut times = Vec::new();
@@ -78,13 +97,11 @@ async fn drive(clients: usize, turn: Duration, target: &Target) -> anyhow::Resul
                     .bytes()
                     .await?;
                 times.push(asked.elapsed());
-                if times.len() % 50 == 1 || client == 0 {
-                    let text = String::from_utf8_lossy(&answer);
-                    let wrong = &text[..text.len().min(600)];
-                    ensure!(text.contains(target.right), "a wrong answer: {wrong}");
+                if times.len() % 50 == 1 {
+                    check(target, &answer)?;
                 }
             }
-            Ok(times)
+            anyhow::Ok(times)
         }
     });
     let mut times = Vec::new();
@@ -97,7 +114,25 @@ async fn drive(clients: usize, turn: Duration, target: &Target) -> anyhow::Resul
         let index = ((times.len() as f64 * q) as usize).min(times.len().saturating_sub(1));
         times.get(index).map_or(0.0, |t| t.as_secs_f64() * 1e3)
     };
-    Ok(Measured { per_second: times.len() as f64 / seconds, p50_ms: at(0.5), p99_ms: at(0.99) })
+    Ok(Measured {
+        per_second: times.len() as f64 / seconds,
+        p50_ms: at(0.5),
+        p99_ms: at(0.99),
+        total: times.len() as u64,
+    })
+}
+
+fn check(target: &Target, answer: &[u8]) -> anyhow::Result<()> {
+    let text = String::from_utf8_lossy(answer);
+    let open = format!("<{}", target.right);
+    let found =
+        text.matches(&open).count() + text.matches(&format!("<rim:{}", target.right)).count();
+    let right = match target.times {
+        Some(times) => found == times as usize,
+        None => text.contains(target.right),
+    };
+    ensure!(right, "a wrong answer, {found} found: {}", &text[..text.len().min(600)]);
+    Ok(())
 }
 
 fn middle(mut rounds: Vec<Measured>) -> Measured {
@@ -128,9 +163,9 @@ pub fn fsync_probe(folder: &Path) -> anyhow::Result<f64> {
     Ok(times[times.len() / 2])
 }
 
-/// The memory of this process: product, yardstick and clients together.
-pub fn resident_mib() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+/// Memory of a process that is in use, in MiB.
+pub fn resident_mib(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).unwrap_or("0");
     let kib: u64 = line.trim().trim_end_matches(" kB").trim().parse().unwrap_or(0);
     kib / 1024
@@ -138,41 +173,75 @@ pub fn resident_mib() -> u64 {
 
 /// What a run has found.
 pub struct Report {
-    lines: Vec<String>,
+    facts: Vec<String>,
+    rows: Vec<String>,
+    probes: Vec<f64>,
 }
 
 impl Report {
     pub fn new(what: &str) -> Self {
         let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+        let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let cpu = cpu.lines().find_map(|l| l.strip_prefix("model name")).unwrap_or("unknown");
         let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
-        let head =
-            format!("# Registry benchmark: {what}\n\n{cores} cores, load average at start {load}");
-        let table = "| what | clients | product/s | yardstick/s | ratio | p50 ms | p99 ms | yardstick p50 | fsync ms |\n\
-                     |---|---|---|---|---|---|---|---|---|";
-        Self { lines: vec![head, table.to_owned()] }
+        let machine = format!(
+            "{cores} cores, {}; load average at start {}",
+            cpu.trim_start_matches([' ', '\t', ':']),
+            load.split(' ').next().unwrap_or_default()
+        );
+        Self { facts: vec![format!("# {what}\n"), machine], rows: Vec::new(), probes: Vec::new() }
     }
 
     pub fn pair(&mut self, what: &str, clients: usize, probe: f64, pair: (Measured, Measured)) {
         let (a, b) = pair;
-        self.lines.push(format!(
-            "| {what} | {clients} | {:.0} | {:.0} | {:.2} | {:.2} | {:.2} | {:.2} | {probe:.2} |",
+        self.probes.push(probe);
+        self.row(format!(
+            "| {what} | {clients} | {:.0} | {:.0} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {probe:.2} |",
             a.per_second,
             b.per_second,
             a.per_second / b.per_second,
             a.p50_ms,
             a.p99_ms,
-            b.p50_ms
+            b.p50_ms,
+            b.p99_ms,
         ));
     }
 
-    pub fn line(&mut self, text: String) {
-        // Before the table, so that it stays one.
-        self.lines.insert(1, format!("{text}\n"));
+    pub fn alone(&mut self, what: &str, clients: usize, probe: f64, a: Measured) {
+        self.probes.push(probe);
+        self.row(format!(
+            "| {what} | {clients} | {:.0} | – | – | {:.2} | {:.2} | – | – | {probe:.2} |",
+            a.per_second, a.p50_ms, a.p99_ms
+        ));
+    }
+
+    fn row(&mut self, row: String) {
+        eprintln!("{row}");
+        self.rows.push(row);
+    }
+
+    pub fn fact(&mut self, text: String) {
+        eprintln!("{text}");
+        self.facts.push(text);
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.lines.iter().try_for_each(|line| writeln!(f, "{line}"))
+        self.facts.iter().try_for_each(|line| writeln!(f, "{line}"))?;
+        let least = self.probes.iter().copied().fold(f64::INFINITY, f64::min);
+        let most = self.probes.iter().copied().fold(0.0, f64::max);
+        if most > 2.0 * least {
+            writeln!(
+                f,
+                "The disk's probe moved from {least:.2} to {most:.2} ms: what waits for it does not count."
+            )?;
+        }
+        writeln!(
+            f,
+            "\n| what | clients | product/s | yardstick/s | ratio | p50 ms | p99 ms | yardstick p50 | p99 | fsync ms |\n\
+             |---|---|---|---|---|---|---|---|---|---|"
+        )?;
+        self.rows.iter().try_for_each(|line| writeln!(f, "{line}"))
     }
 }

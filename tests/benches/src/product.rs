@@ -9,17 +9,15 @@ use carerecord_audit::AuditLog;
 use carerecord_codec::soap::{self, Headers};
 use carerecord_codec::{AdhocQueryRequest, SubmitObjectsRequest, name::action};
 use carerecord_model::{
-    Clock, DtmRange, FindDocuments, NhsNumber, Patient, RandomIds, StoredQuery, Submission,
-    SystemClock,
+    Clock, DtmRange, EntryRef, FindDocuments, GetDocuments, RandomIds, StoredQuery, SystemClock,
 };
 use carerecord_registry::{Registry, RegistryConfig, Store, UnknownPatients};
 use carerecord_service::{AuditTrail, Lifecycle, Listener, ListenerConfig};
 use carerecord_storage::Database;
-use carerecord_testkit::submission::Builder;
 use carerecord_xml::Encode;
 
-use crate::load::{number, patient_cx};
 use crate::measure::Target;
+use crate::population::{Population, creation_time, document_id, patient_cx, submission_for};
 
 pub struct Product {
     pub registry: Registry,
@@ -65,47 +63,57 @@ pub async fn start(database: &Database) -> anyhow::Result<Product> {
 
 impl Product {
     /// FindDocuments of a patient with a hundred entries; the newest 20 by their creation time.
-    pub fn query(&self, count: u32) -> Target {
+    pub fn query(&self, population: Population, count: u32) -> Target {
         let body = move |n: u64| {
-            let patient = patient_cx(u32::try_from(n % 97).unwrap_or(0));
+            let patient = patient_cx(population.ordinary(n));
             let mut query = FindDocuments::approved(patient);
             if count < 100 {
-                let from = crate::load::creation_time(100 - count).parse().ok();
+                let from = creation_time(100 - count).parse().ok();
                 query.filter.creation_time = DtmRange { from, to: None };
             }
-            let query = StoredQuery::FindDocuments(Box::new(query));
-            envelope(action::STORED_QUERY, &AdhocQueryRequest::new(&query))
+            envelope_of(&StoredQuery::FindDocuments(Box::new(query)))
         };
-        Target { url: self.url.clone(), body: Box::new(body), right: "ExtrinsicObject" }
+        self.target(body, "ExtrinsicObject", Some(count))
+    }
+
+    /// FindDocuments of the patient with thousands of entries.
+    pub fn heavy_query(&self, place: u32) -> Target {
+        let query =
+            StoredQuery::FindDocuments(Box::new(FindDocuments::approved(patient_cx(place))));
+        self.target(move |_| envelope_of(&query), "ExtrinsicObject", Some(5000))
+    }
+
+    /// GetDocuments by a uniqueId.
+    pub fn by_id(&self, submissions: u64) -> Target {
+        let body = move |n: u64| {
+            let id = document_id(n.wrapping_mul(7_919) % submissions, 0);
+            let id = id.parse().expect("an OID");
+            envelope_of(&StoredQuery::GetDocuments(GetDocuments::of(EntryRef::UniqueIds(vec![id]))))
+        };
+        self.target(body, "ExtrinsicObject", Some(1))
     }
 
     /// A new submission of one document, about 12.5 KB.
-    pub fn registration(&self) -> Target {
-        Target {
-            url: self.url.clone(),
-            body: Box::new(|n| {
-                envelope(action::REGISTER, &SubmitObjectsRequest::new(&submission(n)))
-            }),
-            right: "ResponseStatusType:Success",
-        }
+    pub fn registration(&self, population: Population) -> Target {
+        let body = move |n: u64| {
+            let s = submission_for(population.ordinary(n), n);
+            envelope(action::REGISTER, &SubmitObjectsRequest::new(&s))
+        };
+        self.target(body, "ResponseStatusType:Success", None)
     }
 
-    /// Makes a patient known.
-    pub async fn add_patient(&self, patient: NhsNumber) -> anyhow::Result<()> {
-        Ok(self.registry.put_patient(&self.caller, Patient::from_number(patient)).await?)
+    fn target(
+        &self,
+        body: impl Fn(u64) -> Bytes + Send + Sync + 'static,
+        right: &'static str,
+        times: Option<u32>,
+    ) -> Target {
+        Target { url: self.url.clone(), body: Box::new(body), right, times }
     }
 }
 
-/// A submission that no other is like.
-pub fn submission(n: u64) -> Submission {
-    let patient = number(u32::try_from(n % 1000).unwrap_or(0));
-    let patient = carerecord_model::PatientId::from_nhs_number(patient).to_cx();
-    let mut s = Builder::of(&patient).document();
-    s.submission_set.unique_id = format!("1.2.42.21.{n}").parse().expect("an OID");
-    let entry = &mut s.document_entries[0];
-    entry.unique_id = format!("1.2.42.22.{n}").parse().expect("an OID");
-    entry.source_patient_info = (0..40).map(|n| format!("PID-{n}|{}", "x".repeat(120))).collect();
-    s
+fn envelope_of(query: &StoredQuery) -> Bytes {
+    envelope(action::STORED_QUERY, &AdhocQueryRequest::new(query))
 }
 
 fn envelope<T: Encode>(action: &str, body: &T) -> Bytes {

@@ -65,6 +65,11 @@ impl Prepared {
         Ok(Self { request, registered, digest, errors, named, refers })
     }
 
+    /// How many DocumentEntries it brings.
+    pub(crate) fn entries(&self) -> usize {
+        self.registered.document_entries.len()
+    }
+
     fn patient_id(&self) -> &PatientId {
         &self.request.submission.submission_set.patient_id
     }
@@ -123,7 +128,7 @@ async fn register_group(
     for p in group {
         if known.has(p) {
             // A repeat gets the same answer. One that differs is met by the rule on uniqueIds.
-            audits.push(&p.request.audit);
+            audits.extend(&p.request.audit);
             outcomes.push(Ok(Registered { warnings: Vec::new(), repeated: true }));
             continue;
         }
@@ -148,7 +153,7 @@ async fn register_group(
             Effects { write: &mut write, ids, patient_no, submission }.apply().await?;
         }
         taken.push((patient_no, p));
-        audits.push(&p.request.audit);
+        audits.extend(&p.request.audit);
         outcomes.push(Ok(Registered::default()));
     }
     write.flush().await?;

@@ -64,7 +64,7 @@ pub(super) async fn update(
     write.submission(&s.submission_set, digest);
     write.flush().await?;
     count_unmapped(write.c, &s.submission_set.source_id, &r.codes.unmapped, r.now).await?;
-    AuditLog::append_in(write.c, &[&r.audit]).await?;
+    AuditLog::append_in(write.c, &Vec::from_iter(&r.audit)).await?;
     Ok(())
 }
 

@@ -8,7 +8,8 @@ use sqlx::{ColumnIndex, Database, Decode, Row, Type};
 
 use super::TransferError;
 use super::catalogue::{Column, Kind, Table};
-use crate::sql::{Inner, composed, insert_text, quoted};
+use crate::many::insert_many;
+use crate::sql::{Inner, composed, quoted};
 use crate::{Connection, StoreError, Value};
 
 /// Calls `each` with every row but the first `skip`, in the order of the key, which is the same in
@@ -43,14 +44,8 @@ pub(super) async fn insert_rows(
     table: &Table,
     rows: Vec<Vec<Value>>,
 ) -> Result<(), StoreError> {
-    let head = format!("INSERT INTO {} ({}) VALUES", quoted(&table.name), names(&table.columns));
-    let count = rows.len() as u64;
-    let statement = insert_text(&head, rows, "");
-    let done = statement.run(connection).await?;
-    if done != count {
-        return Err(StoreError::Commit(format!("{done} rows were inserted, not {count}")));
-    }
-    Ok(())
+    let target = format!("{} ({})", quoted(&table.name), names(&table.columns));
+    insert_many(connection, &target, rows).await
 }
 
 /// A hash over rows, with how many there are.
