@@ -51,8 +51,10 @@ pub fn patient_resource(person: &Patient, id: &str) -> Value {
     if let Some(date) = person.birth_date {
         resource["birthDate"] = date.to_string().into();
     }
-    if let Some(date) = person.death_date {
-        resource["deceasedDateTime"] = date.to_string().into();
+    match person.death_date {
+        Some(date) => resource["deceasedDateTime"] = date.to_string().into(),
+        None if person.deceased => resource["deceasedBoolean"] = true.into(),
+        None => {}
     }
     resource
 }

@@ -91,6 +91,21 @@ fn a_submission_set_and_a_folder() {
 }
 
 #[test]
+fn a_death_without_a_date_is_told() {
+    let mut person = Patient::from_number("9990001006".parse().unwrap());
+    let told = |person: &Patient| {
+        let resource = patient_resource(person, "p");
+        (resource["deceasedBoolean"].clone(), resource["deceasedDateTime"].clone())
+    };
+
+    assert_eq!(told(&person), (json!(null), json!(null)));
+    person.deceased = true;
+    assert_eq!(told(&person), (json!(true), json!(null)));
+    person.death_date = Some("2026-03-02".parse().unwrap());
+    assert_eq!(told(&person), (json!(null), json!("2026-03-02")));
+}
+
+#[test]
 fn everything_that_is_answered_has_an_xml_form() {
     let mut person = Patient::from_number("9990001006".parse().unwrap());
     person.family_name = Some("Example".into());

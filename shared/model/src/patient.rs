@@ -46,7 +46,10 @@ pub struct Patient {
     pub prefix: Option<String>,
     /// Date of birth.
     pub birth_date: Option<Date>,
-    /// Date of death, when the person has died.
+    /// Whether the person is known to have died; true also where no date is told.
+    #[serde(default)]
+    pub deceased: bool,
+    /// Date of death, where it is told.
     pub death_date: Option<Date>,
     /// Administrative gender.
     pub gender: Gender,
@@ -64,6 +67,7 @@ impl Patient {
             given_names: Vec::new(),
             prefix: None,
             birth_date: None,
+            deceased: false,
             death_date: None,
             gender: Gender::Unknown,
             restricted: false,
