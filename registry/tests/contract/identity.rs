@@ -2,6 +2,7 @@ use carerecord_access::{ConsentRecord, ConsentStatus, Grain, Provision};
 use carerecord_model::{ErrorCode, FindDocuments, NhsNumber, PatientId, StoredQuery};
 use carerecord_testkit::submission::{Builder, OTHER_PATIENT, PATIENT};
 
+use crate::feed::{adt, merge, unlink};
 use crate::support::World;
 
 mod tests {
@@ -13,21 +14,6 @@ mod tests {
         local_identifiers_lead_to_the_number,
         an_objection_under_either_number_counts_for_both,
     );
-}
-
-fn adt(trigger: &str, pid: &str, more: &str) -> String {
-    format!(
-        "MSH|^~\\&|PAS|T|REG|S|2026||ADT^{trigger}|M1|P|2.3.1\rEVN|{trigger}|2026\r\
-         PID|||{pid}||Okafor^Ada||19450714|F\r{more}"
-    )
-}
-
-fn merge(surviving: &str, subsumed: &str) -> String {
-    adt("A40", surviving, &format!("MRG|{subsumed}\r"))
-}
-
-fn unlink(a: &str, b: &str) -> String {
-    adt("A37", a, &format!("PID|||{b}\r"))
 }
 
 async fn found(world: &World, patient: &str) -> (usize, Vec<PatientId>) {

@@ -2,10 +2,12 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod codes;
+mod feed;
 mod folders;
 mod generated;
 mod identity;
 mod lifecycle;
+mod mllp;
 mod queries;
 mod registration;
 mod rules;

@@ -2,7 +2,6 @@ use std::sync::Arc;
 
 use carerecord_access::{AccessDecisions, Caller, Policy, Right, SystemCaller};
 use carerecord_audit::{AuditEvent, AuditLog};
-use carerecord_codec::hl7v2::Framed;
 use carerecord_codec::{AdhocQueryRequest, SubmitObjectsRequest, ebrim};
 use carerecord_model::{
     AssociationType, Clock, DocumentEntryType, ErrorCode, FoundObjects, IdSource, ObjectId,
@@ -14,14 +13,13 @@ use carerecord_registry::{
 use carerecord_service::{AuditDraft, AuditTrail, Lifecycle};
 use carerecord_storage::Database;
 use carerecord_testkit::submission::{OTHER_PATIENT, PATIENT};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// A registry over a fresh database, with a caller that may do everything.
 pub struct World {
     pub registry: Registry,
     pub caller: Caller,
     database: Database,
-    mllp: std::net::SocketAddr,
+    pub mllp: std::net::SocketAddr,
     lifecycle: Lifecycle,
     _folder: Option<tempfile::TempDir>,
 }
@@ -78,7 +76,7 @@ impl World {
         };
         let config = MllpConfig {
             address: "127.0.0.1:0".parse().unwrap(),
-            max_message_bytes: 1 << 16,
+            max_message_bytes: 1 << 20,
             idle_seconds: 10,
             max_connections: 4,
         };
@@ -165,23 +163,6 @@ impl World {
             rights: vec![Right::Query],
             known_by: "test",
         })
-    }
-
-    /// Sends an HL7 v2 message by MLLP; MSA-1 of the answer.
-    pub async fn feed(&self, message: &str) -> String {
-        let mut stream = tokio::net::TcpStream::connect(self.mllp).await.unwrap();
-        stream.write_all(&carerecord_codec::hl7v2::frame(message)).await.unwrap();
-        let mut decoder = carerecord_codec::hl7v2::MllpDecoder::new(1 << 16);
-        loop {
-            if let Framed::Message(answer) = decoder.next_message() {
-                let answer = carerecord_codec::hl7v2::Message::parse(&answer).unwrap();
-                return answer.segment("MSA").unwrap().text(1, 1);
-            }
-            let mut buffer = [0; 1024];
-            let n = stream.read(&mut buffer).await.unwrap();
-            assert!(n > 0, "no acknowledgement");
-            decoder.push(&buffer[..n]);
-        }
     }
 
     pub async fn remove(&self, ids: &[&ObjectId]) -> Result<(), Vec<ErrorCode>> {

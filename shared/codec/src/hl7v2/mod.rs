@@ -2,12 +2,13 @@
 //! acknowledgements. HL7 v2.3.1, chapter 2.
 
 mod ack;
+mod charset;
 mod mllp;
-
-use std::borrow::Cow;
+mod separators;
 
 pub use ack::{AckCode, acknowledgement, refusal};
-pub use mllp::{Framed, MllpDecoder, frame};
+pub use mllp::{Framed, MAX_OUTSIDE, MllpDecoder, frame};
+use separators::Separators;
 
 /// Why bytes are not a message.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -30,15 +31,6 @@ pub struct Message {
     segments: Vec<String>,
 }
 
-#[derive(Clone, Copy)]
-struct Separators {
-    field: char,
-    component: char,
-    repetition: char,
-    escape: char,
-    subcomponent: char,
-}
-
 /// One segment of a message.
 #[derive(Clone, Copy)]
 pub struct Segment<'m> {
@@ -54,13 +46,14 @@ impl std::fmt::Debug for Message {
 }
 
 impl Message {
-    /// Reads a message in the character set that MSH-18 names; without one, UTF-8 when it is that,
-    /// otherwise Windows-1252, which ISO 8859-1 is a part of.
+    /// Reads a message in the part of ISO 8859 that MSH-18 names; without one, in UTF-8 when it is
+    /// that, otherwise in Windows-1252, which has the letters of ISO 8859-1. A byte order mark is
+    /// passed over.
     ///
     /// # Errors
     /// When it has no usable header.
     pub fn parse(bytes: &[u8]) -> Result<Self, Hl7Error> {
-        let text = decode(bytes);
+        let text = charset::decode(bytes);
         let mut segments = text.split(['\r', '\n']).map(str::trim_end).filter(|s| !s.is_empty());
         let header = segments.next().filter(|s| s.starts_with("MSH")).ok_or(Hl7Error::NoHeader)?;
         let separators = Separators::of(header)?;
@@ -124,6 +117,11 @@ impl<'m> Segment<'m> {
         all.filter(|r| !r.is_empty()).map(move |text| Field { text, separators })
     }
 
+    /// Whether a field is the HL7 null, `""`: what was told before is taken back.
+    pub fn is_null(&self, number: usize) -> bool {
+        self.field(number).trim() == "\"\""
+    }
+
     /// A component of the first repetition of a field, unescaped; empty when it is not there, or
     /// stands as `""`, the HL7 null.
     pub fn text(&self, number: usize, component: usize) -> String {
@@ -155,73 +153,6 @@ impl<'m> Field<'m> {
         let mut parts = self.text.split(self.separators.component);
         parts.nth(number.saturating_sub(1)).unwrap_or("")
     }
-}
-
-impl Separators {
-    fn of(header: &str) -> Result<Self, Hl7Error> {
-        let given: Vec<char> = header.chars().skip(3).take(5).collect();
-        let [field, component, repetition, escape, subcomponent] = given[..] else {
-            return Err(Hl7Error::Separators);
-        };
-        let usable = |c: &char| !c.is_alphanumeric() && !c.is_whitespace() && !c.is_control();
-        let different = given.iter().enumerate().all(|(n, c)| !given[..n].contains(c));
-        if !different || !given.iter().all(usable) {
-            return Err(Hl7Error::Separators);
-        }
-        Ok(Self { field, component, repetition, escape, subcomponent })
-    }
-
-    /// `\F\`, `\S\`, `\T\`, `\R\`, `\E\` and `\Xhh..\`; other sequences are left out.
-    fn unescape(self, text: &str) -> String {
-        let mut out = String::with_capacity(text.len());
-        let mut rest = text;
-        while let Some((before, after)) = rest.split_once(self.escape) {
-            out.push_str(before);
-            let Some((sequence, behind)) = after.split_once(self.escape) else {
-                // An escape character that nobody closes stands for itself.
-                out.push(self.escape);
-                rest = after;
-                break;
-            };
-            match sequence {
-                "F" => out.push(self.field),
-                "S" => out.push(self.component),
-                "T" => out.push(self.subcomponent),
-                "R" => out.push(self.repetition),
-                "E" => out.push(self.escape),
-                _ => out.push_str(&hexadecimal(sequence)),
-            }
-            rest = behind;
-        }
-        out.push_str(rest);
-        out
-    }
-}
-
-fn hexadecimal(sequence: &str) -> String {
-    let Some(digits) = sequence.strip_prefix('X') else { return String::new() };
-    let bytes: Option<Vec<u8>> = digits
-        .as_bytes()
-        .chunks(2)
-        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
-        .collect();
-    String::from_utf8_lossy(&bytes.unwrap_or_default())
-        .chars()
-        .filter(|c| !c.is_control())
-        .collect()
-}
-
-fn decode(bytes: &[u8]) -> Cow<'_, str> {
-    let head = bytes.split(|b| matches!(b, b'\r' | b'\n')).next().unwrap_or_default();
-    let separator = head.get(3).copied().unwrap_or(b'|');
-    let charset = head.split(|b| *b == separator).nth(17).unwrap_or_default();
-    let charset = String::from_utf8_lossy(charset).to_ascii_uppercase();
-    if !charset.contains("8859")
-        && let Ok(text) = std::str::from_utf8(bytes)
-    {
-        return text.into();
-    }
-    encoding_rs::WINDOWS_1252.decode(bytes).0
 }
 
 const MAX_SEGMENTS: usize = 1000;
@@ -258,6 +189,14 @@ mod tests {
         assert_eq!(pid.repetitions(3).count(), 2);
         assert_eq!(pid.text(3, 2), "2");
         assert_eq!(pid.text(5, 1), "M\u{fc}ller");
+    }
+
+    #[test]
+    fn a_null_is_told_from_nothing() {
+        let message = Message::parse(b"MSH|^~\\&|A\rPID|||\"\"||\"\"^x|\r").unwrap();
+
+        let pid = message.segment("PID").unwrap();
+        assert_eq!([3, 4, 5, 6, 30].map(|n| pid.is_null(n)), [true, false, false, false, false]);
     }
 
     #[test]
