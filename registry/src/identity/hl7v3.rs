@@ -11,6 +11,7 @@ use carerecord_service::AuditDraft;
 use carerecord_xml::{ElementRef, Limits, Tree, XmlWriter, to_utf8};
 use jiff::civil::Date;
 
+use super::described::Death;
 use super::{Described, Identifier, IdentityEvent, Known};
 use crate::router::Door;
 use crate::store::FeedError;
@@ -135,7 +136,7 @@ fn described(person: ElementRef<'_>) -> Described {
         given_names: given.map(|g| g.text().trim().to_owned()).filter(|g| !g.is_empty()).collect(),
         prefix: part("prefix"),
         birth_date: time("birthTime"),
-        death_date: time("deceasedTime"),
+        death: time("deceasedTime").map(Death::On),
         gender: match code("administrativeGenderCode") {
             Some("F") => Some(Gender::Female),
             Some("M") => Some(Gender::Male),

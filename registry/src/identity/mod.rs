@@ -1,18 +1,20 @@
 //! The patient identity feed: ITI-8 (HL7 v2 over MLLP) and ITI-44 (HL7 v3 over SOAP) are two
 //! bindings of the same events. ITI TF-2: 3.8, 3.44.
 
+mod described;
 mod hl7v2;
 pub(crate) mod hl7v3;
 mod mllp;
 
 use carerecord_access::Caller;
 use carerecord_audit::AuditOutcome;
-use carerecord_model::{Cx, NHS_NUMBER_OID, NhsNumber, Patient, PatientId};
+use carerecord_model::{Cx, NHS_NUMBER_OID, NhsNumber, PatientId};
 use carerecord_service::AuditDraft;
 
 use crate::Registry;
-use crate::store::FeedError;
+use crate::store::{FeedError, NUMBER_INTO_LOCAL};
 
+pub(crate) use described::Described;
 pub use mllp::{MllpConfig, serve_mllp};
 
 /// What a source tells of people.
@@ -37,39 +39,6 @@ pub(crate) struct Known {
     pub identifiers: Vec<Identifier>,
     /// What is told; what is not told leaves what is known as it is.
     pub person: Described,
-}
-
-/// Demographics of which each can be left out.
-#[derive(Clone, Default, PartialEq)]
-pub(crate) struct Described {
-    pub family_name: Option<String>,
-    pub given_names: Vec<String>,
-    pub prefix: Option<String>,
-    pub birth_date: Option<jiff::civil::Date>,
-    pub death_date: Option<jiff::civil::Date>,
-    pub gender: Option<carerecord_model::Gender>,
-    pub restricted: Option<bool>,
-}
-
-impl std::fmt::Debug for Described {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Described(redacted)")
-    }
-}
-
-impl Described {
-    /// Renews what is known of a person.
-    pub(crate) fn apply(&self, person: &mut Patient) {
-        if self.family_name.is_some() {
-            person.family_name.clone_from(&self.family_name);
-            person.given_names.clone_from(&self.given_names);
-            person.prefix.clone_from(&self.prefix);
-        }
-        person.birth_date = self.birth_date.or(person.birth_date);
-        person.death_date = self.death_date.or(person.death_date);
-        person.gender = self.gender.unwrap_or(person.gender);
-        person.restricted = self.restricted.unwrap_or(person.restricted);
-    }
 }
 
 /// An identifier with its authority.
@@ -110,6 +79,34 @@ impl Identifier {
         match self {
             Self::Nhs(number) => Some(*number),
             Self::Local(_) => None,
+        }
+    }
+}
+
+impl IdentityEvent {
+    /// A merge out of the identifiers of a message, NHS Numbers first. Sources send a person's NHS
+    /// Number along when they merge two of their own: what both sides have is not merged.
+    ///
+    /// # Errors
+    /// When there is no pair of one authority: then a local identifier can be merged into the NHS
+    /// Number, but not the other way.
+    fn merge(surviving: Vec<Identifier>, subsumed: Vec<Identifier>) -> Result<Self, FeedError> {
+        let differs = subsumed.iter().find(|id| !surviving.contains(id));
+        let subsumed = differs.or(subsumed.first()).cloned();
+        let subsumed = subsumed
+            .ok_or(FeedError::Wrong("the subsumed side has no identifier with an authority"))?;
+        if surviving.is_empty() {
+            let what = "the surviving side has no identifier with an authority";
+            return Err(FeedError::Wrong(what));
+        }
+        let same =
+            |id: &&Identifier| id.patient_id().authority() == subsumed.patient_id().authority();
+        let own = surviving.iter().find(same);
+        let surviving = own.or_else(|| surviving.iter().find(|id| id.nhs_number().is_some()));
+        match surviving.cloned() {
+            Some(surviving) => Ok(Self::Merge { surviving, subsumed }),
+            None if subsumed.nhs_number().is_some() => Err(FeedError::Wrong(NUMBER_INTO_LOCAL)),
+            None => Err(FeedError::Wrong("the identifiers are of different authorities")),
         }
     }
 }

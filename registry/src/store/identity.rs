@@ -6,7 +6,8 @@ use carerecord_storage::{Connection, StoreError, sql};
 use jiff::Timestamp;
 
 use super::Store;
-use super::patients::{Person, demographics, ensure_patient, person, tie, write_demographics};
+use super::links::{self, Link};
+use super::patients::{Person, demographics, ensure_patient, person, write_demographics};
 use crate::identity::{Identifier, IdentityEvent, Known};
 
 /// Why an event of the feed was not taken.
@@ -35,11 +36,11 @@ impl Store {
             .write(move |c| {
                 Box::pin(async move {
                     match event {
-                        IdentityEvent::Known(known) => make_known(c, &known).await?,
+                        IdentityEvent::Known(known) => make_known(c, &known, now).await?,
                         IdentityEvent::Merge { surviving, subsumed } => {
                             merge(c, &surviving, &subsumed, now).await?;
                         }
-                        IdentityEvent::Link(a, b) => link(c, &a, &b).await?,
+                        IdentityEvent::Link(a, b) => link(c, &a, &b, now).await?,
                         IdentityEvent::Unlink(a, b) => unlink(c, &a, &b, now).await?,
                         IdentityEvent::Nothing => {}
                     }
@@ -51,7 +52,7 @@ impl Store {
 }
 
 /// Makes every identifier lead to the person with the NHS Number, and renews what is known.
-async fn make_known(c: &mut Connection, known: &Known) -> Result<(), FeedError> {
+async fn make_known(c: &mut Connection, known: &Known, now: Timestamp) -> Result<(), FeedError> {
     let mut numbers = known.identifiers.iter().filter_map(Identifier::nhs_number);
     let Some(number) = numbers.next() else { return Ok(()) };
     if numbers.any(|n| n != number) {
@@ -59,7 +60,7 @@ async fn make_known(c: &mut Connection, known: &Known) -> Result<(), FeedError> 
     }
     let no = ensure_patient(c, &Identifier::Nhs(number).patient_id()).await?;
     for local in known.identifiers.iter().filter(|i| i.nhs_number().is_none()) {
-        tie(c, &local.patient_id(), no).await?;
+        links::assign(c, &local.patient_id(), no, now).await?;
     }
     let mut patient = demographics(c, no).await?.unwrap_or_else(|| Patient::from_number(number));
     known.person.apply(&mut patient);
@@ -67,7 +68,8 @@ async fn make_known(c: &mut Connection, known: &Known) -> Result<(), FeedError> 
     Ok(write_demographics(c, no, &patient).await?)
 }
 
-/// ITI TF-2: 3.8.4.2.3. Nothing is rewritten: the subsumed person points to the surviving one.
+/// ITI TF-2: 3.8.4.2.3. Nothing is rewritten: the subsumed person points to the surviving one. What
+/// is merged so already stays so: a sender that has lost the acknowledgement sends the merge again.
 async fn merge(
     c: &mut Connection,
     surviving: &Identifier,
@@ -77,15 +79,17 @@ async fn merge(
     if surviving == subsumed {
         return Err(FeedError::Wrong("an identifier cannot be merged into itself"));
     }
-    let survivor = active(c, surviving, "the surviving identifier is not known and active").await?;
     if subsumed.nhs_number().is_none() {
-        // A local identifier that is given up leads to the survivor from now on.
-        return Ok(tie(c, &subsumed.patient_id(), survivor.own_no).await?);
+        return merge_local(c, surviving, subsumed, now).await;
     }
+    if surviving.nhs_number().is_none() {
+        return Err(FeedError::Wrong(NUMBER_INTO_LOCAL));
+    }
+    if is_merged(c, surviving, subsumed).await? {
+        return Ok(());
+    }
+    let survivor = active(c, surviving, SURVIVOR_UNKNOWN).await?;
     let gone = active(c, subsumed, "the subsumed identifier is not known and active").await?;
-    if gone.own_no == survivor.own_no {
-        return Err(FeedError::Wrong("both identifiers are of one person already"));
-    }
     sql("UPDATE patient SET merged_into = $1 WHERE patient_no = $2")
         .bind(survivor.own_no)
         .bind(gone.own_no)
@@ -100,6 +104,54 @@ async fn merge(
     Ok(())
 }
 
+/// A local identifier that is given up leads to the survivor from now on.
+async fn merge_local(
+    c: &mut Connection,
+    surviving: &Identifier,
+    subsumed: &Identifier,
+    now: Timestamp,
+) -> Result<(), FeedError> {
+    let (with, local) = (surviving.patient_id(), subsumed.patient_id());
+    let so_far = links::merged_into(c, &local).await?;
+    if let Some((authority, id)) = so_far {
+        return if authority == with.authority().as_str() && id == with.id() {
+            Ok(())
+        } else {
+            Err(FeedError::Wrong("the subsumed identifier has been merged before"))
+        };
+    }
+    let survivor = match surviving {
+        Identifier::Nhs(_) => active(c, surviving, SURVIVOR_UNKNOWN).await?.own_no,
+        Identifier::Local(id) => {
+            if links::merged_into(c, id).await?.is_some() {
+                return Err(FeedError::Wrong(SURVIVOR_UNKNOWN));
+            }
+            links::owner(c, id).await?.ok_or(FeedError::Wrong(SURVIVOR_UNKNOWN))?
+        }
+    };
+    if links::owner(c, &local).await?.is_none() {
+        return Err(FeedError::Wrong("the subsumed identifier is not known"));
+    }
+    Ok(Link { local: &local, with: &with, merged: true }.make(c, survivor, now).await?)
+}
+
+async fn is_merged(
+    c: &mut Connection,
+    surviving: &Identifier,
+    subsumed: &Identifier,
+) -> Result<bool, StoreError> {
+    let survivor = person(c, &surviving.patient_id()).await?;
+    let gone = person(c, &subsumed.patient_id()).await?;
+    let (Some(survivor), Some(gone)) = (survivor, gone) else { return Ok(false) };
+    let row: Option<(i64,)> =
+        sql("SELECT patient_no FROM patient WHERE patient_no = $1 AND merged_into = $2")
+            .bind(gone.own_no)
+            .bind(survivor.own_no)
+            .first(c)
+            .await?;
+    Ok(row.is_some())
+}
+
 async fn active(
     c: &mut Connection,
     id: &Identifier,
@@ -109,48 +161,50 @@ async fn active(
     found.filter(|p| !p.is_subsumed()).ok_or(FeedError::Wrong(otherwise))
 }
 
-async fn link(c: &mut Connection, a: &Identifier, b: &Identifier) -> Result<(), FeedError> {
-    match (a.nhs_number(), b.nhs_number()) {
+async fn link(
+    c: &mut Connection,
+    a: &Identifier,
+    b: &Identifier,
+    now: Timestamp,
+) -> Result<(), FeedError> {
+    let (local, with) = match (a.nhs_number(), b.nhs_number()) {
         (Some(_), Some(_)) => {
-            Err(FeedError::Wrong("two NHS Numbers are merged by A40, not linked"))
+            return Err(FeedError::Wrong("two NHS Numbers are merged by A40, not linked"));
         }
-        (Some(_), None) => tie_to(c, b, a).await,
-        (None, Some(_)) => tie_to(c, a, b).await,
-        (None, None) => match person(c, &a.patient_id()).await? {
-            Some(known) => Ok(tie(c, &b.patient_id(), known.own_no).await?),
-            None => tie_to(c, a, b).await,
-        },
-    }
-}
-
-async fn tie_to(c: &mut Connection, local: &Identifier, to: &Identifier) -> Result<(), FeedError> {
-    let known = person(c, &to.patient_id()).await?;
+        (Some(_), None) => (b, a),
+        (None, Some(_)) => (a, b),
+        (None, None) if links::owner(c, &a.patient_id()).await?.is_some() => (b, a),
+        (None, None) => (a, b),
+    };
+    let (local, with) = (local.patient_id(), with.patient_id());
+    let known = links::owner(c, &with).await?;
     let known = known.ok_or(FeedError::Wrong("neither identifier is known"))?;
-    Ok(tie(c, &local.patient_id(), known.own_no).await?)
+    Ok(Link { local: &local, with: &with, merged: false }.make(c, known, now).await?)
 }
 
-/// Undoes a merge, or lets a local identifier go.
+/// Undoes a merge or a link, or lets a local identifier go from a person.
 async fn unlink(
     c: &mut Connection,
     a: &Identifier,
     b: &Identifier,
     now: Timestamp,
 ) -> Result<(), FeedError> {
-    let local = match (a.nhs_number(), b.nhs_number()) {
+    let (local, number) = match (a.nhs_number(), b.nhs_number()) {
         (Some(_), Some(_)) => return undo_merge(c, a, b, now).await,
-        (Some(_), None) => b,
-        (None, _) => a,
+        (Some(_), None) => (b.patient_id(), a.patient_id()),
+        (None, Some(_)) => (a.patient_id(), b.patient_id()),
+        (None, None) => {
+            let (a, b) = (a.patient_id(), b.patient_id());
+            let undone = links::undo(c, &b, &a, now).await? || links::undo(c, &a, &b, now).await?;
+            return undone.then_some(()).ok_or(FeedError::Wrong(NOT_LINKED));
+        }
     };
-    let id = local.patient_id();
-    let gone = sql("DELETE FROM patient_identifier WHERE authority = $1 AND identifier = $2")
-        .bind(id.authority().as_str())
-        .bind(id.id())
-        .run(c)
-        .await?;
-    if gone == 0 {
-        return Err(FeedError::Wrong("the identifiers are not linked"));
+    let of_local = person(c, &local).await?.ok_or(FeedError::Wrong(NOT_LINKED))?;
+    let of_number = person(c, &number).await?.ok_or(FeedError::Wrong(NOT_LINKED))?;
+    if of_local.id != of_number.id {
+        return Err(FeedError::Wrong("the local identifier does not lead to this NHS Number"));
     }
-    Ok(())
+    Ok(links::release(c, &local, &of_local.numbers, now).await?)
 }
 
 async fn undo_merge(
@@ -181,3 +235,10 @@ const PART: &str =
 const NOTE_UNDONE: &str = "
     UPDATE patient_merge SET undone_at = $1
     WHERE subsumed_no = $2 AND surviving_no = $3 AND undone_at IS NULL";
+
+/// Why a merge cannot be.
+pub(crate) const NUMBER_INTO_LOCAL: &str = "an NHS Number cannot be merged into a local identifier";
+
+const SURVIVOR_UNKNOWN: &str = "the surviving identifier is not known and active";
+
+const NOT_LINKED: &str = "the identifiers are not linked";

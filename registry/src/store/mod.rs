@@ -4,6 +4,7 @@
 mod changes;
 mod consent;
 mod identity;
+mod links;
 mod objects;
 mod patients;
 mod unmapped;
@@ -17,7 +18,7 @@ use carerecord_storage::{Connection, Database, StoreError, Together};
 use crate::submit::{Prepared, SubmitError, register_all};
 
 pub use changes::{Change, ChangePage, Verb};
-pub(crate) use identity::FeedError;
+pub(crate) use identity::{FeedError, NUMBER_INTO_LOCAL};
 pub(crate) use objects::{Kind, ObjectState, PatientRecord, Stored, StoredObject, Which};
 pub(crate) use objects::{
     after, associations_of, fetch, fetch_by_unique_id, latest_version, patient_objects, versions_of,

@@ -1,5 +1,7 @@
 use carerecord_access::{ConsentRecord, ConsentStatus, Grain, Provision};
-use carerecord_model::{ErrorCode, FindDocuments, NhsNumber, PatientId, StoredQuery};
+use carerecord_model::{
+    Code, ErrorCode, FindDocuments, NhsNumber, NumberStatus, PatientId, StoredQuery,
+};
 use carerecord_testkit::submission::{Builder, OTHER_PATIENT, PATIENT};
 
 use crate::feed::{adt, merge, unlink};
@@ -11,19 +13,20 @@ mod tests {
         a_merge_shows_everything_under_both_numbers_and_can_be_undone,
         a_merge_needs_two_numbers_that_are_known_and_active,
         merges_chain,
-        local_identifiers_lead_to_the_number,
+        deaths_are_told_and_taken_back,
+        a_number_that_is_not_traced_is_not_kept,
         an_objection_under_either_number_counts_for_both,
     );
 }
 
-async fn found(world: &World, patient: &str) -> (usize, Vec<PatientId>) {
+pub async fn found(world: &World, patient: &str) -> (usize, Vec<PatientId>) {
     let query = FindDocuments::approved(patient.parse().unwrap());
     let found = world.ask(StoredQuery::FindDocuments(Box::new(query))).await;
     let patients = found.document_entries.iter().map(|e| e.patient_id.clone()).collect();
     (found.document_entries.len(), patients)
 }
 
-async fn one_each(world: &World) {
+pub async fn one_each(world: &World) {
     world.register(&Builder::default().document()).await.unwrap();
     world.register(&Builder::of(OTHER_PATIENT).document()).await.unwrap();
 }
@@ -68,8 +71,16 @@ pub async fn a_merge_needs_two_numbers_that_are_known_and_active(world: &World) 
     assert_eq!(world.feed(&merge(unknown, PATIENT)).await, "AE");
     assert_eq!(world.feed(&merge(PATIENT, PATIENT)).await, "AE");
     assert_eq!(world.feed(&merge(PATIENT, OTHER_PATIENT)).await, "AA");
-    assert_eq!(world.feed(&merge(PATIENT, OTHER_PATIENT)).await, "AE");
     assert_eq!(world.feed(&merge(OTHER_PATIENT, PATIENT)).await, "AE");
+    assert_eq!(world.feed(&adt("A04", unknown, "")).await, "AA");
+    assert_eq!(world.feed(&merge(unknown, OTHER_PATIENT)).await, "AE", "it is merged before");
+    assert_eq!(world.feed(&merge(OTHER_PATIENT, unknown)).await, "AE");
+
+    // The acknowledgement was lost, and the sender sends it again; also when all has gone on.
+    assert_eq!(world.feed(&merge(PATIENT, OTHER_PATIENT)).await, "AA");
+    assert_eq!(world.feed(&merge(unknown, PATIENT)).await, "AA");
+    assert_eq!(world.feed(&merge(PATIENT, OTHER_PATIENT)).await, "AA");
+    assert_eq!(world.number("SELECT count(*) FROM patient_merge").await, 2);
 }
 
 pub async fn merges_chain(world: &World) {
@@ -86,22 +97,55 @@ pub async fn merges_chain(world: &World) {
     }
 }
 
-pub async fn local_identifiers_lead_to_the_number(world: &World) {
-    one_each(world).await;
-    let local = "H7^^^&2.999.1&ISO";
-    assert_eq!(found(world, local).await.0, 0);
+pub async fn deaths_are_told_and_taken_back(world: &World) {
+    let tell = |time: &str, has_died: &str| {
+        let pid = format!("9990001006^^^NHS||Okafor^Ada{}{time}|{has_died}", "|".repeat(24));
+        format!("MSH|^~\\&|PAS|T|REG|S|2026||ADT^A08|M1|P|2.3.1\rPID|||{pid}\r")
+    };
+    let day = "2026-10-21".parse().ok();
+    for (time, has_died, answer, expected) in [
+        ("202610210815", "Y", "AA", (true, day)),
+        ("", "", "AA", (true, day)),
+        ("20261022", "N", "AE", (true, day)),
+        ("\"\"", "\"\"", "AA", (false, None)),
+        ("", "Y", "AA", (true, None)),
+        ("", "\"\"", "AA", (false, None)),
+    ] {
+        assert_eq!(world.feed(&tell(time, has_died)).await, answer, "{time} {has_died}");
+        let person = world.person("9990001006").await.unwrap();
+        assert_eq!((person.deceased, person.death_date), expected, "{time} {has_died}");
+    }
+}
 
-    let ids = format!("{local}~{PATIENT}");
-    assert_eq!(world.feed(&adt("A31", &ids, "")).await, "AA");
-    assert_eq!(found(world, local).await.0, 1);
+pub async fn a_number_that_is_not_traced_is_not_kept(world: &World) {
+    let tell = |status: &str| {
+        let pid = format!("9990001022^^^NHS||Okafor^Ada{}{status}", "|".repeat(27));
+        format!("MSH|^~\\&|PAS|T|REG|S|2026||ADT^A04|M1|P|2.5\rPID|||{pid}\r")
+    };
 
-    assert_eq!(world.feed(&unlink(PATIENT, local)).await, "AA");
-    assert_eq!(found(world, local).await.0, 0);
+    assert_eq!(world.feed(&tell("02")).await, "AA");
+    assert!(world.person("9990001022").await.is_none());
+    assert_eq!(world.feed(&tell("01")).await, "AA");
+
+    let person = world.person("9990001022").await.unwrap();
+    assert_eq!(person.number_status, NumberStatus::Verified);
 }
 
 pub async fn an_objection_under_either_number_counts_for_both(world: &World) {
-    one_each(world).await;
+    for patient in [PATIENT, OTHER_PATIENT] {
+        let mut submission = Builder::of(patient).document();
+        for entry in &mut submission.document_entries {
+            // Of the hospital that the registry decides for, with nothing against it.
+            entry.repository_unique_id = "2.999.826.1.1".parse().ok();
+            let normal = Code::new("N", "2.16.840.1.113883.5.25", "normal");
+            entry.confidentiality_codes = vec![normal];
+        }
+        world.register(&submission).await.unwrap();
+    }
     assert_eq!(world.feed(&merge(PATIENT, OTHER_PATIENT)).await, "AA");
+    for patient in [PATIENT, OTHER_PATIENT] {
+        assert_eq!(decided_for(world, patient).await, 2, "nothing stands against it yet");
+    }
     let objected: NhsNumber = "9990001014".parse().unwrap();
     let now = "2026-01-01T00:00:00Z".parse().unwrap();
     let record = ConsentRecord {
@@ -126,12 +170,16 @@ pub async fn an_objection_under_either_number_counts_for_both(world: &World) {
         let patients: Vec<NhsNumber> = known.value().iter().map(|r| r.patient).collect();
         assert_eq!(patients, [number], "it counts for the number asked about");
     }
-    // A caller for whom the registry decides sees nothing of either any more.
     for patient in [PATIENT, OTHER_PATIENT] {
-        let query = FindDocuments::approved(patient.parse().unwrap());
-        let query = StoredQuery::FindDocuments(Box::new(query));
-        let (caller, draft) = (world.without_delegation(), world.draft());
-        let found = world.registry.stored_query(&caller, &query, true, &draft).await.unwrap();
-        assert!(found.value().document_entries.is_empty());
+        assert_eq!(decided_for(world, patient).await, 0, "they see nothing of either any more");
     }
+}
+
+/// How many documents somebody sees for whom the registry decides.
+async fn decided_for(world: &World, patient: &str) -> usize {
+    let query = FindDocuments::approved(patient.parse().unwrap());
+    let query = StoredQuery::FindDocuments(Box::new(query));
+    let (caller, draft) = (world.without_delegation(), world.draft());
+    let found = world.registry.stored_query(&caller, &query, true, &draft).await.unwrap();
+    found.value().document_entries.len()
 }

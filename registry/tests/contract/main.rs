@@ -6,6 +6,7 @@ mod feed;
 mod folders;
 mod generated;
 mod identity;
+mod identity_links;
 mod lifecycle;
 mod mllp;
 mod queries;

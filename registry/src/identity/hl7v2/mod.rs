@@ -4,6 +4,7 @@ use carerecord_codec::hl7v2::{Field, Message, Segment};
 use carerecord_model::{Gender, NHS_NUMBER_OID};
 use jiff::civil::Date;
 
+use super::described::{Death, Said};
 use super::{Described, Identifier, IdentityEvent, Known};
 use crate::store::FeedError;
 
@@ -42,13 +43,17 @@ fn known(message: &Message) -> Result<IdentityEvent, FeedError> {
         // A person without an NHS Number has no record here.
         return Ok(IdentityEvent::Nothing);
     }
+    if !is_traced(pid) {
+        // Nobody is to be found under a number until it is known to be theirs.
+        return Ok(IdentityEvent::Nothing);
+    }
     let protected = message.segment("PD1").map(|s| s.text(12, 1));
     let person = Described {
         family_name: some(pid.text(5, 1)),
         given_names: [pid.text(5, 2), pid.text(5, 3)].into_iter().filter_map(some).collect(),
         prefix: some(pid.text(5, 5)),
         birth_date: date(&pid.text(7, 1)),
-        death_date: date(&pid.text(29, 1)),
+        death: death(pid)?,
         gender: gender(&pid.text(8, 1)),
         restricted: protected.and_then(|p| match p.as_str() {
             "Y" => Some(true),
@@ -62,16 +67,7 @@ fn known(message: &Message) -> Result<IdentityEvent, FeedError> {
 fn merge(message: &Message) -> Result<IdentityEvent, FeedError> {
     let pid = message.segment("PID").ok_or(FeedError::Wrong("the PID segment is missing"))?;
     let mrg = message.segment("MRG").ok_or(FeedError::Wrong("the MRG segment is missing"))?;
-    let surviving = identifiers(pid, 3)?;
-    let subsumed = identifiers(mrg, 1)?;
-    let subsumed = subsumed.into_iter().next();
-    let subsumed = subsumed.ok_or(FeedError::Wrong("MRG-1 has no identifier with an authority"))?;
-    // Of the same kind when there is one: a number is merged into a number.
-    let same =
-        surviving.iter().find(|i| i.nhs_number().is_some() == subsumed.nhs_number().is_some());
-    let own = same.or(surviving.first()).cloned();
-    let surviving = own.ok_or(FeedError::Wrong("PID-3 has no identifier with an authority"))?;
-    Ok(IdentityEvent::Merge { surviving, subsumed })
+    IdentityEvent::merge(identifiers(pid, 3)?, identifiers(mrg, 1)?)
 }
 
 fn pair(
@@ -109,6 +105,29 @@ fn authority(cx: Field<'_>) -> String {
     }
 }
 
+/// PID-29 and PID-30; the HL7 null takes back what was told.
+fn death(pid: Segment<'_>) -> Result<Option<Death>, FeedError> {
+    let time = match pid.text(29, 1) {
+        _ if pid.is_null(29) => Said::Null,
+        text if text.trim().is_empty() => Said::Nothing,
+        text => Said::This(date(&text)),
+    };
+    let has_died = match pid.text(30, 1).as_str() {
+        _ if pid.is_null(30) => Said::Null,
+        "Y" => Said::This(true),
+        "N" => Said::This(false),
+        _ => Said::Nothing,
+    };
+    Death::of(time, has_died)
+}
+
+/// PID-32: how far the NHS Number has been traced, as number or as word. Other codes, such as those
+/// of HL7 table 0445, say nothing of that.
+fn is_traced(pid: Segment<'_>) -> bool {
+    let codes: Vec<String> = pid.repetitions(32).map(|f| f.component(1)).collect();
+    !codes.iter().any(|code| NOT_TRACED.contains(&code.trim()))
+}
+
 fn some(text: String) -> Option<String> {
     let text = text.trim();
     (!text.is_empty()).then(|| text.to_owned())
@@ -128,50 +147,22 @@ fn gender(code: &str) -> Option<Gender> {
     }
 }
 
+const NOT_TRACED: [&str; 14] = [
+    "02",
+    "03",
+    "04",
+    "05",
+    "06",
+    "07",
+    "08",
+    "number-present-but-not-traced",
+    "trace-required",
+    "trace-attempted",
+    "trace-needs-to-be-resolved",
+    "trace-in-progress",
+    "number-not-present-and-trace-not-required",
+    "trace-postponed",
+];
+
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(text: &str) -> Result<IdentityEvent, Unfit> {
-        event(&Message::parse(text.as_bytes()).unwrap())
-    }
-
-    fn known_of(text: &str) -> Known {
-        match read(text) {
-            Ok(IdentityEvent::Known(known)) => *known,
-            _ => panic!("not known"),
-        }
-    }
-
-    #[test]
-    fn identifiers_and_demographics_are_read() {
-        let known = known_of(
-            "MSH|^~\\&|PAS|T|R|S|2026||ADT^A01|1|P|2.3.1\r\
-             PID|||H7^^^&2.999.1&ISO~9990001006^^^NHS^NH~X^^^UNKNOWN||Okafor^Ada^^^Mrs||19450714|F\r\
-             PD1||||||||||||Y\r",
-        );
-
-        assert_eq!(known.identifiers.len(), 2, "no authority, no identifier");
-        assert_eq!(known.identifiers[0].nhs_number().unwrap().digits().len(), 10);
-        assert_eq!(known.person.family_name.as_deref(), Some("Okafor"));
-        assert_eq!(known.person.restricted, Some(true));
-        assert!(known.person.birth_date.is_some());
-    }
-
-    #[test]
-    fn people_without_a_number_are_nothing_to_keep() {
-        let text = "MSH|^~\\&|P|T|R|S|2026||ADT^A04|1|P|2.3.1\rPID|||7^^^&2.999.1&ISO\r";
-        assert!(matches!(read(text), Ok(IdentityEvent::Nothing)));
-        let wrong = "MSH|^~\\&|P|T|R|S|2026||ADT^A04|1|P|2.3.1\rPID|||9990001007^^^NHS\r";
-        assert!(matches!(read(wrong), Err(Unfit::Content(FeedError::Wrong(_)))));
-    }
-
-    #[test]
-    fn merges_are_read_and_other_events_are_not_taken() {
-        let merge = "MSH|^~\\&|P|T|R|S|2026||ADT^A40^ADT_A39|1|P|2.3.1\rPID|||9990001006^^^NHS\r\
-            MRG|9990001014^^^NHS\r";
-        assert!(matches!(read(merge), Ok(IdentityEvent::Merge { .. })));
-        let other = "MSH|^~\\&|P|T|R|S|2026||ORU^R01|1|P|2.3.1\r";
-        assert!(matches!(read(other), Err(Unfit::Kind)));
-    }
-}
+mod tests;
