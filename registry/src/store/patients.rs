@@ -177,17 +177,23 @@ pub(crate) async fn write_demographics(
 }
 
 impl Store {
-    /// The person with this number, when the index has one; after a merge the surviving one.
+    /// The person with this number, when the index has one; after a merge the surviving one, who is
+    /// restricted when any of those merged is.
     pub(crate) async fn patient(&self, number: NhsNumber) -> Result<Option<Patient>, StoreError> {
         let mut c = self.snapshot().await?;
         let id = PatientId::from_nhs_number(number);
         let Some(person) = person(&mut c, &id).await? else { return Ok(None) };
         let survivor = person.id.nhs_number().unwrap_or(number);
-        let known = match person.numbers.first() {
-            Some(no) => demographics(&mut c, *no).await?,
-            None => None,
-        };
-        Ok(Some(known.unwrap_or_else(|| Patient::from_number(survivor))))
+        let mut found = Patient::from_number(survivor);
+        let mut restricted = false;
+        for (n, no) in person.numbers.iter().enumerate() {
+            let Some(known) = demographics(&mut c, *no).await? else { continue };
+            restricted |= known.restricted;
+            if n == 0 {
+                found = known;
+            }
+        }
+        Ok(Some(Patient { restricted, ..found }))
     }
 
     /// Puts a person into the index, or renews what it has.

@@ -13,6 +13,7 @@ mod tests {
         a_merge_shows_everything_under_both_numbers_and_can_be_undone,
         a_merge_needs_two_numbers_that_are_known_and_active,
         merges_chain,
+        what_is_restricted_stays_so_when_it_is_merged,
         deaths_are_told_and_taken_back,
         a_number_that_is_not_traced_is_not_kept,
         an_objection_under_either_number_counts_for_both,
@@ -95,6 +96,33 @@ pub async fn merges_chain(world: &World) {
     for patient in [PATIENT, OTHER_PATIENT, third] {
         assert_eq!(found(world, patient).await, (2, vec![survivor.clone(), survivor.clone()]));
     }
+}
+
+pub async fn what_is_restricted_stays_so_when_it_is_merged(world: &World) {
+    let third = "9990001022^^^NHS";
+    let restricted = |number: &'static str| async move {
+        let person = world.person(number).await.unwrap();
+        (person.nhs_number.digits(), person.restricted)
+    };
+    let flag = |yes: &str| format!("PD1||||||||||||{yes}\r");
+    assert_eq!(world.feed(&adt("A31", OTHER_PATIENT, &flag("Y"))).await, "AA");
+    assert_eq!(world.feed(&adt("A31", third, &flag("N"))).await, "AA");
+    assert_eq!(restricted("9990001006").await, ("9990001006".into(), false));
+
+    assert_eq!(world.feed(&merge(PATIENT, OTHER_PATIENT)).await, "AA");
+    assert_eq!(world.feed(&merge(third, PATIENT)).await, "AA");
+
+    for number in ["9990001006", "9990001014", "9990001022"] {
+        assert_eq!(restricted(number).await, ("9990001022".into(), true));
+    }
+    assert_eq!(world.feed(&adt("A31", third, &flag("N"))).await, "AA");
+    assert!(restricted("9990001022").await.1, "the other record still says so");
+    assert_eq!(world.feed(&unlink(third, PATIENT)).await, "AA");
+    assert_eq!(restricted("9990001022").await, ("9990001022".into(), false));
+    assert_eq!(restricted("9990001006").await, ("9990001006".into(), true));
+    assert_eq!(world.feed(&unlink(PATIENT, OTHER_PATIENT)).await, "AA");
+    assert_eq!(restricted("9990001006").await, ("9990001006".into(), false));
+    assert_eq!(restricted("9990001014").await, ("9990001014".into(), true));
 }
 
 pub async fn deaths_are_told_and_taken_back(world: &World) {
