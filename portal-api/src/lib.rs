@@ -5,6 +5,7 @@ mod config;
 mod error;
 mod federation;
 mod fhir;
+mod opened;
 mod patient_ids;
 mod router;
 mod service;

@@ -2,19 +2,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use carerecord_access::{
-    AccessDecisions, Caller, ConsentStore, Decision, Purpose, RecordView, Refused, Released, Right,
-    Withheld,
+    AccessDecisions, Caller, ConsentStore, Decision, Purpose, Released, Right, Withheld,
 };
-use carerecord_fhir::Related;
 use carerecord_model::{
-    AssociationType, ByteRange, Clock, ContentFilter, DocumentEntry, DocumentRegistry,
-    DocumentRequest, EntryRef, EntryUuid, FoundObjects, Get, GetAll, GetDocuments, IdSource,
-    MetadataLevel, NhsNumber, Patient, PatientDirectory, PatientId, PortError, RetrievedDocument,
-    Scope, StoredQuery,
+    ByteRange, Clock, ContentFilter, DocumentEntry, DocumentRegistry, DocumentRequest, EntryRef,
+    EntryUuid, FoundObjects, Get, GetAll, GetDocuments, IdSource, MetadataLevel, NhsNumber,
+    Patient, PatientDirectory, PatientId, PortError, RetrievedDocument, Scope, StoredQuery,
 };
 
 use crate::error::FhirError;
 use crate::federation::{Node, NodeState, ask_all};
+use crate::opened::{Opened, note_closed};
 use crate::{PatientIds, PortalConfig, TokenVerifier};
 
 /// The portal's service: the FHIR handlers call these methods, and only these.
@@ -22,7 +20,7 @@ use crate::{PatientIds, PortalConfig, TokenVerifier};
 pub struct Portal {
     pub(crate) config: Arc<PortalConfig>,
     registry: Arc<dyn DocumentRegistry>,
-    patients: Arc<dyn PatientDirectory>,
+    pub(crate) patients: Arc<dyn PatientDirectory>,
     pub(crate) consents: Arc<dyn ConsentStore>,
     pub(crate) access: AccessDecisions,
     nodes: Arc<Vec<Node>>,
@@ -63,6 +61,8 @@ pub(crate) struct Record {
     pub sources: Vec<NodeState>,
     /// Whether nothing may tell where the person is cared for.
     pub masked: bool,
+    /// The number that everything of the person is kept under.
+    pub number: NhsNumber,
 }
 
 /// One document that the caller may see.
@@ -109,12 +109,12 @@ impl Portal {
         purpose: Purpose,
         patient: NhsNumber,
     ) -> Result<Record, FhirError> {
-        let view = self.open(caller, purpose, patient).await?;
+        let Opened { view, number } = self.open(caller, purpose, patient).await?;
         let (found, sources) =
-            tokio::join!(self.everything(patient), ask_all(&self.nodes, self.deadline()));
+            tokio::join!(self.everything(number), ask_all(&self.nodes, self.deadline()));
         let (found, mut withheld) = view.release_found(found?);
         note_closed(&view, &mut withheld);
-        Ok(Record { found, withheld, sources, masked: view.masks_locations() })
+        Ok(Record { found, withheld, sources, masked: view.masks_locations(), number })
     }
 
     /// Everything that the caller may see of the record that a SubmissionSet or folder is in.
@@ -126,11 +126,11 @@ impl Portal {
     ) -> Result<Released<FoundObjects>, FhirError> {
         self.access.admit(caller, purpose, Right::Query)?;
         let patient = self.patient_of_list(id).await?.ok_or(FhirError::NotFound)?;
-        let view = self.open(caller, purpose, patient).await?;
+        let Opened { view, number } = self.open(caller, purpose, patient).await?;
         if let Some(refused) = view.closed() {
             return Err(refused.into());
         }
-        Ok(view.release_found(self.everything(patient).await?).0)
+        Ok(view.release_found(self.everything(number).await?).0)
     }
 
     async fn patient_of_list(&self, id: EntryUuid) -> Result<Option<NhsNumber>, FhirError> {
@@ -180,7 +180,7 @@ impl Portal {
         let found = found.map_err(FhirError::Registry)?;
         let entry = found.document_entries.into_iter().next().ok_or(FhirError::NotFound)?;
         let number = entry.patient_id.nhs_number().ok_or(FhirError::NotFound)?;
-        let view = self.open(caller, purpose, number).await?;
+        let Opened { view, .. } = self.open(caller, purpose, number).await?;
         Ok(Document { masked: view.masks_locations(), entry: view.release(entry)? })
     }
 
@@ -205,7 +205,7 @@ impl Portal {
         begun.map_err(FhirError::Node)
     }
 
-    /// The person with this number.
+    /// The person with this number; after a merge, the one that it was merged into.
     pub(crate) async fn patient(
         &self,
         caller: &Caller,
@@ -224,55 +224,14 @@ impl Portal {
         self.within(self.patients.patient(nobody)).await.map(|_| ()).map_err(|e| e.to_string())
     }
 
-    /// Opens a record, knowing whether the person is restricted. The facts come from the registry,
-    /// which may be silent: then nothing is opened.
-    async fn open(
-        &self,
-        caller: &Caller,
-        purpose: Purpose,
-        patient: NhsNumber,
-    ) -> Result<RecordView, FhirError> {
-        let opened = self.access.open(caller, purpose, Right::Query, patient);
-        let opened = tokio::time::timeout(self.deadline(), opened);
-        let person = self.within(self.patients.patient(patient));
-        let (opened, person) = tokio::join!(opened, person);
-        let view = opened.map_err(|_| FhirError::Registry(PortError::Late))??;
-        let person = person.map_err(FhirError::Registry)?;
-        Ok(view.of_restricted(person.is_some_and(|person| person.restricted)))
-    }
-
-    fn deadline(&self) -> Duration {
+    pub(crate) fn deadline(&self) -> Duration {
         Duration::from_millis(self.config.source_deadline_ms)
     }
 
-    async fn within<T>(
+    pub(crate) async fn within<T>(
         &self,
         asked: impl Future<Output = Result<T, PortError>>,
     ) -> Result<T, PortError> {
         tokio::time::timeout(self.deadline(), asked).await.unwrap_or(Err(PortError::Late))
     }
-}
-
-/// A record that is closed as a whole is told of, whether or not it has documents.
-fn note_closed(view: &RecordView, withheld: &mut Withheld) {
-    if let Some(Refused { decision, may_be_told: true }) = view.closed()
-        && !withheld.told.contains(&decision)
-    {
-        withheld.told.push(decision);
-    }
-}
-
-/// The documents that an entry relates to.
-pub(crate) fn related(found: &FoundObjects, entry: &DocumentEntry) -> Vec<Related> {
-    found
-        .associations
-        .iter()
-        .filter(|a| {
-            a.source == entry.entry_uuid && a.association_type != AssociationType::HasMember
-        })
-        .filter_map(|a| {
-            let target = a.target.uuid()?;
-            Some(Related { association_type: a.association_type, target })
-        })
-        .collect()
 }

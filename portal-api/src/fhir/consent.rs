@@ -53,12 +53,16 @@ pub(crate) async fn update(
     let organisation = session.caller.organisation();
     let now = portal.clock.now();
     let mut record = parse_consent(&consent, stored.id, now, session.caller.id(), organisation)?;
-    session.draft.fill(|event| event.subject = Some(stored.patient));
-    if record.patient != stored.patient {
+    let shown = portal.surviving(stored.patient).await?;
+    session.draft.fill(|event| event.subject = Some(shown));
+    if record.patient != stored.patient && portal.surviving(record.patient).await? != shown {
         return Err(FhirError::Body("a Consent cannot be moved to another patient".into()));
     }
+    // It stays under the number that it was given for: a merge can be undone.
+    record.patient = stored.patient;
     record.version = stored.version + 1;
     portal.consents.put_consent(record.clone()).await.map_err(store_error)?;
+    record.patient = shown;
     Ok(answer::versioned(StatusCode::OK, consent_resource(&record)))
 }
 
@@ -70,7 +74,8 @@ pub(crate) async fn read(
 ) -> Result<Response, FhirError> {
     session.does("read Consent");
     permitted(&portal, &session)?;
-    let record = portal.consents.consent(uuid(&id)?).await.map_err(store_error)?;
+    let mut record = portal.consents.consent(uuid(&id)?).await.map_err(store_error)?;
+    record.patient = portal.surviving(record.patient).await?;
     session.draft.fill(|event| event.subject = Some(record.patient));
     let record = session.note(Ok(portal.access.release_consent(&session.caller, record)?))?;
     Ok(answer::versioned(StatusCode::OK, consent_resource(record.value())))
@@ -109,6 +114,8 @@ async fn run(
         only_known(&parameters, &["patient.identifier", "patient:identifier", "status"])?;
     }
     let patient = patient(&parameters)?;
+    session.draft.fill(|event| event.subject = Some(patient));
+    let patient = portal.surviving(patient).await?;
     session.draft.fill(|event| event.subject = Some(patient));
     let status = parameters.iter().find(|(n, _)| n == "status").map(|(_, v)| v.as_str());
     let mut records =

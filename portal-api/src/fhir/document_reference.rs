@@ -5,10 +5,10 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use carerecord_access::WITHHELD_ORGANISATION;
 use carerecord_fhir::{
-    DocumentReferenceSearch, Entry, Issue, date_time, document_reference, pairs, searchset,
-    source_issue,
+    DocumentReferenceSearch, Entry, Issue, Related, date_time, document_reference, pairs,
+    searchset, source_issue,
 };
-use carerecord_model::{DocumentEntry, EntryUuid, FoundObjects};
+use carerecord_model::{AssociationType, DocumentEntry, EntryUuid, FoundObjects};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -17,7 +17,7 @@ use super::{Session, answer, outcome_entry, withheld_issues};
 use crate::Portal;
 use crate::error::FhirError;
 use crate::federation::NodeState;
-use crate::service::{Record, related};
+use crate::service::Record;
 
 /// Answers Find Document References [ITI-67], asked by GET.
 pub(crate) async fn search(
@@ -73,6 +73,7 @@ async fn run(
         found.document_entries.iter().filter(|e| search.matches(e)).collect();
     session.draft.decision(record.found.decision());
     session.draft.fill(|event| {
+        event.subject = Some(record.number);
         event.listed = entries.iter().map(|e| e.entry_uuid.to_string()).collect();
         event.withheld = record.withheld.count;
     });
@@ -135,6 +136,21 @@ fn resource(
         .and_then(|n| policy.node_organisation(n))
         .map(|code| (policy.organisation_name(code), code.as_str()));
     document_reference(entry, &attachment, custodian, &relations)
+}
+
+/// The documents that an entry relates to.
+fn related(found: &FoundObjects, entry: &DocumentEntry) -> Vec<Related> {
+    found
+        .associations
+        .iter()
+        .filter(|a| {
+            a.source == entry.entry_uuid && a.association_type != AssociationType::HasMember
+        })
+        .filter_map(|a| {
+            let target = a.target.uuid()?;
+            Some(Related { association_type: a.association_type, target })
+        })
+        .collect()
 }
 
 fn url_of(portal: &Portal, entry: &DocumentEntry) -> String {

@@ -86,6 +86,7 @@ async fn run(
     }
     session.draft.decision(record.found.decision());
     session.draft.fill(|event| {
+        event.subject = Some(record.number);
         event.listed = lists.iter().filter_map(|l| l["id"].as_str()).map(str::to_owned).collect();
         event.withheld = record.withheld.count;
     });

@@ -45,6 +45,7 @@ pub(crate) async fn read(
     let person = session.note(person)?;
     session.draft.decision(person.decision());
     let person = person.into_value().ok_or(FhirError::NotFound)?;
+    session.draft.fill(|event| event.subject = Some(person.nhs_number));
     Ok(answer::resource(StatusCode::OK, patient_resource(&person, &id)))
 }
 
@@ -69,9 +70,13 @@ async fn run(
     let person = session.note(person)?;
     session.draft.decision(person.decision());
     let found = person.into_value();
+    session.draft.fill(|event| {
+        event.subject = Some(found.as_ref().map_or(number, |person| person.nhs_number));
+    });
     let total = usize::from(found.is_some());
     let base = &portal.config.base_url;
     let entry = |person: Patient| {
+        let number = person.nhs_number;
         let id = portal.patient_ids.seal(number, &session.caller, portal.ids.as_ref());
         Entry::Match(format!("{base}/Patient/{id}"), patient_resource(&person, &id))
     };

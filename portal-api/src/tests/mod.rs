@@ -2,6 +2,7 @@
 
 mod answers;
 mod fake;
+mod merged;
 mod places;
 
 use std::sync::Arc;

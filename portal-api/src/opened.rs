@@ -1,0 +1,65 @@
+//! Whose record a number opens: after a merge, the survivor's, whichever number is asked for.
+
+use carerecord_access::{Caller, Purpose, RecordView, Refused, Right, Withheld};
+use carerecord_model::{NhsNumber, Patient, PortError};
+
+use crate::Portal;
+use crate::error::FhirError;
+
+/// A record that has been opened.
+pub(crate) struct Opened {
+    pub view: RecordView,
+    /// The number that everything of the person is kept under.
+    pub number: NhsNumber,
+}
+
+impl Portal {
+    /// Opens a record, knowing whether the person is restricted. The facts come from the registry,
+    /// which may be silent: then nothing is opened.
+    pub(crate) async fn open(
+        &self,
+        caller: &Caller,
+        purpose: Purpose,
+        patient: NhsNumber,
+    ) -> Result<Opened, FhirError> {
+        let (view, person) =
+            tokio::join!(self.view(caller, purpose, patient), self.person(patient));
+        let (mut view, person) = (view?, person?);
+        let number = person.as_ref().map_or(patient, |person| person.nhs_number);
+        if number != patient {
+            view = self.view(caller, purpose, number).await?;
+        }
+        let restricted = person.is_some_and(|person| person.restricted);
+        Ok(Opened { view: view.of_restricted(restricted), number })
+    }
+
+    /// The number that everything of a person is kept under: after a merge the surviving one,
+    /// otherwise the one asked for.
+    pub(crate) async fn surviving(&self, number: NhsNumber) -> Result<NhsNumber, FhirError> {
+        Ok(self.person(number).await?.map_or(number, |person| person.nhs_number))
+    }
+
+    async fn person(&self, number: NhsNumber) -> Result<Option<Patient>, FhirError> {
+        self.within(self.patients.patient(number)).await.map_err(FhirError::Registry)
+    }
+
+    async fn view(
+        &self,
+        caller: &Caller,
+        purpose: Purpose,
+        number: NhsNumber,
+    ) -> Result<RecordView, FhirError> {
+        let opened = self.access.open(caller, purpose, Right::Query, number);
+        let opened = tokio::time::timeout(self.deadline(), opened).await;
+        Ok(opened.map_err(|_| FhirError::Registry(PortError::Late))??)
+    }
+}
+
+/// A record that is closed as a whole is told of, whether or not it has documents.
+pub(crate) fn note_closed(view: &RecordView, withheld: &mut Withheld) {
+    if let Some(Refused { decision, may_be_told: true }) = view.closed()
+        && !withheld.told.contains(&decision)
+    {
+        withheld.told.push(decision);
+    }
+}
