@@ -1,11 +1,15 @@
+use carerecord_model::NhsNumber;
 use jiff::civil::Date;
 use serde_json::Value;
 
+use super::NHS_NUMBER;
 use super::wire::{list, text};
 
 /// A person, as far as the banner shows them. No formatter prints it.
 #[derive(Clone, Default)]
 pub(crate) struct PatientRecord {
+    /// The number that the record is kept under: another one than asked for after a merge.
+    pub(crate) nhs_number: Option<NhsNumber>,
     pub(crate) family: Option<String>,
     pub(crate) given: Vec<String>,
     pub(crate) prefix: Option<String>,
@@ -34,6 +38,7 @@ impl PatientRecord {
         let shown = |value: Option<String>| value.filter(|_| !restricted);
         let phone = list(&resource["telecom"]).iter().find(|t| t["system"] == "phone");
         Some(Self {
+            nhs_number: number(&resource["identifier"]),
             family: text(&name["family"]),
             given: list(&name["given"]).iter().filter_map(text).collect(),
             prefix: list(&name["prefix"]).first().and_then(text),
@@ -57,6 +62,11 @@ fn pick<'a>(list_of: &'a Value, uses: &[&str]) -> Option<&'a Value> {
     let all = list(list_of);
     let preferred = uses.iter().find_map(|usage| all.iter().find(|one| one["use"] == *usage));
     preferred.or_else(|| all.first())
+}
+
+fn number(identifiers: &Value) -> Option<NhsNumber> {
+    let own = list(identifiers).iter().find(|identifier| identifier["system"] == NHS_NUMBER);
+    own?["value"].as_str()?.parse().ok()
 }
 
 fn address(value: &Value) -> Option<String> {

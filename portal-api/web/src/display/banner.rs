@@ -29,7 +29,8 @@ pub(crate) struct Banner {
 impl Banner {
     /// The banner of a number, with what the index knows of the person.
     pub(crate) fn new(number: &NhsNumber, person: Option<&PatientRecord>, today: Date) -> Self {
-        let nhs_number = number.grouped();
+        let kept_under = person.and_then(|person| person.nhs_number);
+        let nhs_number = kept_under.as_ref().unwrap_or(number).grouped();
         let unknown = || NOT_KNOWN.to_owned();
         let Some(person) = person else {
             return Self {

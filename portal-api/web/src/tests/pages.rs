@@ -98,6 +98,21 @@ async fn the_list_shows_banner_sources_and_groups() {
 }
 
 #[tokio::test]
+async fn a_merged_number_shows_the_record_that_it_is_part_of() {
+    let mut browser = Browser::signed_in().await;
+    let patient = browser.find("999 000 1014").await;
+
+    let page = browser.get(&patient).await;
+
+    page.shows("NHS number <span class=\"cr-nowrap\">999 000 1014</span> is no longer in use.");
+    page.shows("<span class=\"cr-banner__value cr-number\">999 000 1006</span>");
+    page.shows("Plans (1)");
+    let document = browser.get(&format!("{patient}/document/{}", uuid(1))).await;
+    assert_eq!(document.status, StatusCode::OK);
+    document.shows("999 000 1006");
+}
+
+#[tokio::test]
 async fn documents_are_counted_by_the_id_of_their_source() {
     let mut browser = Browser::signed_in().await;
 

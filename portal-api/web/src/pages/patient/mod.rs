@@ -28,6 +28,8 @@ use sources::SourcesView;
 struct PatientPage {
     layout: Layout,
     banner: Banner,
+    /// The number that was asked for, when the record is kept under another one.
+    merged: Option<String>,
     handle: Uuid,
     sources: SourcesView,
     withheld: Vec<Refusal>,
@@ -91,13 +93,14 @@ async fn show(
     let mut caller = Caller(person);
     let patient = caller.0.patient(handle)?;
     let (number, filter) = (patient.nhs_number, patient.filter.clone());
-    let (banner, found) = ask(portal, &caller, &number).await?;
+    let Asked { banner, kept_under, found } = ask(portal, &caller, &number).await?;
     let list = ListView::new(&found.documents, &filter, handle, page_number, &portal.zone);
-    keep_order(portal, &mut caller.0, handle, list.order()).await?;
+    keep_shown(portal, &mut caller.0, handle, kept_under, list.order()).await?;
     let (classes, holders) = choices(&found.documents);
     page(&PatientPage {
         layout,
         banner,
+        merged: (kept_under != number).then(|| number.grouped()),
         handle,
         sources: SourcesView::new(&found, &portal.zone),
         withheld: found.withheld,
@@ -109,12 +112,15 @@ async fn show(
     })
 }
 
+struct Asked {
+    banner: Banner,
+    /// The number that the record is kept under.
+    kept_under: NhsNumber,
+    found: Found,
+}
+
 /// Asks for the person and the documents at the same time.
-async fn ask(
-    portal: &Portal,
-    caller: &Caller,
-    number: &NhsNumber,
-) -> Result<(Banner, Found), Problem> {
+async fn ask(portal: &Portal, caller: &Caller, number: &NhsNumber) -> Result<Asked, Problem> {
     let asker = caller.asker();
     let (record, found) =
         tokio::join!(portal.api.patient(asker, number), portal.api.documents(asker, number));
@@ -124,11 +130,12 @@ async fn ask(
         None
     });
     let banner = portal.banner(number, record.as_ref());
+    let kept_under = record.and_then(|record| record.nhs_number).unwrap_or(*number);
     match found {
         Ok(found) if found.documents.is_empty() && !found.withheld.is_empty() => {
             Err(refused(found.withheld, banner))
         }
-        Ok(found) => Ok((banner, found)),
+        Ok(found) => Ok(Asked { banner, kept_under, found }),
         Err(ApiError::Refused(refusal)) => Err(refused(vec![refusal], banner)),
         Err(
             error @ (ApiError::Unauthorized
@@ -144,17 +151,21 @@ fn refused(refusals: Vec<Refusal>, banner: Banner) -> Problem {
     Problem::Refused(Box::new(RefusedPage { refusals, back_to: None, banner: Some(banner) }))
 }
 
-async fn keep_order(
+/// Keeps what was shown: its documents are opened under this number, in this order.
+async fn keep_shown(
     portal: &Portal,
     person: &mut Person,
     handle: Uuid,
+    nhs_number: NhsNumber,
     order: Vec<Uuid>,
 ) -> Result<(), Problem> {
-    if person.patient(handle)?.order == order {
+    let kept = person.patient(handle)?;
+    if kept.order == order && kept.nhs_number == nhs_number {
         return Ok(());
     }
     let keep = |data: &mut SignedIn| {
-        data.patient_mut(handle)?.order = order;
+        let patient = data.patient_mut(handle)?;
+        (patient.order, patient.nhs_number) = (order, nhs_number);
         Ok(())
     };
     portal.change(person, keep).await
