@@ -32,6 +32,7 @@ pub fn people() -> Vec<Patient> {
             person.gender = *gender;
             person.restricted = *number == "9990001030";
             if *number == "9990001073" {
+                person.deceased = true;
                 person.death_date = "2026-10-21".parse().ok();
             }
             Some(person)

@@ -240,6 +240,11 @@ impl Deployment {
         Xds::new(self.url(Role::Registry, "/xds/registry"))
     }
 
+    /// A source of the patient identity feed by SOAP.
+    pub fn identity(&self) -> Xds {
+        Xds::new(self.url(Role::Registry, "/xds/identity"))
+    }
+
     /// A caller of a node by SOAP.
     pub fn node(&self, n: usize) -> Xds {
         Xds::new(self.url(Role::Node(n), "/xds/repository"))

@@ -5,6 +5,7 @@
 mod bad_input;
 mod codes;
 mod example;
+mod identity;
 mod kills;
 mod messages;
 mod migrate;
@@ -56,6 +57,8 @@ however_it_is_deployed![
     tool::options_give_what_a_header_lacks,
     tool::a_header_that_replaces_does_so,
     tool::a_tool_that_is_killed_is_started_again,
+    identity::a_merge_by_hl7_v3_holds_on_every_door,
+    identity::what_hl7_v3_cannot_do_is_acknowledged_so,
     objections::an_objection_holds_from_the_next_request_until_it_is_lifted,
 ];
 
