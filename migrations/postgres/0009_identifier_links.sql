@@ -14,3 +14,4 @@ CREATE TABLE identifier_link (
 );
 
 CREATE INDEX identifier_link_of ON identifier_link (authority, identifier);
+CREATE INDEX identifier_link_with ON identifier_link (with_authority, with_identifier);

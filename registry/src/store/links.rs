@@ -37,8 +37,36 @@ impl Link<'_> {
             .bind(now.as_millisecond())
             .run(&mut *c)
             .await?;
-        tie(c, self.local, patient_no).await
+        lead(c, self.local, Some(patient_no)).await
     }
+}
+
+/// Lets a local identifier lead to a person or to nobody, and everything that was merged into it.
+async fn lead(c: &mut Connection, id: &PatientId, to: Option<i64>) -> Result<(), StoreError> {
+    let mut all = vec![id.clone()];
+    let mut next = 0;
+    while let Some(id) = all.get(next).cloned() {
+        match to {
+            Some(no) => tie(c, &id, no).await?,
+            None => forget(c, &id).await?,
+        }
+        let merged: Vec<(i64, String, String)> =
+            sql(MERGED_INTO).bind(id.authority().as_str()).bind(id.id()).all(&mut *c).await?;
+        for (link_no, authority, identifier) in merged {
+            if let Some(no) = to {
+                let moved = sql("UPDATE identifier_link SET patient_no = $1 WHERE link_no = $2");
+                moved.bind(no).bind(link_no).run(&mut *c).await?;
+            }
+            let id = format!("{identifier}^^^&{authority}&ISO")
+                .parse()
+                .map_err(|_| StoreError::Row("identifier_link", "identifier", "no CX".into()))?;
+            if !all.contains(&id) {
+                all.push(id);
+            }
+        }
+        next += 1;
+    }
+    Ok(())
 }
 
 /// The patient that a local identifier leads to, before any merge of patients.
@@ -70,7 +98,7 @@ pub(super) async fn assign(
     .bind(id.id())
     .run(&mut *c)
     .await?;
-    tie(c, id, patient_no).await
+    lead(c, id, Some(patient_no)).await
 }
 
 /// The identifier that a local one has been merged into, if it is given up.
@@ -105,10 +133,7 @@ pub(super) async fn undo(
     if owner(c, local).await? != Some(patient_no) {
         return Ok(false);
     }
-    match former {
-        Some(no) => tie(c, local, no).await?,
-        None => forget(c, local).await?,
-    }
+    lead(c, local, former).await?;
     sql("UPDATE identifier_link SET undone_at = $1 WHERE link_no = $2")
         .bind(now.as_millisecond())
         .bind(link_no)
@@ -132,10 +157,7 @@ pub(super) async fn release(
     let elsewhere = of_person
         .map(|(_, former, _)| former)
         .find(|no| no.is_none_or(|no| !numbers.contains(&no)));
-    match elsewhere.flatten() {
-        Some(no) => tie(c, local, no).await?,
-        None => forget(c, local).await?,
-    }
+    lead(c, local, elsewhere.flatten()).await?;
     sql("UPDATE identifier_link SET undone_at = $1
          WHERE authority = $2 AND identifier = $3 AND patient_no = $4 AND undone_at IS NULL")
     .bind(now.as_millisecond())
@@ -160,6 +182,10 @@ const INSERT: &str = "
     INSERT INTO identifier_link (authority, identifier, with_authority, with_identifier, merged,
         former_no, patient_no, linked_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+
+const MERGED_INTO: &str = "
+    SELECT link_no, authority, identifier FROM identifier_link
+    WHERE with_authority = $1 AND with_identifier = $2 AND merged = 1 AND undone_at IS NULL";
 
 const IN_FORCE: &str = "
     SELECT link_no, former_no, patient_no FROM identifier_link

@@ -11,6 +11,7 @@ mod tests {
         local_identifiers_lead_to_the_number,
         an_unlink_names_the_number_that_the_identifier_leads_to,
         a_merge_of_local_identifiers_can_be_undone,
+        merges_of_local_identifiers_chain,
         a_merge_of_local_identifiers_needs_two_that_are_known_and_active,
         a_number_is_not_merged_into_a_local_identifier,
         a_link_that_replaced_another_gives_it_back,
@@ -78,6 +79,22 @@ pub async fn a_merge_of_local_identifiers_can_be_undone(world: &World) {
     assert_eq!(world.feed(&unlink(PATIENT, TWO)).await, "AA", "the number may stand for it");
     assert_eq!(leads_to(world, TWO).await, "9990001014");
     assert_eq!(world.number("SELECT count(undone_at) FROM identifier_link").await, 2);
+}
+
+pub async fn merges_of_local_identifiers_chain(world: &World) {
+    two_people(world).await;
+    assert_eq!(world.feed(&adt("A31", &format!("{THREE}~{OTHER_PATIENT}"), "")).await, "AA");
+    assert_eq!(world.feed(&merge(TWO, THREE)).await, "AA");
+
+    assert_eq!(world.feed(&merge(ONE, TWO)).await, "AA");
+    assert_eq!(leads_to(world, THREE).await, "9990001006", "it is part of what was merged");
+
+    assert_eq!(world.feed(&unlink(ONE, TWO)).await, "AA");
+    for id in [TWO, THREE] {
+        assert_eq!(leads_to(world, id).await, "9990001014");
+    }
+    assert_eq!(world.feed(&unlink(TWO, THREE)).await, "AA");
+    assert_eq!(leads_to(world, THREE).await, "9990001014");
 }
 
 pub async fn a_merge_of_local_identifiers_needs_two_that_are_known_and_active(world: &World) {
