@@ -13,3 +13,10 @@ CREATE TABLE bulk_load_refusal (
     errors TEXT NOT NULL,
     PRIMARY KEY (source, line)
 );
+
+-- Much faster than the built-in way where the server has it; it reads both.
+DO $$ BEGIN
+    ALTER TABLE registry_object ALTER COLUMN metadata SET COMPRESSION lz4;
+EXCEPTION WHEN feature_not_supported THEN
+    NULL;
+END $$;

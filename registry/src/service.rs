@@ -13,7 +13,7 @@ use carerecord_storage::StoreError;
 use uuid::Uuid;
 
 use crate::codes::CodeRules;
-use crate::store::{ChangePage, Store};
+use crate::store::{ChangePage, Store, consents_of};
 use crate::submit::{Request, SubmitError, UpdateKind, validate};
 use crate::{RegistryConfig, UnknownPatients};
 
@@ -241,7 +241,7 @@ impl Registry {
         caller: &Caller,
         number: NhsNumber,
     ) -> Result<Released<Vec<ConsentRecord>>, RegistryError> {
-        let records = self.store.consents_of(number).await?;
+        let records = consents_of(self.store.database(), number).await?;
         Ok(self.access.release_consent(caller, records)?)
     }
 

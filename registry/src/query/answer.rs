@@ -1,6 +1,6 @@
 use std::collections::{HashMap, HashSet};
 
-use carerecord_access::{Caller, Purpose, Released, Right};
+use carerecord_access::{Caller, FactsUnavailable, Purpose, Released, Right};
 use carerecord_model::{
     DocumentEntry, EntryUuid, ErrorCode, FindDocumentsForMultiplePatients,
     FindFoldersForMultiplePatients, FoundObjects, Get, GetDocuments, ObjectId, PatientId,
@@ -14,7 +14,8 @@ use super::{
     named_uuids,
 };
 use crate::store::{
-    Kind, PatientRecord, Person, StoredObject, Which, fetch, patient_objects, person, person_of_no,
+    Kind, PatientRecord, Person, StoredObject, consents_of, fetch, patient_objects, person,
+    person_of_no,
 };
 use crate::{Registry, RegistryError};
 
@@ -272,7 +273,7 @@ impl Answer<'_> {
     ) -> Result<(Released<FoundObjects>, HashSet<ObjectId>), RegistryError> {
         let mut objects: Vec<StoredObject> = Vec::new();
         for no in &person.numbers {
-            objects.extend(patient_objects(self.c, *no, Which::All).await?);
+            objects.extend(patient_objects(self.c, *no).await?);
         }
         let superseded = objects
             .iter()
@@ -291,7 +292,11 @@ impl Answer<'_> {
         // No NHS Number, no record: the answer is the one for a patient without documents.
         let Some(number) = person.id.nhs_number() else { return self.nothing() };
         self.draft.fill(|event| event.subject = Some(number));
-        let view = self.registry.access.open(self.caller, PURPOSE, Right::Query, number).await?;
+        let c = &mut *self.c;
+        let records =
+            async { consents_of(c, number).await.map_err(|e| FactsUnavailable(e.to_string())) };
+        let access = &self.registry.access;
+        let view = access.open_with(self.caller, PURPOSE, Right::Query, number, records).await?;
         let (released, withheld) = view.release_found(found);
         self.withheld += withheld.count;
         Ok(released)

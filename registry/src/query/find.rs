@@ -1,11 +1,11 @@
 use carerecord_model::{
-    DocumentEntry, DocumentEntryType, DocumentFilter, DtmRange, EntryUuid, Folder, FolderFilter,
-    MetadataLevel,
+    DocumentEntry, DocumentEntryType, DocumentFilter, Dtm, DtmRange, EntryUuid, Folder,
+    FolderFilter, MetadataLevel,
 };
 use carerecord_storage::{Connection, StoreError};
 
 use super::graph::is_seen;
-use crate::store::{Kind, PatientRecord, Person, Stored, Which, after, patient_objects};
+use crate::store::{Kind, Person, Stored, after, patient_entries};
 
 /// The entries of a person that pass a filter, newest first.
 pub(crate) async fn matching_documents(
@@ -17,15 +17,19 @@ pub(crate) async fn matching_documents(
     let all = DtmRange::default();
     let on_demand = filter.entry_types.contains(&DocumentEntryType::OnDemand);
     let times = if on_demand { &all } else { &filter.creation_time };
-    let mut objects = Vec::new();
+    let mut entries = Vec::new();
     for no in &person.numbers {
-        objects.extend(patient_objects(c, *no, Which::Entries(times)).await?);
+        entries.extend(patient_entries(c, *no, times).await?);
     }
-    if person.numbers.len() > 1 {
-        objects.sort_by_key(|o| (o.sort_key, o.uuid));
+    if let Some(id) = person.shown_as() {
+        entries.iter_mut().for_each(|e| e.value.patient_id.clone_from(id));
+        let newest = |e: &Stored<DocumentEntry>| {
+            let time = e.value.creation_time.as_ref().map(Dtm::earliest);
+            (std::cmp::Reverse(time), e.value.entry_uuid.uuid().map(|u| u.uuid()))
+        };
+        entries.sort_by_cached_key(newest);
     }
-    let record = PatientRecord::of(objects, person.shown_as())?;
-    Ok(record.entries.into_iter().filter_map(|e| passes(filter, e)).collect())
+    Ok(entries.into_iter().filter_map(|e| passes(filter, e)).collect())
 }
 
 fn passes(filter: &DocumentFilter, entry: Stored<DocumentEntry>) -> Option<DocumentEntry> {

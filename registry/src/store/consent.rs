@@ -1,25 +1,24 @@
 use async_trait::async_trait;
 use carerecord_access::{ConsentRecord, ConsentRecords, ConsentStoreError, FactsUnavailable};
 use carerecord_model::NhsNumber;
-use carerecord_storage::{StoreError, sql};
+use carerecord_storage::{On, StoreError, sql};
 use uuid::Uuid;
 
 use super::Store;
 
-impl Store {
-    /// The newest version of each record of a patient, newest first. What was said under a number
-    /// that has been merged with this one counts too.
-    pub(crate) async fn consents_of(
-        &self,
-        number: NhsNumber,
-    ) -> Result<Vec<ConsentRecord>, StoreError> {
-        let rows: Vec<(String,)> =
-            sql(OF_PATIENT).bind(number.as_i64()).all(&self.database).await?;
-        // They are of the person asked about, and count for their documents.
-        let own = |(record,): (String,)| Ok(ConsentRecord { patient: number, ..parse(&record)? });
-        rows.into_iter().map(own).collect()
-    }
+/// The newest version of each record of a patient, newest first. What was said under a number that
+/// has been merged with this one counts too.
+pub(crate) async fn consents_of(
+    on: impl Into<On<'_>>,
+    number: NhsNumber,
+) -> Result<Vec<ConsentRecord>, StoreError> {
+    let rows: Vec<(String,)> = sql(OF_PATIENT).bind(number.as_i64()).all(on).await?;
+    // They are of the person asked about, and count for their documents.
+    let own = |(record,): (String,)| Ok(ConsentRecord { patient: number, ..parse(&record)? });
+    rows.into_iter().map(own).collect()
+}
 
+impl Store {
     pub(crate) async fn consent_by_id(
         &self,
         id: Uuid,
@@ -68,7 +67,7 @@ impl ConsentRecords for Store {
         &self,
         patient: NhsNumber,
     ) -> Result<Vec<ConsentRecord>, FactsUnavailable> {
-        self.consents_of(patient).await.map_err(|e| FactsUnavailable(e.to_string()))
+        consents_of(&self.database, patient).await.map_err(|e| FactsUnavailable(e.to_string()))
     }
 }
 

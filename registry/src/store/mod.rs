@@ -18,17 +18,21 @@ use carerecord_storage::{Connection, Database, StoreError, Together};
 use crate::submit::{Prepared, SubmitError, register_all};
 
 pub use changes::{Change, ChangePage, Verb};
+pub(crate) use consent::consents_of;
 pub(crate) use identity::{FeedError, NUMBER_INTO_LOCAL};
-pub(crate) use objects::{Kind, ObjectState, PatientRecord, Stored, StoredObject, Which};
+pub(crate) use objects::{Kind, ObjectState, PatientRecord, Stored, StoredObject};
 pub(crate) use objects::{
-    after, associations_of, fetch, fetch_by_unique_id, latest_version, patient_objects, versions_of,
+    after, associations_of, fetch, fetch_by_unique_id, latest_version, patient_entries,
+    patient_objects, registered, versions_of,
 };
 pub(crate) use patients::{
     Person, ensure_patient, note_as_described, people, person, person_of_no,
 };
 pub use unmapped::UnmappedCode;
 pub(crate) use unmapped::count_unmapped;
-pub(crate) use write::{UsedId, Write, digest_of, submission_digests, too_long, used_unique_ids};
+pub(crate) use write::{
+    Packed, UsedId, Write, digest_of, submission_digests, too_long, used_unique_ids,
+};
 
 /// The registry's tables in a database.
 #[derive(Clone, Debug)]

@@ -167,28 +167,37 @@ impl PatientRecord {
 
 type Row = (i64, i64, i64, Vec<u8>, i64, i64, Option<Vec<u8>>);
 
-/// The objects of a patient.
+/// All objects of a patient.
 pub(crate) async fn patient_objects(
     c: &mut Connection,
     patient_no: i64,
-    which: Which<'_>,
 ) -> Result<Vec<StoredObject>, StoreError> {
-    let rows: Vec<Row> = match which {
-        Which::Entries(range) => {
-            let (from, to) = sort_keys(range);
-            sql(ENTRIES).bind(patient_no).bind(from).bind(to).all(&mut *c).await?
-        }
-        Which::All => sql(OF_PATIENT).bind(patient_no).all(&mut *c).await?,
-    };
+    let rows: Vec<Row> = sql(OF_PATIENT).bind(patient_no).all(&mut *c).await?;
     from_rows(c, rows).await
 }
 
-/// Which objects of a patient.
-pub(crate) enum Which<'a> {
-    /// The entries that may lie in a range of creation times.
-    Entries(&'a DtmRange),
-    /// All objects.
-    All,
+/// The entries of a patient that lie in a range of creation times, newest first.
+pub(crate) async fn patient_entries(
+    c: &mut Connection,
+    patient_no: i64,
+    range: &DtmRange,
+) -> Result<Vec<Stored<DocumentEntry>>, StoreError> {
+    type Row = (i64, Option<Vec<u8>>, Option<Vec<u8>>);
+    let (from, to) = sort_keys(range);
+    let rows: Vec<Row> = sql(ENTRIES).bind(patient_no).bind(from).bind(to).all(&mut *c).await?;
+    let mut entries = Vec::with_capacity(rows.len());
+    for (state, metadata, long) in rows {
+        let metadata = match (metadata, long) {
+            (Some(metadata), _) => metadata,
+            (None, Some(uuid)) => overflow(c, &uuid).await?,
+            (None, None) => return Err(wrong("metadata", "is nowhere")),
+        };
+        let state = ObjectState::from_column(state);
+        let mut value: DocumentEntry = unpack(&metadata)?;
+        value.availability_status = state.status;
+        entries.push(Stored { value, latest: state.latest });
+    }
+    Ok(entries)
 }
 
 /// The first sort key within a range of times, and the last.
@@ -225,6 +234,19 @@ pub(crate) async fn fetch(
         let rows: Vec<Row> = with_keys(BY_UUID, keys, "").all(&mut *c).await?;
         for object in from_rows(c, rows).await? {
             found.insert(object.uuid, object);
+        }
+    }
+    Ok(found)
+}
+
+/// Which of these ids name objects.
+pub(crate) async fn registered(c: &mut Connection, ids: &[Uuid]) -> Result<Vec<Uuid>, StoreError> {
+    let mut found = Vec::new();
+    for some in ids.chunks(MANY_KEYS) {
+        let keys = some.iter().map(|id| Value::from(*id));
+        let rows: Vec<(Vec<u8>,)> = with_keys(IN_DIRECTORY, keys, "").all(&mut *c).await?;
+        for (id,) in rows {
+            found.push(uuid_of(&id)?);
         }
     }
     Ok(found)
@@ -333,9 +355,12 @@ fn wrong(column: &'static str, what: &str) -> StoreError {
 
 /// Keys in one statement: few shapes of statement, so that all stay prepared.
 const KEYS: usize = 64;
+/// The same where little is expected to be found.
+const MANY_KEYS: usize = 1024;
 
+/// As few columns as it can be: each costs as much as a hundred bytes.
 const ENTRIES: &str = "
-    SELECT patient_no, kind, sort_key, entry_uuid, state, version, metadata
+    SELECT state, metadata, CASE WHEN metadata IS NULL THEN entry_uuid END
     FROM registry_object
     WHERE patient_no = $1 AND kind = 1 AND sort_key BETWEEN $2 AND $3
     ORDER BY sort_key, entry_uuid";
@@ -352,6 +377,8 @@ const BY_UUID: &str = "
       ON o.patient_no = d.patient_no AND o.kind = d.kind
      AND o.sort_key = d.sort_key AND o.entry_uuid = d.entry_uuid
     WHERE d.entry_uuid IN";
+
+const IN_DIRECTORY: &str = "SELECT entry_uuid FROM object_directory WHERE entry_uuid IN";
 
 const BY_UNIQUE_ID: &str = "SELECT entry_uuid, kind FROM unique_id_directory WHERE unique_id IN";
 

@@ -44,15 +44,46 @@ impl<'c> Write<'c> {
         }
     }
 
+    /// Everything of a submission, as new objects.
+    pub(crate) fn all(
+        &mut self,
+        patient_no: i64,
+        s: &Submission,
+        packed: &Packed,
+    ) -> Result<(), StoreError> {
+        let new = ObjectState::APPROVED;
+        for (e, bytes) in s.document_entries.iter().zip(&packed.entries) {
+            self.packed_entry(patient_no, e, new, bytes.clone())?;
+        }
+        self.packed_set(patient_no, &s.submission_set, packed.set.clone())?;
+        for (f, bytes) in s.folders.iter().zip(&packed.folders) {
+            self.packed_folder(patient_no, f, new, bytes.clone())?;
+        }
+        for (a, bytes) in s.associations.iter().zip(&packed.associations) {
+            self.packed_association(patient_no, a, new, bytes.clone())?;
+        }
+        Ok(())
+    }
+
     pub(crate) fn entry(
         &mut self,
         patient_no: i64,
         e: &DocumentEntry,
         state: ObjectState,
     ) -> Result<(), StoreError> {
+        self.packed_entry(patient_no, e, state, pack(e)?)
+    }
+
+    fn packed_entry(
+        &mut self,
+        patient_no: i64,
+        e: &DocumentEntry,
+        state: ObjectState,
+        packed: Vec<u8>,
+    ) -> Result<(), StoreError> {
         let uuid = id(&e.entry_uuid)?;
         let key = sort_key(e.creation_time.as_ref());
-        self.object(patient_no, Kind::Entry, key, uuid, state, e.version, e)?;
+        self.object(patient_no, Kind::Entry, key, uuid, state, e.version, packed);
         self.unique_ids.push(vec![
             e.unique_id.as_str().into(),
             uuid.into(),
@@ -69,9 +100,18 @@ impl<'c> Write<'c> {
         patient_no: i64,
         s: &SubmissionSet,
     ) -> Result<(), StoreError> {
+        self.packed_set(patient_no, s, pack(s)?)
+    }
+
+    fn packed_set(
+        &mut self,
+        patient_no: i64,
+        s: &SubmissionSet,
+        packed: Vec<u8>,
+    ) -> Result<(), StoreError> {
         let uuid = id(&s.entry_uuid)?;
-        let key = sort_key(Some(&s.submission_time));
-        self.object(patient_no, Kind::SubmissionSet, key, uuid, ObjectState::APPROVED, 1, s)?;
+        let (key, new) = (sort_key(Some(&s.submission_time)), ObjectState::APPROVED);
+        self.object(patient_no, Kind::SubmissionSet, key, uuid, new, 1, packed);
         self.package_id(s.unique_id.as_str(), uuid, Kind::SubmissionSet);
         Ok(())
     }
@@ -82,8 +122,18 @@ impl<'c> Write<'c> {
         f: &Folder,
         state: ObjectState,
     ) -> Result<(), StoreError> {
+        self.packed_folder(patient_no, f, state, pack(f)?)
+    }
+
+    fn packed_folder(
+        &mut self,
+        patient_no: i64,
+        f: &Folder,
+        state: ObjectState,
+        packed: Vec<u8>,
+    ) -> Result<(), StoreError> {
         let uuid = id(&f.entry_uuid)?;
-        self.object(patient_no, Kind::Folder, 0, uuid, state, f.version, f)?;
+        self.object(patient_no, Kind::Folder, 0, uuid, state, f.version, packed);
         self.package_id(f.unique_id.as_str(), uuid, Kind::Folder);
         self.version(uuid, f.logical_id.map(|l| l.uuid()), f.version);
         Ok(())
@@ -95,8 +145,18 @@ impl<'c> Write<'c> {
         a: &Association,
         state: ObjectState,
     ) -> Result<(), StoreError> {
+        self.packed_association(patient_no, a, state, pack(a)?)
+    }
+
+    fn packed_association(
+        &mut self,
+        patient_no: i64,
+        a: &Association,
+        state: ObjectState,
+        packed: Vec<u8>,
+    ) -> Result<(), StoreError> {
         let uuid = id(&a.entry_uuid)?;
-        self.object(patient_no, Kind::Association, 0, uuid, state, 1, a)?;
+        self.object(patient_no, Kind::Association, 0, uuid, state, 1, packed);
         let (source, target) = (id(&a.source)?, id(&a.target)?);
         self.ends.push(vec![source.into(), uuid.into()]);
         if target != source {
@@ -218,7 +278,7 @@ impl<'c> Write<'c> {
     }
 
     #[expect(clippy::too_many_arguments, reason = "they are the columns of one row")]
-    fn object<T: Serialize>(
+    fn object(
         &mut self,
         patient_no: i64,
         kind: Kind,
@@ -226,9 +286,8 @@ impl<'c> Write<'c> {
         uuid: Uuid,
         state: ObjectState,
         version: u32,
-        value: &T,
-    ) -> Result<(), StoreError> {
-        let metadata = pack(value)?;
+        metadata: Vec<u8>,
+    ) {
         let inline = if metadata.len() > INLINE {
             self.overflow.push(vec![uuid.into(), metadata.into()]);
             None
@@ -247,7 +306,6 @@ impl<'c> Write<'c> {
         let place = vec![uuid.into(), (kind as i64).into(), patient_no.into(), sort_key.into()];
         self.directory.push(place);
         self.change(patient_no, kind, uuid, Verb::Registered);
-        Ok(())
     }
 
     fn package_id(&mut self, unique_id: &str, uuid: Uuid, kind: Kind) {
@@ -270,6 +328,25 @@ impl<'c> Write<'c> {
             uuid.into(),
             patient_no.into(),
         ]);
+    }
+}
+
+/// The objects of a submission as they will be stored.
+pub(crate) struct Packed {
+    set: Vec<u8>,
+    entries: Vec<Vec<u8>>,
+    folders: Vec<Vec<u8>>,
+    associations: Vec<Vec<u8>>,
+}
+
+impl Packed {
+    pub(crate) fn of(s: &Submission) -> Result<Self, StoreError> {
+        Ok(Self {
+            set: pack(&s.submission_set)?,
+            entries: s.document_entries.iter().map(pack).collect::<Result<_, _>>()?,
+            folders: s.folders.iter().map(pack).collect::<Result<_, _>>()?,
+            associations: s.associations.iter().map(pack).collect::<Result<_, _>>()?,
+        })
     }
 }
 
@@ -372,7 +449,7 @@ fn sort_key(time: Option<&Dtm>) -> i64 {
 const INLINE: usize = 2000;
 /// Of one object, as it is stored.
 const MOST_BYTES: usize = 256 << 10;
-const KEYS: usize = 64;
+const KEYS: usize = 1024;
 
 const OBJECT: &str =
     "registry_object (patient_no, kind, sort_key, entry_uuid, state, version, metadata)";

@@ -5,7 +5,9 @@ use carerecord_model::{Clock, DocumentEntry, EntryUuid, FoundObjects, NhsNumber,
 
 use crate::decide::{Question, caller_may_ask};
 use crate::location::{mask_entry, mask_set, may_see_locations};
-use crate::{Caller, ConsentRecord, ConsentRecords, Decision, Policy, Purpose, Right, Rule};
+use crate::{
+    Caller, ConsentRecord, ConsentRecords, Decision, FactsUnavailable, Policy, Purpose, Right, Rule,
+};
 
 /// Something that may leave, with the decision that lets it. Only this crate makes one.
 #[derive(Clone, Debug)]
@@ -187,15 +189,28 @@ impl AccessDecisions {
         right: Right,
         patient: NhsNumber,
     ) -> Result<RecordView, Refused> {
+        let records = self.records.consent_records(patient);
+        self.open_with(caller, purpose, right, patient, records).await
+    }
+
+    /// As `open`, with what the patient has said read by the keeper of these records itself, in the
+    /// snapshot that it reads the documents in. Nothing is read when it does not matter.
+    ///
+    /// # Errors
+    /// As `open`.
+    pub async fn open_with(
+        &self,
+        caller: &Caller,
+        purpose: Purpose,
+        right: Right,
+        patient: NhsNumber,
+        records: impl Future<Output = Result<Vec<ConsentRecord>, FactsUnavailable>>,
+    ) -> Result<RecordView, Refused> {
         let refused = |decision| Refused { decision, may_be_told: true };
         let settled = caller_may_ask(&self.policy, caller, purpose, right).map_err(refused)?;
         let records = match settled {
             Some(_) => Vec::new(),
-            None => self
-                .records
-                .consent_records(patient)
-                .await
-                .map_err(|_| refused(Decision::deny(Rule::FactsUnavailable)))?,
+            None => records.await.map_err(|_| refused(Decision::deny(Rule::FactsUnavailable)))?,
         };
         Ok(RecordView {
             policy: self.policy.clone(),

@@ -54,6 +54,9 @@ struct RegistryOptions {
     /// How often product and yardstick take turns
     #[arg(long, default_value_t = 3)]
     rounds: usize,
+    /// Only what has this in its name, e.g. "ITI-18, 100"
+    #[arg(long, default_value = "")]
+    only: String,
     /// Where the report is written, beside standard output
     #[arg(long)]
     report: Option<PathBuf>,
@@ -104,51 +107,47 @@ async fn registry(options: RegistryOptions) -> anyhow::Result<()> {
     report.fact(pages::touched(folder.path(), url.as_deref(), population).await?);
     let yardstick = yardstick::start(folder.path(), url.as_deref(), options.entries).await?;
     let turns = measure::Turns { seconds: options.seconds, rounds: options.rounds };
+    let wanted = |name: &str| name.contains(&options.only);
     for (name, count) in [("ITI-18, 20 entries", 20), ("ITI-18, 100 entries", 100)] {
         let ours = product.query(population, count);
         for (clients, audited) in [(1, false), (16, false), (16, true)] {
             let theirs = yardstick.query(count, audited);
-            let probe = fsync_probe(folder.path())?;
             let name = format!("{name} ÷ Y18{}", if audited { "a" } else { "" });
-            report.pair(&name, clients, probe, turns.run(clients, &ours, &theirs).await?);
+            if wanted(&name) {
+                let probe = fsync_probe(folder.path())?;
+                report.pair(&name, clients, probe, turns.run(clients, &ours, &theirs).await?);
+            }
         }
     }
-    let ours = product.by_id(loaded.lines);
-    for clients in [1, 16] {
+    let (name, ours) = ("GetDocuments by uniqueId", product.by_id(loaded.lines));
+    for clients in [1, 16].into_iter().filter(|_| wanted(name)) {
         let probe = fsync_probe(folder.path())?;
-        report.alone(
-            "GetDocuments by uniqueId",
-            clients,
-            probe,
-            turns.alone(clients, &ours).await?,
-        );
+        report.alone(name, clients, probe, turns.alone(clients, &ours).await?);
     }
-    for clients in [1, 16, 64] {
+    let (name, ours, theirs) =
+        ("ITI-42 ÷ Y42", product.registration(population), yardstick.registration());
+    for clients in [1, 16, 64].into_iter().filter(|_| wanted(name)) {
         let probe = fsync_probe(folder.path())?;
-        let (ours, theirs) = (product.registration(population), yardstick.registration());
-        report.pair("ITI-42 ÷ Y42", clients, probe, turns.run(clients, &ours, &theirs).await?);
+        report.pair(name, clients, probe, turns.run(clients, &ours, &theirs).await?);
     }
-    let (before, probe) = (database.commits(), fsync_probe(folder.path())?);
-    let done = turns.alone(128, &product.registration(population)).await?;
-    let commits = database.commits() - before;
-    let acknowledged = done.total as f64 / commits as f64;
-    report.alone("ITI-42", 128, probe, done);
-    report.fact(format!(
-        "{acknowledged:.1} acknowledged registrations for each commit at 128 clients"
-    ));
-    if let Some(heavy) = population.heavy() {
+    if wanted("ITI-42") {
+        let (before, probe) = (database.commits(), fsync_probe(folder.path())?);
+        let done = turns.alone(128, &ours).await?;
+        let each = done.total as f64 / (database.commits() - before) as f64;
+        report.alone("ITI-42", 128, probe, done);
+        report.fact(format!("{each:.1} acknowledged registrations for each commit, 128 clients"));
+    }
+    let name = "ITI-18, 5,000 entries";
+    if let Some(heavy) = population.heavy().filter(|_| wanted(name)) {
         let ours = product.heavy_query(heavy);
         let mut memory = Vec::new();
         for _ in 0..4 {
+            let probe = fsync_probe(folder.path())?;
             let done = measure::Turns { seconds: 4, rounds: 1 }.alone(16, &ours).await?;
+            report.alone(name, 16, probe, done);
             memory.push(measure::resident_mib(std::process::id()));
-            if memory.len() == 4 {
-                report.alone("ITI-18, 5,000 entries", 16, probe, done);
-            }
         }
-        report.fact(format!(
-            "resident after each turn of 5,000-entry answers, all in one process: {memory:?} MiB"
-        ));
+        report.fact(format!("{name}: all in one process, {memory:?} MiB after each turn"));
     }
     print!("{report}");
     if let Some(path) = options.report {

@@ -41,7 +41,7 @@ pub async fn start(database: &Database) -> anyhow::Result<Product> {
     let caller = Caller::System(SystemCaller {
         name: "bench".into(),
         organisation: "ZEX01".parse()?,
-        rights: vec![Right::Publish, Right::Query, Right::Delegate],
+        rights: vec![Right::Publish, Right::Query],
         known_by: "bench",
     });
     let trail = AuditTrail {

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::Prepared;
 use crate::store::{
-    Person, StoredObject, UsedId, fetch, people, submission_digests, used_unique_ids,
+    Person, StoredObject, UsedId, fetch, people, registered, submission_digests, used_unique_ids,
 };
 
 /// What the registry knows that a group of submissions touches.
@@ -35,13 +35,10 @@ impl Known {
         for one in used_unique_ids(c, &unique_ids).await? {
             used.entry(one.unique_id.clone()).or_default().push(one);
         }
-        Ok(Self {
-            people,
-            described,
-            objects: fetch(c, &named).await?,
-            used,
-            digests: submission_digests(c, &sets).await?,
-        })
+        // Nearly always none of them is.
+        let there = registered(c, &named).await?;
+        let objects = fetch(c, &there).await?;
+        Ok(Self { people, described, objects, used, digests: submission_digests(c, &sets).await? })
     }
 
     /// Whether this very submission is registered already.

@@ -20,7 +20,7 @@ use known::Known;
 use super::ids::{as_registered, give_ids};
 use super::{Request, SubmitError, validate};
 use crate::store::{
-    ObjectState, Store, Write, count_unmapped, digest_of, ensure_patient, note_as_described,
+    Packed, Store, Write, count_unmapped, digest_of, ensure_patient, note_as_described,
 };
 
 /// A request with all that can be made of it before its turn comes.
@@ -28,6 +28,7 @@ pub(crate) struct Prepared {
     request: Request,
     /// As it will stand in the registry.
     registered: Submission,
+    packed: Packed,
     digest: Vec<u8>,
     /// What is wrong with it whatever the registry holds; a repeat is answered all the same.
     errors: RegistryErrors,
@@ -62,7 +63,8 @@ impl Prepared {
         let mut registered = s.clone();
         give_ids(&mut registered, request.ids.as_ref());
         as_registered(&mut registered, request.now);
-        Ok(Self { request, registered, digest, errors, named, refers })
+        let packed = Packed::of(&registered)?;
+        Ok(Self { request, registered, packed, digest, errors, named, refers })
     }
 
     /// How many DocumentEntries it brings.
@@ -146,7 +148,7 @@ async fn register_group(
                 no
             }
         };
-        add_objects(&mut write, patient_no, &p.registered)?;
+        write.all(patient_no, &p.registered, &p.packed)?;
         write.submission(&p.registered.submission_set, &p.digest);
         if p.refers {
             let (ids, submission) = (p.request.ids.as_ref(), &p.registered);
@@ -177,12 +179,4 @@ async fn note(
         }
     }
     AuditLog::append_in(c, audits).await
-}
-
-fn add_objects(write: &mut Write<'_>, patient_no: i64, s: &Submission) -> Result<(), StoreError> {
-    let approved = ObjectState::APPROVED;
-    s.document_entries.iter().try_for_each(|e| write.entry(patient_no, e, approved))?;
-    write.submission_set(patient_no, &s.submission_set)?;
-    s.folders.iter().try_for_each(|f| write.folder(patient_no, f, approved))?;
-    s.associations.iter().try_for_each(|a| write.association(patient_no, a, approved))
 }
