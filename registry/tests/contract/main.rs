@@ -8,6 +8,7 @@ mod generated;
 mod identity;
 mod identity_links;
 mod lifecycle;
+mod load;
 mod mllp;
 mod queries;
 mod registration;

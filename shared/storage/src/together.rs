@@ -127,3 +127,54 @@ impl<I, T, E> fmt::Debug for Together<I, T, E> {
         f.write_str("Together")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::future::join_all;
+
+    use super::*;
+    use crate::{Value, insert_many, sql};
+
+    /// Writes numbers; 7 is refused, 13 breaks the whole group.
+    fn work(c: &mut Connection, numbers: Vec<i64>) -> WriteFuture<'_, Answers, StoreError> {
+        Box::pin(async move {
+            let refused = || StoreError::Row("web_session", "data", "refused".into());
+            let taken = numbers.iter().filter(|n| **n != 7);
+            let rows = taken.map(|n| {
+                let id = n.to_be_bytes().to_vec();
+                vec![Value::from(id.clone()), 0i64.into(), id.into()]
+            });
+            insert_many(c, "web_session (id_hash, expires_at, data)", rows.collect()).await?;
+            if numbers.contains(&13) {
+                return Err(refused());
+            }
+            Ok(numbers.iter().map(|n| if *n == 7 { Err(refused()) } else { Ok(*n) }).collect())
+        })
+    }
+
+    type Answers = Vec<Result<i64, StoreError>>;
+
+    #[tokio::test]
+    async fn nobody_pays_for_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::open(&folder.path().join("test.db")).await.unwrap();
+        let together: Together<i64, i64, StoreError> = Together::new(database.clone(), work);
+
+        let results = join_all((0..100).map(|n| {
+            let together = together.clone();
+            async move { (n, together.write(n).await) }
+        }))
+        .await;
+
+        for (n, result) in results {
+            assert_eq!(result.ok(), (n != 7 && n != 13).then_some(n), "{n}");
+        }
+        let rows = sql("SELECT count(*) FROM web_session").number(&database).await.unwrap();
+        assert_eq!(rows, 98);
+        // As one group, then those again one by one.
+        assert!(database.commits() < 110, "{} commits", database.commits());
+        let more = join_all((1000..1200).map(|n| together.write(n))).await;
+        assert!(more.iter().all(Result::is_ok));
+        assert!(database.commits() < 150, "{} commits", database.commits());
+    }
+}
