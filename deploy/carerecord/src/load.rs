@@ -25,15 +25,23 @@ use crate::roles::{own_role, registry_on};
 #[derive(Args)]
 pub struct LoadOptions {
     /// A submission on each line: JSON as docs/load.md describes, or a SubmitObjectsRequest
-    file: PathBuf,
+    #[arg(required_unless_present = "example")]
+    file: Option<PathBuf>,
     /// The configuration of the registry (TOML)
+    #[arg(long, required_unless_present = "example")]
+    config: Option<PathBuf>,
+    /// Print a line as it may stand in the file
     #[arg(long)]
-    config: PathBuf,
+    example: bool,
 }
 
 /// Loads, or goes on with a load that was broken off.
 pub async fn run(options: LoadOptions) -> anyhow::Result<ExitCode> {
-    let config = Config::read(&options.config)?;
+    let (Some(path), Some(config), false) = (options.file, options.config, options.example) else {
+        print!("{EXAMPLE}");
+        return Ok(ExitCode::SUCCESS);
+    };
+    let config = Config::read(&config)?;
     let section = config.registry.as_ref().context("the configuration has no [registry]")?;
     let policy = Policy::load(&config.policy).context("the access rules cannot be used")?;
     std::fs::create_dir_all(&config.data)
@@ -41,7 +49,7 @@ pub async fn run(options: LoadOptions) -> anyhow::Result<ExitCode> {
     let file = config.data.join(REGISTRY);
     let database = crate::database::open(section.database.as_ref(), &config.base, &file).await?;
     let registry = registry_on(&database, &config, section, Arc::new(policy))?;
-    let loaded = load(&registry, &options.file).await;
+    let loaded = load(&registry, &path).await;
     database.close().await;
     loaded
 }
@@ -191,6 +199,7 @@ fn bar(length: u64) -> anyhow::Result<ProgressBar> {
     Ok(bar.with_style(ProgressStyle::with_template(style)?))
 }
 
+const EXAMPLE: &str = include_str!("../config/load-example.json");
 const MOST_LINES: usize = 500;
 const MOST_BYTES: u64 = 8 << 20;
 const LONGEST_LINE: u64 = 64 << 20;

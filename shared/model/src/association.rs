@@ -116,11 +116,13 @@ pub struct Association {
     /// The object related to.
     pub target: ObjectId,
     /// Set by the registry.
+    #[serde(default)]
     pub availability_status: AvailabilityStatus,
     /// Only on HasMember from a SubmissionSet to a DocumentEntry.
     pub submission_set_status: Option<SubmissionSetStatus>,
     /// Why the documents relate, in a code.
     pub documentation: Option<Code>,
     /// What the standard does not define.
+    #[serde(default)]
     pub extra: ExtraMetadata,
 }

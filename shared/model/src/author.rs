@@ -13,12 +13,16 @@ pub struct Author {
     /// The person or device.
     pub person: Option<Xcn>,
     /// The organisations, in the order given.
+    #[serde(default)]
     pub institutions: Vec<Xon>,
     /// Roles: free text or `code^^^&scheme&ISO`.
+    #[serde(default)]
     pub roles: Vec<String>,
     /// Specialties: free text or `code^^^&scheme&ISO`.
+    #[serde(default)]
     pub specialties: Vec<String>,
     /// Ways to reach the author.
+    #[serde(default)]
     pub telecommunications: Vec<Xtn>,
 }
 

@@ -70,10 +70,13 @@ pub struct DocumentEntry {
     /// The object over all its versions; set at registration.
     pub logical_id: Option<LogicalId>,
     /// Counted from 1; 0 before registration.
+    #[serde(default)]
     pub version: u32,
     /// Stable or on-demand.
+    #[serde(default)]
     pub entry_type: DocumentEntryType,
     /// Set by the registry.
+    #[serde(default)]
     pub availability_status: AvailabilityStatus,
     /// The patient.
     pub patient_id: PatientId,
@@ -110,27 +113,39 @@ pub struct DocumentEntry {
     /// At least one.
     pub confidentiality_codes: Vec<Code>,
     /// What happened, in codes.
+    #[serde(default)]
     pub event_codes: Vec<Code>,
     /// Who wrote it.
+    #[serde(default)]
     pub authors: Vec<Author>,
     /// Who answers for it in law.
     pub legal_authenticator: Option<Xcn>,
     /// The patient's identifier at the source, verbatim CX.
     pub source_patient_id: Option<String>,
     /// `PID-n|…` lines as the source sent them. Patient data.
+    #[serde(default)]
     pub source_patient_info: Vec<String>,
     /// Identifiers of episodes, orders, studies; verbatim CXi.
+    #[serde(default)]
     pub reference_ids: Vec<String>,
     /// The title in one or more languages. Can hold patient data.
+    #[serde(default)]
     pub title: Vec<LocalizedString>,
     /// Comments in one or more languages. Can hold patient data.
+    #[serde(default)]
     pub comments: Vec<LocalizedString>,
     /// The URI, joined when it came split.
     pub uri: Option<String>,
     /// `false` when `documentAvailability` says Offline.
+    #[serde(default = "yes")]
     pub online: bool,
     /// What the standard does not define.
+    #[serde(default)]
     pub extra: ExtraMetadata,
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl DocumentEntry {

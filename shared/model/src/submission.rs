@@ -12,10 +12,13 @@ pub struct Submission {
     /// What binds the submission together.
     pub submission_set: SubmissionSet,
     /// New entries.
+    #[serde(default)]
     pub document_entries: Vec<DocumentEntry>,
     /// New folders.
+    #[serde(default)]
     pub folders: Vec<Folder>,
     /// Relations between new objects, and from them to registered ones.
+    #[serde(default)]
     pub associations: Vec<Association>,
 }
 
