@@ -17,6 +17,7 @@ mod decision;
 mod facts;
 mod location;
 mod policy;
+mod record_view;
 mod release;
 
 pub use agreement::{AgreementStatus, Flow, Party, SharingAgreement};
@@ -27,4 +28,5 @@ pub use decision::{Decision, Outcome, Rule};
 pub use facts::{ConsentRecords, ConsentStore, ConsentStoreError, FactsUnavailable};
 pub use location::WITHHELD_ORGANISATION;
 pub use policy::{Organisation, Policy, PolicyError, RoleRule};
-pub use release::{AccessDecisions, RecordView, Refused, Released, Withheld};
+pub use record_view::RecordView;
+pub use release::{AccessDecisions, Refused, Released, Withheld};

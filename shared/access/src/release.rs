@@ -1,10 +1,10 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use carerecord_model::{Clock, DocumentEntry, EntryUuid, FoundObjects, NhsNumber, ObjectId};
+use carerecord_model::{Association, Clock, DocumentEntry, EntryUuid, FoundObjects, NhsNumber};
 
-use crate::decide::{Question, caller_may_ask};
-use crate::location::{mask_entry, mask_set, may_see_locations};
+use crate::decide::caller_may_ask;
+use crate::record_view::RecordView;
 use crate::{
     Caller, ConsentRecord, ConsentRecords, Decision, FactsUnavailable, Policy, Purpose, Right, Rule,
 };
@@ -12,8 +12,8 @@ use crate::{
 /// Something that may leave, with the decision that lets it. Only this crate makes one.
 #[derive(Clone, Debug)]
 pub struct Released<T> {
-    value: T,
-    decision: Decision,
+    pub(crate) value: T,
+    pub(crate) decision: Decision,
 }
 
 impl<T> Released<T> {
@@ -59,7 +59,7 @@ pub struct Withheld {
 }
 
 impl Withheld {
-    fn add(&mut self, refused: Refused) {
+    pub(crate) fn add(&mut self, refused: Refused) {
         self.count += 1;
         if refused.may_be_told && !self.told.contains(&refused.decision) {
             self.told.push(refused.decision);
@@ -225,165 +225,35 @@ impl AccessDecisions {
     }
 }
 
-/// One patient's record, opened by one caller. Short-lived: open it anew for each request.
-pub struct RecordView {
-    policy: Arc<Policy>,
-    caller: Caller,
-    purpose: Purpose,
-    patient: NhsNumber,
-    records: Vec<ConsentRecord>,
-    settled: Option<Decision>,
-    /// Whether what tells a place is masked.
-    masked: bool,
-    now: jiff::Timestamp,
-}
-
-impl RecordView {
-    /// Notes whether the person is restricted (S-flagged): what is released from here on does not
-    /// tell where they are cared for, unless the caller may see it.
-    #[must_use]
-    pub fn of_restricted(mut self, restricted: bool) -> Self {
-        self.masked = restricted && !may_see_locations(&self.policy, &self.caller);
-        self
-    }
-
-    /// Whether places are masked. Whoever has facts of their own about a document's organisation,
-    /// such as who runs a repository, must then keep them to themselves.
-    pub fn masks_locations(&self) -> bool {
-        self.masked
-    }
-
-    /// What stands against the record as a whole, and may be told, whether or not there are
-    /// documents: an objection to all sharing or to this recipient, or missing consent.
-    pub fn closed(&self) -> Option<Refused> {
-        if self.settled.is_some() {
-            return None;
-        }
-        let question = self.question();
-        let decision = question.objection_to_record().or_else(|| question.consent_model().err())?;
-        Some(self.refused(decision))
-    }
-
-    /// Decides about one document.
-    ///
-    /// # Errors
-    /// `Refused` with the rule.
-    pub fn release(&self, mut entry: DocumentEntry) -> Result<Released<DocumentEntry>, Refused> {
-        let decision = self.decide(&entry);
-        if decision.is_permit() {
-            if self.masked {
-                mask_entry(&mut entry);
-            }
-            return Ok(Released { value: entry, decision });
-        }
-        Err(self.refused(decision))
-    }
-
-    /// Decides about each document of a list; the order stays.
-    pub fn release_all(
-        &self,
-        entries: Vec<DocumentEntry>,
-    ) -> (Vec<Released<DocumentEntry>>, Withheld) {
-        let mut withheld = Withheld::default();
-        let mut released = Vec::with_capacity(entries.len());
-        for entry in entries {
-            match self.release(entry) {
-                Ok(entry) => released.push(entry),
-                Err(refused) => withheld.add(refused),
-            }
-        }
-        (released, withheld)
-    }
-
-    /// Decides about everything a query found. SubmissionSets and folders have titles and authors
-    /// of their own, so they are shown only when a document of theirs is, or when they never had
-    /// one; an association is shown only when both its ends are.
-    pub fn release_found(&self, found: FoundObjects) -> (Released<FoundObjects>, Withheld) {
-        let all: HashSet<ObjectId> =
-            found.document_entries.iter().map(|e| e.entry_uuid.clone()).collect();
-        let (entries, mut withheld) = self.release_all(found.document_entries);
-        let shown: HashSet<ObjectId> =
-            entries.iter().map(|e| e.value().entry_uuid.clone()).collect();
-        let members = |id: &ObjectId| -> Vec<&ObjectId> {
-            let of = found.associations.iter().filter(|a| a.source == *id);
-            of.map(|a| &a.target).filter(|t| all.contains(*t)).collect()
-        };
-        let visible = |id: &ObjectId| {
-            let members = members(id);
-            let open = self.settled.is_some() || self.closed().is_none();
-            open && (members.is_empty() || members.iter().any(|m| shown.contains(*m)))
-        };
-        let before = found.submission_sets.len() + found.folders.len();
-        let mut submission_sets: Vec<_> =
-            found.submission_sets.into_iter().filter(|s| visible(&s.entry_uuid)).collect();
-        let folders: Vec<_> =
-            found.folders.into_iter().filter(|f| visible(&f.entry_uuid)).collect();
-        withheld.count += before - submission_sets.len() - folders.len();
-        if self.masked {
-            submission_sets.iter_mut().for_each(mask_set);
-        }
-        let mut ends = shown.clone();
-        ends.extend(submission_sets.iter().map(|s| s.entry_uuid.clone()));
-        ends.extend(folders.iter().map(|f| f.entry_uuid.clone()));
-        let associations = visible_associations(found.associations, ends);
-        let decision = entries
-            .first()
-            .map(|e| e.decision().clone())
-            .or_else(|| self.settled.clone())
-            .unwrap_or_else(|| Decision::permit(Rule::Agreement));
-        let value = FoundObjects {
-            document_entries: entries.into_iter().map(Released::into_value).collect(),
-            submission_sets,
-            folders,
-            associations,
-        };
-        (Released { value, decision }, withheld)
-    }
-
-    fn decide(&self, entry: &DocumentEntry) -> Decision {
-        if let Some(settled) = &self.settled {
-            return settled.clone();
-        }
-        if entry.patient_id.nhs_number() != Some(self.patient) {
-            return Decision::deny(Rule::SubjectUnknown);
-        }
-        self.question().decide(entry)
-    }
-
-    fn question(&self) -> Question<'_> {
-        Question {
-            policy: &self.policy,
-            caller: &self.caller,
-            purpose: self.purpose,
-            patient: self.patient,
-            records: &self.records,
-            now: self.now,
-        }
-    }
-
-    fn refused(&self, decision: Decision) -> Refused {
-        let may_be_told = self.policy.reveals(decision.rule);
-        Refused { decision, may_be_told }
-    }
-}
-
-/// Associations whose ends are visible; an association can be an end itself (SS-HM).
-fn visible_associations(
-    associations: Vec<carerecord_model::Association>,
-    mut ends: HashSet<ObjectId>,
-) -> Vec<carerecord_model::Association> {
-    let both = |a: &carerecord_model::Association, ends: &HashSet<ObjectId>| {
-        ends.contains(&a.source) && ends.contains(&a.target)
-    };
-    let first: Vec<ObjectId> =
-        associations.iter().filter(|a| both(a, &ends)).map(|a| a.entry_uuid.clone()).collect();
-    ends.extend(first);
-    associations.into_iter().filter(|a| both(a, &ends)).collect()
-}
-
 impl Released<DocumentEntry> {
     /// The registered id of the entry. Everything released has one.
     pub fn uuid(&self) -> Option<EntryUuid> {
         self.value.uuid()
+    }
+}
+
+impl Released<FoundObjects> {
+    /// What may leave of this record and of another.
+    #[must_use]
+    pub fn join(mut self, more: Self) -> Self {
+        let all = &mut self.value;
+        all.document_entries.extend(more.value.document_entries);
+        all.submission_sets.extend(more.value.submission_sets);
+        all.folders.extend(more.value.folders);
+        all.associations.extend(more.value.associations);
+        self
+    }
+
+    /// Adds those associations between the records of which both ends may leave.
+    #[must_use]
+    pub fn tie(mut self, mut between: Vec<Association>) -> Self {
+        let all = &mut self.value;
+        let entries = all.document_entries.iter().map(|e| &e.entry_uuid);
+        let sets = all.submission_sets.iter().map(|s| &s.entry_uuid);
+        let folders = all.folders.iter().map(|f| &f.entry_uuid);
+        let ends: HashSet<_> = entries.chain(sets).chain(folders).collect();
+        between.retain(|a| ends.contains(&a.source) && ends.contains(&a.target));
+        all.associations.extend(between);
+        self
     }
 }
