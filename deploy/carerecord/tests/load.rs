@@ -26,7 +26,10 @@ fn a_file_is_loaded_once_and_what_is_refused_is_told() {
     let text = String::from_utf8(first.stdout).unwrap();
     assert_eq!(first.status.code(), Some(1), "{text}");
     assert!(text.contains("600 entries registered"), "{text}");
-    assert!(text.contains("line 8 refused: XDSRegistryMetadataError: it is no submission"), "{text}");
+    assert!(
+        text.contains("line 8 refused: XDSRegistryMetadataError: it is no submission"),
+        "{text}"
+    );
     let text = String::from_utf8(again.stdout).unwrap();
     assert!(text.starts_with("Going on after line 601."), "{text}");
     assert!(text.contains("0 entries registered"), "{text}");

@@ -1,18 +1,14 @@
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use carerecord_access::{Caller, FactsUnavailable, Purpose, Released, Right};
 use carerecord_model::{
-    DocumentEntry, EntryUuid, ErrorCode, FindDocumentsForMultiplePatients,
-    FindFoldersForMultiplePatients, FoundObjects, Get, GetDocuments, ObjectId, PatientId,
-    StoredQuery, TransactionError,
+    Association, DocumentEntry, EntryUuid, ErrorCode, FoundObjects, Get, GetDocuments, ObjectId,
+    PatientId, StoredQuery, TransactionError,
 };
 use carerecord_service::AuditDraft;
-use carerecord_storage::{Connection, StoreError};
+use carerecord_storage::Connection;
 
-use super::{
-    Graph, documents_everywhere, folders_everywhere, is_seen, locate, matching_documents,
-    named_uuids,
-};
+use super::{Graph, is_seen, locate, matching_documents, named_uuids};
 use crate::store::{
     Kind, PatientRecord, Person, StoredObject, consents_of, fetch, patient_objects, person,
     person_of_no,
@@ -56,12 +52,21 @@ impl Registry {
 }
 
 /// One query being answered.
-struct Answer<'a> {
+pub(super) struct Answer<'a> {
     registry: &'a Registry,
     caller: &'a Caller,
     draft: &'a AuditDraft,
-    c: &'a mut Connection,
+    pub(super) c: &'a mut Connection,
     withheld: usize,
+}
+
+/// What may be seen of one person's record.
+pub(super) struct Record {
+    pub released: Released<FoundObjects>,
+    /// Versions that are not the newest.
+    pub superseded: HashSet<ObjectId>,
+    /// Associations with an end in another record: not released yet.
+    across: Vec<Association>,
 }
 
 impl Answer<'_> {
@@ -115,8 +120,8 @@ impl Answer<'_> {
         answer: impl FnOnce(Graph) -> FoundObjects,
     ) -> Result<Released<FoundObjects>, RegistryError> {
         let Some(person) = person(self.c, id).await? else { return self.nothing() };
-        let (record, superseded) = self.record(&person).await?;
-        Ok(record.map(|objects| answer(Graph::new(objects, superseded))))
+        let record = self.record(&person).await?;
+        Ok(record.released.map(|objects| answer(Graph::new(objects, record.superseded))))
     }
 
     /// A query about objects by id, over the records that they lie in.
@@ -127,17 +132,15 @@ impl Answer<'_> {
         answer: fn(Graph, &Get, &HashSet<ObjectId>) -> FoundObjects,
     ) -> Result<Released<FoundObjects>, RegistryError> {
         let named = locate(self.c, query, &get.objects).await?;
-        let mut all: Option<Released<FoundObjects>> = None;
-        let mut superseded = HashSet::new();
+        let (mut all, mut superseded, mut between) = (None, HashSet::new(), Vec::new());
         for person in &named.people {
-            let (record, old) = self.record(person).await?;
-            superseded.extend(old);
-            all = Some(join(all, record));
+            let record = self.record(person).await?;
+            superseded.extend(record.superseded);
+            between.extend(record.across);
+            all = Some(join(all, record.released));
         }
-        match all {
-            Some(all) => Ok(all.map(|f| answer(Graph::new(f, superseded), get, &named.ids))),
-            None => self.nothing(),
-        }
+        let Some(all) = all else { return self.nothing() };
+        Ok(all.tie(between).map(|f| answer(Graph::new(f, superseded), get, &named.ids)))
     }
 
     /// GetDocuments: each patient's record is opened on its own.
@@ -178,120 +181,30 @@ impl Answer<'_> {
         all.map_or_else(|| self.nothing(), Ok)
     }
 
-    async fn documents_of_many(
-        &mut self,
-        q: &FindDocumentsForMultiplePatients,
-    ) -> Result<Released<FoundObjects>, RegistryError> {
-        let mut all = None;
-        for (person, document_entries) in self.entries_of_many(q).await? {
-            let found = FoundObjects { document_entries, ..FoundObjects::default() };
-            let released = self.release(&person, found).await?;
-            all = Some(join(all, released));
-        }
-        all.map_or_else(|| self.nothing(), Ok)
-    }
-
-    async fn entries_of_many(
-        &mut self,
-        q: &FindDocumentsForMultiplePatients,
-    ) -> Result<Vec<(Person, Vec<DocumentEntry>)>, RegistryError> {
-        let mut found = Vec::new();
-        if !q.patient_ids.is_empty() {
-            for person in self.people(&q.patient_ids).await? {
-                let entries = matching_documents(self.c, &person, &q.filter).await?;
-                found.push((person, entries));
-            }
-            return Ok(found);
-        }
-        let mut by_patient: HashMap<i64, Vec<DocumentEntry>> = HashMap::new();
-        let mut count = 0;
-        documents_everywhere(self.c, &q.filter, |no, entry| {
-            by_patient.entry(no).or_default().push(entry);
-            count += 1;
-            count <= MOST
-        })
-        .await?;
-        too_many(count)?;
-        for (no, mut entries) in by_patient {
-            let person = person_of_no(self.c, no).await?;
-            if let Some(id) = person.shown_as() {
-                entries.iter_mut().for_each(|e| e.patient_id.clone_from(id));
-            }
-            found.push((person, entries));
-        }
-        Ok(found)
-    }
-
-    async fn folders_of_many(
-        &mut self,
-        q: &FindFoldersForMultiplePatients,
-    ) -> Result<Released<FoundObjects>, RegistryError> {
-        let people = if q.patient_ids.is_empty() {
-            let mut numbers = HashSet::new();
-            let mut count = 0;
-            folders_everywhere(self.c, &q.filter, |no, _, _| {
-                numbers.insert(no);
-                count += 1;
-                count <= MOST
-            })
-            .await?;
-            too_many(count)?;
-            let mut people = Vec::new();
-            for no in numbers {
-                people.push(person_of_no(self.c, no).await?);
-            }
-            people
-        } else {
-            self.people(&q.patient_ids).await?
-        };
-        let mut all = None;
-        for person in people {
-            let (record, superseded) = self.record(&person).await?;
-            let found = record.map(|f| Graph::new(f, superseded).find_folders(&q.filter));
-            all = Some(join(all, found));
-        }
-        all.map_or_else(|| self.nothing(), Ok)
-    }
-
-    /// The people that identifiers name, each once.
-    async fn people(&mut self, ids: &[PatientId]) -> Result<Vec<Person>, StoreError> {
-        let mut people: Vec<Person> = Vec::new();
-        for id in ids {
-            if let Some(found) = person(self.c, id).await?
-                && !people.iter().any(|p| p.numbers == found.numbers)
-            {
-                people.push(found);
-            }
-        }
-        Ok(people)
-    }
-
-    /// A person's whole record without what is withheld, and which of it are older versions.
-    async fn record(
-        &mut self,
-        person: &Person,
-    ) -> Result<(Released<FoundObjects>, HashSet<ObjectId>), RegistryError> {
+    /// A person's whole record without what is withheld.
+    pub(super) async fn record(&mut self, person: &Person) -> Result<Record, RegistryError> {
         let mut objects: Vec<StoredObject> = Vec::new();
         for no in &person.numbers {
             objects.extend(patient_objects(self.c, *no).await?);
         }
-        let superseded = objects
-            .iter()
-            .filter(|o| !o.state.latest)
-            .map(|o| ObjectId::Uuid(EntryUuid::new(o.uuid)))
-            .collect();
-        let record = PatientRecord::of(objects, person.shown_as())?;
-        Ok((self.release(person, record.into_found()).await?, superseded))
+        let id = |o: &StoredObject| ObjectId::Uuid(EntryUuid::new(o.uuid));
+        let superseded = objects.iter().filter(|o| !o.state.latest).map(id).collect();
+        let own: HashSet<ObjectId> = objects.iter().map(id).collect();
+        let found = PatientRecord::of(objects, person.shown_as())?.into_found();
+        let is_across = |a: &&Association| !own.contains(&a.source) || !own.contains(&a.target);
+        let across = found.associations.iter().filter(is_across).cloned().collect();
+        Ok(Record { released: self.release(person, found).await?, superseded, across })
     }
 
-    async fn release(
+    pub(super) async fn release(
         &mut self,
         person: &Person,
         found: FoundObjects,
     ) -> Result<Released<FoundObjects>, RegistryError> {
         // No NHS Number, no record: the answer is the one for a patient without documents.
         let Some(number) = person.id.nhs_number() else { return self.nothing() };
-        self.draft.fill(|event| event.subject = Some(number));
+        // Whose the objects named are comes first.
+        self.draft.fill(|event| event.subject = event.subject.or(Some(number)));
         let c = &mut *self.c;
         let records =
             async { consents_of(c, number).await.map_err(|e| FactsUnavailable(e.to_string())) };
@@ -302,25 +215,21 @@ impl Answer<'_> {
         Ok(released)
     }
 
-    fn nothing(&self) -> Result<Released<FoundObjects>, RegistryError> {
+    pub(super) fn nothing(&self) -> Result<Released<FoundObjects>, RegistryError> {
         let none = FoundObjects::default();
         Ok(self.registry.access.release_person(self.caller, PURPOSE, none)?)
     }
 }
 
-fn join(
+/// Adds a record to those before it.
+pub(super) fn join(
     before: Option<Released<FoundObjects>>,
     more: Released<FoundObjects>,
 ) -> Released<FoundObjects> {
-    let Some(before) = before else { return more };
-    let more = more.into_value();
-    before.map(|mut all| {
-        all.document_entries.extend(more.document_entries);
-        all.submission_sets.extend(more.submission_sets);
-        all.folders.extend(more.folders);
-        all.associations.extend(more.associations);
-        all
-    })
+    match before {
+        Some(before) => before.join(more),
+        None => more,
+    }
 }
 
 /// Only what is released counts, or the error would tell of others. ITI TF-2: 3.18.4.1.2.3.7.
@@ -343,15 +252,4 @@ fn is_multi_patient(query: &StoredQuery) -> bool {
     )
 }
 
-fn too_many(count: usize) -> Result<(), TransactionError> {
-    if count > MOST {
-        let what = format!("more than {MOST} objects are found; narrow the query or name patients");
-        return Err(TransactionError::one(ErrorCode::XDSTooManyResults, what));
-    }
-    Ok(())
-}
-
 const PURPOSE: Purpose = Purpose::DirectCare;
-
-/// Of a query over all patients; a query about one patient has no limit.
-const MOST: usize = 10_000;

@@ -5,7 +5,7 @@ use carerecord_storage::{Connection, StoreError};
 use uuid::Uuid;
 
 use crate::store::{
-    Kind, Person, associations_of, fetch, fetch_by_unique_id, person_of_no, versions_of,
+    Kind, Person, associations_of, fetch, fetch_by_unique_id, owners, person_of_no, versions_of,
 };
 
 /// What a query by id names, and whose records are to be opened for it.
@@ -14,8 +14,8 @@ pub(crate) struct Named {
     pub people: Vec<Person>,
 }
 
-/// Finds the objects that a query names, the people whose they are, and those whose submissions
-/// refer to them.
+/// Finds the objects that a query names, and the people whose they are; then those whose
+/// submissions refer to them, and those whose objects they refer to.
 pub(crate) async fn locate(
     c: &mut Connection,
     query: &StoredQuery,
@@ -23,8 +23,18 @@ pub(crate) async fn locate(
 ) -> Result<Named, StoreError> {
     let uuids = named_uuids(c, objects, kind_named(query)).await?;
     let mut numbers: Vec<i64> = fetch(c, &uuids).await?.values().map(|o| o.patient_no).collect();
-    numbers.extend(associations_of(c, &uuids).await?.iter().map(|o| o.patient_no));
     numbers.sort_unstable();
+    let around = associations_of(c, &uuids).await?;
+    let mut ends = HashSet::new();
+    for object in &around {
+        let association = object.association()?;
+        let both = [association.source.uuid(), association.target.uuid()];
+        ends.extend(both.into_iter().flatten().map(|end| end.uuid()));
+    }
+    let mut others = owners(c, &ends.into_iter().collect::<Vec<_>>()).await?;
+    others.extend(around.iter().map(|o| o.patient_no));
+    others.sort_unstable();
+    numbers.append(&mut others);
     numbers.dedup();
     let mut people: Vec<Person> = Vec::new();
     for no in numbers {

@@ -7,6 +7,7 @@ mod answer;
 mod find;
 mod graph;
 mod locate;
+mod many;
 
 use find::{documents_everywhere, folders_everywhere, matching_documents};
 use graph::{Graph, is_seen};

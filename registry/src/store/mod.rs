@@ -22,7 +22,7 @@ pub(crate) use consent::consents_of;
 pub(crate) use identity::{FeedError, NUMBER_INTO_LOCAL};
 pub(crate) use objects::{Kind, ObjectState, PatientRecord, Stored, StoredObject};
 pub(crate) use objects::{
-    after, associations_of, fetch, fetch_by_unique_id, latest_version, patient_entries,
+    after, associations_of, fetch, fetch_by_unique_id, latest_version, owners, patient_entries,
     patient_objects, registered, versions_of,
 };
 pub(crate) use patients::{

@@ -252,6 +252,17 @@ pub(crate) async fn registered(c: &mut Connection, ids: &[Uuid]) -> Result<Vec<U
     Ok(found)
 }
 
+/// The numbers of the people whose these objects are.
+pub(crate) async fn owners(c: &mut Connection, ids: &[Uuid]) -> Result<Vec<i64>, StoreError> {
+    let mut numbers = Vec::new();
+    for some in ids.chunks(KEYS) {
+        let keys = some.iter().map(|id| Value::from(*id));
+        let rows: Vec<(i64,)> = with_keys(OWNERS, keys, "").all(&mut *c).await?;
+        numbers.extend(rows.into_iter().map(|(no,)| no));
+    }
+    Ok(numbers)
+}
+
 /// The ids of objects of a kind that have one of these uniqueIds.
 pub(crate) async fn fetch_by_unique_id(
     c: &mut Connection,
@@ -379,6 +390,8 @@ const BY_UUID: &str = "
     WHERE d.entry_uuid IN";
 
 const IN_DIRECTORY: &str = "SELECT entry_uuid FROM object_directory WHERE entry_uuid IN";
+
+const OWNERS: &str = "SELECT DISTINCT patient_no FROM object_directory WHERE entry_uuid IN";
 
 const BY_UNIQUE_ID: &str = "SELECT entry_uuid, kind FROM unique_id_directory WHERE unique_id IN";
 

@@ -62,11 +62,8 @@ pub async fn history_is_replayed_in_order(world: &World) {
     assert_eq!((place.entries, place.refused), (2, 0));
     let all = world.all().await;
     let status = |deprecated| {
-        let wanted = if deprecated {
-            AvailabilityStatus::Deprecated
-        } else {
-            AvailabilityStatus::Approved
-        };
+        let wanted =
+            if deprecated { AvailabilityStatus::Deprecated } else { AvailabilityStatus::Approved };
         all.document_entries.iter().filter(|e| e.availability_status == wanted).count()
     };
     assert_eq!((status(true), status(false)), (1, 1));

@@ -11,6 +11,7 @@ mod lifecycle;
 mod load;
 mod mllp;
 mod queries;
+mod references;
 mod registration;
 mod rules;
 mod support;

@@ -1,0 +1,117 @@
+//! ITI-51: queries about several patients, or about whoever has such objects.
+
+use std::collections::{HashMap, HashSet};
+
+use carerecord_access::Released;
+use carerecord_model::{
+    DocumentEntry, ErrorCode, FindDocumentsForMultiplePatients, FindFoldersForMultiplePatients,
+    FoundObjects, PatientId, TransactionError,
+};
+use carerecord_storage::StoreError;
+
+use super::answer::{Answer, join};
+use super::{Graph, documents_everywhere, folders_everywhere, matching_documents};
+use crate::RegistryError;
+use crate::store::{Person, person, person_of_no};
+
+impl Answer<'_> {
+    pub(super) async fn documents_of_many(
+        &mut self,
+        q: &FindDocumentsForMultiplePatients,
+    ) -> Result<Released<FoundObjects>, RegistryError> {
+        let mut all = None;
+        for (person, document_entries) in self.entries_of_many(q).await? {
+            let found = FoundObjects { document_entries, ..FoundObjects::default() };
+            let released = self.release(&person, found).await?;
+            all = Some(join(all, released));
+        }
+        all.map_or_else(|| self.nothing(), Ok)
+    }
+
+    async fn entries_of_many(
+        &mut self,
+        q: &FindDocumentsForMultiplePatients,
+    ) -> Result<Vec<(Person, Vec<DocumentEntry>)>, RegistryError> {
+        let mut found = Vec::new();
+        if !q.patient_ids.is_empty() {
+            for person in self.people(&q.patient_ids).await? {
+                let entries = matching_documents(self.c, &person, &q.filter).await?;
+                found.push((person, entries));
+            }
+            return Ok(found);
+        }
+        let mut by_patient: HashMap<i64, Vec<DocumentEntry>> = HashMap::new();
+        let mut count = 0;
+        documents_everywhere(self.c, &q.filter, |no, entry| {
+            by_patient.entry(no).or_default().push(entry);
+            count += 1;
+            count <= MOST
+        })
+        .await?;
+        too_many(count)?;
+        for (no, mut entries) in by_patient {
+            let person = person_of_no(self.c, no).await?;
+            if let Some(id) = person.shown_as() {
+                entries.iter_mut().for_each(|e| e.patient_id.clone_from(id));
+            }
+            found.push((person, entries));
+        }
+        Ok(found)
+    }
+
+    pub(super) async fn folders_of_many(
+        &mut self,
+        q: &FindFoldersForMultiplePatients,
+    ) -> Result<Released<FoundObjects>, RegistryError> {
+        let people = if q.patient_ids.is_empty() {
+            let mut numbers = HashSet::new();
+            let mut count = 0;
+            folders_everywhere(self.c, &q.filter, |no, _, _| {
+                numbers.insert(no);
+                count += 1;
+                count <= MOST
+            })
+            .await?;
+            too_many(count)?;
+            let mut people = Vec::new();
+            for no in numbers {
+                people.push(person_of_no(self.c, no).await?);
+            }
+            people
+        } else {
+            self.people(&q.patient_ids).await?
+        };
+        let mut all = None;
+        for person in people {
+            let record = self.record(&person).await?;
+            let superseded = record.superseded;
+            let found = record.released.map(|f| Graph::new(f, superseded).find_folders(&q.filter));
+            all = Some(join(all, found));
+        }
+        all.map_or_else(|| self.nothing(), Ok)
+    }
+
+    /// The people that identifiers name, each once.
+    async fn people(&mut self, ids: &[PatientId]) -> Result<Vec<Person>, StoreError> {
+        let mut people: Vec<Person> = Vec::new();
+        for id in ids {
+            if let Some(found) = person(self.c, id).await?
+                && !people.iter().any(|p| p.numbers == found.numbers)
+            {
+                people.push(found);
+            }
+        }
+        Ok(people)
+    }
+}
+
+fn too_many(count: usize) -> Result<(), TransactionError> {
+    if count > MOST {
+        let what = format!("more than {MOST} objects are found; narrow the query or name patients");
+        return Err(TransactionError::one(ErrorCode::XDSTooManyResults, what));
+    }
+    Ok(())
+}
+
+/// Of a query over all patients; a query about one patient has no limit.
+const MOST: usize = 10_000;
