@@ -6,6 +6,7 @@ use anyhow::{Context, bail, ensure};
 use carerecord_codec::CodesFile;
 use carerecord_fhir::{ValueSet, parse_value_set};
 use carerecord_model::{CodeSet, ListedAttribute};
+use carerecord_xml::{Limits, XmlReader, to_utf8};
 
 /// A file of codes in one of the two forms.
 pub enum Codes {
@@ -21,16 +22,23 @@ pub fn read(path: &Path) -> anyhow::Result<Codes> {
     let file = File::open(path).context("it cannot be read")?;
     file.take(MOST_BYTES + 1).read_to_end(&mut bytes).context("it cannot be read")?;
     ensure!(bytes.len() as u64 <= MOST_BYTES, "it is longer than {MOST_BYTES} bytes");
-    // Either form can begin with a byte order mark.
+    // Every form can begin with a byte order mark.
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
     match text.trim_ascii_start().first() {
-        Some(b'{') => Ok(Codes::ValueSet(parse_value_set(text)?)),
+        Some(b'{') => Ok(Codes::ValueSet(parse_value_set(&bytes)?)),
+        Some(b'<') if is_fhir(&bytes) => Ok(Codes::ValueSet(parse_value_set(&bytes)?)),
         Some(b'<') => {
             let file = carerecord_xml::decode(&bytes).context("it is not a codes.xml file")?;
             Ok(Codes::Xml(file))
         }
-        Some(_) | None => bail!("it is neither a codes.xml file nor a FHIR ValueSet in JSON"),
+        Some(_) | None => bail!("it is neither a codes.xml file nor a FHIR ValueSet"),
     }
+}
+
+/// Whether the root of an XML file is FHIR's.
+fn is_fhir(bytes: &[u8]) -> bool {
+    let root = |text: &str| XmlReader::new(text, Limits::metadata())?.root();
+    to_utf8(bytes).and_then(|text| root(&text)).is_ok_and(|root| root.ns() == FHIR)
 }
 
 impl Codes {
@@ -58,4 +66,5 @@ impl Codes {
     }
 }
 
+const FHIR: &str = "http://hl7.org/fhir";
 const MOST_BYTES: u64 = 16 << 20;

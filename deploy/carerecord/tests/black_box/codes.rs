@@ -60,7 +60,8 @@ fn code_files_of_others_can_be_used() {
         let text = String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned();
         let is_codes_xml = text.contains("<CodeType");
         let compact: String = text.split_whitespace().collect();
-        let is_value_set = compact.starts_with("{\"resourceType\":\"ValueSet\"");
+        let is_value_set = compact.starts_with("{\"resourceType\":\"ValueSet\"")
+            || text.contains("<ValueSet xmlns=\"http://hl7.org/fhir\"");
         if !is_codes_xml && !is_value_set {
             continue;
         }

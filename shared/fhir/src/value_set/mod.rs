@@ -1,7 +1,13 @@
+//! FHIR `ValueSet`s, in JSON and in XML.
+
+mod resource;
+mod xml;
+
 use carerecord_model::Code;
-use serde::Deserialize;
+use carerecord_xml::XmlError;
 
 use crate::oid_of_system;
+use resource::{Compose, Contains, Expansion, Include, Resource};
 
 /// The codes of a FHIR `ValueSet`, under every XDS coding scheme that its systems stand for.
 #[derive(Clone, Debug)]
@@ -20,6 +26,9 @@ pub enum ValueSetError {
     /// It is no FHIR ValueSet in JSON.
     #[error("it is not a FHIR ValueSet in JSON: {0}")]
     Form(#[from] serde_json::Error),
+    /// It is no FHIR ValueSet in XML.
+    #[error("it is not a FHIR ValueSet in XML: {0}")]
+    Xml(#[from] XmlError),
     /// It is another resource.
     #[error("it is a {0}, not a ValueSet")]
     Resource(String),
@@ -43,12 +52,17 @@ pub enum ValueSetError {
     Empty,
 }
 
-/// Reads a FHIR R4 `ValueSet` in JSON: its expansion where there is one, else what it enumerates.
+/// Reads a FHIR R4 `ValueSet`, in XML when it begins with `<`, else in JSON: its expansion where
+/// there is one, else what it enumerates.
 ///
 /// # Errors
 /// When the codes cannot be told from the resource alone.
-pub fn parse_value_set(json: &[u8]) -> Result<ValueSet, ValueSetError> {
-    let resource: Resource = serde_json::from_slice(json)?;
+pub fn parse_value_set(bytes: &[u8]) -> Result<ValueSet, ValueSetError> {
+    let text = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
+    let resource: Resource = match text.trim_ascii_start().first() {
+        Some(b'<') => xml::resource(bytes)?,
+        Some(_) | None => serde_json::from_slice(text)?,
+    };
     if resource.resource_type != "ValueSet" {
         return Err(ValueSetError::Resource(resource.resource_type));
     }
@@ -144,131 +158,7 @@ fn schemes(system: &str) -> Vec<String> {
     all
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Resource {
-    resource_type: String,
-    id: Option<String>,
-    url: Option<String>,
-    compose: Option<Compose>,
-    expansion: Option<Expansion>,
-}
-
-#[derive(Deserialize)]
-struct Compose {
-    #[serde(default)]
-    include: Vec<Include>,
-    #[serde(default)]
-    exclude: Vec<Include>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Include {
-    system: Option<String>,
-    #[serde(default)]
-    concept: Vec<Concept>,
-    #[serde(default)]
-    filter: Vec<serde_json::Value>,
-    #[serde(default)]
-    value_set: Vec<String>,
-}
-
-#[derive(Deserialize)]
-struct Concept {
-    code: String,
-    display: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Expansion {
-    total: Option<u64>,
-    #[serde(default)]
-    contains: Vec<Contains>,
-}
-
-#[derive(Deserialize)]
-struct Contains {
-    system: Option<String>,
-    code: Option<String>,
-    display: Option<String>,
-    #[serde(default, rename = "abstract")]
-    is_abstract: bool,
-    #[serde(default)]
-    contains: Vec<Contains>,
-}
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn parse(body: serde_json::Value) -> Result<ValueSet, ValueSetError> {
-        let mut resource = json!({ "resourceType": "ValueSet", "url": "http://example.org/vs" });
-        resource.as_object_mut().unwrap().extend(body.as_object().unwrap().clone());
-        parse_value_set(resource.to_string().as_bytes())
-    }
-
-    fn has(set: &ValueSet, code: &str, scheme: &str) -> bool {
-        set.codes.contains(&Code::new(code, scheme, ""))
-    }
-
-    #[test]
-    fn enumerated_codes_are_under_every_scheme_of_their_system() {
-        let snomed = "http://snomed.info/sct";
-        let set = parse(json!({ "compose": {
-            "include": [{ "system": snomed, "concept": [{ "code": "1" }, { "code": "2" }] }],
-            "exclude": [{ "system": snomed, "concept": [{ "code": "2" }] }],
-        }}))
-        .unwrap();
-
-        assert!(has(&set, "1", "2.16.840.1.113883.6.96"));
-        assert!(has(&set, "1", "2.16.840.1.113883.2.1.3.2.4.15"));
-        assert!(has(&set, "1", snomed));
-        assert!(!set.codes.iter().any(|c| c.code == "2"));
-    }
-
-    #[test]
-    fn an_expansion_goes_before_what_it_was_made_from() {
-        let body = json!({
-            "compose": { "include": [{ "system": "urn:oid:2.999.1", "filter": [{}] }] },
-            "expansion": { "total": 2, "contains": [
-                { "system": "urn:oid:2.999.1", "code": "top", "abstract": true,
-                  "contains": [{ "system": "urn:oid:2.999.1", "code": "below" }] }
-            ]},
-        });
-
-        let set = parse(body).unwrap();
-
-        assert!(has(&set, "below", "2.999.1"));
-        assert!(!has(&set, "top", "2.999.1"));
-    }
-
-    #[test]
-    fn a_system_without_codes_is_meant_whole() {
-        let set = parse(json!({ "compose": { "include": [{ "system": "http://loinc.org" }] } }));
-
-        assert!(set.unwrap().whole_schemes.contains(&"2.16.840.1.113883.6.1".to_owned()));
-    }
-
-    #[test]
-    fn what_needs_a_terminology_server_is_refused() {
-        let include = |body: serde_json::Value| json!({ "compose": { "include": [body] } });
-        let filter = include(json!({ "system": "s", "filter": [{ "property": "concept" }] }));
-        assert!(matches!(parse(filter), Err(ValueSetError::Filter(_))));
-        let other = include(json!({ "valueSet": ["http://example.org/other"] }));
-        assert!(matches!(parse(other), Err(ValueSetError::Reference(_))));
-        let cut =
-            json!({ "expansion": { "total": 3, "contains": [{ "system": "s", "code": "1" }] }});
-        assert!(matches!(parse(cut), Err(ValueSetError::CutOff(3, 1))));
-        let whole = json!({ "compose": {
-            "include": [{ "system": "s" }],
-            "exclude": [{ "system": "s", "concept": [{ "code": "1" }] }],
-        }});
-        assert!(matches!(parse(whole), Err(ValueSetError::Exclude)));
-        assert!(matches!(parse(json!({})), Err(ValueSetError::Empty)));
-        let other = parse_value_set(br#"{ "resourceType": "Patient" }"#);
-        assert!(matches!(other, Err(ValueSetError::Resource(_))));
-    }
-}
+mod tests;
