@@ -9,7 +9,7 @@ use carerecord_model::{
     RegistryErrors, Submission, TransactionError,
 };
 use carerecord_service::AuditDraft;
-use carerecord_storage::StoreError;
+use carerecord_storage::{StoreError, Trouble};
 use uuid::Uuid;
 
 use crate::codes::CodeRules;
@@ -52,13 +52,20 @@ impl RegistryError {
                 let what = format!("{} ({})", rule.explanation(), rule.id());
                 TransactionError::one(ErrorCode::XDSRegistryError, what)
             }
-            Self::Store(error) if error.is_full() => TransactionError::one(
-                ErrorCode::XDSRegistryOutOfResources,
-                "the registry has no space left; nothing was stored",
-            ),
-            Self::Store(_) => {
-                TransactionError::one(ErrorCode::XDSRegistryError, "the registry's store failed")
-            }
+            Self::Store(error) => match error.trouble() {
+                Trouble::Full => TransactionError::one(
+                    ErrorCode::XDSRegistryOutOfResources,
+                    "the registry has no space left; nothing was stored",
+                ),
+                Trouble::Busy => TransactionError::one(
+                    ErrorCode::XDSRegistryBusy,
+                    "the registry has too much to do; try again later",
+                ),
+                Trouble::Other => {
+                    let what = "the registry's store failed";
+                    TransactionError::one(ErrorCode::XDSRegistryError, what)
+                }
+            },
         }
     }
 }

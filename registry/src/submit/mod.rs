@@ -1,6 +1,7 @@
 //! What changes the registry, each transaction in one database transaction: registration (ITI-42,
 //! ITI-61), update (ITI-57, ITI-92), removal of metadata (ITI-62).
 
+mod extra;
 mod ids;
 mod register;
 mod remove;

@@ -15,6 +15,7 @@ use carerecord_model::{
 use carerecord_storage::{Connection, StoreError};
 use uuid::Uuid;
 
+use super::extra::leave_out_unnamed;
 use super::validate;
 use super::{Request, SubmitError};
 use crate::store::{
@@ -88,14 +89,15 @@ fn logical_ids(s: &Submission) -> Vec<LogicalId> {
 
 async fn update_in(
     c: &mut Connection,
-    r: Request,
+    mut r: Request,
     kind: UpdateKind,
 ) -> Result<Registered, SubmitError> {
     let (digest, length) = digest_of(&r.submission)?;
+    let warnings = leave_out_unnamed(&mut r.submission);
     let set_id = r.submission.submission_set.unique_id.as_str();
     if submission_digests(c, &[set_id]).await?.get(set_id) == Some(&digest) {
         AuditLog::append_in(c, &Vec::from_iter(&r.audit)).await?;
-        return Ok(Registered { warnings: Vec::new(), repeated: true });
+        return Ok(Registered { warnings, repeated: true });
     }
     let mut errors = r.codes.errors.clone();
     errors.extend(validate::lengths(&r.submission, length)?);
@@ -106,7 +108,7 @@ async fn update_in(
         return Err(SubmitError::Refused(errors));
     }
     apply::update(c, r, kind, &operations, &known, &digest).await?;
-    Ok(Registered::default())
+    Ok(Registered { warnings, repeated: false })
 }
 
 fn error(code: ErrorCode, what: impl Into<String>) -> RegistryError {

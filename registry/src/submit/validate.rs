@@ -245,12 +245,21 @@ fn check_association(index: &SubmissionIndex<'_>, a: &Association, errors: &mut 
     if a.source == a.target && a.association_type != AssociationType::HasMember {
         errors.push(metadata(format!("{id}: relates an object to itself")));
     }
+    if a.association_type != AssociationType::HasMember
+        && index.object(&a.target).is_some_and(|t| !is_document(t))
+    {
+        errors.push(metadata(format!("{id}: a relationship must lead to a document")));
+    }
     let source = index.object(&a.source);
     match (a.association_type, source) {
         (AssociationType::HasMember, Some(SubmissionObjects::SubmissionSet(_))) => {
             check_set_member(index, a, errors);
         }
-        (AssociationType::HasMember, Some(SubmissionObjects::Folder(_)) | None) => {}
+        (AssociationType::HasMember, Some(SubmissionObjects::Folder(_)) | None) => {
+            if index.object(&a.target).is_some_and(|t| !is_document(t)) {
+                errors.push(metadata(format!("{id}: a folder holds documents only")));
+            }
+        }
         (AssociationType::HasMember, Some(_)) => {
             errors.push(metadata(format!("{id}: HasMember from a document or association")));
         }
@@ -279,11 +288,21 @@ fn check_set_member(index: &SubmissionIndex<'_>, a: &Association, errors: &mut R
             errors.push(metadata(format!("{id}: a SubmissionSet cannot contain itself")));
             return;
         }
-        Some(SubmissionObjects::Folder(_) | SubmissionObjects::Association(_)) | None => return,
+        Some(SubmissionObjects::Association(member)) => {
+            if !is_member(member) || member.source == a.source {
+                errors.push(metadata(format!("{id}: must lead to a membership in a folder")));
+            }
+            return;
+        }
+        Some(SubmissionObjects::Folder(_)) | None => return,
     };
     if a.submission_set_status != Some(expected) {
         errors.push(metadata(format!("{id}: SubmissionSetStatus must be {}", expected.as_str())));
     }
+}
+
+fn is_document(o: SubmissionObjects<'_>) -> bool {
+    matches!(o, SubmissionObjects::DocumentEntry(_))
 }
 
 fn is_member(a: &Association) -> bool {

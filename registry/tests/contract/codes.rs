@@ -11,7 +11,7 @@ use crate::support::World;
 
 mod tests {
     crate::on_both_databases!(
-        enforced_codes_are_refused_by_name,
+        v14_enforced_codes_are_refused_by_name,
         other_codes_are_taken_and_counted_for_each_source,
         what_is_refused_or_repeated_is_not_counted,
         updates_are_checked_too,
@@ -50,7 +50,7 @@ fn strange(b: &mut Builder, code: &str) -> Submission {
     s
 }
 
-pub async fn enforced_codes_are_refused_by_name(world: &World) {
+pub async fn v14_enforced_codes_are_refused_by_name(world: &World) {
     let registry = world.registry.clone().with_codes(rules(&[TYPE, ListedAttribute::MimeType]));
     let world = world.with(registry);
     let mut b = Builder::default();

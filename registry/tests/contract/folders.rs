@@ -11,7 +11,7 @@ mod tests {
         a_folder_is_registered_with_its_members,
         a_document_is_added_to_a_registered_folder,
         a_replacement_joins_the_folders_of_what_it_replaces,
-        other_patients_folders_are_closed,
+        v3_other_patients_folders_are_closed,
         a_membership_needs_a_has_member_from_the_set,
     );
 }
@@ -84,7 +84,7 @@ pub async fn a_replacement_joins_the_folders_of_what_it_replaces(world: &World) 
     assert_eq!(count(&all, AssociationType::HasMember), 4 + 1 + 2);
 }
 
-pub async fn other_patients_folders_are_closed(world: &World) {
+pub async fn v3_other_patients_folders_are_closed(world: &World) {
     let mut b = Builder::default();
     world.register(&with_folder(&mut b)).await.unwrap();
     let folder = folders(world).await.remove(0).entry_uuid;

@@ -1,8 +1,11 @@
 //! The registry's rules, each by a test of its name, on SQLite and on PostgreSQL alike.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod attributes;
+mod busy;
 mod codes;
 mod feed;
+mod filters;
 mod folders;
 mod generated;
 mod identity;
@@ -14,8 +17,11 @@ mod queries;
 mod references;
 mod registration;
 mod rules;
+mod rules_table;
+mod structure;
 mod support;
 mod transfer;
+mod wire;
 
 /// Makes of each function two tests: `sqlite` and `postgres`.
 macro_rules! on_both_databases {

@@ -10,18 +10,18 @@ use crate::support::{World, count};
 
 mod tests {
     crate::on_both_databases!(
-        find_documents_filters,
-        find_submission_sets_filters,
-        get_folders_finds_by_either_id,
-        get_associations_finds_every_tie,
-        get_documents_and_associations_leaves_the_sets_out,
-        get_submission_sets_finds_what_brought_them,
-        get_submission_set_and_contents_filters_what_it_brought,
-        get_folder_and_contents_leaves_the_sets_out,
-        get_folders_for_document_finds_folders_only,
-        get_related_documents_goes_one_step,
-        whole_objects_are_of_one_patient,
-        many_patients_are_asked_at_once,
+        q5_find_documents_filters,
+        q5_find_submission_sets_filters,
+        q5_get_folders_finds_by_either_id,
+        q5_get_associations_finds_every_tie,
+        q5_get_documents_and_associations_leaves_the_sets_out,
+        q5_get_submission_sets_finds_what_brought_them,
+        q5_get_submission_set_and_contents_filters_what_it_brought,
+        q5_get_folder_and_contents_leaves_the_sets_out,
+        q5_get_folders_for_document_finds_folders_only,
+        q5_get_related_documents_goes_one_step,
+        q7_whole_objects_are_of_one_patient,
+        q11_many_patients_are_asked_at_once,
     );
 }
 
@@ -79,7 +79,7 @@ fn its_set(all: &FoundObjects) -> &ObjectId {
     &member.unwrap().source
 }
 
-pub async fn find_documents_filters(world: &World) {
+pub async fn q5_find_documents_filters(world: &World) {
     let all = fixture(world).await;
     let find = |filter: DocumentFilter| {
         let patient_id = PATIENT.parse().unwrap();
@@ -106,7 +106,7 @@ pub async fn find_documents_filters(world: &World) {
     );
 }
 
-pub async fn find_submission_sets_filters(world: &World) {
+pub async fn q5_find_submission_sets_filters(world: &World) {
     fixture(world).await;
     let find = |source: &str| {
         world.ask(StoredQuery::FindSubmissionSets(Box::new(FindSubmissionSets {
@@ -124,7 +124,7 @@ pub async fn find_submission_sets_filters(world: &World) {
     assert!(find("1.2.42.8").await.submission_sets.is_empty());
 }
 
-pub async fn get_folders_finds_by_either_id(world: &World) {
+pub async fn q5_get_folders_finds_by_either_id(world: &World) {
     let all = fixture(world).await;
     let folder = &all.folders[0];
     let by_uuid = get(uuids(&[&folder.entry_uuid, &first(&all).entry_uuid]));
@@ -136,7 +136,7 @@ pub async fn get_folders_finds_by_either_id(world: &World) {
     }
 }
 
-pub async fn get_associations_finds_every_tie(world: &World) {
+pub async fn q5_get_associations_finds_every_tie(world: &World) {
     let all = fixture(world).await;
     let query = get(uuids(&[&first(&all).entry_uuid]));
 
@@ -148,7 +148,7 @@ pub async fn get_associations_finds_every_tie(world: &World) {
     assert!(found.document_entries.is_empty());
 }
 
-pub async fn get_documents_and_associations_leaves_the_sets_out(world: &World) {
+pub async fn q5_get_documents_and_associations_leaves_the_sets_out(world: &World) {
     let all = fixture(world).await;
     let query = get(EntryRef::UniqueIds(vec![first(&all).unique_id.clone()]));
 
@@ -159,7 +159,7 @@ pub async fn get_documents_and_associations_leaves_the_sets_out(world: &World) {
     assert!(found.submission_sets.is_empty());
 }
 
-pub async fn get_submission_sets_finds_what_brought_them(world: &World) {
+pub async fn q5_get_submission_sets_finds_what_brought_them(world: &World) {
     let all = fixture(world).await;
     let ids = uuids(&[&first(&all).entry_uuid, &all.folders[0].entry_uuid]);
 
@@ -170,7 +170,7 @@ pub async fn get_submission_sets_finds_what_brought_them(world: &World) {
     assert_eq!(found.associations.len(), 2);
 }
 
-pub async fn get_submission_set_and_contents_filters_what_it_brought(world: &World) {
+pub async fn q5_get_submission_set_and_contents_filters_what_it_brought(world: &World) {
     let all = fixture(world).await;
     let set = its_set(&all);
 
@@ -188,7 +188,7 @@ pub async fn get_submission_set_and_contents_filters_what_it_brought(world: &Wor
     assert_eq!(found.associations.len(), 2, "the first document's ties are gone with it");
 }
 
-pub async fn get_folder_and_contents_leaves_the_sets_out(world: &World) {
+pub async fn q5_get_folder_and_contents_leaves_the_sets_out(world: &World) {
     let all = fixture(world).await;
     let query = get(EntryRef::UniqueIds(vec![all.folders[0].unique_id.clone()]));
 
@@ -198,7 +198,7 @@ pub async fn get_folder_and_contents_leaves_the_sets_out(world: &World) {
     assert_eq!((found.folders.len(), found.associations.len()), (1, 1));
 }
 
-pub async fn get_folders_for_document_finds_folders_only(world: &World) {
+pub async fn q5_get_folders_for_document_finds_folders_only(world: &World) {
     let all = fixture(world).await;
     let query = get(uuids(&[&first(&all).entry_uuid]));
 
@@ -207,7 +207,7 @@ pub async fn get_folders_for_document_finds_folders_only(world: &World) {
     assert_eq!(found, FoundObjects { folders: all.folders.clone(), ..Default::default() });
 }
 
-pub async fn get_related_documents_goes_one_step(world: &World) {
+pub async fn q5_get_related_documents_goes_one_step(world: &World) {
     let all = fixture(world).await;
     let related = |types: &[AssociationType]| {
         let mut query = get(uuids(&[&first(&all).entry_uuid]));
@@ -220,7 +220,7 @@ pub async fn get_related_documents_goes_one_step(world: &World) {
     assert_eq!(related(&[AssociationType::Replace]).await, FoundObjects::default());
 }
 
-pub async fn whole_objects_are_of_one_patient(world: &World) {
+pub async fn q7_whole_objects_are_of_one_patient(world: &World) {
     let all = fixture(world).await;
     world.register(&Builder::of(OTHER_PATIENT).document()).await.unwrap();
     let theirs = world.all_of(OTHER_PATIENT).await.document_entries.remove(0);
@@ -235,7 +235,7 @@ pub async fn whole_objects_are_of_one_patient(world: &World) {
     }
 }
 
-pub async fn many_patients_are_asked_at_once(world: &World) {
+pub async fn q11_many_patients_are_asked_at_once(world: &World) {
     fixture(world).await;
     world.register(&Builder::of(OTHER_PATIENT).document()).await.unwrap();
     let status = vec![AvailabilityStatus::Approved];

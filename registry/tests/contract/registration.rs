@@ -10,19 +10,19 @@ mod tests {
     crate::on_both_databases!(
         a_document_is_registered_with_ids_and_version,
         a_repeat_gets_the_same_answer_and_changes_nothing,
-        an_unknown_patient_is_refused,
-        package_ids_are_used_once,
-        the_same_document_may_come_again_other_bytes_may_not,
-        an_entry_uuid_names_one_object,
-        references_must_resolve,
+        v1_an_unknown_patient_is_refused,
+        v6_package_ids_are_used_once,
+        v8_the_same_document_may_come_again_other_bytes_may_not,
+        v10_an_entry_uuid_names_one_object,
+        v11_references_must_resolve,
         a_replacement_deprecates_with_what_hangs_on_it,
-        what_is_deprecated_cannot_be_related_to,
-        other_patients_documents_cannot_be_related_to,
-        a_set_may_refer_to_any_document,
-        on_demand_entries_have_their_own_transaction,
-        snapshots_are_of_on_demand_entries,
-        update_instructions_are_refused,
-        extra_metadata_comes_back,
+        v13_what_is_deprecated_cannot_be_related_to,
+        v4_other_patients_documents_cannot_be_related_to,
+        v5_a_set_may_refer_to_any_document,
+        s8_on_demand_entries_have_their_own_transaction,
+        v16_snapshots_are_of_on_demand_entries,
+        s6_update_instructions_are_refused,
+        v19_extra_metadata_comes_back,
         long_metadata_comes_back,
         one_of_two_racing_replacements_wins,
         no_document_relates_to_itself,
@@ -56,13 +56,13 @@ pub async fn a_repeat_gets_the_same_answer_and_changes_nothing(world: &World) {
     assert_eq!(world.all().await.document_entries.len(), 1);
 }
 
-pub async fn an_unknown_patient_is_refused(world: &World) {
+pub async fn v1_an_unknown_patient_is_refused(world: &World) {
     let s = Builder::of("9990001022^^^&2.16.840.1.113883.2.1.4.1&ISO").document();
 
     assert_eq!(world.register(&s).await, Err(vec![ErrorCode::XDSUnknownPatientId]));
 }
 
-pub async fn package_ids_are_used_once(world: &World) {
+pub async fn v6_package_ids_are_used_once(world: &World) {
     let mut b = Builder::default();
     let mut first = b.document();
     b.add_folder(&mut first);
@@ -77,7 +77,7 @@ pub async fn package_ids_are_used_once(world: &World) {
     assert_eq!(world.register(&third).await, Err(vec![ErrorCode::XDSDuplicateUniqueIdInRegistry]));
 }
 
-pub async fn the_same_document_may_come_again_other_bytes_may_not(world: &World) {
+pub async fn v8_the_same_document_may_come_again_other_bytes_may_not(world: &World) {
     let mut b = Builder::default();
     let first = b.document();
     world.register(&first).await.unwrap();
@@ -102,7 +102,7 @@ pub async fn the_same_document_may_come_again_other_bytes_may_not(world: &World)
     world.register(&upper).await.unwrap();
 }
 
-pub async fn an_entry_uuid_names_one_object(world: &World) {
+pub async fn v10_an_entry_uuid_names_one_object(world: &World) {
     let mut b = Builder::default();
     let mut s = b.document();
     let id: ObjectId = "urn:uuid:aaaaaaaa-0000-4000-8000-000000000001".parse().unwrap();
@@ -117,7 +117,7 @@ pub async fn an_entry_uuid_names_one_object(world: &World) {
     assert_eq!(world.register(&again).await, Err(vec![ErrorCode::XDSRegistryMetadataError]));
 }
 
-pub async fn references_must_resolve(world: &World) {
+pub async fn v11_references_must_resolve(world: &World) {
     let mut b = Builder::default();
     let mut s = b.document();
     let id = s.document_entries[0].entry_uuid.clone();
@@ -174,7 +174,7 @@ pub async fn a_replacement_deprecates_with_what_hangs_on_it(world: &World) {
     }
 }
 
-pub async fn what_is_deprecated_cannot_be_related_to(world: &World) {
+pub async fn v13_what_is_deprecated_cannot_be_related_to(world: &World) {
     let mut b = Builder::default();
     let original = register_one(world, &mut b).await;
     related(world, &mut b, AssociationType::Replace, &original).await;
@@ -196,7 +196,7 @@ pub async fn what_is_deprecated_cannot_be_related_to(world: &World) {
     );
 }
 
-pub async fn other_patients_documents_cannot_be_related_to(world: &World) {
+pub async fn v4_other_patients_documents_cannot_be_related_to(world: &World) {
     let mut b = Builder::default();
     let original = register_one(world, &mut b).await;
     let mut other = Builder::of(OTHER_PATIENT);
@@ -207,7 +207,7 @@ pub async fn other_patients_documents_cannot_be_related_to(world: &World) {
     assert_eq!(world.register(&s).await, Err(vec![ErrorCode::XDSPatientIdDoesNotMatch]));
 }
 
-pub async fn a_set_may_refer_to_any_document(world: &World) {
+pub async fn v5_a_set_may_refer_to_any_document(world: &World) {
     let mut b = Builder::default();
     let original = register_one(world, &mut b).await;
     let mut other = Builder::of(OTHER_PATIENT);
@@ -224,7 +224,7 @@ pub async fn a_set_may_refer_to_any_document(world: &World) {
     assert_eq!(world.register(&wrong).await, Err(vec![ErrorCode::XDSRegistryMetadataError]));
 }
 
-pub async fn on_demand_entries_have_their_own_transaction(world: &World) {
+pub async fn s8_on_demand_entries_have_their_own_transaction(world: &World) {
     let mut b = Builder::default();
     let mut s = b.document();
     let entry = &mut s.document_entries[0];
@@ -254,7 +254,7 @@ pub async fn on_demand_entries_have_their_own_transaction(world: &World) {
     assert_eq!(world.register(&stable).await, Err(vec![ErrorCode::XDSRegistryMetadataError]));
 }
 
-pub async fn snapshots_are_of_on_demand_entries(world: &World) {
+pub async fn v16_snapshots_are_of_on_demand_entries(world: &World) {
     let mut b = Builder::default();
     let stable = register_one(world, &mut b).await;
     let mut s = b.document();
@@ -275,7 +275,7 @@ pub async fn snapshots_are_of_on_demand_entries(world: &World) {
     assert_eq!(world.register(&replaced).await, Err(vec![ErrorCode::XDSRegistryMetadataError]));
 }
 
-pub async fn update_instructions_are_refused(world: &World) {
+pub async fn s6_update_instructions_are_refused(world: &World) {
     let mut b = Builder::default();
     let mut s = b.document();
     let slot = carerecord_model::Slot { name: "PreviousVersion".into(), values: vec!["1".into()] };
@@ -288,7 +288,7 @@ pub async fn update_instructions_are_refused(world: &World) {
     assert_eq!(world.register(&s).await, Err(vec![ErrorCode::XDSRegistryMetadataError]));
 }
 
-pub async fn extra_metadata_comes_back(world: &World) {
+pub async fn v19_extra_metadata_comes_back(world: &World) {
     let mut s = Builder::default().document();
     let slot = carerecord_model::Slot { name: "urn:example:ward".into(), values: vec!["7".into()] };
     s.document_entries[0].extra.slots.push(slot.clone());

@@ -2,17 +2,19 @@ use std::sync::Arc;
 
 use carerecord_access::{AccessDecisions, Caller, Policy, Right, SystemCaller};
 use carerecord_audit::{AuditEvent, AuditLog};
-use carerecord_codec::{AdhocQueryRequest, SubmitObjectsRequest, ebrim};
+use carerecord_codec::AdhocQueryRequest;
 use carerecord_model::{
     AssociationType, Clock, DocumentEntryType, ErrorCode, FoundObjects, IdSource, ObjectId,
     RandomIds, StoredQuery, Submission, SystemClock,
 };
 use carerecord_registry::{
-    MllpConfig, Registry, RegistryConfig, RegistryError, Store, UnknownPatients, serve_mllp,
+    MllpConfig, Registry, RegistryConfig, Store, UnknownPatients, serve_mllp,
 };
 use carerecord_service::{AuditDraft, AuditTrail, Lifecycle};
 use carerecord_storage::Database;
 use carerecord_testkit::submission::{OTHER_PATIENT, PATIENT};
+
+use crate::wire::{codes, over_the_wire};
 
 /// A registry over a fresh database, with a caller that may do everything.
 pub struct World {
@@ -143,6 +145,15 @@ impl World {
         done.map(drop).map_err(codes)
     }
 
+    /// Takes every connection for reading.
+    pub async fn exhaust(&self) -> Vec<carerecord_storage::Connection> {
+        let mut all = Vec::new();
+        for _ in 0..8 {
+            all.push(self.database.snapshot().await.unwrap());
+        }
+        all
+    }
+
     pub async fn update(&self, s: &Submission) -> Result<(), Vec<ErrorCode>> {
         let done =
             self.registry.update_metadata(&self.caller, over_the_wire(s)?, &self.draft()).await;
@@ -197,20 +208,6 @@ impl World {
         all.scope.level = carerecord_model::MetadataLevel::Two;
         self.ask(StoredQuery::GetAll(Box::new(all))).await
     }
-}
-
-/// What a peer would send; the codes of what its reader refuses.
-fn over_the_wire(s: &Submission) -> Result<Submission, Vec<ErrorCode>> {
-    let bytes = carerecord_xml::encode(&SubmitObjectsRequest::new(s)).unwrap();
-    let request: SubmitObjectsRequest = carerecord_xml::decode(&bytes).unwrap();
-    ebrim::submission(request.objects).map_err(|e| e.0.into_iter().map(|e| e.code).collect())
-}
-
-fn codes(error: RegistryError) -> Vec<ErrorCode> {
-    if let RegistryError::Store(e) = &error {
-        panic!("the store failed: {e:?}");
-    }
-    error.into_transaction_error().0.into_iter().map(|e| e.code).collect()
 }
 
 /// How many associations of a type there are.

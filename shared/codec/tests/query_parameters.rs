@@ -41,14 +41,14 @@ fn codes(groups: &[&[&str]]) -> Vec<Vec<(String, String)>> {
 }
 
 #[test]
-fn values_of_one_slot_are_one_list() {
+fn q2_values_of_one_slot_are_one_list() {
     let split = find(&[(CLASS, &["('a^^1.2','b^^1.2')", "( 'c^^1.2' )"])]).unwrap();
 
     assert_eq!(split.filter.class_code.0, codes(&[&["a", "b", "c"]]));
 }
 
 #[test]
-fn a_repeated_slot_is_a_further_condition_of_attributes_with_many_values() {
+fn q2_a_repeated_slot_is_a_further_condition_of_attributes_with_many_values() {
     let twice: [(&str, &[&str]); 2] = [(EVENT, &["('a^^1.2')"]), (EVENT, &["('b^^1.2')"])];
     assert_eq!(find(&twice).unwrap().filter.event_codes.0, codes(&[&["a"], &["b"]]));
 
@@ -57,7 +57,7 @@ fn a_repeated_slot_is_a_further_condition_of_attributes_with_many_values() {
 }
 
 #[test]
-fn numbers_and_times_may_be_quoted_and_lists_bare() {
+fn q2_numbers_and_times_may_be_quoted_and_lists_bare() {
     let from = "$XDSDocumentEntryCreationTimeFrom";
     let plain = find(&[(from, &["20040101"]), ("$MetadataLevel", &["2"])]).unwrap();
     let quoted = find(&[(from, &["'20040101'"]), ("$MetadataLevel", &["'2'"])]).unwrap();
@@ -68,28 +68,28 @@ fn numbers_and_times_may_be_quoted_and_lists_bare() {
 }
 
 #[test]
-fn parameters_that_nobody_knows_are_ignored() {
+fn q2_parameters_that_nobody_knows_are_ignored() {
     let obsolete = find(&[("$XDSDocumentEntryClassCodeScheme", &["('x')"])]).unwrap();
 
     assert_eq!(obsolete, find(&[]).unwrap());
 }
 
 #[test]
-fn names_of_parameters_are_case_sensitive() {
+fn q2_names_of_parameters_are_case_sensitive() {
     let found = ask(QueryId::GET_ALL, &[("$PatientId", &[PATIENT])]);
 
     assert_eq!(found, Err(ErrorCode::XDSStoredQueryMissingParam));
 }
 
 #[test]
-fn a_code_needs_its_scheme() {
+fn q2_a_code_needs_its_scheme() {
     for value in ["'REPORTS'", "('REPORTS^^')", "('a^^1.2','b^^')", "('^^1.2')"] {
         assert_eq!(find(&[(CLASS, &[value])]), Err(ErrorCode::XDSRegistryError), "{value}");
     }
 }
 
 #[test]
-fn what_does_not_close_or_is_no_time_is_malformed() {
+fn q9_what_does_not_close_or_is_no_time_is_malformed() {
     for value in ["('a^^1.2'", "('a^^1.2", "('a^^1.2' 'b^^1.2')", "'a^^1.2"] {
         assert_eq!(find(&[(CLASS, &[value])]), Err(ErrorCode::XDSRegistryError), "{value}");
     }
@@ -98,7 +98,7 @@ fn what_does_not_close_or_is_no_time_is_malformed() {
 }
 
 #[test]
-fn one_value_is_one_value() {
+fn q9_one_value_is_one_value() {
     let two = format!("({PATIENT},{PATIENT})");
     let slots: [(&str, &[&str]); 2] =
         [("$XDSDocumentEntryPatientId", &[&two]), ("$XDSDocumentEntryStatus", &[APPROVED])];
@@ -107,7 +107,7 @@ fn one_value_is_one_value() {
 }
 
 #[test]
-fn statuses_that_nobody_knows_are_as_if_missing() {
+fn q6_statuses_that_nobody_knows_are_as_if_missing() {
     let status = |value: &str| {
         let slots: [(&str, &[&str]); 2] =
             [("$XDSDocumentEntryPatientId", &[PATIENT]), ("$XDSDocumentEntryStatus", &[value])];
@@ -122,7 +122,7 @@ fn statuses_that_nobody_knows_are_as_if_missing() {
 }
 
 #[test]
-fn objects_are_named_in_one_way() {
+fn q4_objects_are_named_in_one_way() {
     let uuid: (&str, &[&str]) =
         ("$XDSDocumentEntryEntryUUID", &["('urn:uuid:aaaaaaaa-0000-4000-8000-000000000001')"]);
     let unique: (&str, &[&str]) = ("$XDSDocumentEntryUniqueId", &["('1.2.3')"]);
@@ -134,7 +134,7 @@ fn objects_are_named_in_one_way() {
 }
 
 #[test]
-fn a_query_that_nobody_knows_is_said_so() {
+fn q9_a_query_that_nobody_knows_is_said_so() {
     let unknown = ask("urn:uuid:00000000-0000-4000-8000-000000000000", &[]);
 
     assert_eq!(unknown, Err(ErrorCode::XDSUnknownStoredQuery));

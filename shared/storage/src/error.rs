@@ -15,21 +15,38 @@ pub enum StoreError {
     Stopped,
     /// The commit failed; nothing of the job is kept.
     #[error("commit failed: {0}")]
-    Commit(String),
+    Commit(String, Trouble),
+}
+
+/// What a caller can do about a failure.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Trouble {
+    /// Come back later: others were waited for in vain.
+    Busy,
+    /// Come back when there is space again.
+    Full,
+    /// Nothing.
+    Other,
 }
 
 impl StoreError {
-    /// Whether the disk is full, so that a caller can be told to come back later.
-    pub fn is_full(&self) -> bool {
+    /// What a caller can do about it.
+    pub fn trouble(&self) -> Trouble {
         match self {
-            Self::Sql(sqlx::Error::Database(e)) => {
-                e.code().is_some_and(|c| FULL.contains(&c.as_ref()))
-            }
-            Self::Commit(text) => text.contains("full"),
-            Self::Sql(_) | Self::Migrate(_) | Self::Row(..) | Self::Stopped => false,
+            Self::Sql(sqlx::Error::PoolTimedOut) => Trouble::Busy,
+            Self::Sql(sqlx::Error::Database(e)) => match e.code() {
+                Some(code) if FULL.contains(&code.as_ref()) => Trouble::Full,
+                Some(code) if BUSY.contains(&code.as_ref()) => Trouble::Busy,
+                Some(_) | None => Trouble::Other,
+            },
+            Self::Commit(_, trouble) => *trouble,
+            Self::Sql(_) | Self::Migrate(_) | Self::Row(..) | Self::Stopped => Trouble::Other,
         }
     }
 }
 
 /// SQLite's SQLITE_FULL; PostgreSQL's disk_full, out_of_memory.
 const FULL: [&str; 3] = ["13", "53100", "53200"];
+/// SQLite's SQLITE_BUSY with its two extensions; PostgreSQL's too_many_connections,
+/// lock_not_available, cannot_connect_now.
+const BUSY: [&str; 6] = ["5", "261", "517", "53300", "55P03", "57P03"];

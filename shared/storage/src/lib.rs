@@ -24,7 +24,7 @@ mod writer;
 use std::path::Path;
 
 pub use connection::Connection;
-pub use error::StoreError;
+pub use error::{StoreError, Trouble};
 pub use many::insert_many;
 pub use sql::{On, Row, Statement, Value, insert, sql, with_keys, with_values_and_keys};
 pub use together::{DoTogether, Together};

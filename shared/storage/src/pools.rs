@@ -37,6 +37,7 @@ impl Pools {
         carerecord_migrations::SQLITE.run(&writers).await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
+            .acquire_timeout(BUSY_TIMEOUT)
             .test_before_acquire(false)
             .connect_with(options.read_only(true).create_if_missing(false))
             .await?;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::pools::Pools;
-use crate::{Connection, StoreError};
+use crate::{Connection, StoreError, Trouble};
 
 /// What a write job returns.
 pub type WriteFuture<'c, T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'c>>;
@@ -98,8 +98,8 @@ async fn commit(pool: &Pools, mut batch: Vec<Box<dyn Job>>) {
     if batch.is_empty() {
         return;
     }
-    let outcome = transact(pool, &mut batch).await.map_err(|e| e.to_string());
-    if let Err(error) = &outcome {
+    let outcome = transact(pool, &mut batch).await.map_err(|e| (e.to_string(), e.trouble()));
+    if let Err((error, _)) = &outcome {
         tracing::error!(error, jobs = batch.len(), "a group of writes was not committed");
     }
     for job in batch {
@@ -132,6 +132,9 @@ async fn transact(pool: &Pools, batch: &mut [Box<dyn Job>]) -> Result<(), StoreE
     connection.commit().await
 }
 
+/// What became of a batch, for each of its jobs.
+type Committed = Result<(), (String, Trouble)>;
+
 /// A job whatever its types: run once, answered once.
 trait Job: Send {
     /// Returns whether to keep what the job wrote.
@@ -140,7 +143,7 @@ trait Job: Send {
         connection: &'c mut Connection,
     ) -> Pin<Box<dyn Future<Output = bool> + Send + 'c>>;
 
-    fn answer(self: Box<Self>, commit: Result<(), String>);
+    fn answer(self: Box<Self>, commit: Committed);
 }
 
 struct Pending<T, E, F> {
@@ -168,11 +171,13 @@ where
         })
     }
 
-    fn answer(self: Box<Self>, commit: Result<(), String>) {
+    fn answer(self: Box<Self>, commit: Committed) {
         let result = match (self.result, commit) {
             (Some(Err(own)), _) => Err(own),
             (Some(Ok(value)), Ok(())) => Ok(value),
-            (Some(Ok(_)) | None, Err(error)) => Err(StoreError::Commit(error).into()),
+            (Some(Ok(_)) | None, Err((error, trouble))) => {
+                Err(StoreError::Commit(error, trouble).into())
+            }
             (None, Ok(())) => Err(StoreError::Stopped.into()),
         };
         // A requester that has gone away does not undo a commit.

@@ -133,12 +133,12 @@ impl Ends<'_> {
                     .push(metadata(format!("{end} is not of the kind that the association needs")));
                 continue;
             }
-            // V5: a SubmissionSet may refer to any document.
-            if member && a.source == self.s.submission_set.entry_uuid {
-                continue;
-            }
             if object.state.status == AvailabilityStatus::Deprecated || !object.state.latest {
                 errors.push(deprecated(end));
+            }
+            // V5: a SubmissionSet may refer to any patient's document.
+            if member && a.source == self.s.submission_set.entry_uuid {
+                continue;
             }
             let ours = self.person.is_some_and(|p| p.numbers.contains(&object.patient_no));
             if !ours {

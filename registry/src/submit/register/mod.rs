@@ -17,6 +17,7 @@ use uuid::Uuid;
 use effects::Effects;
 use known::Known;
 
+use super::extra::leave_out_unnamed;
 use super::ids::{as_registered, give_ids};
 use super::{Request, SubmitError, validate};
 use crate::store::{
@@ -32,6 +33,7 @@ pub(crate) struct Prepared {
     digest: Vec<u8>,
     /// What is wrong with it whatever the registry holds; a repeat is answered all the same.
     errors: RegistryErrors,
+    warnings: RegistryErrors,
     /// Every UUID in it, of its own objects and of others.
     named: Vec<Uuid>,
     /// Whether it refers to objects that are registered already.
@@ -49,9 +51,10 @@ impl Store {
 }
 
 impl Prepared {
-    pub(crate) fn of(request: Request) -> Result<Self, StoreError> {
+    pub(crate) fn of(mut request: Request) -> Result<Self, StoreError> {
+        let (digest, length) = digest_of(&request.submission)?;
+        let warnings = leave_out_unnamed(&mut request.submission);
         let s = &request.submission;
-        let (digest, length) = digest_of(s)?;
         let mut errors = request.codes.errors.clone();
         errors.extend(validate::lengths(s, length)?);
         let refers = {
@@ -64,7 +67,7 @@ impl Prepared {
         give_ids(&mut registered, request.ids.as_ref());
         as_registered(&mut registered, request.now);
         let packed = Packed::of(&registered)?;
-        Ok(Self { request, registered, packed, digest, errors, named, refers })
+        Ok(Self { request, registered, packed, digest, errors, warnings, named, refers })
     }
 
     /// How many DocumentEntries it brings.
@@ -131,7 +134,7 @@ async fn register_group(
         if known.has(p) {
             // A repeat gets the same answer. One that differs is met by the rule on uniqueIds.
             audits.extend(&p.request.audit);
-            outcomes.push(Ok(Registered { warnings: Vec::new(), repeated: true }));
+            outcomes.push(Ok(Registered { warnings: p.warnings.clone(), repeated: true }));
             continue;
         }
         let errors = check::with_registry(p, &known)?;
@@ -156,7 +159,7 @@ async fn register_group(
         }
         taken.push((patient_no, p));
         audits.extend(&p.request.audit);
-        outcomes.push(Ok(Registered::default()));
+        outcomes.push(Ok(Registered { warnings: p.warnings.clone(), repeated: false }));
     }
     write.flush().await?;
     note(write.c, &known, &taken, &audits).await?;

@@ -16,6 +16,8 @@ pub enum ObjectKind {
     Classification,
     /// `rim:ObjectRef`
     ObjectRef,
+    /// Another element, which XDS does not have: without its content.
+    Other,
 }
 
 /// An object of a RegistryObjectList, as it stands in the message.
@@ -113,17 +115,21 @@ impl RegistryObject {
     /// Reads an object of a RegistryObjectList.
     ///
     /// # Errors
-    /// When the element is none that XDS knows.
+    /// When there is something in it that XDS does not know.
     pub fn read(start: &Start, xml: &mut XmlReader<'_>) -> Result<Self, XmlError> {
         let kind = match start.local() {
-            _ if start.ns() != RIM => return Err(xml.unexpected(start)),
+            _ if start.ns() != RIM => ObjectKind::Other,
             "ExtrinsicObject" => ObjectKind::ExtrinsicObject,
             "RegistryPackage" => ObjectKind::RegistryPackage,
             "Association" => ObjectKind::Association,
             "Classification" => ObjectKind::Classification,
             "ObjectRef" => ObjectKind::ObjectRef,
-            _ => return Err(xml.unexpected(start)),
+            _ => ObjectKind::Other,
         };
+        if kind == ObjectKind::Other {
+            xml.skip()?;
+            return Ok(Self::new(kind, start.attr("id").unwrap_or("")));
+        }
         let attr = |name: &str| start.attr(name).map(str::to_owned);
         let mut object = Self {
             lid: attr("lid"),
@@ -177,6 +183,7 @@ impl RegistryObject {
             ObjectKind::Association => "rim:Association",
             ObjectKind::Classification => "rim:Classification",
             ObjectKind::ObjectRef => "rim:ObjectRef",
+            ObjectKind::Other => "rim:RegistryObject",
         };
         let mut attributes = [("id", self.id.as_str()); 11];
         let mut count = 1;

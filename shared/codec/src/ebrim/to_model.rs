@@ -92,6 +92,7 @@ fn sort(objects: Vec<RegistryObject>, errors: &mut RegistryErrors) -> Sorted {
             ObjectKind::ExtrinsicObject => sorted.entries.push(object),
             ObjectKind::Association => sorted.associations.push(object),
             ObjectKind::Classification | ObjectKind::ObjectRef => {}
+            ObjectKind::Other => wrong(errors, &object, "the element", "is none that XDS has"),
             ObjectKind::RegistryPackage => {
                 let mut nodes: HashSet<&str> =
                     object.classifications.iter().filter_map(|c| c.node.as_deref()).collect();
