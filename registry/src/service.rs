@@ -149,6 +149,7 @@ impl Registry {
     ) -> Result<Registered, RegistryError> {
         self.access.may_administer(caller)?;
         note_submission(draft, &submission);
+        draft.fill(|event| event.listed = validate::registered(&submission));
         let errors = validate::update(&submission, self.config.number_policy);
         let audit = draft.to_commit(AuditOutcome::Success);
         let request = self.request(submission, errors, Some(audit))?;

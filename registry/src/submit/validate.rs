@@ -1,6 +1,6 @@
 //! The rules of submissions that need nothing but the submission. ITI TF-2: 3.42.4.1.3, 3.61.4.1.3.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use uuid::Uuid;
 
@@ -321,6 +321,17 @@ pub(crate) fn named(s: &Submission) -> Vec<Uuid> {
     let ends = s.associations.iter().flat_map(|a| [&a.source, &a.target]);
     let all: HashSet<Uuid> =
         ids(s).chain(ends).filter_map(ObjectId::uuid).map(|u| u.uuid()).collect();
+    all.into_iter().collect()
+}
+
+/// The registered objects that an update is about, for the audit: it keeps what was asked of them.
+pub(crate) fn registered(s: &Submission) -> Vec<String> {
+    let ends = s.associations.iter().flat_map(|a| [&a.source, &a.target]);
+    let ends = ends.filter_map(ObjectId::uuid).map(|u| u.to_string());
+    let entries = s.document_entries.iter().filter_map(|e| e.logical_id);
+    let folders = s.folders.iter().filter_map(|f| f.logical_id);
+    let all: BTreeSet<String> =
+        ends.chain(entries.chain(folders).map(|lid| lid.to_string())).collect();
     all.into_iter().collect()
 }
 

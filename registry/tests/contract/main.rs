@@ -21,6 +21,7 @@ mod rules_table;
 mod structure;
 mod support;
 mod transfer;
+mod updates;
 mod wire;
 
 /// Makes of each function two tests: `sqlite` and `postgres`.
