@@ -73,7 +73,9 @@ pub(crate) type UnmappedCodes = BTreeMap<(&'static str, String, String), i64>;
 /// Calls `each` with the object's id, the attribute, the value and its scheme.
 fn each_value(s: &Submission, mut each: impl FnMut(&ObjectId, ListedAttribute, &str, &str)) {
     let mut code = |id: &ObjectId, attribute, c: &Code| {
-        each(id, ListedAttribute::Code(attribute), &c.code, &c.scheme);
+        if !c.is_absent() {
+            each(id, ListedAttribute::Code(attribute), &c.code, &c.scheme);
+        }
     };
     let set = &s.submission_set;
     code(&set.entry_uuid, CodeAttribute::ContentTypeCode, &set.content_type_code);

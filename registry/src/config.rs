@@ -9,6 +9,8 @@ pub struct RegistryConfig {
     pub unknown_patients: UnknownPatients,
     /// Which ranges of NHS Numbers are taken: `live`, `test` or `any`.
     pub number_policy: NumberPolicy,
+    /// Whether objects labelled as of limited metadata are taken, with the codes that they have.
+    pub limited_metadata: bool,
 }
 
 /// What to do with a patient whom nobody has told of.

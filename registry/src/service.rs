@@ -89,6 +89,13 @@ impl Registry {
         self
     }
 
+    /// The same under other rules.
+    #[must_use]
+    pub fn with_config(mut self, config: RegistryConfig) -> Self {
+        self.config = config;
+        self
+    }
+
     /// The store, for readiness and shutdown.
     pub fn store(&self) -> &Store {
         &self.store
@@ -204,6 +211,9 @@ impl Registry {
     ) -> Result<Request, TransactionError> {
         let now = self.clock.now();
         let codes = self.codes.check(&submission, now);
+        if !self.config.limited_metadata {
+            errors.extend(validate::limited(&submission));
+        }
         if !errors.is_empty() {
             errors.extend(codes.errors);
             return Err(TransactionError(errors));

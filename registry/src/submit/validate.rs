@@ -89,6 +89,7 @@ pub(crate) fn check_entry(e: &DocumentEntry, errors: &mut RegistryErrors) {
     let mut bad = |attribute: &str, what: &str| {
         errors.push(metadata(format!("{id}: {attribute} {what}")).at(id.clone()));
     };
+    let limited = e.extra.limited;
     let of_bytes = [
         ("creationTime", e.creation_time.is_some()),
         ("hash", e.hash.is_some()),
@@ -96,6 +97,7 @@ pub(crate) fn check_entry(e: &DocumentEntry, errors: &mut RegistryErrors) {
     ];
     for (attribute, there) in of_bytes {
         match e.entry_type {
+            DocumentEntryType::Stable if limited && attribute == "creationTime" => {}
             DocumentEntryType::Stable if !there => bad(attribute, "is missing"),
             DocumentEntryType::OnDemand if there => {
                 bad(attribute, "is not for an on-demand entry, which has no bytes yet");
@@ -107,6 +109,7 @@ pub(crate) fn check_entry(e: &DocumentEntry, errors: &mut RegistryErrors) {
         bad("repositoryUniqueId", "is missing");
     }
     match &e.source_patient_id {
+        None if limited => {}
         None => bad("sourcePatientId", "is missing"),
         Some(id) if carerecord_model::Cx::parse(id).is_err() => {
             bad("sourcePatientId", "is not of the form ID^^^&OID&ISO");
@@ -322,6 +325,18 @@ pub(crate) fn named(s: &Submission) -> Vec<Uuid> {
     let all: HashSet<Uuid> =
         ids(s).chain(ends).filter_map(ObjectId::uuid).map(|u| u.uuid()).collect();
     all.into_iter().collect()
+}
+
+/// Objects of limited metadata, where they are not taken.
+pub(crate) fn limited(s: &Submission) -> RegistryErrors {
+    let set = (&s.submission_set.entry_uuid, &s.submission_set.extra);
+    let entries = s.document_entries.iter().map(|e| (&e.entry_uuid, &e.extra));
+    let folders = s.folders.iter().map(|f| (&f.entry_uuid, &f.extra));
+    let all = std::iter::once(set).chain(entries).chain(folders).filter(|(_, e)| e.limited);
+    let refuse = |id: &ObjectId| {
+        metadata(format!("{id}: limitedMetadata is not taken here")).at(id.to_string())
+    };
+    all.map(|(id, _)| refuse(id)).collect()
 }
 
 /// The registered objects that an update is about, for the audit: it keeps what was asked of them.

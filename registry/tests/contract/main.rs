@@ -11,6 +11,7 @@ mod generated;
 mod identity;
 mod identity_links;
 mod lifecycle;
+mod limited;
 mod load;
 mod mllp;
 mod queries;

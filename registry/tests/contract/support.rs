@@ -59,6 +59,7 @@ impl World {
         let config = RegistryConfig {
             unknown_patients: UnknownPatients::Reject,
             number_policy: carerecord_model::NumberPolicy::Any,
+            limited_metadata: false,
         };
         let registry = Registry::new(config, store, access, clock, Arc::new(RandomIds));
         let caller = Caller::System(SystemCaller {

@@ -135,6 +135,8 @@ impl Question<'_> {
                 && flow.to.contains(recipient)
                 && (flow.classes.is_empty() || flow.classes.contains(&entry.class_code.code))
                 && !flow.types_excluded.contains(&entry.type_code.code)
+                // Of what has no type nobody knows that it is none of these.
+                && (flow.types_excluded.is_empty() || !entry.type_code.is_absent())
                 && Label::from_code(&flow.sensitivity_max).is_some_and(|max| label <= Some(max))
                 && !tagged(entry, &flow.tags_excluded)
                 && self.caller.role().is_none_or(|role| {
@@ -163,8 +165,9 @@ impl Question<'_> {
                     Some(told(Rule::ObjectionDocument, record))
                 }
                 Grain::Class { code, scheme }
-                    if entry.class_code.code == *code
-                        && scheme.as_ref().is_none_or(|s| entry.class_code.scheme == *s) =>
+                    if entry.class_code.is_absent()
+                        || (entry.class_code.code == *code
+                            && scheme.as_ref().is_none_or(|s| entry.class_code.scheme == *s)) =>
                 {
                     Some(told(Rule::ObjectionClass, record))
                 }

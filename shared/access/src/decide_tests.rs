@@ -118,6 +118,18 @@ async fn no_agreement_no_flow() {
     }
 }
 
+/// Of limited metadata: what is not known may be what is objected to.
+#[tokio::test]
+async fn an_objection_to_a_class_holds_for_what_has_no_class() {
+    let class = Grain::Class { code: "734163000".into(), scheme: None };
+    let view = view(clinician("ZEX01", "R8000"), &[objection(class)]).await.unwrap();
+    let mut unknown = letter();
+    unknown.class_code = Code::absent();
+
+    assert!(view.release(letter()).is_ok());
+    assert_eq!(view.release(unknown).unwrap_err().decision.rule, Rule::ObjectionClass);
+}
+
 #[tokio::test]
 async fn session_and_purpose_come_first() {
     let Caller::User(mut weak) = clinician("ZEX02", "R8001") else { unreachable!() };

@@ -30,7 +30,7 @@ pub(crate) fn mask_entry(entry: &mut DocumentEntry) {
     });
     entry.reference_ids.clear();
     entry.uri = None;
-    entry.extra = ExtraMetadata::default();
+    entry.extra = ExtraMetadata { limited: entry.extra.limited, ..ExtraMetadata::default() };
 }
 
 /// As `mask_entry`, with the system that sent it and whom it was meant for.
@@ -38,7 +38,7 @@ pub(crate) fn mask_set(set: &mut SubmissionSet) {
     mask_authors(&mut set.authors);
     set.source_id = NO_SOURCE.parse().expect("the constant is an OID");
     set.intended_recipients.clear();
-    set.extra = ExtraMetadata::default();
+    set.extra = ExtraMetadata { limited: set.extra.limited, ..ExtraMetadata::default() };
 }
 
 fn mask_authors(authors: &mut [Author]) {

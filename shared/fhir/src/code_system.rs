@@ -33,12 +33,20 @@ pub fn oid_of_system(system: &str) -> Vec<String> {
 }
 
 /// A code as CodeableConcept with one coding. MHD 7.5.
+///
+/// Nothing for a code that limited metadata leave out.
 pub(crate) fn concept(code: &Code) -> Value {
+    if code.is_absent() {
+        return Value::Null;
+    }
     Object::new().with("coding", vec![coding(code)]).into()
 }
 
 /// A code as Coding.
 pub(crate) fn coding(code: &Code) -> Value {
+    if code.is_absent() {
+        return Value::Null;
+    }
     Object::new()
         .with("system", system_of_scheme(&code.scheme))
         .with("code", code.code.as_str())

@@ -49,7 +49,7 @@ pub fn document_reference(
     let meta = Object::new()
         .with("versionId", version)
         .with("source", source)
-        .with("profile", json!([PROFILE]));
+        .with("profile", json!([if entry.extra.limited { MINIMAL } else { PROFILE }]));
     let labels: Vec<Value> = entry.confidentiality_codes.iter().map(concept).collect();
     Object::resource("DocumentReference", &id)
         .with("meta", meta)
@@ -59,7 +59,7 @@ pub fn document_reference(
         .with("identifier", json!([own, unique()]))
         .with("status", status(entry.availability_status))
         .with("type", concept(&entry.type_code))
-        .with("category", json!([concept(&entry.class_code)]))
+        .with("category", present(concept(&entry.class_code)))
         .with("subject", subject(&entry.patient_id))
         .with("author", authors)
         .with("authenticator", authenticator)
@@ -70,6 +70,11 @@ pub fn document_reference(
         .with("content", json!([content(entry, attachment_url)]))
         .with("context", context(entry, source_patient))
         .into()
+}
+
+/// A list of one, or of none.
+fn present(value: Value) -> Vec<Value> {
+    Some(value).filter(|v| !v.is_null()).into_iter().collect()
 }
 
 /// The community of an object, as later versions of MHD tell it.
@@ -156,6 +161,8 @@ fn hash(hex: &str) -> Option<String> {
 const ENCOUNTER: &str = "urn:ihe:iti:xds:2015:encounterId";
 const HOME_COMMUNITY: &str =
     "https://profiles.ihe.net/ITI/MHD/StructureDefinition/ihe-HomeCommunityId";
+const MINIMAL: &str =
+    "https://profiles.ihe.net/ITI/MHD/StructureDefinition/IHE.MHD.Minimal.DocumentReference";
 const PROFILE: &str =
     "https://profiles.ihe.net/ITI/MHD/StructureDefinition/IHE.MHD.Comprehensive.DocumentReference";
 

@@ -21,12 +21,11 @@ pub fn submission_set_list(set: &SubmissionSet, members: &[EntryUuid]) -> Value 
         .enumerate()
         .filter_map(|(n, r)| recipient(r, n, &mut contained))
         .collect();
-    let mut extensions = vec![
-        designation(&set.content_type_code),
-        json!({"url": extension("ihe-sourceId"), "valueIdentifier": {
-            "system": URI, "value": format!("urn:oid:{}", set.source_id),
-        }}),
-    ];
+    let of_type = Some(&set.content_type_code).filter(|c| !c.is_absent());
+    let mut extensions: Vec<Value> = of_type.map(designation).into_iter().collect();
+    extensions.push(json!({"url": extension("ihe-sourceId"), "valueIdentifier": {
+        "system": URI, "value": format!("urn:oid:{}", set.source_id),
+    }}));
     extensions.extend(recipients);
     extensions.extend(community(set.home_community_id.as_ref()));
     list(&set.entry_uuid, "SubmissionSet")

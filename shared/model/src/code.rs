@@ -22,6 +22,16 @@ impl Code {
     ) -> Self {
         Self { code: code.into(), scheme: scheme.into(), display: display.into() }
     }
+
+    /// The code of an object with limited metadata that has none. No filter names it.
+    pub fn absent() -> Self {
+        Self::new("", "", "")
+    }
+
+    /// Whether the object has no such code: then its metadata are limited.
+    pub fn is_absent(&self) -> bool {
+        self.code.is_empty()
+    }
 }
 
 impl PartialEq for Code {

@@ -57,4 +57,8 @@ pub struct ExtraMetadata {
     pub slots: Vec<Slot>,
     /// Classifications under schemes of the sender's own.
     pub classifications: Vec<ExtraClassification>,
+    /// Whether the object is labelled as one of limited metadata, of which required codes can be
+    /// absent. ITI TF-3: 4.2.3.2.29.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub limited: bool,
 }

@@ -36,6 +36,7 @@ pub async fn start(database: &Database) -> anyhow::Result<Product> {
     let config = RegistryConfig {
         unknown_patients: UnknownPatients::Accept,
         number_policy: carerecord_model::NumberPolicy::Any,
+        limited_metadata: false,
     };
     let registry = Registry::new(config, store, access, clock.clone(), Arc::new(RandomIds));
     let caller = Caller::System(SystemCaller {

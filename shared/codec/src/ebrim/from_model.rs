@@ -21,7 +21,7 @@ pub fn document_entry(e: &DocumentEntry) -> RegistryObject {
         o.one("documentAvailability", Some(OFFLINE.to_owned()));
     }
     o.one("hash", e.hash.clone());
-    o.one("languageCode", Some(e.language_code.clone()));
+    o.one("languageCode", Some(e.language_code.clone()).filter(|l| !l.is_empty()));
     o.one("legalAuthenticator", e.legal_authenticator.as_ref().map(|x| x.as_str().to_owned()));
     o.many(REFERENCE_ID_LIST, &e.reference_ids);
     o.one("repositoryUniqueId", e.repository_unique_id.as_ref().map(ToString::to_string));
@@ -43,7 +43,9 @@ pub fn document_entry(e: &DocumentEntry) -> RegistryObject {
         (DE_PRACTICE, &e.practice_setting_code),
         (DE_TYPE, &e.type_code),
     ]);
+    codes.retain(|(_, c)| !c.is_absent());
     o.classifications.extend(codes.into_iter().map(|(scheme, c)| code(scheme, c)));
+    o.classifications.extend(e.extra.limited.then(|| label(DE_LIMITED)));
     o.identifier(DE_PATIENT_ID, "XDSDocumentEntry.patientId", e.patient_id.to_cx());
     o.identifier(DE_UNIQUE_ID, "XDSDocumentEntry.uniqueId", e.unique_id.to_string());
     extra(&mut o, &e.extra);
@@ -64,7 +66,10 @@ pub fn submission_set(s: &SubmissionSet) -> RegistryObject {
     o.description.clone_from(&s.comments);
     o.classifications.push(label(SS_NODE));
     o.classifications.extend(s.authors.iter().map(|a| author(SS_AUTHOR, a)));
-    o.classifications.push(code(SS_CONTENT_TYPE, &s.content_type_code));
+    if !s.content_type_code.is_absent() {
+        o.classifications.push(code(SS_CONTENT_TYPE, &s.content_type_code));
+    }
+    o.classifications.extend(s.extra.limited.then(|| label(SS_LIMITED)));
     o.identifier(SS_PATIENT_ID, "XDSSubmissionSet.patientId", s.patient_id.to_cx());
     o.identifier(SS_SOURCE_ID, "XDSSubmissionSet.sourceId", s.source_id.to_string());
     o.identifier(SS_UNIQUE_ID, "XDSSubmissionSet.uniqueId", s.unique_id.to_string());
@@ -84,6 +89,7 @@ pub fn folder(f: &Folder) -> RegistryObject {
     o.description.clone_from(&f.comments);
     o.classifications.push(label(FOLDER_NODE));
     o.classifications.extend(f.codes.iter().map(|c| code(FOLDER_CODE, c)));
+    o.classifications.extend(f.extra.limited.then(|| label(FOLDER_LIMITED)));
     o.identifier(FOLDER_PATIENT_ID, "XDSFolder.patientId", f.patient_id.to_cx());
     o.identifier(FOLDER_UNIQUE_ID, "XDSFolder.uniqueId", f.unique_id.to_string());
     extra(&mut o, &f.extra);

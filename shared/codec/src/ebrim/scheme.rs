@@ -25,12 +25,10 @@ pub(super) const FOLDER_UNIQUE_ID: &str = "urn:uuid:75df8f67-9973-4fbe-a900-df66
 
 pub(super) const ASSOCIATION_DOCUMENTATION: &str = "urn:uuid:abd807a3-4432-4053-87b4-fd82c643d1f3";
 
-/// The labels of limited metadata, which XDS forbids.
-pub(super) const LIMITED_METADATA: [&str; 3] = [
-    "urn:uuid:ab9b591b-83ab-4d03-8f5d-f93b1fb92e85",
-    "urn:uuid:5003a9db-8d8d-49e6-bf0c-990e34ac7707",
-    "urn:uuid:2c144a76-29a9-4b7c-af54-b25409fe7d03",
-];
+/// The labels of limited metadata.
+pub(super) const DE_LIMITED: &str = "urn:uuid:ab9b591b-83ab-4d03-8f5d-f93b1fb92e85";
+pub(super) const SS_LIMITED: &str = "urn:uuid:5003a9db-8d8d-49e6-bf0c-990e34ac7707";
+pub(super) const FOLDER_LIMITED: &str = "urn:uuid:2c144a76-29a9-4b7c-af54-b25409fe7d03";
 
 pub(super) const REFERENCE_ID_LIST: &str = "urn:ihe:iti:xds:2013:referenceIdList";
 pub(super) const OFFLINE: &str = "urn:ihe:iti:2010:DocumentAvailability:Offline";

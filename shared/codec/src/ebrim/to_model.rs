@@ -83,11 +83,16 @@ fn sort(objects: Vec<RegistryObject>, errors: &mut RegistryErrors) -> Sorted {
     }
     let mut ids = HashSet::new();
     let mut sorted = Sorted::default();
-    for object in objects {
+    for mut object in objects {
         let is_object = !matches!(object.kind, ObjectKind::ObjectRef | ObjectKind::Classification);
         if is_object && !object.id.is_empty() && !ids.insert(object.id.clone()) {
             wrong(errors, &object, "id", "is there twice");
         }
+        // A label of limited metadata may stand beside its object, too.
+        let limited = labels.get(&object.id).into_iter().flatten().filter(|n| is_limited(n));
+        let label =
+            |node: &String| Classification { node: Some(node.clone()), ..Default::default() };
+        object.classifications.extend(limited.map(label));
         match object.kind {
             ObjectKind::ExtrinsicObject => sorted.entries.push(object),
             ObjectKind::Association => sorted.associations.push(object),
@@ -114,6 +119,10 @@ fn sort(objects: Vec<RegistryObject>, errors: &mut RegistryErrors) -> Sorted {
     sorted
 }
 
+fn is_limited(node: &str) -> bool {
+    [DE_LIMITED, SS_LIMITED, FOLDER_LIMITED].contains(&node)
+}
+
 fn read_all(sorted: &Sorted, errors: &mut RegistryErrors) -> FoundObjects {
     FoundObjects {
         document_entries: each(&sorted.entries, errors, document_entry),
@@ -132,12 +141,11 @@ fn each<T>(
 }
 
 fn document_entry(o: &RegistryObject, errors: &mut RegistryErrors) -> Option<DocumentEntry> {
-    let mut r = Reader::new(o, errors);
+    let mut r = Reader::new(o, DE_LIMITED, errors);
     let entry_type = o.object_type.as_deref().and_then(DocumentEntryType::from_urn);
     if entry_type.is_none() {
         r.wrong("objectType", "is neither stable nor on-demand");
     }
-    r.no_limited_metadata();
     let entry_uuid = r.object_id();
     let patient_id = r.identifier("patientId", DE_PATIENT_ID);
     let unique_id = r.identifier("uniqueId", DE_UNIQUE_ID);
@@ -149,7 +157,7 @@ fn document_entry(o: &RegistryObject, errors: &mut RegistryErrors) -> Option<Doc
     let facility = r.code("healthcareFacilityTypeCode", DE_FACILITY);
     let practice = r.code("practiceSettingCode", DE_PRACTICE);
     let confidentiality_codes = r.codes("confidentialityCode", DE_CONFIDENTIALITY);
-    if confidentiality_codes.is_empty() {
+    if confidentiality_codes.is_empty() && !r.limited {
         r.missing("confidentialityCode");
     }
     let size: Option<String> = r.slot("size");
@@ -236,8 +244,7 @@ struct DocumentEntryRest {
 }
 
 fn submission_set(o: &RegistryObject, errors: &mut RegistryErrors) -> Option<SubmissionSet> {
-    let mut r = Reader::new(o, errors);
-    r.no_limited_metadata();
+    let mut r = Reader::new(o, SS_LIMITED, errors);
     let entry_uuid = r.object_id();
     let patient_id = r.identifier("patientId", SS_PATIENT_ID);
     let unique_id = r.identifier("uniqueId", SS_UNIQUE_ID);
@@ -270,16 +277,15 @@ fn submission_set(o: &RegistryObject, errors: &mut RegistryErrors) -> Option<Sub
 }
 
 fn folder(o: &RegistryObject, errors: &mut RegistryErrors) -> Option<Folder> {
-    let mut r = Reader::new(o, errors);
-    r.no_limited_metadata();
+    let mut r = Reader::new(o, FOLDER_LIMITED, errors);
     let entry_uuid = r.object_id();
     let patient_id = r.identifier("patientId", FOLDER_PATIENT_ID);
     let unique_id = r.identifier("uniqueId", FOLDER_UNIQUE_ID);
     let codes = r.codes("codeList", FOLDER_CODE);
-    if codes.is_empty() {
+    if codes.is_empty() && !r.limited {
         r.missing("codeList");
     }
-    if o.name.is_empty() {
+    if o.name.is_empty() && !r.limited {
         r.missing("title");
     }
     let last_update_time = r.slot_parsed("lastUpdateTime");
@@ -304,7 +310,7 @@ fn folder(o: &RegistryObject, errors: &mut RegistryErrors) -> Option<Folder> {
 }
 
 fn association(o: &RegistryObject, errors: &mut RegistryErrors) -> Option<Association> {
-    let mut r = Reader::new(o, errors);
+    let mut r = Reader::new(o, "", errors);
     let kind = o.association_type.as_deref().and_then(AssociationType::from_urn);
     if kind.is_none() {
         r.wrong("associationType", "is missing or not one of XDS");
@@ -351,12 +357,15 @@ fn status(o: &RegistryObject) -> AvailabilityStatus {
 /// Reads the attributes of one object and collects what is wrong with them.
 struct Reader<'o, 'e> {
     object: &'o RegistryObject,
+    /// Whether the label of limited metadata stands on it: then codes may be absent.
+    limited: bool,
     errors: &'e mut RegistryErrors,
 }
 
 impl<'o, 'e> Reader<'o, 'e> {
-    fn new(object: &'o RegistryObject, errors: &'e mut RegistryErrors) -> Self {
-        Self { object, errors }
+    fn new(object: &'o RegistryObject, label: &str, errors: &'e mut RegistryErrors) -> Self {
+        let mut labels = object.classifications.iter().filter_map(|c| c.node.as_deref());
+        Self { object, limited: labels.any(|l| l == label), errors }
     }
 
     fn wrong(&mut self, attribute: &str, what: &str) {
@@ -419,6 +428,9 @@ impl<'o, 'e> Reader<'o, 'e> {
 
     fn slot_required(&mut self, name: &str) -> Option<String> {
         let value = self.slot(name);
+        if value.is_none() && self.limited {
+            return Some(String::new());
+        }
         if value.is_none() {
             self.missing(name);
         }
@@ -472,6 +484,9 @@ impl<'o, 'e> Reader<'o, 'e> {
 
     fn code(&mut self, name: &str, scheme: &'o str) -> Option<Code> {
         if self.classifications(scheme).next().is_none() {
+            if self.limited {
+                return Some(Code::absent());
+            }
             self.missing(name);
             return None;
         }
@@ -546,13 +561,6 @@ impl<'o, 'e> Reader<'o, 'e> {
         (logical, version)
     }
 
-    fn no_limited_metadata(&mut self) {
-        let nodes = self.object.classifications.iter().filter_map(|c| c.node.as_deref());
-        if nodes.into_iter().any(|n| LIMITED_METADATA.contains(&n)) {
-            self.wrong("limitedMetadata", "is not allowed in XDS");
-        }
-    }
-
     fn check_slots(&mut self) {
         let mut names = HashSet::new();
         let twice = self.object.slots.iter().any(|s| !names.insert(s.name.as_str()));
@@ -576,7 +584,7 @@ impl<'o, 'e> Reader<'o, 'e> {
                 classifications.push(ExtraClassification { scheme: scheme.to_owned(), code });
             }
         }
-        ExtraMetadata { slots, classifications }
+        ExtraMetadata { slots, classifications, limited: self.limited }
     }
 }
 
