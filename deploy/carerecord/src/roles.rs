@@ -168,6 +168,7 @@ impl Assembly<'_> {
         let database =
             self.database(section.database.as_ref(), &self.config.data.join(REGISTRY)).await?;
         let registry = registry_on(&database, self.config, section, self.policy.clone())?;
+        self.lifecycle.spawn("code index", complete_code_index(registry.store().clone()));
         let ready = database.clone();
         self.checks.register("registry", move || {
             let database = ready.clone();
@@ -372,3 +373,10 @@ fn draft(caller: &Caller) -> AuditEvent {
 
 /// The organisation that runs the roles of a deployment; only named in records of its own calls.
 const REGION: &str = "ZEX09";
+
+/// Until it is done, queries over all patients look at every object.
+async fn complete_code_index(store: Store) {
+    if let Err(error) = store.complete_code_index().await {
+        tracing::warn!(%error, "the index of codes is not complete; the next start goes on");
+    }
+}

@@ -12,7 +12,9 @@ use carerecord_storage::StoreError;
 use super::answer::{Answer, join};
 use super::{Graph, documents_everywhere, folders_everywhere, matching_documents};
 use crate::RegistryError;
-use crate::store::{Person, person, person_of_no};
+use crate::store::{
+    Keys, Kind, Person, candidates, keys_of_filter, keys_of_folder_filter, person, person_of_no,
+};
 
 impl Answer<'_> {
     pub(super) async fn documents_of_many(
@@ -40,8 +42,18 @@ impl Answer<'_> {
             }
             return Ok(found);
         }
-        let mut by_patient: HashMap<i64, Vec<DocumentEntry>> = HashMap::new();
         let mut count = 0;
+        let groups = keys_of_filter(&q.filter);
+        if let Some(people) = self.candidates(Kind::Entry, &groups).await? {
+            for person in people {
+                let entries = matching_documents(self.c, &person, &q.filter).await?;
+                count += entries.len();
+                too_many(count)?;
+                found.push((person, entries));
+            }
+            return Ok(found);
+        }
+        let mut by_patient: HashMap<i64, Vec<DocumentEntry>> = HashMap::new();
         documents_everywhere(self.c, &q.filter, |no, entry| {
             by_patient.entry(no).or_default().push(entry);
             count += 1;
@@ -59,11 +71,38 @@ impl Answer<'_> {
         Ok(found)
     }
 
+    /// The people who may have what is asked for, each once; `None` when only looking at every
+    /// object can tell.
+    async fn candidates(
+        &mut self,
+        kind: Kind,
+        groups: &[Keys],
+    ) -> Result<Option<Vec<Person>>, RegistryError> {
+        let Some(numbers) = candidates(self.c, kind, groups).await? else { return Ok(None) };
+        too_many(numbers.len())?;
+        let mut people: Vec<Person> = Vec::new();
+        let mut seen = HashSet::new();
+        for no in numbers {
+            if seen.contains(&no) {
+                continue;
+            }
+            let person = person_of_no(self.c, no).await?;
+            seen.extend(person.numbers.iter().copied());
+            people.push(person);
+        }
+        Ok(Some(people))
+    }
+
     pub(super) async fn folders_of_many(
         &mut self,
         q: &FindFoldersForMultiplePatients,
     ) -> Result<Released<FoundObjects>, RegistryError> {
-        let people = if q.patient_ids.is_empty() {
+        let groups = keys_of_folder_filter(&q.filter);
+        let people = if !q.patient_ids.is_empty() {
+            self.people(&q.patient_ids).await?
+        } else if let Some(people) = self.candidates(Kind::Folder, &groups).await? {
+            people
+        } else {
             let mut numbers = HashSet::new();
             let mut count = 0;
             folders_everywhere(self.c, &q.filter, |no, _, _| {
@@ -78,8 +117,6 @@ impl Answer<'_> {
                 people.push(person_of_no(self.c, no).await?);
             }
             people
-        } else {
-            self.people(&q.patient_ids).await?
         };
         let mut all = None;
         for person in people {
@@ -107,11 +144,15 @@ impl Answer<'_> {
 
 fn too_many(count: usize) -> Result<(), TransactionError> {
     if count > MOST {
-        let what = format!("more than {MOST} objects are found; narrow the query or name patients");
+        let what = format!(
+            "more than {MOST} are found; name patients, or add codes that fewer of them have: \
+             referenceIdList, typeCode, eventCodeList, classCode, practiceSettingCode or \
+             healthcareFacilityTypeCode"
+        );
         return Err(TransactionError::one(ErrorCode::XDSTooManyResults, what));
     }
     Ok(())
 }
 
-/// Of a query over all patients; a query about one patient has no limit.
+/// Objects and people of a query over all patients; a query about one patient has no limit.
 const MOST: usize = 10_000;

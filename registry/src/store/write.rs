@@ -12,6 +12,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::changes::Verb;
+use super::code_index::{self, keys_of_entry, keys_of_folder};
 use super::objects::{Kind, ObjectState, StoredObject, pack};
 
 /// What one request writes: rows are gathered and written together by `flush`.
@@ -26,6 +27,8 @@ pub(crate) struct Write<'c> {
     versions: Vec<Vec<Value>>,
     changes: Vec<Vec<Value>>,
     submissions: Vec<Vec<Value>>,
+    /// Keys of codes with their people.
+    codes: Vec<(i64, i64)>,
 }
 
 impl<'c> Write<'c> {
@@ -41,6 +44,7 @@ impl<'c> Write<'c> {
             versions: Vec::new(),
             changes: Vec::new(),
             submissions: Vec::new(),
+            codes: Vec::new(),
         }
     }
 
@@ -92,6 +96,7 @@ impl<'c> Write<'c> {
             e.size.map(|s| i64::try_from(s).unwrap_or(i64::MAX)).into(),
         ]);
         self.version(uuid, e.logical_id.map(|l| l.uuid()), e.version);
+        self.codes.extend(keys_of_entry(e).map(|key| (key, patient_no)));
         Ok(())
     }
 
@@ -136,6 +141,7 @@ impl<'c> Write<'c> {
         self.object(patient_no, Kind::Folder, 0, uuid, state, f.version, packed);
         self.package_id(f.unique_id.as_str(), uuid, Kind::Folder);
         self.version(uuid, f.logical_id.map(|l| l.uuid()), f.version);
+        self.codes.extend(keys_of_folder(f).map(|key| (key, patient_no)));
         Ok(())
     }
 
@@ -274,7 +280,7 @@ impl<'c> Write<'c> {
         for (table, rows) in tables {
             insert_many(&mut *self.c, table, rows).await?;
         }
-        Ok(())
+        code_index::add(&mut *self.c, std::mem::take(&mut self.codes)).await
     }
 
     #[expect(clippy::too_many_arguments, reason = "they are the columns of one row")]

@@ -13,6 +13,7 @@ mod identity_links;
 mod lifecycle;
 mod limited;
 mod load;
+mod many;
 mod mllp;
 mod queries;
 mod references;

@@ -146,6 +146,14 @@ impl World {
         done.map(drop).map_err(codes)
     }
 
+    /// Runs a statement.
+    pub async fn run(&self, statement: &'static str) {
+        let job = self.database.write(move |c| {
+            Box::pin(async move { carerecord_storage::sql(statement).run(c).await })
+        });
+        job.await.unwrap();
+    }
+
     /// Takes every connection for reading.
     pub async fn exhaust(&self) -> Vec<carerecord_storage::Connection> {
         let mut all = Vec::new();
