@@ -3,7 +3,7 @@
 use sqlx::{AssertSqlSafe, PgConnection, query};
 
 use crate::sql::{Inner, Value, insert_text};
-use crate::{Connection, StoreError};
+use crate::{Connection, StoreError, Trouble};
 
 /// Writes rows into `target`, a table with its columns in brackets.
 ///
@@ -99,7 +99,12 @@ impl Column {
             (Self::Int(all), Value::Int(v)) => all.push(v),
             (Self::Text(all), Value::Text(v)) => all.push(v),
             (Self::Bytes(all), Value::Bytes(v)) => all.push(v),
-            _ => return Err(StoreError::Commit("the rows of a table differ in type".into())),
+            _ => {
+                return Err(StoreError::Commit(
+                    "the rows of a table differ in type".into(),
+                    Trouble::Other,
+                ));
+            }
         }
         Ok(())
     }
@@ -147,7 +152,7 @@ fn encode(row: &[Value], out: &mut Vec<u8>) -> Result<(), StoreError> {
 }
 
 fn too_long() -> StoreError {
-    StoreError::Commit("a row is too long to be copied".into())
+    StoreError::Commit("a row is too long to be copied".into(), Trouble::Other)
 }
 
 /// COPY's signature, no flags, no extension.

@@ -10,7 +10,7 @@ use super::TransferError;
 use super::catalogue::{Column, Kind, Table};
 use crate::many::insert_many;
 use crate::sql::{Inner, composed, quoted};
-use crate::{Connection, StoreError, Trouble, Value};
+use crate::{Connection, StoreError, Value};
 
 /// Calls `each` with every row but the first `skip`, in the order of the key, which is the same in
 /// both databases: numbers by value, text and bytes by bytes.
