@@ -7,7 +7,7 @@ use carerecord_model::{
     StoredQuery, TransactionError, UniqueId,
 };
 use carerecord_service::AuditDraft;
-use carerecord_storage::{Database, StoreError};
+use carerecord_storage::{Database, StoreError, Trouble};
 
 use crate::RepositoryConfig;
 use crate::content::checked;
@@ -252,10 +252,10 @@ pub(crate) fn store_failure(error: &ObjectError) -> TransactionError {
 /// As `store_failure`, for the node's table.
 pub(crate) fn index_failure(error: &StoreError) -> TransactionError {
     tracing::error!(%error, "the node's database failed");
-    let code = if error.is_full() {
-        ErrorCode::XDSRepositoryOutOfResources
-    } else {
-        ErrorCode::XDSRepositoryError
+    let code = match error.trouble() {
+        Trouble::Full => ErrorCode::XDSRepositoryOutOfResources,
+        Trouble::Busy => ErrorCode::XDSRepositoryBusy,
+        Trouble::Other => ErrorCode::XDSRepositoryError,
     };
     TransactionError::one(code, "the repository's database failed; nothing was stored")
 }
