@@ -1,9 +1,9 @@
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use carerecord_storage::Trouble;
 use carerecord_codec::soap::{self, Headers, SoapError};
 use carerecord_model::Dtm;
 use carerecord_service::AuditDraft;
+use carerecord_storage::Trouble;
 use carerecord_xml::{ElementRef, XmlWriter};
 
 use super::{HL7, fault};
@@ -46,7 +46,9 @@ impl From<&FeedError> for Verdict {
         match error {
             FeedError::Wrong(_) => Self::Error(text),
             FeedError::Refused => Self::Reject { text, code: None },
-            FeedError::Store(e) if e.trouble() == Trouble::Full => Self::Reject { text, code: Some("NOSTORE") },
+            FeedError::Store(e) if e.trouble() == Trouble::Full => {
+                Self::Reject { text, code: Some("NOSTORE") }
+            }
             FeedError::Store(_) => Self::Reject { text, code: Some("INTERR") },
         }
     }
