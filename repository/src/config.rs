@@ -12,6 +12,21 @@ pub struct RepositoryConfig {
     /// The longest document taken, in bytes; 4 GiB unless given.
     #[serde(default = "default_max_document_bytes")]
     pub max_document_bytes: u64,
+    /// What becomes of a submission while the registry cannot be reached.
+    #[serde(default)]
+    pub when_registry_is_away: WhenAway,
+}
+
+/// What a node does with a submission that cannot be registered now.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub enum WhenAway {
+    /// It says so at once, and the source sends it again later.
+    #[default]
+    Refuse,
+    /// It keeps the submission, answers with a warning, and registers it later in the order of
+    /// arrival.
+    Keep,
 }
 
 fn default_max_document_bytes() -> u64 {

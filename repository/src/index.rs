@@ -1,11 +1,12 @@
 //! What a node holds: from uniqueId to object, with the entry as it was registered.
 
 use carerecord_audit::{AuditEvent, AuditLog};
-use carerecord_model::{DocumentEntry, MimeType, UniqueId};
+use carerecord_model::{DocumentEntry, MimeType, Submission, UniqueId};
 use carerecord_storage::{Connection, Database, StoreError, sql};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::objects::StoredObject;
+use crate::submissions::{self, Step};
 
 /// A document that the node holds.
 #[derive(Clone, Debug)]
@@ -37,13 +38,56 @@ impl Index {
         row.map(Row::into_holding).transpose()
     }
 
-    /// Notes documents whose bytes are stored, before the registry is asked.
+    /// Notes a submission and its documents, whose bytes are stored, before the registry is asked.
     pub(crate) async fn add_pending(
         &self,
+        submission: Submission,
+        sent_by: String,
         holdings: Vec<Holding>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.insert_all(holdings, now, PENDING_ROW).await
+        self.database
+            .write(move |c| {
+                Box::pin(async move {
+                    submissions::begin(c, &submission, &sent_by, now).await?;
+                    insert_all(c, &holdings, now, PENDING_ROW).await
+                })
+            })
+            .await
+    }
+
+    /// Notes a submission that was refused before anything of it was kept.
+    pub(crate) async fn refuse(
+        &self,
+        submission: Submission,
+        sent_by: String,
+        step: Step,
+    ) -> Result<(), StoreError> {
+        self.database
+            .write(move |c| {
+                Box::pin(async move {
+                    submissions::begin(c, &submission, &sent_by, step.at).await?;
+                    submissions::refuse(c, &step).await
+                })
+            })
+            .await
+    }
+
+    /// Keeps a submission and its documents until the registry answers.
+    pub(crate) async fn keep(
+        &self,
+        submission: Submission,
+        holdings: Vec<Holding>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.database
+            .write(move |c| {
+                Box::pin(async move {
+                    submissions::keep(c, &submission, now).await?;
+                    insert_all(c, &holdings, now, KEPT_ROW).await
+                })
+            })
+            .await
     }
 
     /// Notes that the registry has taken these documents with these bytes, whatever has become of
@@ -52,16 +96,33 @@ impl Index {
         &self,
         holdings: Vec<Holding>,
         now: Timestamp,
+        step: Option<Step>,
     ) -> Result<(), StoreError> {
-        self.insert_all(holdings, now, REGISTERED_ROW).await
+        self.database
+            .write(move |c| {
+                Box::pin(async move {
+                    if let Some(step) = &step {
+                        submissions::step(c, step).await?;
+                    }
+                    insert_all(c, &holdings, now, REGISTERED_ROW).await
+                })
+            })
+            .await
     }
 
     /// Forgets documents that the registry has refused, unless a later submission has taken the
     /// note over.
-    pub(crate) async fn forget_pending(&self, holdings: Vec<Holding>) -> Result<(), StoreError> {
+    pub(crate) async fn forget_pending(
+        &self,
+        holdings: Vec<Holding>,
+        step: Option<Step>,
+    ) -> Result<(), StoreError> {
         self.database
             .write(move |c| {
                 Box::pin(async move {
+                    if let Some(step) = &step {
+                        submissions::step(c, step).await?;
+                    }
                     for holding in &holdings {
                         let (id, key) = (holding.unique_id.as_str(), &holding.object.key);
                         sql(FORGET).bind(id).bind(key).run(&mut *c).await?;
@@ -70,6 +131,18 @@ impl Index {
                 })
             })
             .await
+    }
+
+    /// The documents of a submission that is kept.
+    pub(crate) async fn kept(&self, submission: &Submission) -> Result<Vec<Holding>, StoreError> {
+        let mut holdings = Vec::new();
+        for entry in &submission.document_entries {
+            let row: Option<Row> =
+                sql(FIND_KEPT).bind(entry.unique_id.as_str()).first(&self.database).await?;
+            let holding = row.map(Row::into_holding).transpose()?;
+            holdings.extend(holding.map(|h| Holding { entry: entry.clone(), ..h }));
+        }
+        Ok(holdings)
     }
 
     /// Documents noted before `before` of which nobody knows whether they were registered.
@@ -108,24 +181,18 @@ impl Index {
             .await?;
         Ok(n > 0)
     }
+}
 
-    async fn insert_all(
-        &self,
-        holdings: Vec<Holding>,
-        now: Timestamp,
-        registered: i64,
-    ) -> Result<(), StoreError> {
-        self.database
-            .write(move |c| {
-                Box::pin(async move {
-                    for holding in &holdings {
-                        insert(c, holding, now, registered).await?;
-                    }
-                    Ok(())
-                })
-            })
-            .await
+async fn insert_all(
+    c: &mut Connection,
+    holdings: &[Holding],
+    now: Timestamp,
+    registered: i64,
+) -> Result<(), StoreError> {
+    for holding in holdings {
+        insert(c, holding, now, registered).await?;
     }
+    Ok(())
 }
 
 async fn insert(
@@ -187,11 +254,16 @@ const FIND: &str = "
     SELECT unique_id, object_key, mime_type, size_bytes, sha1, sha256, registered, metadata
     FROM stored_document WHERE unique_id = $1 AND registered < 2";
 
+const FIND_KEPT: &str = "
+    SELECT unique_id, object_key, mime_type, size_bytes, sha1, sha256, registered, metadata
+    FROM stored_document WHERE unique_id = $1 AND registered = 3";
+
 const PENDING: &str = "
     SELECT unique_id, object_key, mime_type, size_bytes, sha1, sha256, registered, metadata
     FROM stored_document WHERE registered = 0 AND stored_at < $1";
 
-// What is registered stays: a document's bytes never change.
+// What is registered stays: a document's bytes never change. So does what is kept, until the
+// registry has answered.
 const INSERT: &str = "
     INSERT INTO stored_document VALUES ($1, $2, $3, $4, $5, $6, $9, $7, $8)
     ON CONFLICT (unique_id) DO UPDATE SET
@@ -199,19 +271,22 @@ const INSERT: &str = "
         size_bytes = excluded.size_bytes, sha1 = excluded.sha1, sha256 = excluded.sha256,
         stored_at = excluded.stored_at, metadata = excluded.metadata,
         registered = excluded.registered
-    WHERE stored_document.registered <> 1";
+    WHERE stored_document.registered <> 1
+      AND (stored_document.registered <> 3 OR excluded.registered = 1)";
 
 const REMOVE: &str =
     "UPDATE stored_document SET registered = 2, stored_at = $1 WHERE unique_id = $2";
 
 const NAMES_OBJECT: &str = "
     SELECT count(*) FROM stored_document
-    WHERE object_key = $1 AND (registered < 2 OR stored_at > $2)";
+    WHERE object_key = $1 AND (registered <> 2 OR stored_at > $2)";
 
 const FORGET: &str =
-    "DELETE FROM stored_document WHERE unique_id = $1 AND object_key = $2 AND registered = 0";
+    "DELETE FROM stored_document WHERE unique_id = $1 AND object_key = $2 AND registered IN (0, 3)";
 
 const PENDING_ROW: i64 = 0;
 const REGISTERED_ROW: i64 = 1;
+/// 2 is what was removed.
+const KEPT_ROW: i64 = 3;
 /// How long the bytes of a removed document are kept. In that time nobody can be given them.
 const GRACE_DAYS: i64 = 7;

@@ -13,9 +13,12 @@ use carerecord_service::AuditDraft;
 use futures_util::{Stream, stream};
 
 use crate::Repository;
+use crate::config::WhenAway;
 use crate::index::Holding;
 use crate::objects::{ObjectError, StoredObject};
 use crate::service::{index_failure, store_failure};
+use crate::status::sender;
+use crate::submissions::State;
 
 impl Repository {
     /// Stores and registers a submission, whose documents come as parts of `parts` or inline.
@@ -41,17 +44,20 @@ impl Repository {
         }
         let mut submission = ebrim::submission(request.submit.objects).map_err(as_repository)?;
         draft.fill(|e| e.subject = submission.submission_set.patient_id.nhs_number());
-        let contents = match_documents(&submission, &request.documents)?;
+        let contents = match match_documents(&submission, &request.documents) {
+            Ok(contents) => contents,
+            Err(error) => return Err(self.refused(caller, submission, error).await),
+        };
         let mut stored = match self.store(contents, parts).await {
             Ok(stored) => stored,
             Err((error, stored)) => {
                 self.discard(stored.into_values()).await;
-                return Err(error);
+                return Err(self.refused(caller, submission, error).await);
             }
         };
         if let Err(error) = self.complete(&mut submission, &stored) {
             self.discard(stored.into_values()).await;
-            return Err(error);
+            return Err(self.refused(caller, submission, error).await);
         }
         draft.fill(|event| {
             event.documents = submission
@@ -65,10 +71,28 @@ impl Repository {
         });
         let ids = submission.document_entries.iter().map(|e| &e.unique_id);
         let turn = self.turns.take(ids).await;
-        self.keep_known(&submission, &mut stored).await?;
-        let registered = self.register(submission, stored).await;
+        if let Err(error) = self.keep_known(&submission, &mut stored).await {
+            return Err(self.refused(caller, submission, error).await);
+        }
+        let registered = self.register(caller, submission, stored).await;
         drop(turn);
         registered
+    }
+
+    /// Notes that a submission was refused before the registry was asked.
+    async fn refused(
+        &self,
+        caller: &Caller,
+        submission: Submission,
+        error: TransactionError,
+    ) -> TransactionError {
+        let id = submission.submission_set.unique_id.clone();
+        let step = self.step(id, State::Refused, error.0.clone());
+        let noted = self.index.refuse(submission, sender(caller).to_owned(), step).await;
+        if let Err(error) = noted {
+            tracing::warn!(%error, "the state of a refused submission could not be noted");
+        }
+        error
     }
 
     /// Stores the bytes of each document. On failure gives back what was stored so far.
@@ -189,32 +213,52 @@ impl Repository {
 
     async fn register(
         &self,
+        caller: &Caller,
         submission: Submission,
         stored: HashMap<String, StoredObject>,
     ) -> Result<Registered, TransactionError> {
+        if let Some(answer) = self.repeat_of_kept(&submission).await? {
+            self.discard_unless_known(stored).await;
+            return answer;
+        }
         let holdings: Vec<Holding> = submission
             .document_entries
             .iter()
             .filter_map(|e| Some(holding(e, stored.get(&e.entry_uuid.to_string())?)))
             .collect();
-        let noted = self.index.add_pending(holdings.clone(), self.clock.now()).await;
-        noted.map_err(|e| index_failure(&e))?;
-        match self.registry.register_document_set(submission).await {
+        let now = self.clock.now();
+        let noted = self.index.add_pending(
+            submission.clone(),
+            sender(caller).to_owned(),
+            holdings.clone(),
+            now,
+        );
+        noted.await.map_err(|e| index_failure(&e))?;
+        if self.must_wait_its_turn().await? {
+            return self.keep(submission, holdings).await;
+        }
+        let id = submission.submission_set.unique_id.clone();
+        match self.registry.register_document_set(submission.clone()).await {
             Ok(registered) => {
-                let noted = self.index.set_registered(holdings, self.clock.now()).await;
+                let step = self.step(id, State::Registered, registered.warnings.clone());
+                let noted = self.index.set_registered(holdings, self.clock.now(), Some(step)).await;
                 noted.map_err(|e| index_failure(&e))?;
                 Ok(registered)
             }
             Err(PortError::Transaction(error)) => {
-                if let Err(error) = self.index.forget_pending(holdings).await {
+                let step = self.step(id, State::Refused, error.0.clone());
+                if let Err(error) = self.index.forget_pending(holdings, Some(step)).await {
                     tracing::warn!(%error, "a refused submission is left to the sweeper");
                 }
                 self.discard_unless_known(stored).await;
                 Err(error)
             }
-            // Nobody knows whether it was registered: the sweeper will ask.
             Err(error) => {
                 tracing::warn!(%error, "the registry could not be asked");
+                if self.config.when_registry_is_away == WhenAway::Keep {
+                    return self.keep(submission, holdings).await;
+                }
+                // Nobody knows whether it was registered: the sweeper will ask.
                 Err(TransactionError::one(
                     ErrorCode::XDSRegistryNotAvailable,
                     "the registry cannot be reached; send the submission again later",
@@ -223,7 +267,7 @@ impl Repository {
         }
     }
 
-    async fn discard_unless_known(&self, stored: HashMap<String, StoredObject>) {
+    pub(crate) async fn discard_unless_known(&self, stored: HashMap<String, StoredObject>) {
         for object in stored.into_values() {
             if !matches!(
                 self.index.has_object(&object.key, self.clock.now()).await,

@@ -1,12 +1,12 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::post;
+use axum::routing::{get, post};
 use carerecord_access::Caller;
 use carerecord_model::IdSource;
 use carerecord_service::AuditTrail;
 
-use crate::{Repository, soap};
+use crate::{Repository, soap, status};
 
 /// Every route of a repository node. `caller` is who comes in by this listener.
 pub fn router(
@@ -18,6 +18,7 @@ pub fn router(
     let state = Door { repository, caller, ids };
     Router::new()
         .route("/xds/repository", post(soap::repository))
+        .route("/submissions/{id}", get(status::submission))
         .with_state(state)
         .layer(axum::middleware::from_fn_with_state(trail, carerecord_service::audit_trail::record))
 }

@@ -146,7 +146,7 @@ impl Repository {
             Some(holding) if holding.registered => Ok(Some(holding)),
             Some(holding) if self.is_registered(&holding).await => {
                 let known = vec![holding.clone()];
-                let noted = self.index.set_registered(known, self.clock.now()).await;
+                let noted = self.index.set_registered(known, self.clock.now(), None).await;
                 noted.map_err(|e| failed(&e, id))?;
                 Ok(Some(holding))
             }

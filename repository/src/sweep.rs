@@ -47,10 +47,13 @@ impl Repository {
             // A registry that cannot be asked leaves the question open.
             if self.registration(&holding).await.map_err(|e| e.to_string())? {
                 let now = self.clock.now();
-                self.index.set_registered(vec![holding], now).await.map_err(|e| e.to_string())?;
+                self.index
+                    .set_registered(vec![holding], now, None)
+                    .await
+                    .map_err(|e| e.to_string())?;
                 tracing::info!("a document was found to be registered");
             } else {
-                self.index.forget_pending(vec![holding]).await.map_err(|e| e.to_string())?;
+                self.index.forget_pending(vec![holding], None).await.map_err(|e| e.to_string())?;
                 tracing::info!("a document that was never registered was dropped");
             }
         }

@@ -216,6 +216,7 @@ impl Assembly<'_> {
             ids: self.ids.clone(),
         });
         repository.start_sweeper(self.lifecycle);
+        repository.start_registering_kept(self.lifecycle);
         let ready = database.clone();
         self.checks.register(format!("repository {id}"), move || {
             let database = ready.clone();

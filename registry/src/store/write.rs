@@ -6,7 +6,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use carerecord_model::{
     Association, DocumentEntry, Dtm, Folder, ObjectId, Submission, SubmissionSet,
 };
-use carerecord_storage::{Connection, StoreError, Value, insert_many, sql, with_keys};
+use carerecord_storage::{Connection, StoreError, Value, insert_into_all, sql, with_keys};
 use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
@@ -267,7 +267,7 @@ impl<'c> Write<'c> {
 
     /// Writes what was gathered.
     pub(crate) async fn flush(&mut self) -> Result<(), StoreError> {
-        let tables = [
+        let tables = vec![
             (OBJECT, std::mem::take(&mut self.objects)),
             (OVERFLOW, std::mem::take(&mut self.overflow)),
             (DIRECTORY, std::mem::take(&mut self.directory)),
@@ -277,9 +277,7 @@ impl<'c> Write<'c> {
             (CHANGE, std::mem::take(&mut self.changes)),
             (SUBMISSION, std::mem::take(&mut self.submissions)),
         ];
-        for (table, rows) in tables {
-            insert_many(&mut *self.c, table, rows).await?;
-        }
+        insert_into_all(&mut *self.c, tables).await?;
         code_index::add(&mut *self.c, std::mem::take(&mut self.codes)).await
     }
 

@@ -25,7 +25,7 @@ use std::path::Path;
 
 pub use connection::Connection;
 pub use error::{StoreError, Trouble};
-pub use many::insert_many;
+pub use many::{insert_into_all, insert_many};
 pub use sql::{On, Row, Statement, Value, insert, sql, with_keys, with_values_and_keys};
 pub use together::{DoTogether, Together};
 pub use transfer::{MovedTable, OnProgress, Progress, Stage, TransferError, transfer};

@@ -18,7 +18,7 @@ pub async fn insert_many(
     match connection.inner() {
         _ if rows.is_empty() => Ok(()),
         Inner::Postgres(c) if rows.len() > COPIED_FROM => copy(c, target, &rows).await,
-        Inner::Postgres(c) => unnest(c, target, rows).await,
+        Inner::Postgres(c) => unnest(c, vec![(target, rows)]).await,
         Inner::Sqlite(_) => in_parts(connection, target, rows).await,
     }
 }
@@ -41,26 +41,57 @@ async fn in_parts(
     Ok(())
 }
 
-/// One statement whatever the number of rows: each column is one array.
+/// Writes rows into several tables that do not refer to each other, on PostgreSQL in one statement
+/// where they are few.
+///
+/// # Errors
+/// When the database refuses one; then none is written.
+pub async fn insert_into_all(
+    connection: &mut Connection,
+    tables: Vec<(&str, Vec<Vec<Value>>)>,
+) -> Result<(), StoreError> {
+    let tables: Vec<_> = tables.into_iter().filter(|(_, rows)| !rows.is_empty()).collect();
+    if tables.iter().all(|(_, rows)| rows.len() <= COPIED_FROM)
+        && let Inner::Postgres(c) = connection.inner()
+    {
+        unnest(c, tables).await?;
+        connection.note_write();
+        return Ok(());
+    }
+    for (target, rows) in tables {
+        insert_many(connection, target, rows).await?;
+    }
+    Ok(())
+}
+
+/// One statement whatever the number of rows and tables: each column is one array.
 async fn unnest(
     c: &mut PgConnection,
-    target: &str,
-    rows: Vec<Vec<Value>>,
+    tables: Vec<(&str, Vec<Vec<Value>>)>,
 ) -> Result<(), StoreError> {
-    let mut columns: Vec<Column> = rows.first().into_iter().flatten().map(Column::like).collect();
-    for value_row in rows {
-        for (column, value) in columns.iter_mut().zip(value_row) {
-            column.push(value)?;
+    let mut all: Vec<Column> = Vec::new();
+    let mut inserts = Vec::new();
+    for (target, rows) in tables {
+        let mut columns: Vec<Column> =
+            rows.first().into_iter().flatten().map(Column::like).collect();
+        for row in rows {
+            for (column, value) in columns.iter_mut().zip(row) {
+                column.push(value)?;
+            }
         }
+        let array = |(n, c): (usize, &Column)| format!("${}::{}[]", n + 1, c.sql_type());
+        let arrays: Vec<String> =
+            columns.iter().enumerate().map(|(n, c)| array((all.len() + n, c))).collect();
+        let arrays = arrays.join(", ");
+        inserts.push(format!("INSERT INTO {target} SELECT * FROM unnest({arrays})"));
+        all.extend(columns);
     }
-    let arrays: Vec<String> = columns
-        .iter()
-        .enumerate()
-        .map(|(n, c)| format!("${}::{}[]", n + 1, c.sql_type()))
-        .collect();
-    let text = format!("INSERT INTO {target} SELECT * FROM unnest({})", arrays.join(", "));
-    let mut statement = query(AssertSqlSafe(text));
-    for column in columns {
+    let Some(last) = inserts.pop() else { return Ok(()) };
+    let others: Vec<String> =
+        inserts.iter().enumerate().map(|(n, insert)| format!("t{n} AS ({insert})")).collect();
+    let with = if others.is_empty() { "" } else { "WITH " };
+    let mut statement = query(AssertSqlSafe(format!("{with}{} {last}", others.join(", "))));
+    for column in all {
         statement = match column {
             Column::Int(values) => statement.bind(values),
             Column::Text(values) => statement.bind(values),

@@ -352,12 +352,14 @@ impl Deployment {
                 door("registry", self.ports.peers, "\"publish\", \"delegate\"")
             ),
             Role::Node(n) => format!(
-                "{}[[repository]]\n{}node = {{ repository_unique_id = \"{}\", organisation = \"{}\" \
-                 }}\n{}{}",
+                "{}[[repository]]\n{}node = {{ repository_unique_id = \"{}\", organisation = \"{}\", \
+                 when_registry_is_away = \"{}\" }}\n{}{}",
                 self.remote_registry(),
                 self.database(role),
                 NODES[n].0,
                 NODES[n].1,
+                // The last one keeps submissions, the others refuse them.
+                if n == 2 { "keep" } else { "refuse" },
                 door("repository", self.ports.nodes[n], everything),
                 door("repository", self.ports.node_peers[n], "\"retrieve\", \"delegate\"")
             ),

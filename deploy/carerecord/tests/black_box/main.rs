@@ -14,6 +14,7 @@ mod publishing;
 mod reads;
 mod shape;
 mod silent_sources;
+mod submission_states;
 mod tool;
 
 use carerecord_testkit::Deployment;
@@ -54,6 +55,7 @@ however_it_is_deployed![
     kills::a_kill_at_any_point_loses_and_invents_nothing,
     reads::what_a_search_finds_is_read_by_its_address,
     messages::messages_of_others_are_answered_and_recorded,
+    submission_states::a_sender_can_look_up_what_became_of_it,
     tool::options_give_what_a_header_lacks,
     tool::a_header_that_replaces_does_so,
     tool::a_tool_that_is_killed_is_started_again,
@@ -83,6 +85,7 @@ apart![
     silent_sources::a_frozen_registry_does_not_hold_a_source,
     silent_sources::a_node_frozen_in_a_document_breaks_it_off,
     silent_sources::without_a_registry_nothing_looks_empty,
+    submission_states::what_is_kept_is_registered_when_the_registry_is_back,
 ];
 
 #[tokio::test]
