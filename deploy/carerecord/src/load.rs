@@ -79,16 +79,20 @@ async fn load(registry: &Registry, path: &Path) -> anyhow::Result<ExitCode> {
             })
             .buffered(AHEAD),
     );
+    let unreadable = || format!("{name} cannot be loaded");
     let mut stop = Box::pin(tokio::signal::ctrl_c());
     let mut stopped = false;
-    while let Some((lines, end)) = tokio::select! {
-        biased;
-        _ = &mut stop => { stopped = true; None }
-        next = checked.try_next() => next.with_context(|| format!("{name} cannot be loaded"))?,
-    } {
+    let mut next = checked.try_next().await.with_context(unreadable)?;
+    while let Some((lines, end)) = next {
         (place.lines, place.bytes) = end;
-        place = registry.load(&own_role("carerecord load"), lines, place, audit(&name)).await?;
+        let caller = own_role("carerecord load");
+        let write = registry.load(&caller, lines, place, audit(&name));
+        // The next part is read while this one is written.
+        let (written, following) = tokio::join!(write, checked.try_next());
+        place = written?;
         bar.set_position(place.bytes);
+        stopped = futures_util::poll!(&mut stop).is_ready();
+        next = if stopped { None } else { following.with_context(unreadable)? };
     }
     bar.finish_and_clear();
     let entries = place.entries - before;

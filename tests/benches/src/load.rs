@@ -37,9 +37,12 @@ pub async fn fill(product: &Product, population: Population) -> anyhow::Result<L
     });
     let mut checked =
         Box::pin(stream::iter(parts).map(|part| check(registry.clone(), part)).buffered(3));
-    while let Some((lines, count)) = checked.try_next().await? {
+    let mut next = checked.try_next().await?;
+    while let Some((lines, count)) = next {
         place.lines += count;
-        place = registry.load(&product.caller, lines, place, audit()).await?;
+        let write = registry.load(&product.caller, lines, place, audit());
+        let (written, following) = tokio::join!(write, checked.try_next());
+        (place, next) = (written?, following?);
     }
     if place.refused > 0 {
         let refused = registry.load_refusals(&place.source, 0).await?;
