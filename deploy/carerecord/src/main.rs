@@ -5,6 +5,7 @@ mod codes;
 mod config;
 mod database;
 mod demo;
+mod doctor;
 mod key_file;
 mod load;
 mod migrate;
@@ -44,6 +45,8 @@ enum Command {
     },
     /// Publish documents to a repository node
     Publish(publish::PublishOptions),
+    /// Ask everything that a configuration relies on, and say what is wrong
+    Doctor(doctor::DoctorOptions),
     /// Print and filter the record of accesses
     Audit(audit::AuditOptions),
     /// Move a role's SQLite database to PostgreSQL; the role must be stopped
@@ -82,6 +85,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Demo(options) => demo::run(options).await,
         Command::Serve { config } => serve::run(&config).await,
         Command::Publish(options) => publish::run(options).await,
+        Command::Doctor(options) => doctor::run(options).await,
         Command::Audit(options) => audit::run(options).await,
         Command::Migrate(options) => migrate::run(options).await,
         Command::Load(options) => load::run(options).await,

@@ -61,21 +61,27 @@ where
         let (database, waiting, work) = (self.database.clone(), self.waiting.clone(), self.work);
         tokio::spawn(async move {
             let taken = Arc::new(Mutex::new(Vec::new()));
-            let group = taken.clone();
+            let (queue, group) = (waiting.clone(), taken.clone());
             let outcome = database
                 .write(move |c| {
-                    let all = std::mem::take(
-                        &mut *waiting.lock().unwrap_or_else(PoisonError::into_inner),
-                    );
+                    let all = take(&queue);
                     let items = all.iter().map(|w| w.item.clone()).collect();
                     *group.lock().unwrap_or_else(PoisonError::into_inner) = all;
                     work(c, items)
                 })
                 .await;
-            let group = std::mem::take(&mut *taken.lock().unwrap_or_else(PoisonError::into_inner));
+            let mut group = take(&taken);
+            if group.is_empty() {
+                // The writer did not come to it: whoever waits is told, and the next one asks anew.
+                group = take(&waiting);
+            }
             finish(&database, work, group, outcome).await;
         });
     }
+}
+
+fn take<W>(list: &Mutex<Vec<W>>) -> Vec<W> {
+    std::mem::take(&mut *list.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// Answers everybody. What failed as a group is tried one by one, so that nobody pays for another.
@@ -100,6 +106,18 @@ async fn finish<I, T, E>(
         Err(error) if alone => {
             if let Some(waiting) = group.into_iter().next() {
                 let _ = waiting.reply.send(Err(E::from(error)));
+            }
+        }
+        // It is the database that failed, for everybody alike.
+        Err(StoreError::Commit(text, trouble)) => {
+            for waiting in group {
+                let error = StoreError::Commit(text.clone(), trouble);
+                let _ = waiting.reply.send(Err(E::from(error)));
+            }
+        }
+        Err(StoreError::Stopped) => {
+            for waiting in group {
+                let _ = waiting.reply.send(Err(E::from(StoreError::Stopped)));
             }
         }
         Err(error) => {
@@ -153,6 +171,19 @@ mod tests {
     }
 
     type Answers = Vec<Result<i64, StoreError>>;
+
+    #[tokio::test]
+    async fn whoever_waits_is_told_that_there_is_no_database() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::open(&folder.path().join("test.db")).await.unwrap();
+        let together: Together<i64, i64, StoreError> = Together::new(database.clone(), work);
+        database.close().await;
+
+        for _ in 0..3 {
+            let results = join_all((0..10).map(|n| together.write(n))).await;
+            assert!(results.iter().all(Result::is_err));
+        }
+    }
 
     #[tokio::test]
     async fn nobody_pays_for_another() {

@@ -25,6 +25,23 @@ impl RepositoryClient {
         Self { http, id, url: url.to_owned(), status_url }
     }
 
+    /// Asks for a document that nobody has. What the node says of it; `None` when it gives one.
+    pub async fn ask_for_nothing(&self) -> Result<Option<TransactionError>, PortError> {
+        let nothing = DocumentRequest {
+            home_community_id: None,
+            repository_unique_id: self.id.clone(),
+            document_unique_id: PROBE
+                .parse()
+                .map_err(|_| PortError::Protocol("probe id".into()))?,
+        };
+        let (answer, _) = self.ask(&nothing).await?;
+        Ok(answer.documents.is_empty().then(|| {
+            let silent = "it gave neither document nor error";
+            let silent = TransactionError::one(ErrorCode::XDSRepositoryError, silent);
+            answer.response.into_result().err().unwrap_or(silent)
+        }))
+    }
+
     async fn ask(
         &self,
         request: &DocumentRequest,
@@ -65,15 +82,8 @@ impl DocumentRepository for RepositoryClient {
             answer.error_for_status().map_err(unavailable)?;
             return Ok(());
         }
-        let nothing = DocumentRequest {
-            home_community_id: None,
-            repository_unique_id: self.id.clone(),
-            document_unique_id: PROBE
-                .parse()
-                .map_err(|_| PortError::Protocol("probe id".into()))?,
-        };
         // Whatever it says of a document that nobody has: it answers.
-        self.ask(&nothing).await.map(|_| ())
+        self.ask_for_nothing().await.map(drop)
     }
 }
 

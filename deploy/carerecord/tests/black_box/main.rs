@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod codes;
+mod doctor;
 mod example;
 mod identity;
 mod kills;
@@ -78,6 +79,7 @@ macro_rules! apart {
 
 apart![
     bad_input::nothing_sent_to_the_registry_hurts_it,
+    doctor::the_doctor_says_what_is_wrong,
     messages::what_we_ask_has_the_standards_shape,
     silent_sources::a_stopped_node_is_told_of_and_others_answer,
     silent_sources::a_frozen_node_is_told_of_within_the_deadline,

@@ -1,0 +1,177 @@
+//! `carerecord doctor`: asks everything that a configuration relies on, and says in words what is
+//! wrong with it. Nothing is changed, and no patient is named.
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use carerecord_access::Policy;
+use carerecord_model::{
+    DocumentRegistry, EntryRef, ErrorCode, GetDocuments, PortError, StoredQuery, TransactionError,
+};
+use clap::Args;
+
+use crate::config::{Config, SourceConfig};
+use crate::peer::{RegistryClient, RepositoryClient, role_client};
+
+/// What to look at.
+#[derive(Args)]
+pub struct DoctorOptions {
+    /// The configuration file (TOML)
+    #[arg(long)]
+    config: std::path::PathBuf,
+    /// Seconds that anybody may take to answer
+    #[arg(long, default_value_t = 5)]
+    wait: u64,
+}
+
+/// Prints a line for each thing that was looked at; exit status 1 when something is wrong.
+pub async fn run(options: DoctorOptions) -> anyhow::Result<ExitCode> {
+    let config = Config::read(&options.config)?;
+    let mut doctor = Doctor { wait: Duration::from_secs(options.wait), wrong: 0 };
+    doctor.tell(
+        "access rules",
+        Policy::load(&config.policy).map(|_| "read".to_owned()).map_err(chain),
+    );
+    let codes = config.codes.load(&config.base);
+    doctor.tell("codes", codes.map(|_| "read".to_owned()).map_err(|e| format!("{e:#}")));
+    let http = role_client(doctor.wait)?;
+    if let Some(admin) = &config.admin {
+        let url = format!("http://{}/health/ready", admin.address);
+        doctor.page("this process", &http, &url, "is ready").await;
+    }
+    if let Some(remote) = &config.remote_registry {
+        doctor.registry(&RegistryClient::new(http.clone(), &remote.url), &remote.url).await;
+    }
+    if let Some(portal) = &config.portal {
+        let issuer = portal.api.issuer.trim_end_matches('/');
+        let url = format!("{issuer}/.well-known/openid-configuration");
+        doctor.page("sign-in provider", &http, &url, "answers").await;
+        for source in &portal.source {
+            doctor.source(source, &http).await;
+        }
+    }
+    println!(
+        "{}",
+        match doctor.wrong {
+            0 => "Nothing is wrong.".to_owned(),
+            1 => "One thing is wrong.".to_owned(),
+            n => format!("{n} things are wrong."),
+        }
+    );
+    Ok(if doctor.wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+struct Doctor {
+    wait: Duration,
+    wrong: u32,
+}
+
+impl Doctor {
+    fn tell(&mut self, what: &str, found: Result<String, String>) {
+        match found {
+            Ok(good) => println!("ok     {what}: {good}"),
+            Err(bad) => {
+                self.wrong += 1;
+                println!("WRONG  {what}: {bad}");
+            }
+        }
+    }
+
+    async fn page(&mut self, what: &str, http: &reqwest::Client, url: &str, good: &str) {
+        let started = Instant::now();
+        let found = match tokio::time::timeout(self.wait, http.get(url).send()).await {
+            Err(_) => Err(self.silence(url)),
+            Ok(Err(error)) => Err(unreachable(url, &error.without_url())),
+            Ok(Ok(answer)) if answer.status().is_success() => {
+                Ok(format!("{good} ({} ms)", started.elapsed().as_millis()))
+            }
+            Ok(Ok(answer)) => Err(format!("{url} answers with HTTP {}", answer.status())),
+        };
+        self.tell(what, found);
+    }
+
+    async fn registry(&mut self, registry: &RegistryClient, url: &str) {
+        let Ok(id) = NOBODYS.parse() else { return };
+        let query = GetDocuments::of(EntryRef::UniqueIds(vec![id]));
+        let query = StoredQuery::GetDocuments(query);
+        let started = Instant::now();
+        let found = match tokio::time::timeout(self.wait, registry.stored_query(&query)).await {
+            Err(_) => Err(self.silence(url)),
+            Ok(Ok(found)) if found.document_entries.is_empty() => {
+                Ok(format!("answers queries ({} ms)", started.elapsed().as_millis()))
+            }
+            Ok(Ok(_)) => Err("it finds a document under an id that nobody uses".to_owned()),
+            Ok(Err(error)) => Err(self.words(url, &error)),
+        };
+        self.tell("registry", found);
+    }
+
+    async fn source(&mut self, source: &SourceConfig, http: &reqwest::Client) {
+        let what = format!("source {} ({})", source.name, source.id);
+        let Some(url) = &source.url else {
+            return self.tell(&what, Ok("is a node of this process".to_owned()));
+        };
+        if let Some(status) = &source.status_url {
+            self.page(&format!("{what}, its status page"), http, status, "answers").await;
+        }
+        let node = RepositoryClient::new(http.clone(), source.id.clone(), url, None);
+        let started = Instant::now();
+        let answer = tokio::time::timeout(self.wait, node.ask_for_nothing()).await;
+        let took = started.elapsed().as_millis();
+        let found = match answer {
+            Err(_) => Err(self.silence(url)),
+            Ok(Err(error)) => Err(self.words(url, &error)),
+            Ok(Ok(None)) => Err("it gives a document under an id that nobody uses".to_owned()),
+            Ok(Ok(Some(error))) => says_no(&error, took),
+        };
+        self.tell(&what, found);
+    }
+
+    fn silence(&self, url: &str) -> String {
+        format!("{url} has not answered within {} s", self.wait.as_secs())
+    }
+
+    fn words(&self, url: &str, error: &PortError) -> String {
+        match error {
+            PortError::Late => self.silence(url),
+            PortError::Unavailable(why) => format!("{url} cannot be reached: {why}"),
+            PortError::Protocol(why) => format!("{url} does not speak XDS.b as we do: {why}"),
+            PortError::Transaction(error) => format!("{url} answers {}", codes(error)),
+        }
+    }
+}
+
+/// A node that does not have the document has to say so; anything else tells what is wrong.
+fn says_no(error: &TransactionError, took: u128) -> Result<String, String> {
+    let has = |code: &ErrorCode| error.0.iter().any(|e| e.code == *code);
+    if has(&ErrorCode::XDSUnknownRepositoryId) {
+        return Err("it answers, but says that it is not the repository of this id".to_owned());
+    }
+    if has(&ErrorCode::XDSDocumentUniqueIdError) {
+        return Ok(format!("gives documents ({took} ms)"));
+    }
+    Err(format!("asked for a document that nobody has, it answers {}", codes(error)))
+}
+
+fn codes(error: &TransactionError) -> String {
+    let each = error.0.iter().map(|e| format!("{} ({})", e.code.as_str(), e.context));
+    each.collect::<Vec<_>>().join(", ")
+}
+
+fn unreachable(url: &str, error: &reqwest::Error) -> String {
+    format!("{url} cannot be reached: {}", chain(error))
+}
+
+/// An error with what it stems from.
+fn chain(error: impl std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+/// An id under which no document can be: it is of nobody's arc.
+const NOBODYS: &str = "2.25.0";
