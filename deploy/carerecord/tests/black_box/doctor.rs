@@ -21,7 +21,7 @@ pub async fn the_doctor_says_what_is_wrong(mut deployment: Deployment) {
     assert!(!good, "{text}");
     assert!(text.contains("3 things are wrong."), "{text}");
     let of = |name: &str| {
-        let line = text.lines().filter(|l| l.contains(name) && l.starts_with("WRONG")).next();
+        let line = text.lines().find(|l| l.contains(name) && l.starts_with("WRONG"));
         line.unwrap_or_else(|| panic!("nothing of {name}: {text}")).to_owned()
     };
     assert!(of(NODES[0].2).contains("is not the repository of this id"), "{text}");
