@@ -21,6 +21,9 @@ pub(crate) enum FhirError {
     Consent(#[from] ConsentError),
     #[error("not found")]
     NotFound,
+    /// What an operation's profile says of it.
+    #[error("{2}")]
+    Operation(StatusCode, &'static str, &'static str),
     #[error("the request's body cannot be read: {0}")]
     Body(String),
     #[error("somebody else changed it first")]
@@ -84,6 +87,7 @@ impl FhirError {
                 of(StatusCode::UNPROCESSABLE_ENTITY, "not-supported", &self.to_string())
             }
             Self::NotFound => not_found(),
+            Self::Operation(status, code, text) => of(*status, code, text),
             Self::Body(why) => of(StatusCode::BAD_REQUEST, "structure", why),
             Self::Conflict => of(StatusCode::CONFLICT, "conflict", &self.to_string()),
             Self::NotAcceptable => of(

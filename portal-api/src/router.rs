@@ -5,7 +5,8 @@ use carerecord_service::AuditTrail;
 
 use crate::Portal;
 use crate::fhir::{
-    answer, binary, consent, document_reference, fallback, list, metadata, patient, wrong_method,
+    answer, binary, consent, cross_reference, document_reference, fallback, list, metadata,
+    patient, wrong_method,
 };
 
 /// Every route of the FHIR API.
@@ -21,6 +22,7 @@ pub fn router(portal: Portal, trail: AuditTrail) -> Router {
         .route("/fhir/Binary/{id}", get(binary::read))
         .route("/fhir/Patient", get(patient::search))
         .route("/fhir/Patient/_search", post(patient::search_form))
+        .route("/fhir/Patient/$ihe-pix", get(cross_reference::run))
         .route("/fhir/Patient/{id}", get(patient::read))
         .route("/fhir/Consent", get(consent::search).post(consent::create))
         .route("/fhir/Consent/_search", post(consent::search_form))

@@ -5,9 +5,10 @@ use carerecord_access::{
     AccessDecisions, Caller, ConsentStore, Decision, Purpose, Released, Right, Withheld,
 };
 use carerecord_model::{
-    ByteRange, Clock, ContentFilter, DocumentEntry, DocumentRegistry, DocumentRequest, EntryRef,
-    EntryUuid, FoundObjects, Get, GetAll, GetDocuments, IdSource, MetadataLevel, NhsNumber,
-    Patient, PatientDirectory, PatientId, PortError, RetrievedDocument, Scope, StoredQuery,
+    ByteRange, Clock, ContentFilter, CrossReference, DocumentEntry, DocumentRegistry,
+    DocumentRequest, EntryRef, EntryUuid, FoundObjects, Get, GetAll, GetDocuments, IdSource,
+    MetadataLevel, NhsNumber, Patient, PatientDirectory, PatientId, PortError, RetrievedDocument,
+    Scope, StoredQuery,
 };
 
 use crate::error::FhirError;
@@ -214,6 +215,19 @@ impl Portal {
     ) -> Result<Released<Option<Patient>>, FhirError> {
         self.access.admit(caller, purpose, Right::Query)?;
         let found = self.within(self.patients.patient(number)).await;
+        let found = found.map_err(FhirError::Registry)?;
+        Ok(self.access.release_person(caller, purpose, found)?)
+    }
+
+    /// What the patient index knows of an identifier. ITI-83.
+    pub(crate) async fn cross_reference(
+        &self,
+        caller: &Caller,
+        purpose: Purpose,
+        id: &PatientId,
+    ) -> Result<Released<CrossReference>, FhirError> {
+        self.access.admit(caller, purpose, Right::Query)?;
+        let found = self.within(self.patients.cross_reference(id)).await;
         let found = found.map_err(FhirError::Registry)?;
         Ok(self.access.release_person(caller, purpose, found)?)
     }

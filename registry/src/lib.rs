@@ -22,7 +22,7 @@ pub use config::{RegistryConfig, UnknownPatients};
 pub use identity::{MllpConfig, serve_mllp};
 pub use load::{CheckedLines, LoadLine, LoadPlace};
 pub use local::LocalRegistry;
-pub use message::{ConsentQuestion, ConsentUpdate, PatientQuestion};
+pub use message::{ConsentQuestion, ConsentUpdate, IdentifierQuestion, PatientQuestion};
 pub use router::router;
 pub use service::{Registry, RegistryError};
 pub use store::{Change, ChangePage, Store, UnmappedCode, Verb};

@@ -4,8 +4,8 @@ use carerecord_access::{
 };
 use carerecord_audit::AuditEvent;
 use carerecord_model::{
-    DocumentEntryType, DocumentRegistry, FoundObjects, NhsNumber, Patient, PatientDirectory,
-    PortError, Registered, StoredQuery, Submission,
+    CrossReference, DocumentEntryType, DocumentRegistry, FoundObjects, NhsNumber, Patient,
+    PatientDirectory, PatientId, PortError, Registered, StoredQuery, Submission,
 };
 use carerecord_service::AuditDraft;
 use uuid::Uuid;
@@ -56,6 +56,11 @@ impl DocumentRegistry for LocalRegistry {
 impl PatientDirectory for LocalRegistry {
     async fn patient(&self, number: NhsNumber) -> Result<Option<Patient>, PortError> {
         let found = self.registry.patient(&self.caller, number).await;
+        found.map(carerecord_access::Released::into_value).map_err(port_error)
+    }
+
+    async fn cross_reference(&self, id: &PatientId) -> Result<CrossReference, PortError> {
+        let found = self.registry.cross_reference(&self.caller, id).await;
         found.map(carerecord_access::Released::into_value).map_err(port_error)
     }
 }

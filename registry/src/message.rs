@@ -2,7 +2,7 @@
 //! is named in a URL. Only systems with the right `delegate` are answered.
 
 use carerecord_access::ConsentRecord;
-use carerecord_model::{NhsNumber, Patient};
+use carerecord_model::{NhsNumber, Patient, PatientId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -21,6 +21,13 @@ pub enum ConsentQuestion {
 pub struct ConsentUpdate {
     /// The version to store.
     pub record: ConsentRecord,
+}
+
+/// `POST /peer/identifier`: what is known of an identifier.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct IdentifierQuestion {
+    /// The identifier.
+    pub id: PatientId,
 }
 
 /// `POST /peer/patient`: look a person up; or put one into the index.

@@ -4,11 +4,11 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use carerecord_access::{ConsentRecord, ConsentStoreError, Right};
-use carerecord_model::Patient;
+use carerecord_model::{CrossReference, Patient};
 use carerecord_service::AuditDraft;
 
 use crate::router::Door;
-use crate::{ConsentQuestion, ConsentUpdate, PatientQuestion, RegistryError};
+use crate::{ConsentQuestion, ConsentUpdate, IdentifierQuestion, PatientQuestion, RegistryError};
 
 pub(crate) async fn consent(
     State(door): State<Door>,
@@ -62,6 +62,19 @@ pub(crate) async fn patient(
             Ok(Json(None))
         }
     }
+}
+
+pub(crate) async fn cross_reference(
+    State(door): State<Door>,
+    draft: AuditDraft,
+    Json(question): Json<IdentifierQuestion>,
+) -> Result<Json<CrossReference>, StatusCode> {
+    enter(&door, &draft, "patient index")?;
+    draft.fill(|event| event.subject = question.id.nhs_number());
+    let found = door.registry.cross_reference(&door.caller, &question.id).await.map_err(status)?;
+    let number = found.value().person.as_ref().and_then(|person| person.own.nhs_number());
+    draft.fill(|event| event.subject = number.or(event.subject));
+    Ok(Json(found.into_value()))
 }
 
 /// Only roles of this deployment come in here.

@@ -23,6 +23,7 @@ pub fn router(
         .route("/peer/consent", post(peer::consent))
         .route("/peer/consent/update", post(peer::update_consent))
         .route("/peer/patient", post(peer::patient))
+        .route("/peer/identifier", post(peer::cross_reference))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(state)
         .layer(axum::middleware::from_fn_with_state(trail, carerecord_service::audit_trail::record))

@@ -5,8 +5,8 @@ use carerecord_access::{
 };
 use carerecord_audit::{AuditEvent, AuditOutcome};
 use carerecord_model::{
-    Clock, DocumentEntryType, EntryUuid, ErrorCode, IdSource, NhsNumber, Patient, Registered,
-    RegistryErrors, Submission, TransactionError,
+    Clock, CrossReference, DocumentEntryType, EntryUuid, ErrorCode, IdSource, NhsNumber, Patient,
+    PatientId, Registered, RegistryErrors, Submission, TransactionError,
 };
 use carerecord_service::AuditDraft;
 use carerecord_storage::{StoreError, Trouble};
@@ -239,6 +239,19 @@ impl Registry {
     ) -> Result<Released<Option<Patient>>, RegistryError> {
         let patient = self.store.patient(number).await?;
         Ok(self.access.release_person(caller, Purpose::DirectCare, patient)?)
+    }
+
+    /// What the index knows of an identifier, for a role of this deployment. ITI-83.
+    ///
+    /// # Errors
+    /// `Refused` for everybody else.
+    pub async fn cross_reference(
+        &self,
+        caller: &Caller,
+        id: &PatientId,
+    ) -> Result<Released<CrossReference>, RegistryError> {
+        let found = self.store.cross_reference(id).await?;
+        Ok(self.access.release_person(caller, Purpose::DirectCare, found)?)
     }
 
     /// Puts a person into the index.

@@ -1,6 +1,7 @@
 pub(crate) mod answer;
 pub(crate) mod binary;
 pub(crate) mod consent;
+pub(crate) mod cross_reference;
 pub(crate) mod document_reference;
 pub(crate) mod input;
 pub(crate) mod list;

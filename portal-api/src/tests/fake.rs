@@ -44,6 +44,19 @@ impl PatientDirectory for FakePatients {
         let merged = number.digits() == MERGED;
         Ok(self.0.clone().filter(|person| merged || person.nhs_number == number))
     }
+
+    async fn cross_reference(&self, id: &PatientId) -> Result<CrossReference, PortError> {
+        let local: PatientId = "MRN-88^^^&2.999.10.2&ISO".parse().unwrap();
+        let person = self.0.as_ref().map(|person| CrossReferenced {
+            own: PatientId::from_nhs_number(person.nhs_number),
+            identifiers: vec![PatientId::from_nhs_number(person.nhs_number), local],
+            restricted: person.restricted,
+        });
+        Ok(CrossReference {
+            authorities: vec!["2.16.840.1.113883.2.1.4.1".into(), "2.999.10.2".into()],
+            person: person.filter(|person| person.identifiers.contains(id)),
+        })
+    }
 }
 
 #[derive(Default)]

@@ -1,6 +1,7 @@
 //! The FHIR API over fakes: what clients get, by every route.
 
 mod answers;
+mod cross_reference;
 mod fake;
 mod merged;
 mod places;

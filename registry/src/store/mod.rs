@@ -4,6 +4,7 @@
 mod changes;
 mod code_index;
 mod consent;
+mod cross_reference;
 mod identity;
 mod links;
 mod objects;

@@ -17,6 +17,7 @@ mod tests {
         a_link_that_replaced_another_gives_it_back,
         an_identifier_that_its_source_moved_is_not_given_back,
         an_identifier_is_let_go_from_a_person_that_was_merged,
+        all_identifiers_of_a_person_are_told_over_merges,
     );
 }
 
@@ -36,6 +37,32 @@ async fn two_people(world: &World) {
 async fn leads_to(world: &World, id: &str) -> String {
     let (_, patients) = found(world, id).await;
     patients.first().map(|p| p.id().to_owned()).unwrap_or_default()
+}
+
+/// ITI-83: by whichever identifier, everything that leads to the person.
+pub async fn all_identifiers_of_a_person_are_told_over_merges(world: &World) {
+    two_people(world).await;
+    let ask = async |id: &str| {
+        let id = id.parse().unwrap();
+        let found = world.registry.cross_reference(&world.caller, &id).await.unwrap();
+        found.into_value()
+    };
+    let known = ask(ONE).await;
+    assert_eq!(known.authorities, ["2.16.840.1.113883.2.1.4.1", "2.999.1"]);
+    let person = known.person.unwrap();
+    assert_eq!(person.own.to_cx(), PATIENT);
+    let ids = |p: &carerecord_model::CrossReferenced| -> Vec<String> {
+        p.identifiers.iter().map(carerecord_model::PatientId::to_cx).collect()
+    };
+    assert_eq!(ids(&person), [PATIENT, ONE]);
+    assert_eq!(ask("H9^^^&2.999.1&ISO").await.person, None);
+
+    assert_eq!(world.feed(&merge(PATIENT, OTHER_PATIENT)).await, "AA");
+
+    let merged = ask(TWO).await.person.unwrap();
+    assert_eq!(merged.own.to_cx(), PATIENT);
+    assert_eq!(ids(&merged), [PATIENT, ONE, OTHER_PATIENT, TWO]);
+    assert_eq!(ask(OTHER_PATIENT).await.person, Some(merged));
 }
 
 pub async fn local_identifiers_lead_to_the_number(world: &World) {

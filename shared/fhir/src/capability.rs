@@ -35,7 +35,11 @@ pub fn capability_statement(base_url: &str, version: &str, date: &str, token_url
                     LIST,
                 ),
                 resource("Binary", &[], &["read"], &[]),
-                resource("Patient", &[], &["read", "search-type"], &[("identifier", "token", "")]),
+                with_operation(
+                    resource("Patient", &[], &["read", "search-type"], &[("identifier", "token", "")]),
+                    "ihe-pix",
+                    "https://profiles.ihe.net/ITI/PIXm/OperationDefinition/IHE.PIXm.pix",
+                ),
                 resource("Consent", &[], &["create", "read", "update", "search-type"], CONSENT),
             ],
         }],
@@ -56,6 +60,11 @@ fn resource(
     if !parameters.is_empty() {
         resource["searchParam"] = parameters.iter().map(parameter).collect();
     }
+    resource
+}
+
+fn with_operation(mut resource: Value, name: &str, definition: &str) -> Value {
+    resource["operation"] = json!([{"name": name, "definition": definition}]);
     resource
 }
 

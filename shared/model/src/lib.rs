@@ -48,8 +48,8 @@ pub use nhs_number::{NHS_NUMBER_OID, NhsNumber, NhsNumberError, NumberPolicy};
 pub use patient::{Gender, NumberStatus, Patient};
 pub use patient_id::PatientId;
 pub use ports::{
-    ByteRange, DocumentBody, DocumentRegistry, DocumentRepository, DocumentRequest,
-    PatientDirectory, PortError, Registered, RetrievedDocument,
+    ByteRange, CrossReference, CrossReferenced, DocumentBody, DocumentRegistry, DocumentRepository,
+    DocumentRequest, PatientDirectory, PortError, Registered, RetrievedDocument,
 };
 pub use slot::{ExtraClassification, ExtraMetadata, LocalizedString, Slot};
 pub use stored_query::{

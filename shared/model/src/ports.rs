@@ -9,9 +9,10 @@ use std::pin::Pin;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::Stream;
+use serde::{Deserialize, Serialize};
 
 use crate::{
-    FoundObjects, HomeCommunityId, MimeType, NhsNumber, Patient, RegistryErrors,
+    FoundObjects, HomeCommunityId, MimeType, NhsNumber, Patient, PatientId, RegistryErrors,
     RepositoryUniqueId, StoredQuery, Submission, TransactionError, UniqueId,
 };
 
@@ -66,6 +67,32 @@ pub trait PatientDirectory: Send + Sync {
     /// # Errors
     /// When the index could not be asked.
     async fn patient(&self, number: NhsNumber) -> Result<Option<Patient>, PortError>;
+
+    /// What the index knows of an identifier. ITI-83.
+    ///
+    /// # Errors
+    /// When the index could not be asked.
+    async fn cross_reference(&self, id: &PatientId) -> Result<CrossReference, PortError>;
+}
+
+/// What the patient index knows of an identifier. ITI-83.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+pub struct CrossReference {
+    /// OIDs of all authorities whose identifiers the index has.
+    pub authorities: Vec<String>,
+    /// Whoever has the identifier.
+    pub person: Option<CrossReferenced>,
+}
+
+/// A person with all identifiers, after all merges.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct CrossReferenced {
+    /// The identifier that everything of the person is shown under.
+    pub own: PatientId,
+    /// Every identifier of the person, `own` among them.
+    pub identifiers: Vec<PatientId>,
+    /// Whether nothing may tell where the person is cared for.
+    pub restricted: bool,
 }
 
 /// One document asked for. ITI TF-2: 3.43.4.1.2.

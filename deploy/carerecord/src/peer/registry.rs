@@ -7,10 +7,10 @@ use carerecord_codec::{
     AdhocQueryRequest, AdhocQueryResponse, RegistryResponse, SubmitObjectsRequest,
 };
 use carerecord_model::{
-    DocumentRegistry, FoundObjects, NhsNumber, Patient, PatientDirectory, PortError, Registered,
-    StoredQuery, Submission,
+    CrossReference, DocumentRegistry, FoundObjects, NhsNumber, Patient, PatientDirectory,
+    PatientId, PortError, Registered, StoredQuery, Submission,
 };
-use carerecord_registry::{ConsentQuestion, ConsentUpdate, PatientQuestion};
+use carerecord_registry::{ConsentQuestion, ConsentUpdate, IdentifierQuestion, PatientQuestion};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
@@ -64,6 +64,10 @@ impl DocumentRegistry for RegistryClient {
 impl PatientDirectory for RegistryClient {
     async fn patient(&self, number: NhsNumber) -> Result<Option<Patient>, PortError> {
         self.ask("/peer/patient", &PatientQuestion::Number(number)).await
+    }
+
+    async fn cross_reference(&self, id: &PatientId) -> Result<CrossReference, PortError> {
+        self.ask("/peer/identifier", &IdentifierQuestion { id: id.clone() }).await
     }
 }
 

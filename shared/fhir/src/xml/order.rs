@@ -20,7 +20,7 @@ const RESOURCE: &str = "id meta:Meta implicitRules language contained:Resource \
     extension:Extension modifierExtension:Extension";
 const ELEMENT: &str = "extension:Extension modifierExtension:Extension";
 
-const RESOURCES: [&str; 11] = [
+const RESOURCES: [&str; 12] = [
     "Binary",
     "Bundle",
     "CapabilityStatement",
@@ -29,6 +29,7 @@ const RESOURCES: [&str; 11] = [
     "List",
     "OperationOutcome",
     "Organization",
+    "Parameters",
     "Patient",
     "Practitioner",
     "PractitionerRole",
@@ -36,7 +37,7 @@ const RESOURCES: [&str; 11] = [
 
 /// Types with the elements that we write of them, in the order of R4. A part of a resource is
 /// named after the resource and the element.
-const TYPES: [(&str, &str); 42] = [
+const TYPES: [(&str, &str); 45] = [
     ("Address", "use type text line city district state postalCode country period:Period"),
     ("Annotation", "authorReference:Reference authorString time text"),
     ("Attachment", "contentType language data url size hash title creation"),
@@ -53,10 +54,12 @@ const TYPES: [(&str, &str); 42] = [
     ),
     ("CapabilityImplementation", "description url custodian:Reference"),
     ("CapabilityInteraction", "code documentation"),
+    ("CapabilityOperation", "name definition documentation"),
     (
         "CapabilityResource",
         "type profile supportedProfile documentation interaction:CapabilityInteraction versioning \
-         readHistory updateCreate searchInclude searchParam:CapabilitySearchParam",
+         readHistory updateCreate searchInclude searchParam:CapabilitySearchParam \
+         operation:CapabilityOperation",
     ),
     (
         "CapabilityRest",
@@ -121,6 +124,8 @@ const TYPES: [(&str, &str); 42] = [
          telecom:ContactPoint address:Address",
     ),
     ("OutcomeIssue", "severity code details:CodeableConcept diagnostics location expression"),
+    ("Parameters", "parameter:ParametersParameter"),
+    ("ParametersParameter", "name valueIdentifier:Identifier valueReference:Reference"),
     (
         "Patient",
         "identifier:Identifier active name:HumanName telecom:ContactPoint gender birthDate \
