@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use carerecord_fhir::SourceState;
-use carerecord_model::{DocumentRepository, NodeId};
+use carerecord_model::{DocumentRepository, NodeId, PortError};
 use futures_util::future::join_all;
 
 /// A source of documents.
@@ -30,19 +30,24 @@ pub(crate) async fn ask_all(nodes: &[Node], deadline: Duration) -> Vec<NodeState
 }
 
 async fn ask(node: &Node, deadline: Duration) -> NodeState {
+    answer_of(node, deadline, node.repository.probe()).await.0
+}
+
+/// Waits for what a source answers, and says what became of it.
+pub(crate) async fn answer_of<T>(
+    node: &Node,
+    deadline: Duration,
+    asked: impl Future<Output = Result<T, PortError>>,
+) -> (NodeState, Option<T>) {
     let started = Instant::now();
-    let state = match tokio::time::timeout(deadline, node.repository.probe()).await {
-        Ok(Ok(())) => SourceState::Answered,
+    let (state, answer) = match tokio::time::timeout(deadline, asked).await {
+        Ok(Ok(answer)) => (SourceState::Answered, Some(answer)),
         Ok(Err(error)) => {
             tracing::warn!(node = %node.id, %error, "a source cannot serve");
-            SourceState::Down
+            (SourceState::Down, None)
         }
-        Err(_) => SourceState::Late,
+        Err(_) => (SourceState::Late, None),
     };
-    NodeState {
-        id: node.id.clone(),
-        name: node.name.clone(),
-        state,
-        latency_ms: started.elapsed().as_millis() as u64,
-    }
+    let latency_ms = started.elapsed().as_millis() as u64;
+    (NodeState { id: node.id.clone(), name: node.name.clone(), state, latency_ms }, answer)
 }

@@ -2,6 +2,7 @@
 //! Every answer passes the access decision; every search says which sources answered.
 
 mod config;
+mod content;
 mod error;
 mod federation;
 mod fhir;

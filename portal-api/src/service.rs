@@ -24,7 +24,7 @@ pub struct Portal {
     pub(crate) patients: Arc<dyn PatientDirectory>,
     pub(crate) consents: Arc<dyn ConsentStore>,
     pub(crate) access: AccessDecisions,
-    nodes: Arc<Vec<Node>>,
+    pub(crate) nodes: Arc<Vec<Node>>,
     pub(crate) tokens: TokenVerifier,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn IdSource>,
@@ -159,7 +159,7 @@ impl Portal {
     }
 
     /// Everything of a patient, before any decision.
-    async fn everything(&self, patient: NhsNumber) -> Result<FoundObjects, FhirError> {
+    pub(crate) async fn everything(&self, patient: NhsNumber) -> Result<FoundObjects, FhirError> {
         let query = GetAll::of(PatientId::from_nhs_number(patient));
         let query = StoredQuery::GetAll(Box::new(query));
         self.within(self.registry.stored_query(&query)).await.map_err(FhirError::Registry)

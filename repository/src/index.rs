@@ -164,6 +164,7 @@ impl Index {
                     for id in &ids {
                         let at = now.as_millisecond();
                         sql(REMOVE).bind(at).bind(id.as_str()).run(&mut *c).await?;
+                        crate::search::queue::removed(c, id, now).await?;
                     }
                     AuditLog::append_in(c, &[&audit]).await
                 })
@@ -191,6 +192,9 @@ async fn insert_all(
 ) -> Result<(), StoreError> {
     for holding in holdings {
         insert(c, holding, now, registered).await?;
+        if registered == REGISTERED_ROW {
+            crate::search::queue::registered(c, &holding.unique_id, now).await?;
+        }
     }
     Ok(())
 }

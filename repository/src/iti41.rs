@@ -243,6 +243,7 @@ impl Repository {
                 let step = self.step(id, State::Registered, registered.warnings.clone());
                 let noted = self.index.set_registered(holdings, self.clock.now(), Some(step)).await;
                 noted.map_err(|e| index_failure(&e))?;
+                self.search.wake();
                 Ok(registered)
             }
             Err(PortError::Transaction(error)) => {

@@ -54,6 +54,7 @@ impl Repository {
         let audit = draft.to_commit(AuditOutcome::Success);
         let done = self.index.remove(ids, self.clock.now(), audit).await;
         done.map_err(|e| index_failure(&e))?;
+        self.search.wake();
         draft.committed();
         Ok(())
     }

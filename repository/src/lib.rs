@@ -1,5 +1,5 @@
 //! A repository node: takes documents (ITI-41), keeps the bytes, registers the metadata, and gives
-//! the bytes back (ITI-43) to those whom the decision lets have them.
+//! the bytes back (ITI-43) to those whom the decision lets have them; and searches inside them.
 
 mod config;
 mod content;
@@ -10,7 +10,9 @@ mod iti86;
 mod kept;
 mod local;
 mod objects;
+mod peer;
 mod router;
+mod search;
 mod service;
 mod soap;
 mod status;
@@ -22,4 +24,7 @@ pub use config::{RepositoryConfig, WhenAway};
 pub use local::LocalRepository;
 pub use objects::Objects;
 pub use router::router;
+pub use search::{
+    IndexError, Indexer, IndexingError, RebuildProgress, Search, Synonyms, SynonymsError,
+};
 pub use service::{Repository, RepositoryParts};

@@ -2,7 +2,8 @@ use async_trait::async_trait;
 use carerecord_access::{Caller, Released};
 use carerecord_audit::AuditEvent;
 use carerecord_model::{
-    ByteRange, DocumentRepository, DocumentRequest, PortError, RetrievedDocument,
+    ByteRange, ContentAnswer, ContentQuestion, DocumentRepository, DocumentRequest, PortError,
+    RetrievedDocument,
 };
 use carerecord_service::AuditDraft;
 
@@ -33,6 +34,12 @@ impl DocumentRepository for LocalRepository {
         let draft = AuditDraft::detached((self.draft)(&self.caller));
         let found = self.repository.retrieve(&self.caller, request, range, &draft).await;
         found.map(Released::into_value).map_err(PortError::Transaction)
+    }
+
+    async fn search(&self, question: &ContentQuestion) -> Result<Option<ContentAnswer>, PortError> {
+        let draft = AuditDraft::detached((self.draft)(&self.caller));
+        let found = self.repository.search_documents(&self.caller, question.clone(), &draft).await;
+        found.map(Some).map_err(|e| PortError::Unavailable(e.to_string()))
     }
 
     async fn probe(&self) -> Result<(), PortError> {

@@ -1,12 +1,13 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use carerecord_access::Caller;
 use carerecord_model::IdSource;
 use carerecord_service::AuditTrail;
 
-use crate::{Repository, soap, status};
+use crate::{Repository, peer, soap, status};
 
 /// Every route of a repository node. `caller` is who comes in by this listener.
 pub fn router(
@@ -19,6 +20,7 @@ pub fn router(
     Router::new()
         .route("/xds/repository", post(soap::repository))
         .route("/submissions/{id}", get(status::submission))
+        .route("/peer/search", post(peer::search).layer(DefaultBodyLimit::max(MAX_QUESTION)))
         .with_state(state)
         .layer(axum::middleware::from_fn_with_state(trail, carerecord_service::audit_trail::record))
 }
@@ -30,3 +32,6 @@ pub(crate) struct Door {
     pub caller: Caller,
     pub ids: Arc<dyn IdSource>,
 }
+
+/// A question names the documents of one patient.
+const MAX_QUESTION: usize = 16 << 20;

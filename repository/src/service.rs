@@ -13,6 +13,7 @@ use crate::RepositoryConfig;
 use crate::content::checked;
 use crate::index::{Holding, Index};
 use crate::objects::{ObjectError, Objects};
+use crate::search::Search;
 use crate::turns::Turns;
 
 /// A repository node's service: every binding calls these methods, and only these.
@@ -22,6 +23,7 @@ pub struct Repository {
     pub(crate) index: Index,
     pub(crate) objects: Objects,
     pub(crate) turns: Turns,
+    pub(crate) search: Search,
     pub(crate) registry: Arc<dyn DocumentRegistry>,
     pub(crate) access: AccessDecisions,
     pub(crate) clock: Arc<dyn Clock>,
@@ -36,6 +38,8 @@ pub struct RepositoryParts {
     pub database: Database,
     /// Its bytes.
     pub objects: Objects,
+    /// Its index of what is inside the documents.
+    pub search: Search,
     /// The registry.
     pub registry: Arc<dyn DocumentRegistry>,
     /// The decisions.
@@ -54,6 +58,7 @@ impl Repository {
             index: Index::new(parts.database),
             objects: parts.objects,
             turns: Turns::default(),
+            search: parts.search,
             registry: parts.registry,
             access: parts.access,
             clock: parts.clock,

@@ -159,8 +159,19 @@ pub struct RepositorySection {
     pub node: RepositoryConfig,
     /// PostgreSQL; a SQLite file below `data` unless given.
     pub database: Option<DatabaseConfig>,
+    /// The search inside its documents.
+    #[serde(default)]
+    pub search: SearchSection,
     /// One for each kind of caller.
     pub door: Vec<Door>,
+}
+
+/// `search` of a `[[repository]]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SearchSection {
+    /// A list of words that mean the same, in place of the one that is built in.
+    pub synonyms: Option<PathBuf>,
 }
 
 /// The `[portal]` section.
@@ -205,6 +216,9 @@ pub struct SourceConfig {
     /// An address that answers 200 while the node can serve; without it an ITI-43 for a document
     /// that nobody has is the probe.
     pub status_url: Option<String>,
+    /// Where it can be searched inside: `/peer/search` at a door of that node whose caller has the
+    /// right `delegate`. Without it documents of a node elsewhere are not found by what is in them.
+    pub search_url: Option<String>,
 }
 
 /// The `[remote_registry]` section: a door of that registry whose caller has the right `delegate`.

@@ -11,6 +11,7 @@ mod load;
 mod migrate;
 mod peer;
 mod publish;
+mod reindex;
 mod roles;
 mod samples;
 mod serve;
@@ -53,6 +54,8 @@ enum Command {
     Migrate(migrate::MigrateOptions),
     /// Register many submissions out of a file, under the rules of the registry
     Load(load::LoadOptions),
+    /// Build the search index of nodes again, while they serve or without them
+    Reindex(reindex::ReindexOptions),
     /// Check the codes of the affinity domain, and print those that sources use besides
     #[command(subcommand)]
     Codes(codes::CodesCommand),
@@ -89,6 +92,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Audit(options) => audit::run(options).await,
         Command::Migrate(options) => migrate::run(options).await,
         Command::Load(options) => load::run(options).await,
+        Command::Reindex(options) => reindex::run(options).await,
         Command::Codes(command) => codes::run(command).await,
     }
 }

@@ -15,7 +15,9 @@ use carerecord_model::{
 };
 use carerecord_portal_api::{Node, PatientIds, Portal, PortalParts, TokenVerifier};
 use carerecord_registry::{LocalRegistry, Registry, Store};
-use carerecord_repository::{LocalRepository, Objects, Repository, RepositoryParts};
+use carerecord_repository::{
+    LocalRepository, Objects, Repository, RepositoryParts, Search, Synonyms,
+};
 use carerecord_service::{AuditTrail, Lifecycle, Listener, Metrics, ReadinessChecks};
 use carerecord_storage::Database;
 
@@ -206,10 +208,13 @@ impl Assembly<'_> {
         let objects = Objects::local(&folder.join("objects"))
             .with_context(|| format!("cannot open {}", folder.display()))?;
         let database = self.database(section.database.as_ref(), &folder.join("node.db")).await?;
+        let search = Search::open(&folder.join(SEARCH), synonyms(self.config, section)?)
+            .with_context(|| format!("the search index of node {id} cannot be opened"))?;
         let repository = Repository::new(RepositoryParts {
             config: section.node.clone(),
             database: database.clone(),
             objects,
+            search,
             registry: ports.registry.clone(),
             access: self.access(ports.facts.clone()),
             clock: self.clock.clone(),
@@ -217,6 +222,7 @@ impl Assembly<'_> {
         });
         repository.start_sweeper(self.lifecycle);
         repository.start_registering_kept(self.lifecycle);
+        repository.start_indexer(self.lifecycle);
         let ready = database.clone();
         self.checks.register(format!("repository {id}"), move || {
             let database = ready.clone();
@@ -249,12 +255,11 @@ impl Assembly<'_> {
             let here = local.iter().find(|(s, _)| s.node.repository_unique_id == source.id);
             let repository: Arc<dyn DocumentRepository> = match (here, &source.url) {
                 (Some((_, node)), None) => Arc::new(node.clone()),
-                (_, Some(url)) => Arc::new(RepositoryClient::new(
-                    http.clone(),
-                    source.id.clone(),
-                    url,
-                    source.status_url.clone(),
-                )),
+                (_, Some(url)) => {
+                    let (id, status) = (source.id.clone(), source.status_url.clone());
+                    let client = RepositoryClient::new(http.clone(), id, url, status);
+                    Arc::new(client.with_search(source.search_url.clone()))
+                }
                 (None, None) => bail!("portal.source {}: url is missing", source.id),
             };
             nodes.push(Node { id: source.id.clone(), name: source.name.clone(), repository });
@@ -344,6 +349,13 @@ impl Assembly<'_> {
     }
 }
 
+/// The words that mean the same at a node.
+pub fn synonyms(config: &Config, section: &RepositorySection) -> anyhow::Result<Synonyms> {
+    let Some(file) = &section.search.synonyms else { return Ok(Synonyms::built_in()) };
+    let file = config.base.join(file);
+    Synonyms::load(&file).with_context(|| format!("{} cannot be used", file.display()))
+}
+
 fn caller(config: &CallerConfig) -> Caller {
     Caller::System(SystemCaller {
         name: config.name.clone(),
@@ -371,6 +383,9 @@ fn draft(caller: &Caller) -> AuditEvent {
     event.interaction = "ITI-42".to_owned();
     event
 }
+
+/// The folder of a node's search index, below the node's own.
+pub const SEARCH: &str = "search";
 
 /// The organisation that runs the roles of a deployment; only named in records of its own calls.
 const REGION: &str = "ZEX09";

@@ -5,16 +5,17 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use carerecord_access::WITHHELD_ORGANISATION;
 use carerecord_fhir::{
-    DocumentReferenceSearch, Entry, Issue, Related, date_time, document_reference, pairs,
-    searchset, source_issue,
+    DocumentReferenceSearch, Entry, Issue, Related, add_snippets, coverage_issues, date_time,
+    document_reference, pairs, searchset, source_issue,
 };
-use carerecord_model::{AssociationType, DocumentEntry, EntryUuid, FoundObjects};
+use carerecord_model::{AssociationType, Coverage, DocumentEntry, EntryUuid, FoundObjects};
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::input::{Form, is_strict};
 use super::{Session, answer, outcome_entry, withheld_issues};
 use crate::Portal;
+use crate::content::{Hit, Searched};
 use crate::error::FhirError;
 use crate::federation::NodeState;
 use crate::service::Record;
@@ -66,6 +67,9 @@ async fn run(
     session.does("search DocumentReference");
     let search = DocumentReferenceSearch::parse(&pairs(parameters), is_strict(headers))?;
     session.draft.fill(|event| event.subject = Some(search.patient));
+    if let Some(words) = search.content.clone() {
+        return run_content(portal, session, &search, &words).await;
+    }
     let record = portal.record(&session.caller, session.purpose, search.patient).await;
     let record = session.note(record)?;
     let found = record.found.value();
@@ -89,6 +93,66 @@ async fn run(
     // The patient is not repeated in the link: a URL must not name one.
     let url = format!("{}/DocumentReference", portal.config.base_url);
     Ok(answer::resource(StatusCode::OK, searchset(&url, total, listed)))
+}
+
+/// The documents that have the words, best first, with the places where they stand.
+async fn run_content(
+    portal: &Portal,
+    session: &Session,
+    search: &DocumentReferenceSearch,
+    words: &str,
+) -> Result<Response, FhirError> {
+    session.does("search in documents");
+    let found = portal.search_content(&session.caller, session.purpose, search, words).await;
+    let Searched { record, hits, coverage } = session.note(found)?;
+    let objects = record.found.value();
+    let hits: Vec<(&Hit, &DocumentEntry)> = hits
+        .iter()
+        .filter_map(|hit| Some((hit, objects.document_entries.get(hit.entry)?)))
+        .collect();
+    session.draft.decision(record.found.decision());
+    session.draft.fill(|event| {
+        event.subject = Some(record.number);
+        event.listed = hits.iter().map(|(_, entry)| entry.entry_uuid.to_string()).collect();
+        event.withheld = record.withheld.count;
+    });
+    let total = hits.len();
+    let mut listed = Vec::new();
+    if !search.count_only {
+        for (hit, entry) in &hits {
+            let mut resource = resource(portal, entry, record.masked, Some(objects));
+            add_snippets(&mut resource, &hit.snippets);
+            listed.push(Entry::Ranked(url_of(portal, entry), resource, hit.score));
+        }
+    }
+    let mut issues = issues(&record);
+    issues.extend(search_issues(&record, &coverage));
+    listed.extend(outcome_entry(issues).map(Entry::Outcome));
+    let url = format!("{}/DocumentReference", portal.config.base_url);
+    Ok(answer::resource(StatusCode::OK, searchset(&url, total, listed)))
+}
+
+/// What could not be searched inside, by source; in one where sources must not be told apart.
+fn search_issues(record: &Record, coverage: &[Option<Option<Coverage>>]) -> Vec<Issue> {
+    let answered = record.sources.iter().zip(coverage);
+    let answered = answered.filter_map(|(node, answer)| Some((node, (*answer)?)));
+    if !record.masked {
+        let issues = |(node, coverage): (&NodeState, Option<Coverage>)| {
+            coverage_issues(coverage.as_ref(), &node.name, node.id.as_str())
+        };
+        return answered.flat_map(issues).collect();
+    }
+    let add = |sum: Option<Coverage>, (_, one): (&NodeState, Option<Coverage>)| {
+        let (sum, one) = (sum?, one?);
+        Some(Coverage {
+            rebuilding: sum.rebuilding || one.rebuilding,
+            waiting: sum.waiting + one.waiting,
+            unreadable: sum.unreadable + one.unreadable,
+            missing: sum.missing + one.missing,
+        })
+    };
+    let sum = answered.fold(Some(Coverage::default()), add);
+    coverage_issues(sum.as_ref(), "Sources", "sources")
 }
 
 /// What is withheld and may be told, then what became of each source.

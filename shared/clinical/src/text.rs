@@ -1,13 +1,17 @@
-use crate::html::render;
+use crate::html::{Attachment, render};
 use crate::kind::Kind;
 
 /// The words of a document, for an index.
-#[derive(Clone, Default, Eq, PartialEq)]
+#[derive(Clone, Default)]
 pub struct PlainText {
     /// Title and section headings, in order.
     pub headings: Vec<String>,
     /// The text without headings: a line for every block.
     pub text: String,
+    /// Files inside it, whose words are not among these unless they are plain text.
+    pub attachments: Vec<Attachment>,
+    /// Why parts are missing, in plain sentences.
+    pub notes: Vec<String>,
 }
 
 /// Gives the words of a CDA, FHIR, HTML or plain text document; nothing for other kinds.
@@ -24,6 +28,8 @@ pub fn plain_text(bytes: &[u8], kind: &Kind) -> PlainText {
             plain.text.push('\n');
         }
     }
+    plain.attachments = rendered.attachments;
+    plain.notes = rendered.notes;
     plain
 }
 

@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 pub enum Entry {
     /// A resource that matches, with its full URL.
     Match(String, Value),
+    /// A resource that matches, with its full URL and how well it does: 0 to 1.
+    Ranked(String, Value, f64),
     /// An OperationOutcome about the search.
     Outcome(Value),
 }
@@ -16,6 +18,10 @@ pub fn searchset(self_url: &str, total: usize, entries: Vec<Entry>) -> Value {
         .map(|entry| match entry {
             Entry::Match(url, resource) => {
                 json!({"fullUrl": url, "resource": resource, "search": {"mode": "match"}})
+            }
+            Entry::Ranked(url, resource, score) => {
+                let search = json!({"mode": "match", "score": score});
+                json!({"fullUrl": url, "resource": resource, "search": search})
             }
             Entry::Outcome(resource) => {
                 json!({"resource": resource, "search": {"mode": "outcome"}})

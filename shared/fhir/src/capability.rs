@@ -98,7 +98,8 @@ type Parameter = (&'static str, &'static str, &'static str);
 
 const DOCUMENTATION: &str = "Every answer has passed the access decision. A search says for each \
     source whether it answered, in an OperationOutcome entry. A range does not exclude a document \
-    that has no such time. The header X-Purpose-Of-Use tells the purpose; X-Selected-Role one of \
+    that has no such time. _content looks inside documents: all words, phrases in quotes, \
+    prefixes*, -not; best first. The header X-Purpose-Of-Use tells the purpose; X-Selected-Role one of \
     the user's roles.";
 
 const DOCUMENT_REFERENCE: &[Parameter] = &[
@@ -114,6 +115,7 @@ const DOCUMENT_REFERENCE: &[Parameter] = &[
     ("identifier", "token", ""),
     ("related.identifier", "token", ""),
     ("_id", "token", ""),
+    ("_content", "string", ""),
     ("creation", "date", "SearchParameter/DocumentReference-Creation"),
     ("period", "date", ""),
     ("author.family", "string", ""),

@@ -18,6 +18,7 @@ mod object;
 mod outcome;
 mod patient;
 mod search;
+mod snippet;
 mod time;
 mod value_set;
 mod xml;
@@ -38,6 +39,7 @@ pub use search::{
     DocumentReferenceSearch, ListCode, ListSearch, SearchError, Token, count_only,
     identifier_number, only_known, pairs,
 };
+pub use snippet::{SEARCH_STATE, SNIPPET, add_snippets, coverage_issues};
 pub use time::{date_time, dtm_bound};
 pub use value_set::{ValueSet, ValueSetError, parse_value_set};
 pub use xml::{FhirXmlError, to_xml};

@@ -17,6 +17,12 @@ impl Issue {
     }
 }
 
+impl Issue {
+    pub(crate) fn with(issue: Value) -> Self {
+        Self(issue)
+    }
+}
+
 /// An OperationOutcome.
 pub fn outcome(issues: Vec<Issue>) -> Value {
     let issues: Vec<Value> = issues.into_iter().map(|i| i.0).collect();

@@ -11,6 +11,7 @@ mod association;
 mod author;
 mod clock;
 mod code;
+mod content_search;
 mod document_entry;
 mod dtm;
 mod error;
@@ -32,6 +33,9 @@ pub use association::{Association, AssociationType, SubmissionSetStatus};
 pub use author::{Author, Xcn, Xon, Xtn};
 pub use clock::{Clock, IdSource, RandomIds, SystemClock};
 pub use code::{Code, CodeAttribute};
+pub use content_search::{
+    ContentAnswer, ContentHit, ContentQuestion, Coverage, Snippet, SnippetPart,
+};
 pub use document_entry::{AvailabilityStatus, DocumentEntry, DocumentEntryType};
 pub use dtm::{Dtm, DtmError};
 pub use error::{

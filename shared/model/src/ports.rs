@@ -12,8 +12,9 @@ use futures_util::Stream;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    FoundObjects, HomeCommunityId, MimeType, NhsNumber, Patient, PatientId, RegistryErrors,
-    RepositoryUniqueId, StoredQuery, Submission, TransactionError, UniqueId,
+    ContentAnswer, ContentQuestion, FoundObjects, HomeCommunityId, MimeType, NhsNumber, Patient,
+    PatientId, RegistryErrors, RepositoryUniqueId, StoredQuery, Submission, TransactionError,
+    UniqueId,
 };
 
 /// Why a role could not be asked, or what it answered instead.
@@ -151,4 +152,14 @@ pub trait DocumentRepository: Send + Sync {
     /// # Errors
     /// Why it cannot.
     async fn probe(&self) -> Result<(), PortError>;
+
+    /// Searches inside documents of one patient. `None` from a node that cannot: the standard has
+    /// no such transaction, so a foreign repository has no index to ask.
+    ///
+    /// # Errors
+    /// When it could not be asked.
+    async fn search(&self, question: &ContentQuestion) -> Result<Option<ContentAnswer>, PortError> {
+        let _ = question;
+        self.probe().await.map(|()| None)
+    }
 }

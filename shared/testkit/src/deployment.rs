@@ -389,6 +389,8 @@ impl Deployment {
             let url = format!("http://127.0.0.1:{}/xds/repository", self.ports.node_peers[n]);
             text +=
                 &format!("[[portal.source]]\nid = \"{id}\"\nname = \"{name}\"\nurl = \"{url}\"\n");
+            let search = format!("http://127.0.0.1:{}/peer/search", self.ports.node_peers[n]);
+            text += &format!("search_url = \"{search}\"\n");
             // The first node is asked by its health, the others by ITI-43.
             if n == 0 {
                 let health = format!("http://127.0.0.1:{}/health/ready", self.ports.admin[1]);

@@ -3,8 +3,8 @@ use carerecord_codec::mtom::cid_of_href;
 use carerecord_codec::name::action;
 use carerecord_codec::{ContentRef, RetrieveDocumentSetRequest, RetrieveDocumentSetResponse};
 use carerecord_model::{
-    ByteRange, DocumentBody, DocumentRepository, DocumentRequest, ErrorCode, NodeId, PortError,
-    RetrievedDocument, TransactionError,
+    ByteRange, ContentAnswer, ContentQuestion, DocumentBody, DocumentRepository, DocumentRequest,
+    ErrorCode, NodeId, PortError, RetrievedDocument, TransactionError,
 };
 use futures_util::stream;
 
@@ -17,12 +17,18 @@ pub struct RepositoryClient {
     id: NodeId,
     url: String,
     status_url: Option<String>,
+    search_url: Option<String>,
 }
 
 impl RepositoryClient {
     /// The node at this ITI-43 address.
     pub fn new(http: reqwest::Client, id: NodeId, url: &str, status_url: Option<String>) -> Self {
-        Self { http, id, url: url.to_owned(), status_url }
+        Self { http, id, url: url.to_owned(), status_url, search_url: None }
+    }
+
+    /// The same, which can be searched inside at this address, when there is one.
+    pub fn with_search(self, search_url: Option<String>) -> Self {
+        Self { search_url, ..self }
     }
 
     /// Asks for a document that nobody has. What the node says of it; `None` when it gives one.
@@ -76,6 +82,21 @@ impl DocumentRepository for RepositoryClient {
         Ok(RetrievedDocument { mime_type, size: None, hash: None, body, range: None })
     }
 
+    async fn search(&self, question: &ContentQuestion) -> Result<Option<ContentAnswer>, PortError> {
+        let Some(url) = &self.search_url else { return self.probe().await.map(|()| None) };
+        let response = self.http.post(url).json(question).send().await.map_err(unavailable)?;
+        let mut response = response.error_for_status().map_err(unavailable)?;
+        let mut bytes = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(unavailable)? {
+            bytes.extend_from_slice(&chunk);
+            if bytes.len() > MAX_ANSWER {
+                return Err(PortError::Protocol("the answer is too long".into()));
+            }
+        }
+        let answer = serde_json::from_slice(&bytes);
+        answer.map(Some).map_err(|_| PortError::Protocol("the answer is none".into()))
+    }
+
     async fn probe(&self) -> Result<(), PortError> {
         if let Some(url) = &self.status_url {
             let answer = self.http.get(url).send().await.map_err(unavailable)?;
@@ -110,4 +131,6 @@ async fn part(href: &str, parts: Option<PartReader>) -> Result<DocumentBody, Por
     Ok(Box::pin(body))
 }
 
+/// Of a search inside documents, in bytes.
+const MAX_ANSWER: usize = 32 << 20;
 const PROBE: &str = "2.25.0";

@@ -21,6 +21,8 @@ pub struct DocumentReferenceSearch {
     pub status: Vec<AvailabilityStatus>,
     /// Only the count is wanted.
     pub count_only: bool,
+    /// Words that must stand in the documents; several parameters are all wanted.
+    pub content: Option<String>,
     ids: Vec<Vec<EntryUuid>>,
     codes: Vec<(CodeField, Vec<Token>)>,
     identifiers: Tokens,
@@ -61,6 +63,7 @@ impl DocumentReferenceSearch {
             patient: patient(pairs)?,
             status: statuses(pairs)?,
             count_only: count_only(pairs),
+            content: None,
             ids: Vec::new(),
             codes: Vec::new(),
             identifiers: Vec::new(),
@@ -92,6 +95,7 @@ impl DocumentReferenceSearch {
             "creation" => self.creation.push(DateFilter::parse(name, value)?),
             "period" => self.period.push(DateFilter::parse(name, value)?),
             "_id" => self.ids.push(ids(name, value)?),
+            "_content" => self.add_content(name, value)?,
             "status" | "_format" => {}
             known if PATIENT.contains(&known) => {}
             _ if is_count(name, value) => {}
@@ -99,6 +103,18 @@ impl DocumentReferenceSearch {
             // Left out, as FHIR asks for.
             _ => {}
         }
+        Ok(())
+    }
+
+    fn add_content(&mut self, name: &str, value: &str) -> Result<(), SearchError> {
+        if value.chars().count() > MAX_CONTENT || !value.contains(char::is_alphanumeric) {
+            return Err(SearchError::malformed(name));
+        }
+        let content = self.content.get_or_insert_default();
+        if !content.is_empty() {
+            content.push(' ');
+        }
+        content.push_str(value.trim());
         Ok(())
     }
 
@@ -235,6 +251,9 @@ fn has_related(token: &Token, entry: &DocumentEntry) -> bool {
         token.matches_identifier(system.as_deref(), &value)
     })
 }
+
+/// Characters of a question about what is inside documents.
+const MAX_CONTENT: usize = 500;
 
 const MODIFIERS: [&str; 5] = [
     "patient:identifier",

@@ -1,0 +1,102 @@
+//! `carerecord reindex`: builds the search index of nodes again, while they serve or without them.
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use carerecord_model::{Clock as _, NodeId, SystemClock};
+use carerecord_repository::{IndexError, Indexer, Objects, Search};
+use carerecord_storage::Database;
+use clap::Args;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::config::{Config, RepositorySection};
+use crate::roles::{SEARCH, synonyms};
+
+/// Which nodes.
+#[derive(Args)]
+pub struct ReindexOptions {
+    /// The configuration file of the nodes
+    #[arg(long)]
+    config: PathBuf,
+    /// Only the node with this repositoryUniqueId
+    #[arg(long)]
+    node: Option<NodeId>,
+}
+
+/// Builds the indexes one after the other. A node that serves does so itself, and this waits.
+pub async fn run(options: ReindexOptions) -> anyhow::Result<ExitCode> {
+    let config = Config::read(&options.config)?;
+    let wanted = |section: &&RepositorySection| {
+        let id = &section.node.repository_unique_id;
+        options.node.as_ref().is_none_or(|node| node == id)
+    };
+    let sections: Vec<&RepositorySection> = config.repositories.iter().filter(wanted).collect();
+    ensure!(!sections.is_empty(), "the configuration has no such [[repository]]");
+    for section in sections {
+        let id = &section.node.repository_unique_id;
+        reindex(&config, section).await.with_context(|| format!("node {id} is not indexed"))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn reindex(config: &Config, section: &RepositorySection) -> anyhow::Result<()> {
+    let id = &section.node.repository_unique_id;
+    let folder = config.data.join(format!("node-{id}"));
+    ensure!(folder.is_dir(), "there is no folder {}", folder.display());
+    let database =
+        crate::database::open(section.database.as_ref(), &config.base, &folder.join("node.db"))
+            .await?;
+    let opened = Search::open_empty(&folder.join(SEARCH), synonyms(config, section)?);
+    let indexer = match opened {
+        Ok(search) => {
+            let objects = Objects::local(&folder.join("objects"))?;
+            Some(Indexer::new(database.clone(), objects, search, Arc::new(SystemClock)))
+        }
+        Err(IndexError::Busy) => None,
+        Err(error) => return Err(error.into()),
+    };
+    Indexer::request_rebuild(&database, SystemClock.now()).await?;
+    let count = follow(&database, indexer.as_ref()).await?;
+    let by = if indexer.is_some() { "" } else { ", by the node itself" };
+    println!("{count} documents of node {id} are indexed{by}.");
+    database.close().await;
+    Ok(())
+}
+
+/// Shows how far it is until it is done; returns how many documents that were.
+async fn follow(database: &Database, indexer: Option<&Indexer>) -> anyhow::Result<u64> {
+    let bar = bar()?;
+    let mut total = 0;
+    while let Some(progress) = Indexer::rebuild_progress(database).await? {
+        total = total.max(progress.total);
+        bar.set_length(total);
+        bar.set_position(total.saturating_sub(progress.left));
+        let done = match indexer {
+            Some(indexer) => indexer.index_some().await?,
+            None => 0,
+        };
+        // What cannot be read just now waits, and so does this.
+        if done == 0 {
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+    bar.finish_and_clear();
+    Ok(total)
+}
+
+fn bar() -> anyhow::Result<ProgressBar> {
+    let style = "Indexing {wide_bar} {human_pos} of {human_len} documents, {eta} left";
+    let target = if std::io::stderr().is_terminal() {
+        ProgressDrawTarget::stderr_with_hz(5)
+    } else {
+        ProgressDrawTarget::hidden()
+    };
+    let bar = ProgressBar::with_draw_target(None, target);
+    Ok(bar.with_style(ProgressStyle::with_template(style)?))
+}
+
+const PAUSE: Duration = Duration::from_millis(100);

@@ -1,0 +1,123 @@
+//! Searches inside documents. The registry's listing comes first and passes the decision; the nodes
+//! are then asked about what has been released and nothing else. So what is withheld takes part
+//! neither in counts nor in order nor in places, and its text does not leave the node.
+
+use std::collections::{HashMap, HashSet};
+
+use carerecord_access::{Caller, Purpose};
+use carerecord_fhir::DocumentReferenceSearch;
+use carerecord_model::{
+    ContentAnswer, ContentQuestion, Coverage, DocumentEntry, NhsNumber, Snippet, UniqueId,
+};
+use futures_util::future::join_all;
+
+use crate::Portal;
+use crate::error::FhirError;
+use crate::federation::{Node, NodeState, answer_of};
+use crate::opened::{Opened, note_closed};
+use crate::service::Record;
+
+/// A record, and which of its documents have the words.
+pub(crate) struct Searched {
+    pub record: Record,
+    /// Best first: places in the record's entries.
+    pub hits: Vec<Hit>,
+    /// For each source of the record, in their order, how far it was searched: `None` inside for
+    /// one that has no index, outside for one that did not answer.
+    pub coverage: Vec<Option<Option<Coverage>>>,
+}
+
+/// A document that has the words.
+pub(crate) struct Hit {
+    /// Its place among the entries of the record.
+    pub entry: usize,
+    /// Of the best hit's worth, 0 to 1.
+    pub score: f64,
+    pub snippets: Vec<Snippet>,
+}
+
+impl Portal {
+    /// Searches inside the documents of a patient that the caller may see, as far as they match
+    /// the rest of the search.
+    pub(crate) async fn search_content(
+        &self,
+        caller: &Caller,
+        purpose: Purpose,
+        search: &DocumentReferenceSearch,
+        words: &str,
+    ) -> Result<Searched, FhirError> {
+        let Opened { view, number } = self.open(caller, purpose, search.patient).await?;
+        let (found, mut withheld) = view.release_found(self.everything(number).await?);
+        note_closed(&view, &mut withheld);
+        let entries: Vec<(usize, &DocumentEntry)> = found
+            .value()
+            .document_entries
+            .iter()
+            .enumerate()
+            .filter(|(_, entry)| search.matches(entry))
+            .collect();
+        let asked = self.nodes.iter().map(|node| self.ask(node, number, words, &entries));
+        let mut sources = Vec::new();
+        let (mut hits, mut coverage) = (Vec::new(), Vec::new());
+        for (state, answer) in join_all(asked).await {
+            let answer = answer.map(|answer| answer.map(|a| take(a, &state, &entries, &mut hits)));
+            coverage.push(answer);
+            sources.push(state);
+        }
+        rank(&mut hits);
+        let masked = view.masks_locations();
+        Ok(Searched { record: Record { found, withheld, sources, masked, number }, hits, coverage })
+    }
+
+    async fn ask(
+        &self,
+        node: &Node,
+        patient: NhsNumber,
+        words: &str,
+        entries: &[(usize, &DocumentEntry)],
+    ) -> (NodeState, Option<Option<ContentAnswer>>) {
+        let documents: HashSet<&UniqueId> = entries
+            .iter()
+            .filter(|(_, entry)| is_at(entry, node.id.as_str()))
+            .map(|(_, entry)| &entry.unique_id)
+            .collect();
+        let documents = documents.into_iter().cloned().collect();
+        let question = ContentQuestion { patient, words: words.to_owned(), documents };
+        answer_of(node, self.deadline(), node.repository.search(&question)).await
+    }
+}
+
+/// Takes the hits of one source that are entries at that source: a node says nothing of others.
+fn take(
+    answer: ContentAnswer,
+    source: &NodeState,
+    entries: &[(usize, &DocumentEntry)],
+    hits: &mut Vec<Hit>,
+) -> Coverage {
+    let mut by_id: HashMap<&UniqueId, Vec<usize>> = HashMap::new();
+    for (place, entry) in entries.iter().filter(|(_, e)| is_at(e, source.id.as_str())) {
+        by_id.entry(&entry.unique_id).or_default().push(*place);
+    }
+    for hit in answer.hits {
+        // Several entries of one document are several matches; a hit that comes twice is one.
+        for entry in by_id.remove(&hit.unique_id).unwrap_or_default() {
+            let score = if hit.score.is_finite() { f64::from(hit.score).max(0.0) } else { 0.0 };
+            hits.push(Hit { entry, score, snippets: hit.snippets.clone() });
+        }
+    }
+    answer.coverage
+}
+
+/// Best first; of equal ones in the order of the listing, newest first.
+fn rank(hits: &mut [Hit]) {
+    hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.entry.cmp(&b.entry)));
+    let best = hits.first().map_or(0.0, |hit| hit.score);
+    for hit in hits {
+        let share = if best > 0.0 { hit.score / best } else { 1.0 };
+        hit.score = (share * 1000.0).round() / 1000.0;
+    }
+}
+
+fn is_at(entry: &DocumentEntry, node: &str) -> bool {
+    entry.repository_unique_id.as_ref().is_some_and(|id| id.as_str() == node)
+}

@@ -1,0 +1,149 @@
+//! Answers to questions of the portal.
+
+use std::collections::HashSet;
+
+use carerecord_access::Caller;
+use carerecord_access::Right;
+use carerecord_audit::AuditOutcome;
+use carerecord_model::{
+    ContentAnswer, ContentHit, ContentQuestion, Coverage, EntryRef, GetDocuments, MetadataLevel,
+    NhsNumber, PortError, StoredQuery, UniqueId,
+};
+use carerecord_service::AuditDraft;
+use carerecord_storage::StoreError;
+
+use super::Search;
+use super::index::{Found, IndexError};
+use super::query::read;
+use super::queue::{self, Known, NEW, UNREADABLE};
+use super::snippet::snippets;
+use crate::Repository;
+
+/// Why a question is not answered.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SearchFailure {
+    #[error("only roles of this deployment may search here")]
+    Refused,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    #[error("the registry could not be asked")]
+    Registry(#[from] PortError),
+    #[error("the search broke off")]
+    Broken(#[from] tokio::task::JoinError),
+}
+
+impl Repository {
+    /// Searches in those of the documents asked about that this node holds for the patient.
+    ///
+    /// # Errors
+    /// `Refused` for all but roles of this deployment, which have released the documents.
+    pub(crate) async fn search_documents(
+        &self,
+        caller: &Caller,
+        question: ContentQuestion,
+        draft: &AuditDraft,
+    ) -> Result<ContentAnswer, SearchFailure> {
+        draft.fill(|event| event.subject = Some(question.patient));
+        if !caller.has_right(Right::Delegate) {
+            draft.outcome(AuditOutcome::Refused);
+            return Err(SearchFailure::Refused);
+        }
+        let database = self.database();
+        // What was removed is not in the table, whatever the index still has.
+        let known = queue::known(database, &question.documents).await?;
+        let rebuilding = queue::rebuilding(database).await?.is_some();
+        let count = |state: i64| known.iter().filter(|k| k.state == state).count();
+        let coverage = Coverage {
+            rebuilding,
+            waiting: count(NEW),
+            unreadable: count(UNREADABLE),
+            missing: question.documents.len().saturating_sub(known.len()),
+        };
+        let (ids, numbers) = self.of_patient(known, question.patient).await?;
+        let search = self.search.clone();
+        let find = move || search.find(&question.words, &numbers, &ids);
+        let hits = tokio::task::spawn_blocking(find).await??;
+        draft.fill(|event| {
+            event.listed = hits.iter().map(|hit| hit.unique_id.to_string()).collect();
+        });
+        Ok(ContentAnswer { hits, coverage })
+    }
+
+    /// Those of the documents that are the patient's, and the numbers that they are found under.
+    /// After a merge that is an older one, until they are indexed again.
+    async fn of_patient(
+        &self,
+        known: Vec<Known>,
+        patient: NhsNumber,
+    ) -> Result<(Vec<UniqueId>, Vec<NhsNumber>), SearchFailure> {
+        let is_searchable = |known: &Known| !matches!(known.state, NEW | UNREADABLE);
+        let known: Vec<Known> = known.into_iter().filter(is_searchable).collect();
+        let (ours, others): (Vec<Known>, Vec<Known>) =
+            known.into_iter().partition(|known| known.patient == Some(patient));
+        let mut ids: Vec<UniqueId> = ours.into_iter().map(|known| known.unique_id).collect();
+        let mut numbers = vec![patient];
+        if others.is_empty() {
+            return Ok((ids, numbers));
+        }
+        let asked = others.iter().map(|known| known.unique_id.clone()).collect();
+        let now_ours = self.registered_for(asked, patient).await?;
+        let moved = others.into_iter().filter(|known| now_ours.contains(&known.unique_id));
+        let mut again = Vec::new();
+        for known in moved {
+            numbers.extend(known.patient.filter(|number| !numbers.contains(number)));
+            again.push(known.unique_id.clone());
+            ids.push(known.unique_id);
+        }
+        queue::moved(self.database(), again, patient, self.clock.now()).await?;
+        self.search.wake();
+        Ok((ids, numbers))
+    }
+
+    /// Those of the documents that the registry now has for a patient at this node.
+    async fn registered_for(
+        &self,
+        ids: Vec<UniqueId>,
+        patient: NhsNumber,
+    ) -> Result<HashSet<UniqueId>, PortError> {
+        let query = StoredQuery::GetDocuments(GetDocuments {
+            level: MetadataLevel::Two,
+            ..GetDocuments::of(EntryRef::UniqueIds(ids))
+        });
+        let found = self.registry.stored_query(&query).await?;
+        let ours = found.document_entries.into_iter().filter(|entry| {
+            entry.patient_id.nhs_number() == Some(patient)
+                && entry.repository_unique_id.as_ref() == Some(&self.config.repository_unique_id)
+        });
+        Ok(ours.map(|entry| entry.unique_id).collect())
+    }
+}
+
+impl Search {
+    /// Waits for the disk.
+    pub(super) fn find(
+        &self,
+        words: &str,
+        numbers: &[NhsNumber],
+        ids: &[UniqueId],
+    ) -> Result<Vec<ContentHit>, IndexError> {
+        let wanted = read(words, &self.synonyms);
+        let found = self.index.search(&wanted, numbers, ids)?;
+        let hit = |(n, found): (usize, Found)| {
+            let unique_id = found.unique_id.parse().ok()?;
+            let mut places = Vec::new();
+            if n < MAX_SHOWN {
+                places = snippets(&found.text, &wanted);
+                if places.is_empty() {
+                    places = snippets(&found.headings, &wanted);
+                }
+            }
+            Some(ContentHit { unique_id, score: found.score, snippets: places })
+        };
+        Ok(found.into_iter().enumerate().filter_map(hit).collect())
+    }
+}
+
+/// Documents whose places are cut out: the best.
+const MAX_SHOWN: usize = 200;
