@@ -121,7 +121,10 @@ async fn run_content(
     if !search.count_only {
         for (hit, entry) in &hits {
             let mut resource = resource(portal, entry, record.masked, Some(objects));
-            add_snippets(&mut resource, &hit.snippets);
+            // The text of a letter tells where it was written.
+            if !record.masked {
+                add_snippets(&mut resource, &hit.snippets);
+            }
             listed.push(Entry::Ranked(url_of(portal, entry), resource, hit.score));
         }
     }

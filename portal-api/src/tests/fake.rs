@@ -1,6 +1,6 @@
 //! Roles that a test owns.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -87,7 +87,22 @@ impl ConsentStore for FakeConsents {
 }
 
 /// A node whose documents are all `BYTES`.
-pub(super) struct FakeNode;
+#[derive(Default)]
+pub(super) struct FakeNode {
+    /// What it finds, whatever is asked; without it, it cannot be searched inside.
+    pub(super) finds: Option<ContentAnswer>,
+    pub(super) trouble: Trouble,
+    pub(super) asked: Arc<Mutex<Vec<ContentQuestion>>>,
+}
+
+/// What is wrong with a node.
+#[derive(Clone, Copy, Default)]
+pub(super) enum Trouble {
+    #[default]
+    None,
+    Down,
+    Late,
+}
 
 #[async_trait]
 impl DocumentRepository for FakeNode {
@@ -107,7 +122,17 @@ impl DocumentRepository for FakeNode {
     }
 
     async fn probe(&self) -> Result<(), PortError> {
-        Ok(())
+        match self.trouble {
+            Trouble::None => Ok(()),
+            Trouble::Down => Err(PortError::Unavailable("it is down".into())),
+            Trouble::Late => std::future::pending().await,
+        }
+    }
+
+    async fn search(&self, question: &ContentQuestion) -> Result<Option<ContentAnswer>, PortError> {
+        self.probe().await?;
+        self.asked.lock().unwrap().push(question.clone());
+        Ok(self.finds.clone())
     }
 }
 

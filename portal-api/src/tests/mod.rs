@@ -1,6 +1,7 @@
 //! The FHIR API over fakes: what clients get, by every route.
 
 mod answers;
+mod content;
 mod cross_reference;
 mod fake;
 mod merged;
@@ -41,6 +42,14 @@ struct Answer {
 
 impl Client {
     async fn of(registry: FakeRegistry, person: Option<Patient>) -> Self {
+        Self::with(registry, person, [FakeNode::default(), FakeNode::default()]).await
+    }
+
+    async fn with(
+        registry: FakeRegistry,
+        person: Option<Patient>,
+        [one, other]: [FakeNode; 2],
+    ) -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();
         let database = Database::open(&folder.path().join("portal.db")).await.unwrap();
@@ -54,13 +63,16 @@ impl Client {
             patients: Arc::new(FakePatients(person)),
             consents: consents.clone(),
             access: AccessDecisions::new(Arc::new(policy), consents, clock.clone()),
-            nodes: [("2.999.826.1.1", "Royal Example Hospital"), ("2.999.826.1.2", "Community")]
-                .map(|(id, name)| Node {
-                    id: id.parse().unwrap(),
-                    name: name.to_owned(),
-                    repository: Arc::new(FakeNode),
-                })
-                .to_vec(),
+            nodes: [
+                ("2.999.826.1.1", "Royal Example Hospital", one),
+                ("2.999.826.1.2", "Community", other),
+            ]
+            .map(|(id, name, node)| Node {
+                id: id.parse().unwrap(),
+                name: name.to_owned(),
+                repository: Arc::new(node),
+            })
+            .to_vec(),
             tokens,
             clock: clock.clone(),
             ids: Arc::new(RandomIds),

@@ -117,6 +117,18 @@ impl Xds {
         Ok(Retrieved { exchange, documents })
     }
 
+    /// ITI-86.
+    ///
+    /// # Errors
+    /// As `send`.
+    pub async fn remove(
+        &self,
+        repository: &str,
+        unique_ids: &[&str],
+    ) -> Result<Exchange, reqwest::Error> {
+        self.send(SOAP, remove_request(repository, unique_ids)).await
+    }
+
     /// ITI-43 of one document that is not kept: how many bytes came, envelope included.
     pub async fn retrieve_length(&self, repository: &str, unique_id: &str) -> usize {
         let request = retrieve_request(repository, &[unique_id]);
@@ -233,8 +245,17 @@ pub fn register_message(submission: &Submission) -> String {
     envelope("urn:ihe:iti:2007:RegisterDocumentSet-b", &body[root..])
 }
 
-fn retrieve_request(repository: &str, unique_ids: &[&str]) -> String {
-    let requests: String = unique_ids
+fn remove_request(repository: &str, unique_ids: &[&str]) -> String {
+    let requests = document_requests(repository, unique_ids);
+    let body = format!(
+        "<rmd:RemoveDocumentsRequest xmlns:rmd=\"urn:ihe:iti:rmd:2017\" \
+         xmlns:xds=\"urn:ihe:iti:xds-b:2007\">{requests}</rmd:RemoveDocumentsRequest>"
+    );
+    envelope("urn:ihe:iti:2017:RemoveDocuments", &body)
+}
+
+fn document_requests(repository: &str, unique_ids: &[&str]) -> String {
+    unique_ids
         .iter()
         .map(|id| {
             format!(
@@ -242,7 +263,11 @@ fn retrieve_request(repository: &str, unique_ids: &[&str]) -> String {
                  <xds:DocumentUniqueId>{id}</xds:DocumentUniqueId></xds:DocumentRequest>"
             )
         })
-        .collect();
+        .collect()
+}
+
+fn retrieve_request(repository: &str, unique_ids: &[&str]) -> String {
+    let requests = document_requests(repository, unique_ids);
     envelope(
         "urn:ihe:iti:2007:RetrieveDocumentSet",
         &format!(
