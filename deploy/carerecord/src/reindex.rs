@@ -62,7 +62,7 @@ async fn reindex(config: &Config, section: &RepositorySection) -> anyhow::Result
     Indexer::request_rebuild(&database, SystemClock.now()).await?;
     let count = follow(&database, indexer.as_ref()).await?;
     let by = if indexer.is_some() { "" } else { ", by the node itself" };
-    println!("{count} documents of node {id} are indexed{by}.");
+    println!("Node {id}: {count} indexed{by}.");
     database.close().await;
     Ok(())
 }

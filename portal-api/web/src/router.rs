@@ -74,6 +74,7 @@ fn routes() -> Router<Arc<Portal>> {
         .route("/search", get(pages::search::ask))
         .route("/patient/find", post(pages::search::find))
         .route("/patient/{handle}", get(pages::patient::list))
+        .route("/patient/{handle}/search", post(pages::inside::search))
         .route("/patient/{handle}/filter", post(pages::patient::filter))
         .route("/patient/{handle}/document/{id}", get(pages::document::document))
         .route("/patient/{handle}/document/{id}/content", get(pages::content::shown))

@@ -130,10 +130,13 @@ impl Search {
     ) -> Result<Vec<ContentHit>, IndexError> {
         let wanted = read(words, &self.synonyms);
         let found = self.index.search(&wanted, numbers, ids)?;
-        let hit = |(n, found): (usize, Found)| {
+        let mut left = MAX_CUT;
+        let hit = |found: Found| {
             let unique_id = found.unique_id.parse().ok()?;
             let mut places = Vec::new();
-            if n < MAX_SHOWN {
+            let length = found.text.len() + found.headings.len() + LEAST_CUT;
+            if let Some(rest) = left.checked_sub(length) {
+                left = rest;
                 places = snippets(&found.text, &wanted);
                 if places.is_empty() {
                     places = snippets(&found.headings, &wanted);
@@ -141,9 +144,11 @@ impl Search {
             }
             Some(ContentHit { unique_id, score: found.score, snippets: places })
         };
-        Ok(found.into_iter().enumerate().filter_map(hit).collect())
+        Ok(found.into_iter().filter_map(hit).collect())
     }
 }
 
-/// Documents whose places are cut out: the best.
-const MAX_SHOWN: usize = 200;
+/// Bytes of text that places are cut out of for one answer, in the best documents.
+const MAX_CUT: usize = 8 << 20;
+/// What a document counts at least: no more than 500 of them are cut.
+const LEAST_CUT: usize = 16 << 10;

@@ -6,10 +6,6 @@ use std::sync::{Mutex, PoisonError};
 use carerecord_model::{NhsNumber, UniqueId};
 use tantivy::collector::TopDocs;
 use tantivy::directory::MmapDirectory;
-use tantivy::query::{
-    BooleanQuery, BoostQuery, ConstScoreQuery, FuzzyTermQuery, Occur, PhraseQuery, Query,
-    TermQuery, TermSetQuery,
-};
 use tantivy::schema::{
     Field, INDEXED, IndexRecordOption, STORED, STRING, Schema, TextFieldIndexing, TextOptions,
     Value as _,
@@ -21,7 +17,7 @@ use tantivy::{
 
 use super::analysis;
 use super::extract::Extracted;
-use super::query::{Find, Wanted};
+use super::query::Wanted;
 use super::ranking::OwnText;
 
 /// Why the index did not do what was asked.
@@ -64,13 +60,13 @@ pub(crate) struct TextIndex {
 }
 
 #[derive(Clone, Copy)]
-struct Fields {
-    unique_id: Field,
-    patient: Field,
-    headings: Field,
-    text: Field,
+pub(super) struct Fields {
+    pub unique_id: Field,
+    pub patient: Field,
+    pub headings: Field,
+    pub text: Field,
     /// Headings and text as they are written, for prefixes and slips.
-    plain: Field,
+    pub plain: Field,
 }
 
 impl TextIndex {
@@ -187,7 +183,7 @@ impl TextIndex {
             return Ok(Vec::new());
         }
         let searcher = self.reader.searcher();
-        let query = self.query(wanted, numbers, ids);
+        let query = self.fields.query(wanted, numbers, ids);
         let best = TopDocs::with_limit(ids.len()).order_by_score();
         let hits = searcher.search_with_statistics_provider(&query, &best, &OwnText)?;
         let mut found = Vec::with_capacity(hits.len());
@@ -206,76 +202,11 @@ impl TextIndex {
         }
         Ok(found)
     }
-
-    fn query(&self, wanted: &Wanted, numbers: &[NhsNumber], ids: &[UniqueId]) -> BooleanQuery {
-        let f = self.fields;
-        let number = |n: &NhsNumber| Term::from_field_u64(f.patient, key(Some(*n)));
-        let id = |id: &UniqueId| Term::from_field_text(f.unique_id, id.as_str());
-        let filter = |terms: Vec<Term>| -> Box<dyn Query> {
-            Box::new(ConstScoreQuery::new(Box::new(TermSetQuery::new(terms)), 0.0))
-        };
-        let mut parts = vec![
-            (Occur::Must, filter(numbers.iter().map(number).collect())),
-            (Occur::Must, filter(ids.iter().map(id).collect())),
-        ];
-        parts.extend(wanted.all.iter().map(|find| (Occur::Must, self.find(find))));
-        parts.extend(wanted.none.iter().map(|find| (Occur::MustNot, self.find(find))));
-        BooleanQuery::new(parts)
-    }
-
-    fn find(&self, find: &Find) -> Box<dyn Query> {
-        let f = self.fields;
-        let any =
-            |all: Vec<Box<dyn Query>>| -> Box<dyn Query> { Box::new(BooleanQuery::union(all)) };
-        match find {
-            Find::Word { stem, plain, slips } => {
-                let mut all = self.in_both(|field| {
-                    let term = Term::from_field_text(field, stem);
-                    Box::new(TermQuery::new(term, IndexRecordOption::WithFreqs))
-                });
-                if *slips > 0 {
-                    let term = Term::from_field_text(f.plain, plain);
-                    let near = Box::new(FuzzyTermQuery::new(term, *slips, true));
-                    all.push(Box::new(ConstScoreQuery::new(near, WORTH_OF_SLIPS)));
-                }
-                any(all)
-            }
-            Find::Phrase(stems) => any(self.in_both(|field| {
-                let term = |stem: &String| Term::from_field_text(field, stem);
-                Box::new(PhraseQuery::new(stems.iter().map(term).collect()))
-            })),
-            Find::Prefix(prefix) => {
-                let term = Term::from_field_text(f.plain, prefix);
-                Box::new(ConstScoreQuery::new(
-                    Box::new(FuzzyTermQuery::new_prefix(term, 0, true)),
-                    WORTH_OF_PREFIXES,
-                ))
-            }
-            Find::AllOf(all) => {
-                let all = all.iter().map(|find| (Occur::Must, self.find(find))).collect();
-                Box::new(BooleanQuery::new(all))
-            }
-            Find::AnyOf(all) => any(all
-                .iter()
-                .enumerate()
-                .map(|(n, find)| -> Box<dyn Query> {
-                    let worth = if n == 0 { 1.0 } else { WORTH_OF_SYNONYMS };
-                    Box::new(BoostQuery::new(self.find(find), worth))
-                })
-                .collect()),
-        }
-    }
-
-    fn in_both(&self, query: impl Fn(Field) -> Box<dyn Query>) -> Vec<Box<dyn Query>> {
-        let headings = Box::new(BoostQuery::new(query(self.fields.headings), WORTH_OF_HEADINGS));
-        vec![query(self.fields.text), headings]
-    }
 }
 
 fn writer(index: &Index) -> Result<IndexWriter, IndexError> {
-    index.writer_with_num_threads(1, WRITER_BYTES).map_err(|error| match error {
-        TantivyError::LockFailure(..) => IndexError::Busy,
-        other => IndexError::Tantivy(other),
+    index.writer_with_num_threads(1, WRITER_BYTES).map_err(|error| {
+        if matches!(error, TantivyError::LockFailure(..)) { IndexError::Busy } else { error.into() }
     })
 }
 
@@ -294,7 +225,7 @@ fn schema() -> Schema {
     schema.build()
 }
 
-fn key(patient: Option<NhsNumber>) -> u64 {
+pub(super) fn key(patient: Option<NhsNumber>) -> u64 {
     patient.map_or(0, |number| number.as_i64().unsigned_abs())
 }
 
@@ -308,7 +239,3 @@ const STEMMED: &str = "stemmed";
 const PLAIN: &str = "plain";
 /// The least that tantivy takes.
 const WRITER_BYTES: usize = 15_000_000;
-const WORTH_OF_HEADINGS: f32 = 2.0;
-const WORTH_OF_SYNONYMS: f32 = 0.8;
-const WORTH_OF_PREFIXES: f32 = 1.0;
-const WORTH_OF_SLIPS: f32 = 0.2;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use carerecord_model::Clock;
+use carerecord_model::{Clock, PortError};
 use carerecord_service::Lifecycle;
 use carerecord_storage::{Database, StoreError};
 use futures_util::TryStreamExt;
@@ -187,11 +187,17 @@ impl Indexer {
             }
             Err(error) => return Err(error),
         };
-        let body = checked(bytes, &holding.object).await?;
-        let parts: Vec<Bytes> = body
-            .try_collect()
-            .await
-            .map_err(|e| ObjectError::Open(std::io::Error::other(e.to_string())))?;
+        let parts: Result<Vec<Bytes>, PortError> = match checked(bytes, &holding.object).await {
+            Ok(body) => body.try_collect().await,
+            // Nothing is opened here: it is the hash that does not match.
+            Err(ObjectError::Open(_)) => return Ok(Err(Unreadable::Damaged)),
+            Err(error) => return Err(error),
+        };
+        let parts = match parts {
+            Ok(parts) => parts,
+            Err(PortError::Protocol(_)) => return Ok(Err(Unreadable::Damaged)),
+            Err(error) => return Err(ObjectError::Open(std::io::Error::other(error.to_string()))),
+        };
         // A thread of its own: what panics or takes long there stops nothing here.
         let read = move || extract(&parts.concat(), Deadline::after(READING));
         let reading = tokio::task::spawn_blocking(read);

@@ -7,6 +7,7 @@ mod answer;
 mod extract;
 mod index;
 mod indexer;
+mod lookup;
 mod query;
 pub(crate) mod queue;
 mod ranking;

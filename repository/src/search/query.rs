@@ -72,7 +72,7 @@ fn items(text: &str) -> Vec<Item> {
     let mut items = Vec::new();
     let mut rest = text;
     while items.len() < MAX_ITEMS {
-        rest = rest.trim_start();
+        rest = rest.trim_start_matches(is_between);
         if rest.is_empty() {
             break;
         }
@@ -84,7 +84,7 @@ fn items(text: &str) -> Vec<Item> {
                 (phrase, true, after)
             }
             None => {
-                let end = rest.find(|c: char| c.is_whitespace() || c == '"').unwrap_or(rest.len());
+                let end = rest.find(|c: char| is_between(c) || c == '"').unwrap_or(rest.len());
                 let (word, after) = rest.split_at(end);
                 (word, false, after)
             }
@@ -93,6 +93,10 @@ fn items(text: &str) -> Vec<Item> {
         items.extend(item(piece, is_phrase, not));
     }
     items
+}
+
+fn is_between(c: char) -> bool {
+    c.is_whitespace() || matches!(c, ',' | ';')
 }
 
 fn item(piece: &str, is_phrase: bool, not: bool) -> Option<Item> {
@@ -205,6 +209,7 @@ mod tests {
             ]
         );
         assert_eq!(wanted.none, [word("right", "right", 0), phrase(&["old", "one"])]);
+        assert_eq!(read("left,ankle;", &none).all, read("left ankle", &none).all);
         assert_eq!(read("the", &none).all, [word("the", "the", 0)]);
         assert_eq!(read("10mg", &none).all, [word("10mg", "10mg", 0)]);
         for nothing in ["", "  ", "\"", "-", "*", "-- \"\" ?!", "-asthma"] {

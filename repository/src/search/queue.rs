@@ -239,7 +239,7 @@ pub(crate) const SEARCHABLE: i64 = 3;
 pub(crate) const UNREADABLE: i64 = 4;
 
 /// Documents of one commit of the index.
-const BATCH: i64 = 32;
+const BATCH: i64 = 256;
 /// Keys of one statement.
 const KEYS: usize = 512;
 const RETRY_SECONDS: i64 = 10;

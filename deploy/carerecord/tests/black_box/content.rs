@@ -15,11 +15,7 @@ pub async fn what_is_inside_is_found_until_it_may_not_be(mut deployment: Deploym
     ];
     for (n, text) in texts.into_iter().enumerate() {
         publish(&deployment, n, text).await;
-        let started = Instant::now();
-        while found(&gp, "asthma").await.1.len() <= n {
-            assert!(started.elapsed() < Duration::from_secs(1), "letter {n} is not searchable");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        wait_for(&gp, PATIENT, "asthma", n + 1).await;
     }
 
     let (bundle, all) = found(&gp, "asthma").await;
@@ -55,12 +51,49 @@ pub async fn what_is_inside_is_found_until_it_may_not_be(mut deployment: Deploym
     deployment.assert_no_panic();
 }
 
+/// The tool builds an index again while the node serves, where it does not, and what is lost or
+/// broken comes back by itself.
+pub async fn an_index_is_built_again(mut deployment: Deployment) {
+    let gp = deployment.fhir().as_person(GP).await;
+    publish(&deployment, 0, "Known asthma.").await;
+    wait_for(&gp, PATIENT, "asthma", 1).await;
+    let config = deployment.file("node0.toml");
+    let config = config.to_str().unwrap();
+    let folder = deployment.data(Role::Node(0)).join(format!("node-{}/search", NODES[0].0));
+    let said = |arguments: &[&str]| {
+        let output = deployment.run(arguments);
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.success(), text(&output.stdout), text(&output.stderr))
+    };
+
+    let serving = said(&["reindex", "--config", config, "--node", NODES[0].0]);
+    let nobody = said(&["reindex", "--config", config, "--node", "2.999.9"]);
+
+    let words = format!("Node {}: 1 indexed, by the node itself.\n", NODES[0].0);
+    assert_eq!((serving.0, serving.1), (true, words), "{}", serving.2);
+    assert!(!nobody.0 && nobody.2.contains("no such [[repository]]"), "{}", nobody.2);
+    assert_eq!(found(&gp, "asthma").await.1, [id(0)]);
+
+    deployment.kill(Role::Node(0));
+    std::fs::remove_dir_all(&folder).unwrap();
+    let stopped = deployment.run(&["reindex", "--config", config]);
+    assert!(stopped.status.success(), "{}", String::from_utf8_lossy(&stopped.stderr));
+    deployment.start(Role::Node(0));
+    assert_eq!(found(&gp, "asthma").await.1, [id(0)], "there before the node was");
+
+    deployment.kill(Role::Node(0));
+    std::fs::write(folder.join("v1/meta.json"), "nonsense").unwrap();
+    deployment.start(Role::Node(0));
+    wait_for(&gp, PATIENT, "asthma", 1).await;
+    deployment.assert_no_panic();
+}
+
 /// A document that a node has taken is searchable after a kill, too, and until it is removed.
 async fn publish_late(deployment: &Deployment, gp: &Fhir) {
     let letter = Letter { bytes: Bytes::from("Eczema."), ..Letter::text(PATIENT, 9) };
     let answer = deployment.node(0).publish(&letter).await.unwrap();
     assert!(answer.is_success(), "{}", answer.envelope);
-    wait_for(gp, "eczema", 1).await;
+    wait_for(gp, PATIENT, "eczema", 1).await;
     // Where the roles are apart nobody comes in who may remove.
     if !deployment.is_apart() {
         let node = deployment.node(0);
@@ -76,18 +109,27 @@ async fn publish(deployment: &Deployment, n: usize, text: &'static str) {
     assert!(answer.is_success(), "{}: {}", NODES[n].2, answer.envelope);
 }
 
-async fn wait_for(gp: &Fhir, words: &str, count: usize) {
+/// What is found, once it is so many documents: within a second.
+pub async fn wait_for(gp: &Fhir, patient: &str, words: &str, count: usize) -> Vec<String> {
     let started = Instant::now();
-    while found(gp, words).await.1.len() != count {
-        assert!(started.elapsed() < Duration::from_secs(1), "{words}");
+    loop {
+        let (bundle, ids) = found_of(gp, patient, words).await;
+        if ids.len() == count {
+            return ids;
+        }
+        assert!(started.elapsed() < Duration::from_secs(1), "{words}: {bundle}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
 /// The uniqueIds of what is found, in order.
 async fn found(fhir: &Fhir, words: &str) -> (Value, Vec<String>) {
+    found_of(fhir, PATIENT, words).await
+}
+
+async fn found_of(fhir: &Fhir, patient: &str, words: &str) -> (Value, Vec<String>) {
     let more = format!("_content={words}");
-    let (status, bundle) = fhir.search("DocumentReference", PATIENT, &more).await;
+    let (status, bundle) = fhir.search("DocumentReference", patient, &more).await;
     assert_eq!(status, 200, "{bundle}");
     let entries = bundle["entry"].as_array().cloned().unwrap_or_default();
     let matches = entries.iter().filter(|entry| entry["search"]["mode"] == "match");

@@ -31,6 +31,8 @@ pub async fn a_merge_by_hl7_v3_holds_on_every_door(deployment: Deployment) {
         assert_eq!(found, all);
         let found = gp.documents(number).await;
         assert!(all.iter().all(|id| found.contains_key(id)), "{:?}", found.keys());
+        let inside = crate::content::wait_for(&gp, number, "pulse", 2).await;
+        assert!(all.iter().all(|id| inside.contains(id)), "{inside:?}");
         let people = gp.resource(&format!("Patient?identifier={number}")).await.1;
         let person = &people["entry"][0]["resource"];
         assert_eq!(person["identifier"][0]["value"], survivor);

@@ -80,6 +80,7 @@ macro_rules! apart {
 }
 
 apart![
+    content::an_index_is_built_again,
     bad_input::nothing_sent_to_the_registry_hurts_it,
     doctor::the_doctor_says_what_is_wrong,
     messages::what_we_ask_has_the_standards_shape,

@@ -3,6 +3,7 @@
 
 mod body;
 mod document;
+mod inside;
 mod outcome;
 mod patient;
 mod wire;
@@ -18,6 +19,7 @@ use uuid::Uuid;
 
 pub(crate) use body::{bounded, checked, sha1_base64};
 pub(crate) use document::{Coded, Document, DocumentStatus};
+pub(crate) use inside::{FoundInside, Hit, Piece};
 pub(crate) use outcome::{Refusal, Source, SourceState, sort_key};
 pub(crate) use patient::PatientRecord;
 
@@ -99,6 +101,23 @@ impl ApiClient {
             sources: issues.iter().filter_map(Source::read).collect(),
             withheld: issues.iter().filter_map(Refusal::read).collect(),
         })
+    }
+
+    /// The documents of an NHS Number with these words in them.
+    pub(crate) async fn search_inside(
+        &self,
+        asker: Asker<'_>,
+        nhs_number: &NhsNumber,
+        words: &str,
+    ) -> Result<FoundInside, ApiError> {
+        let identifier = format!("{NHS_NUMBER}|{}", nhs_number.digits());
+        let form = [
+            ("patient.identifier", identifier.as_str()),
+            ("status", "current,superseded"),
+            ("_content", words),
+        ];
+        let bundle = self.search("DocumentReference/_search", asker, &form).await?;
+        Ok(FoundInside::read(&bundle))
     }
 
     /// One document's metadata.

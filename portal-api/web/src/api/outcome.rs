@@ -110,7 +110,7 @@ fn set_by(words: &str) -> String {
     words.strip_prefix("Set by ").unwrap_or(words).trim_end_matches('.').to_owned()
 }
 
-fn coded(issue: &Value, system: &str) -> Option<String> {
+pub(super) fn coded(issue: &Value, system: &str) -> Option<String> {
     let codings = list(&issue["details"]["coding"]);
     let coding = codings.iter().find(|coding| coding["system"] == system)?;
     text(&coding["code"])

@@ -3,6 +3,7 @@
 pub(crate) mod content;
 pub(crate) mod document;
 pub(crate) mod filter;
+pub(crate) mod inside;
 pub(crate) mod patient;
 pub(crate) mod problem;
 pub(crate) mod search;

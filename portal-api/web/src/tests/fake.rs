@@ -225,6 +225,10 @@ async fn documents(
         gate.open.notified().await;
     }
     let number = form[0].1.rsplit('|').next().unwrap();
+    if let Some((_, words)) = form.iter().find(|(name, _)| name == "_content") {
+        let found = with(letter(30, "Found", number), |d| d["extension"] = place(words));
+        return bundle(&[found], &["answered", "down"]);
+    }
     match number {
         "9990001049" => refusal("objection-whole-record").into_response(),
         "9990001030" => StatusCode::SERVICE_UNAVAILABLE.into_response(),
@@ -401,3 +405,12 @@ endstream endobj
 5 0 obj<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>endobj
 trailer<</Root 1 0 R>>
 %%EOF";
+
+/// A place of a text around what was looked for.
+fn place(words: &str) -> Value {
+    json!([{"url": "urn:carerecord:snippet", "extension": [
+        {"url": "text", "valueString": "<script>known "},
+        {"url": "match", "valueString": words},
+        {"url": "text", "valueString": " since 1999"},
+    ]}])
+}

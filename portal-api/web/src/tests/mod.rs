@@ -2,6 +2,7 @@
 
 mod browser;
 mod fake;
+mod inside;
 mod pages;
 mod rows;
 mod sessions;

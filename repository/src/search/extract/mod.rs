@@ -33,6 +33,8 @@ pub(crate) enum Unreadable {
     TooSlow,
     #[error("its bytes are missing")]
     Missing,
+    #[error("its bytes are not those that were stored")]
+    Damaged,
     #[error("reading it failed")]
     Failed,
 }
@@ -104,10 +106,14 @@ fn structured(bytes: &[u8], kind: &Kind, deadline: Deadline) -> Result<Extracted
 
 /// A file inside a document. Plain text is shown with the document, so it is there already.
 fn inside(attachment: &Attachment, deadline: Deadline) -> Result<String, Unreadable> {
-    match Kind::sniff(&attachment.bytes) {
-        Kind::Pdf => pdf::text(&attachment.bytes, deadline),
-        Kind::Rtf => Ok(rtf::text(&attachment.bytes)),
-        other => Err(Unreadable::Kind(other.words())),
+    let kind = Kind::sniff(&attachment.bytes);
+    if kind == Kind::Pdf {
+        return pdf::text(&attachment.bytes, deadline);
+    }
+    if kind == Kind::Rtf {
+        Ok(rtf::text(&attachment.bytes))
+    } else {
+        Err(Unreadable::Kind(kind.words()))
     }
 }
 

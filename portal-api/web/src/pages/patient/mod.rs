@@ -31,6 +31,8 @@ struct PatientPage {
     /// The number that was asked for, when the record is kept under another one.
     merged: Option<String>,
     handle: Uuid,
+    /// Of the search inside: empty, for its form.
+    words: &'static str,
     sources: SourcesView,
     withheld: Vec<Refusal>,
     filter: Filter,
@@ -102,6 +104,7 @@ async fn show(
         banner,
         merged: (kept_under != number).then(|| number.grouped()),
         handle,
+        words: "",
         sources: SourcesView::new(&found, &portal.zone),
         withheld: found.withheld,
         filter,
@@ -147,7 +150,7 @@ async fn ask(portal: &Portal, caller: &Caller, number: &NhsNumber) -> Result<Ask
 }
 
 /// A record of which nothing may be seen. It must not look like one without documents.
-fn refused(refusals: Vec<Refusal>, banner: Banner) -> Problem {
+pub(super) fn refused(refusals: Vec<Refusal>, banner: Banner) -> Problem {
     Problem::Refused(Box::new(RefusedPage { refusals, back_to: None, banner: Some(banner) }))
 }
 

@@ -6,7 +6,8 @@ use std::collections::HashMap;
 use std::io::Read;
 use std::ops::Range;
 
-use super::object::{Dictionary, Lexer, Object, digit, is_space};
+use super::filters::{ascii85, hex};
+use super::object::{Dictionary, Lexer, Object, is_space};
 use crate::search::extract::{Deadline, Unreadable};
 
 pub(super) struct File<'b> {
@@ -41,12 +42,8 @@ impl<'b> File<'b> {
             let Some(object) = lexer.object() else { continue };
             at = lexer.at.max(at);
             lexer.skip_space();
-            let stream = match &object {
-                Object::Dictionary(head) if lexer.starts_with(b"stream") => {
-                    Some(self.stream(head, lexer.at + 6))
-                }
-                _ => None,
-            };
+            let head = object.dictionary().filter(|_| lexer.starts_with(b"stream"));
+            let stream = head.map(|head| self.stream(head, lexer.at + 6));
             at = stream.as_ref().map_or(at, |range| range.end);
             let is_index = object.dictionary().is_some_and(|d| is_type(d, "XRef"));
             if is_index && object.dictionary().is_some_and(|d| d.contains_key("Encrypt")) {
@@ -220,38 +217,6 @@ fn number_before(bytes: &[u8], at: usize) -> Option<u32> {
     let number = words.next()?;
     let start = number.iter().rposition(|b| !b.is_ascii_digit()).map_or(0, |at| at + 1);
     digits(&number[start..])
-}
-
-fn hex(bytes: &[u8]) -> Vec<u8> {
-    let digits: Vec<u8> =
-        bytes.iter().take_while(|b| **b != b'>').filter_map(|b| digit(*b)).collect();
-    digits.chunks(2).map(|pair| pair[0] << 4 | pair.get(1).unwrap_or(&0)).collect()
-}
-
-fn ascii85(bytes: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(bytes.len() / 5 * 4);
-    let mut group = Vec::with_capacity(5);
-    for byte in bytes.iter().take_while(|b| **b != b'~') {
-        match byte {
-            b'z' if group.is_empty() => out.extend([0; 4]),
-            b'!'..=b'u' => group.push(byte - b'!'),
-            _ => {}
-        }
-        if group.len() == 5 {
-            out.extend(number85(&group).to_be_bytes());
-            group.clear();
-        }
-    }
-    if group.len() > 1 {
-        let kept = group.len() - 1;
-        group.resize(5, 84);
-        out.extend(&number85(&group).to_be_bytes()[..kept]);
-    }
-    out
-}
-
-fn number85(group: &[u8]) -> u32 {
-    group.iter().fold(0u32, |n, d| n.wrapping_mul(85).wrapping_add(u32::from(*d)))
 }
 
 const MAX_OBJECTS: usize = 300_000;

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use super::file::File;
+use super::glyphs::{glyph, one_character};
 use super::object::{Dictionary, Lexer, Object};
 use crate::search::extract::Unreadable;
 
@@ -83,12 +84,12 @@ impl Font {
             };
             match word.as_slice() {
                 b"endcodespacerange" => {
-                    let longest = operands.iter().filter_map(bytes).map(<[u8]>::len).max();
+                    let longest = operands.iter().filter_map(Object::text).map(<[u8]>::len).max();
                     self.wide = longest == Some(2) || self.wide && longest != Some(1);
                 }
                 b"endbfchar" => {
                     for pair in operands.chunks_exact(2) {
-                        if let (Some(code), Some(text)) = (bytes(&pair[0]), bytes(&pair[1])) {
+                        if let (Some(code), Some(text)) = (pair[0].text(), pair[1].text()) {
                             self.map(number(code), utf16(text));
                         }
                     }
@@ -101,24 +102,20 @@ impl Font {
     }
 
     fn map_range(&mut self, three: &[Object]) {
-        let (Some(from), Some(to)) = (bytes(&three[0]), bytes(&three[1])) else { return };
+        let (Some(from), Some(to)) = (three[0].text(), three[1].text()) else { return };
         let (from, to) = (number(from), number(to).min(0xffff));
-        match &three[2] {
-            Object::Text(text) => {
-                let mut text = text.clone();
-                for code in from..=to {
-                    self.map(code, utf16(&text));
-                    if let Some(last) = text.last_mut() {
-                        *last = last.wrapping_add(1);
-                    }
+        if let Some(texts) = three[2].array() {
+            for (code, text) in (from..=to).zip(texts.iter().filter_map(Object::text)) {
+                self.map(code, utf16(text));
+            }
+        } else if let Some(text) = three[2].text() {
+            let mut text = text.to_vec();
+            for code in from..=to {
+                self.map(code, utf16(&text));
+                if let Some(last) = text.last_mut() {
+                    *last = last.wrapping_add(1);
                 }
             }
-            Object::Array(texts) => {
-                for (code, text) in (from..=to).zip(texts.iter().filter_map(bytes)) {
-                    self.map(code, utf16(text));
-                }
-            }
-            _ => {}
         }
     }
 
@@ -133,23 +130,17 @@ impl Font {
         let changes = encoding.and_then(|e| file.get(e, "Differences")).and_then(Object::array);
         let mut code = 0;
         for change in changes.into_iter().flatten() {
-            match change {
-                Object::Number(from) => code = *from as u32,
-                Object::Name(name) => {
-                    if let Some(text) = glyph(name) {
-                        self.map_name(code, text);
-                    } else if let Some(text) = one_character(name) {
-                        self.to_unicode.entry(code).or_insert(text);
-                    }
-                    code = code.wrapping_add(1);
-                }
-                _ => {}
+            if let Some(from) = change.number() {
+                code = from as u32;
             }
+            let Some(name) = change.name() else { continue };
+            if let Some(text) = glyph(name) {
+                self.named.insert(code, text);
+            } else if let Some(text) = one_character(name) {
+                self.to_unicode.entry(code).or_insert(text);
+            }
+            code = code.wrapping_add(1);
         }
-    }
-
-    fn map_name(&mut self, code: u32, text: &'static str) {
-        self.named.insert(code, text);
     }
 
     fn read_widths(&mut self, file: &File<'_>, head: &Dictionary) {
@@ -188,10 +179,6 @@ impl Font {
     }
 }
 
-fn bytes(object: &Object) -> Option<&[u8]> {
-    if let Object::Text(text) = object { Some(text) } else { None }
-}
-
 fn number(code: &[u8]) -> u32 {
     code.iter().take(4).fold(0, |n, b| n << 8 | u32::from(*b))
 }
@@ -201,76 +188,6 @@ fn utf16(bytes: &[u8]) -> String {
         bytes.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect();
     String::from_utf16_lossy(&units)
 }
-
-/// `A`, `uni00E9`.
-fn one_character(name: &str) -> Option<String> {
-    let mut chars = name.chars();
-    if let (Some(only), None) = (chars.next(), chars.next()) {
-        return Some(only.to_string());
-    }
-    let code = u32::from_str_radix(name.strip_prefix("uni")?.get(..4)?, 16).ok()?;
-    char::from_u32(code).map(String::from)
-}
-
-fn glyph(name: &str) -> Option<&'static str> {
-    GLYPHS.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
-}
-
-/// Names of characters in English documents; letters are their own names.
-const GLYPHS: [(&str, &str); 52] = [
-    ("space", " "),
-    ("period", "."),
-    ("comma", ","),
-    ("colon", ":"),
-    ("semicolon", ";"),
-    ("hyphen", "-"),
-    ("minus", "-"),
-    ("endash", "–"),
-    ("emdash", "—"),
-    ("slash", "/"),
-    ("parenleft", "("),
-    ("parenright", ")"),
-    ("bracketleft", "["),
-    ("bracketright", "]"),
-    ("percent", "%"),
-    ("ampersand", "&"),
-    ("plus", "+"),
-    ("equal", "="),
-    ("less", "<"),
-    ("greater", ">"),
-    ("question", "?"),
-    ("exclam", "!"),
-    ("quotesingle", "'"),
-    ("quoteright", "’"),
-    ("quoteleft", "‘"),
-    ("quotedblleft", "“"),
-    ("quotedblright", "”"),
-    ("quotedbl", "\""),
-    ("underscore", "_"),
-    ("numbersign", "#"),
-    ("at", "@"),
-    ("asterisk", "*"),
-    ("bullet", "•"),
-    ("degree", "°"),
-    ("sterling", "£"),
-    ("mu", "µ"),
-    ("eacute", "é"),
-    ("fi", "fi"),
-    ("fl", "fl"),
-    ("ff", "ff"),
-    ("ffi", "ffi"),
-    ("ffl", "ffl"),
-    ("zero", "0"),
-    ("one", "1"),
-    ("two", "2"),
-    ("three", "3"),
-    ("four", "4"),
-    ("five", "5"),
-    ("six", "6"),
-    ("seven", "7"),
-    ("eight", "8"),
-    ("nine", "9"),
-];
 
 const MAX_MAPPED: usize = 70_000;
 const MAX_TEXT_OF_CODE: usize = 64;

@@ -2,7 +2,9 @@
 //! in the order of the file. A file without such text, as a scan is, gives none.
 
 mod file;
+mod filters;
 mod font;
+mod glyphs;
 mod object;
 mod page;
 

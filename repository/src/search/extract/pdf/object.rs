@@ -23,6 +23,14 @@ impl Object {
         if let Self::Number(n) = self { Some(*n) } else { None }
     }
 
+    pub(super) fn text(&self) -> Option<&[u8]> {
+        if let Self::Text(text) = self { Some(text) } else { None }
+    }
+
+    fn is_word(&self, what: &[u8]) -> bool {
+        matches!(self, Self::Word(word) if word == what)
+    }
+
     pub(super) fn name(&self) -> Option<&str> {
         if let Self::Name(name) = self { Some(name) } else { None }
     }
@@ -96,32 +104,37 @@ impl<'b> Lexer<'b> {
 
     fn array(&mut self, depth: usize) -> Option<Object> {
         let mut all = Vec::new();
-        while depth < MAX_DEPTH {
-            match self.object_within(depth + 1)? {
-                Object::Word(word) if word == b"]" => return Some(Object::Array(all)),
-                Object::Word(word) if word == b">" => break,
-                object if all.len() < MAX_ARRAY => all.push(object),
-                _ => {}
+        if depth >= MAX_DEPTH {
+            return Some(Object::Array(all));
+        }
+        loop {
+            let object = self.object_within(depth + 1)?;
+            if object.is_word(b"]") || object.is_word(b">") {
+                return Some(Object::Array(all));
+            }
+            if all.len() < MAX_ARRAY {
+                all.push(object);
             }
         }
-        Some(Object::Array(all))
     }
 
     fn dictionary(&mut self, depth: usize) -> Option<Object> {
         let mut all = HashMap::new();
-        while depth < MAX_DEPTH {
-            match self.object_within(depth + 1)? {
-                Object::Name(name) => match self.object_within(depth + 1)? {
-                    Object::Word(word) if word == b">" => break,
-                    value => {
-                        all.insert(name, value);
-                    }
-                },
-                Object::Word(word) if word == b">" => break,
-                _ => {}
-            }
+        if depth >= MAX_DEPTH {
+            return Some(Object::Dictionary(all));
         }
-        Some(Object::Dictionary(all))
+        loop {
+            let key = self.object_within(depth + 1)?;
+            if key.is_word(b">") {
+                return Some(Object::Dictionary(all));
+            }
+            let Object::Name(name) = key else { continue };
+            let value = self.object_within(depth + 1)?;
+            if value.is_word(b">") {
+                return Some(Object::Dictionary(all));
+            }
+            all.insert(name, value);
+        }
     }
 
     fn name(&mut self) -> String {
@@ -149,9 +162,11 @@ impl<'b> Lexer<'b> {
         // `12 0 R`: nothing else begins like a number and ends so.
         if number >= 0.0 && number.fract() == 0.0 && number <= f64::from(u32::MAX) {
             self.skip_space();
-            let generation = self.digits();
+            let generation = self.regular();
             self.skip_space();
-            if generation && self.regular() == b"R" {
+            let is_generation =
+                matches!(generation.len(), 1..=5) && generation.iter().all(u8::is_ascii_digit);
+            if is_generation && self.regular() == b"R" {
                 return Object::Reference(number as u32);
             }
             self.at = before;
@@ -162,11 +177,6 @@ impl<'b> Lexer<'b> {
     fn number(&mut self) -> f64 {
         let raw = self.regular();
         std::str::from_utf8(raw).ok().and_then(|raw| raw.parse().ok()).unwrap_or(0.0)
-    }
-
-    fn digits(&mut self) -> bool {
-        let raw = self.regular();
-        !raw.is_empty() && raw.len() <= 5 && raw.iter().all(u8::is_ascii_digit)
     }
 
     /// What stands before the next space or delimiter; moves on by one byte where that is nothing.
