@@ -76,8 +76,13 @@ impl Registry {
     /// How far the load of a file has come, when it was begun.
     ///
     /// # Errors
-    /// When the store fails.
-    pub async fn load_place(&self, source: &[u8]) -> Result<Option<LoadPlace>, RegistryError> {
+    /// When the caller may not publish, or the store fails.
+    pub async fn load_place(
+        &self,
+        caller: &Caller,
+        source: &[u8],
+    ) -> Result<Option<LoadPlace>, RegistryError> {
+        self.access.may_publish(caller)?;
         let row: Option<(i64, i64, i64, i64)> =
             sql(PLACE).bind(source).first(self.store.database()).await?;
         Ok(row.map(|(bytes, lines, entries, refused)| LoadPlace {
@@ -113,12 +118,14 @@ impl Registry {
     /// The lines that were refused, with what is wrong, in their order, after a line.
     ///
     /// # Errors
-    /// When the store fails.
+    /// When the caller may not publish, or the store fails.
     pub async fn load_refusals(
         &self,
+        caller: &Caller,
         source: &[u8],
         after: u64,
     ) -> Result<Vec<(u64, String)>, RegistryError> {
+        self.access.may_publish(caller)?;
         let after = i64::try_from(after).unwrap_or(i64::MAX);
         let rows: Vec<(i64, String)> =
             sql(REFUSALS).bind(source).bind(after).all(self.store.database()).await?;

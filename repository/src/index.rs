@@ -73,18 +73,22 @@ impl Index {
             .await
     }
 
-    /// Keeps a submission and its documents until the registry answers.
+    /// Keeps a submission and its documents until the registry answers. `false`: its id is taken,
+    /// and nothing was kept.
     pub(crate) async fn keep(
         &self,
         submission: Submission,
         holdings: Vec<Holding>,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         self.database
             .write(move |c| {
                 Box::pin(async move {
-                    submissions::keep(c, &submission, now).await?;
-                    insert_all(c, &holdings, now, KEPT_ROW).await
+                    let kept = submissions::keep(c, &submission, now).await?;
+                    if kept {
+                        insert_all(c, &holdings, now, KEPT_ROW).await?;
+                    }
+                    Ok(kept)
                 })
             })
             .await

@@ -78,8 +78,14 @@ impl Repository {
             ));
         }
         let kept = self.index.keep(submission, holdings, self.clock.now()).await;
-        kept.map_err(|e| index_failure(&e))?;
-        Ok(kept_answer())
+        if kept.map_err(|e| index_failure(&e))? {
+            return Ok(kept_answer());
+        }
+        // Only the registry knows whether this is a repeat or another one under the same id.
+        Err(TransactionError::one(
+            ErrorCode::XDSRegistryNotAvailable,
+            "the registry cannot be reached; send the submission again later",
+        ))
     }
 
     pub(crate) fn step(&self, unique_id: UniqueId, state: State, errors: RegistryErrors) -> Step {

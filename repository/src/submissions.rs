@@ -89,12 +89,13 @@ async fn take(c: &mut Connection, how: &'static str, step: &Step) -> Result<(), 
         .map(drop)
 }
 
-/// Keeps a submission behind those that are kept already.
+/// Keeps a submission behind those that are kept already. `false`: one with its id is registered or
+/// kept, and nothing was changed.
 pub(crate) async fn keep(
     c: &mut Connection,
     s: &Submission,
     at: Timestamp,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     let submission = serde_json::to_vec(s).map_err(|e| wrong("submission", &e.to_string()))?;
     sql(KEEP)
         .bind(s.submission_set.unique_id.as_str())
@@ -103,7 +104,7 @@ pub(crate) async fn keep(
         .bind(at.as_millisecond())
         .run(c)
         .await
-        .map(drop)
+        .map(|rows| rows == 1)
 }
 
 /// The submission that has been kept longest, with who sent it.

@@ -57,7 +57,7 @@ pub async fn run(options: LoadOptions) -> anyhow::Result<ExitCode> {
 async fn load(registry: &Registry, path: &Path) -> anyhow::Result<ExitCode> {
     let name = path.display().to_string();
     let (source, length) = identify(path).with_context(|| format!("cannot read {name}"))?;
-    let begun = registry.load_place(&source).await?;
+    let begun = registry.load_place(&own_role("carerecord load"), &source).await?;
     let mut place = begun.unwrap_or_else(|| LoadPlace { source, ..LoadPlace::default() });
     if place.lines > 0 {
         println!("Going on after line {}.", place.lines);
@@ -105,7 +105,8 @@ async fn load(registry: &Registry, path: &Path) -> anyhow::Result<ExitCode> {
 async fn tell(registry: &Registry, place: &LoadPlace, stopped: bool) -> anyhow::Result<ExitCode> {
     let mut after = 0;
     loop {
-        let some = registry.load_refusals(&place.source, after).await?;
+        let some =
+            registry.load_refusals(&own_role("carerecord load"), &place.source, after).await?;
         let Some((last, _)) = some.last() else { break };
         after = *last;
         some.iter().for_each(|(line, errors)| println!("line {line} refused: {errors}"));

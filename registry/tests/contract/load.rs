@@ -32,7 +32,7 @@ pub async fn lines_are_registered_or_told_of(world: &World) {
     assert_eq!((place.entries, place.refused), (2, 3));
     let all = world.all().await;
     assert_eq!((all.document_entries.len(), all.submission_sets.len()), (2, 2));
-    let refused = world.registry.load_refusals(&place.source, 0).await.unwrap();
+    let refused = world.registry.load_refusals(&world.caller, &place.source, 0).await.unwrap();
     let told: Vec<(u64, &str)> =
         refused.iter().map(|(n, what)| (*n, what.split(':').next().unwrap())).collect();
     let expected = [
@@ -41,7 +41,7 @@ pub async fn lines_are_registered_or_told_of(world: &World) {
         (6, "XDSDuplicateUniqueIdInRegistry"),
     ];
     assert_eq!(told, expected);
-    assert_eq!(world.registry.load_place(&place.source).await.unwrap(), Some(place));
+    assert_eq!(world.registry.load_place(&world.caller, &place.source).await.unwrap(), Some(place));
 }
 
 /// What comes later in a part may refer to what came before it.

@@ -45,7 +45,7 @@ pub async fn fill(product: &Product, population: Population) -> anyhow::Result<L
         (place, next) = (written?, following?);
     }
     if place.refused > 0 {
-        let refused = registry.load_refusals(&place.source, 0).await?;
+        let refused = registry.load_refusals(&product.caller, &place.source, 0).await?;
         ensure!(refused.is_empty(), "refused: {:?}", refused.first());
     }
     let seconds = start.elapsed().as_secs_f64();

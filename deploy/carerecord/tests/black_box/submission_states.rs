@@ -33,7 +33,14 @@ pub async fn a_sender_can_look_up_what_became_of_it(deployment: Deployment) {
 /// a kill of the node.
 pub async fn what_is_kept_is_registered_when_the_registry_is_back(mut deployment: Deployment) {
     let letters: Vec<Letter> = (1..=4).map(|n| Letter::text(PATIENT, n)).collect();
+    let before = Letter::text(PATIENT, 9);
+    assert!(deployment.node(KEEPS).publish(&before).await.unwrap().is_success());
     deployment.kill(Role::Registry);
+    // Under an id that is registered nothing is kept: what is not kept is not acknowledged.
+    let again = deployment.node(KEEPS).publish(&before).await.unwrap();
+    assert_eq!(again.error_codes(), ["XDSRegistryNotAvailable"]);
+    assert!(!again.is_success(), "{}", again.envelope);
+    assert_eq!(state(&deployment, KEEPS, &before).await.1["state"], "registered");
     let refused = deployment.node(0).publish(&letters[0]).await.unwrap();
     assert_eq!(refused.error_codes(), ["XDSRegistryNotAvailable"]);
     assert!(!refused.is_success());
@@ -63,14 +70,15 @@ pub async fn what_is_kept_is_registered_when_the_registry_is_back(mut deployment
     }
     let (_, mut ids) = deployment.registry().find_documents(PATIENT).await.unwrap();
     ids.sort_unstable();
-    let expected: Vec<&str> = letters.iter().map(|l| l.unique_id.as_str()).collect();
+    let expected: Vec<&str> =
+        letters.iter().chain([&before]).map(|l| l.unique_id.as_str()).collect();
     assert_eq!(ids, expected);
     for letter in &letters {
         let node = deployment.node(KEEPS);
         let given = node.retrieve(NODES[KEEPS].0, &[&letter.unique_id]).await.unwrap();
         assert_eq!(given.documents[&letter.unique_id], letter.bytes);
     }
-    assert_eq!(deployment.stored_objects(KEEPS).len(), letters.len());
+    assert_eq!(deployment.stored_objects(KEEPS).len(), letters.len() + 1);
     deployment.assert_no_panic();
 }
 
