@@ -4,8 +4,8 @@ use carerecord_access::{
 };
 use carerecord_audit::AuditEvent;
 use carerecord_model::{
-    CrossReference, DocumentEntryType, DocumentRegistry, FoundObjects, NhsNumber, Patient,
-    PatientDirectory, PatientId, PortError, Registered, StoredQuery, Submission,
+    CrossReference, DocumentEntryType, DocumentRegistry, EntryUuid, FoundObjects, NhsNumber,
+    Patient, PatientDirectory, PatientId, PortError, Registered, StoredQuery, Submission,
 };
 use carerecord_service::AuditDraft;
 use uuid::Uuid;
@@ -49,6 +49,11 @@ impl DocumentRegistry for LocalRegistry {
         let draft = self.audit();
         let found = self.registry.stored_query(&self.caller, query, true, &draft).await;
         found.map(carerecord_access::Released::into_value).map_err(port_error)
+    }
+
+    async fn remove_metadata(&self, ids: Vec<EntryUuid>) -> Result<(), PortError> {
+        let draft = self.audit();
+        self.registry.remove_metadata(&self.caller, ids, &draft).await.map_err(port_error)
     }
 }
 

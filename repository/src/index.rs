@@ -3,9 +3,10 @@
 use carerecord_audit::{AuditEvent, AuditLog};
 use carerecord_model::{DocumentEntry, MimeType, Submission, UniqueId};
 use carerecord_storage::{Connection, Database, StoreError, sql};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::objects::StoredObject;
+use crate::retention::{self, Disposal};
 use crate::submissions::{self, Step};
 
 /// A document that the node holds.
@@ -155,20 +156,18 @@ impl Index {
         rows.into_iter().map(Row::into_holding).collect()
     }
 
-    /// Marks documents as removed: nobody gets them any more. The bytes go after `GRACE_DAYS`.
+    /// Marks documents as removed: nobody gets them any more.
     pub(crate) async fn remove(
         &self,
-        ids: Vec<UniqueId>,
+        disposals: Vec<Disposal>,
         now: Timestamp,
         audit: AuditEvent,
     ) -> Result<(), StoreError> {
         self.database
             .write(move |c| {
                 Box::pin(async move {
-                    for id in &ids {
-                        let at = now.as_millisecond();
-                        sql(REMOVE).bind(at).bind(id.as_str()).run(&mut *c).await?;
-                        crate::search::queue::removed(c, id, now).await?;
+                    for disposal in &disposals {
+                        retention::remove_in(c, disposal, now).await?;
                     }
                     AuditLog::append_in(c, &[&audit]).await
                 })
@@ -176,15 +175,9 @@ impl Index {
             .await
     }
 
-    /// Whether an object is named by a document, also by one that was removed not long ago.
-    pub(crate) async fn has_object(&self, key: &str, now: Timestamp) -> Result<bool, StoreError> {
-        let purged = now - SignedDuration::from_hours(24 * GRACE_DAYS);
-        let n = sql(NAMES_OBJECT)
-            .bind(key)
-            .bind(purged.as_millisecond())
-            .number(&self.database)
-            .await?;
-        Ok(n > 0)
+    /// Whether an object is named by a document, also by one that was removed and not destroyed.
+    pub(crate) async fn has_object(&self, key: &str) -> Result<bool, StoreError> {
+        Ok(sql(NAMES_OBJECT).bind(key).number(&self.database).await? > 0)
     }
 }
 
@@ -282,19 +275,12 @@ const INSERT: &str = "
     WHERE stored_document.registered <> 1
       AND (stored_document.registered <> 3 OR excluded.registered = 1)";
 
-const REMOVE: &str =
-    "UPDATE stored_document SET registered = 2, stored_at = $1 WHERE unique_id = $2";
-
-const NAMES_OBJECT: &str = "
-    SELECT count(*) FROM stored_document
-    WHERE object_key = $1 AND (registered <> 2 OR stored_at > $2)";
+const NAMES_OBJECT: &str = "SELECT count(*) FROM stored_document WHERE object_key = $1";
 
 const FORGET: &str =
     "DELETE FROM stored_document WHERE unique_id = $1 AND object_key = $2 AND registered IN (0, 3)";
 
 const PENDING_ROW: i64 = 0;
 const REGISTERED_ROW: i64 = 1;
-/// 2 is what was removed.
+/// 2 is what was removed, 4 what was destroyed.
 const KEPT_ROW: i64 = 3;
-/// How long the bytes of a removed document are kept. In that time nobody can be given them.
-const GRACE_DAYS: i64 = 7;

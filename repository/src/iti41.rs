@@ -270,10 +270,7 @@ impl Repository {
 
     pub(crate) async fn discard_unless_known(&self, stored: HashMap<String, StoredObject>) {
         for object in stored.into_values() {
-            if !matches!(
-                self.index.has_object(&object.key, self.clock.now()).await,
-                Ok(true) | Err(_)
-            ) {
+            if matches!(self.index.has_object(&object.key).await, Ok(false)) {
                 self.discard(std::iter::once(object)).await;
             }
         }

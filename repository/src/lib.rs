@@ -11,6 +11,7 @@ mod kept;
 mod local;
 mod objects;
 mod peer;
+mod retention;
 mod router;
 mod search;
 mod service;
@@ -23,6 +24,10 @@ mod turns;
 pub use config::{RepositoryConfig, WhenAway};
 pub use local::LocalRepository;
 pub use objects::Objects;
+pub use retention::{
+    Approval, Assessment, Certificate, Due, HoldScope, LegalHold, Purged, Retention,
+    RetentionError, RetentionParts, RetentionRules, RetentionRulesError,
+};
 pub use router::router;
 pub use search::{
     IndexError, Indexer, IndexingError, RebuildProgress, Search, Synonyms, SynonymsError,

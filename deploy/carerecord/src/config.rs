@@ -162,6 +162,9 @@ pub struct RepositorySection {
     /// The search inside its documents.
     #[serde(default)]
     pub search: SearchSection,
+    /// How long its documents are kept.
+    #[serde(default)]
+    pub retention: RetentionSection,
     /// One for each kind of caller.
     pub door: Vec<Door>,
 }
@@ -172,6 +175,14 @@ pub struct RepositorySection {
 pub struct SearchSection {
     /// A list of words that mean the same, in place of the one that is built in.
     pub synonyms: Option<PathBuf>,
+}
+
+/// `retention` of a `[[repository]]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetentionSection {
+    /// Rules in place of those that are built in.
+    pub rules: Option<PathBuf>,
 }
 
 /// The `[portal]` section.

@@ -16,7 +16,8 @@ use carerecord_model::{
 use carerecord_portal_api::{Node, PatientIds, Portal, PortalParts, TokenVerifier};
 use carerecord_registry::{LocalRegistry, Registry, Store};
 use carerecord_repository::{
-    LocalRepository, Objects, Repository, RepositoryParts, Search, Synonyms,
+    LocalRepository, Objects, Repository, RepositoryParts, Retention, RetentionParts, Search,
+    Synonyms,
 };
 use carerecord_service::{AuditTrail, Lifecycle, Listener, Metrics, ReadinessChecks};
 use carerecord_storage::Database;
@@ -195,7 +196,7 @@ impl Assembly<'_> {
                     format!("the identity feed cannot listen on {}", feed.listen.address)
                 })?;
         }
-        Ok(LocalRegistry::new(registry, own_role("carerecord"), draft))
+        Ok(local_registry(registry))
     }
 
     async fn repository(
@@ -210,10 +211,12 @@ impl Assembly<'_> {
         let database = self.database(section.database.as_ref(), &folder.join("node.db")).await?;
         let search = Search::open(&folder.join(SEARCH), synonyms(self.config, section)?)
             .with_context(|| format!("the search index of node {id} cannot be opened"))?;
+        // Rules that cannot be used are told now, not on the day when they are needed.
+        crate::retention::rules(self.config, section)?;
         let repository = Repository::new(RepositoryParts {
             config: section.node.clone(),
             database: database.clone(),
-            objects,
+            objects: objects.clone(),
             search,
             registry: ports.registry.clone(),
             access: self.access(ports.facts.clone()),
@@ -221,6 +224,17 @@ impl Assembly<'_> {
             ids: self.ids.clone(),
         });
         repository.start_sweeper(self.lifecycle);
+        repository.start_disposer(
+            Retention::new(RetentionParts {
+                database: database.clone(),
+                objects: objects.clone(),
+                patients: ports.patients.clone(),
+                clock: self.clock.clone(),
+                ids: self.ids.clone(),
+                recorder: format!("node {id}"),
+            }),
+            self.lifecycle,
+        );
         repository.start_registering_kept(self.lifecycle);
         repository.start_indexer(self.lifecycle);
         let ready = database.clone();
@@ -373,6 +387,16 @@ pub fn own_role(name: &str) -> Caller {
         rights: vec![Right::Publish, Right::Delegate],
         known_by: "process",
     })
+}
+
+/// The registry for the other roles of this process. Nodes have entries taken out at the end of
+/// retention.
+pub fn local_registry(registry: Registry) -> LocalRegistry {
+    let mut caller = own_role("carerecord");
+    if let Caller::System(system) = &mut caller {
+        system.rights.push(Right::Administer);
+    }
+    LocalRegistry::new(registry, caller, draft)
 }
 
 /// The audit record of a write that another role of this process asks for.

@@ -30,6 +30,10 @@ impl DocumentRegistry for FakeRegistry {
             None => Ok(self.found.clone()),
         }
     }
+
+    async fn remove_metadata(&self, _: Vec<EntryUuid>) -> Result<(), PortError> {
+        Err(PortError::Unavailable("nothing is removed here".into()))
+    }
 }
 
 /// An index of one person, into whom the person with `MERGED` has been merged.

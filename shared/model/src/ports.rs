@@ -12,9 +12,9 @@ use futures_util::Stream;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ContentAnswer, ContentQuestion, FoundObjects, HomeCommunityId, MimeType, NhsNumber, Patient,
-    PatientId, RegistryErrors, RepositoryUniqueId, StoredQuery, Submission, TransactionError,
-    UniqueId,
+    ContentAnswer, ContentQuestion, EntryUuid, FoundObjects, HomeCommunityId, MimeType, NhsNumber,
+    Patient, PatientId, RegistryErrors, RepositoryUniqueId, StoredQuery, Submission,
+    TransactionError, UniqueId,
 };
 
 /// Why a role could not be asked, or what it answered instead.
@@ -58,6 +58,12 @@ pub trait DocumentRegistry: Send + Sync {
     /// `PortError::Transaction` when the registry refuses it. Never an empty result in place of
     /// an error.
     async fn stored_query(&self, query: &StoredQuery) -> Result<FoundObjects, PortError>;
+
+    /// Takes objects out for good, all or none. ITI-62.
+    ///
+    /// # Errors
+    /// `PortError::Transaction` when the registry refuses it.
+    async fn remove_metadata(&self, ids: Vec<EntryUuid>) -> Result<(), PortError>;
 }
 
 /// The patient index of the registry, as other roles see it.

@@ -349,7 +349,7 @@ impl Deployment {
                  {}{}",
                 self.database(role),
                 door("registry", self.ports.registry, everything),
-                door("registry", self.ports.peers, "\"publish\", \"delegate\"")
+                door("registry", self.ports.peers, "\"publish\", \"delegate\", \"administer\"")
             ),
             Role::Node(n) => format!(
                 "{}[[repository]]\n{}node = {{ repository_unique_id = \"{}\", organisation = \"{}\", \

@@ -4,11 +4,12 @@ use carerecord_access::{
 };
 use carerecord_codec::name::action;
 use carerecord_codec::{
-    AdhocQueryRequest, AdhocQueryResponse, RegistryResponse, SubmitObjectsRequest,
+    AdhocQueryRequest, AdhocQueryResponse, RegistryResponse, RemoveObjectsRequest,
+    SubmitObjectsRequest,
 };
 use carerecord_model::{
-    CrossReference, DocumentRegistry, FoundObjects, NhsNumber, Patient, PatientDirectory,
-    PatientId, PortError, Registered, StoredQuery, Submission,
+    CrossReference, DocumentRegistry, EntryUuid, FoundObjects, NhsNumber, Patient,
+    PatientDirectory, PatientId, PortError, Registered, StoredQuery, Submission,
 };
 use carerecord_registry::{ConsentQuestion, ConsentUpdate, IdentifierQuestion, PatientQuestion};
 use serde::Serialize;
@@ -57,6 +58,15 @@ impl DocumentRegistry for RegistryClient {
         let answer: AdhocQueryResponse =
             call(&self.http, &url, action::STORED_QUERY, &request).await?;
         Ok(answer.into_found()?)
+    }
+
+    async fn remove_metadata(&self, ids: Vec<EntryUuid>) -> Result<(), PortError> {
+        let url = format!("{}/xds/registry", self.url);
+        let request = RemoveObjectsRequest { ids };
+        let answer: RegistryResponse =
+            call(&self.http, &url, action::REMOVE_METADATA, &request).await?;
+        answer.into_result()?;
+        Ok(())
     }
 }
 

@@ -14,6 +14,7 @@ mod migrate;
 mod objections;
 mod publishing;
 mod reads;
+mod retention;
 mod shape;
 mod silent_sources;
 mod submission_states;
@@ -90,8 +91,15 @@ apart![
     silent_sources::a_frozen_registry_does_not_hold_a_source,
     silent_sources::a_node_frozen_in_a_document_breaks_it_off,
     silent_sources::without_a_registry_nothing_looks_empty,
+    retention::what_is_due_goes_and_what_is_held_stays,
     submission_states::what_is_kept_is_registered_when_the_registry_is_back,
 ];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_due_goes_on_postgres_too() {
+    let Some(deployment) = Deployment::apart_on_postgres(BINARY).await else { return };
+    retention::what_is_due_goes_and_what_is_held_stays(deployment).await;
+}
 
 #[tokio::test]
 async fn a_first_start_that_is_killed_is_made_up_for() {
