@@ -211,7 +211,7 @@ impl Repository {
         Ok(())
     }
 
-    async fn register(
+    pub(crate) async fn register(
         &self,
         caller: &Caller,
         submission: Submission,
@@ -323,7 +323,7 @@ fn names(href: &str, cid: &str) -> bool {
     cid_of_href(href).is_some_and(|(raw, decoded)| raw == cid || decoded == cid)
 }
 
-fn holding(entry: &DocumentEntry, object: &StoredObject) -> Holding {
+pub(crate) fn holding(entry: &DocumentEntry, object: &StoredObject) -> Holding {
     Holding {
         unique_id: entry.unique_id.clone(),
         object: object.clone(),

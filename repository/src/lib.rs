@@ -10,6 +10,7 @@ mod iti86;
 mod kept;
 mod local;
 mod objects;
+mod on_demand;
 mod peer;
 mod retention;
 mod router;
@@ -24,6 +25,7 @@ mod turns;
 pub use config::{RepositoryConfig, WhenAway};
 pub use local::LocalRepository;
 pub use objects::Objects;
+pub use on_demand::{DocumentProducer, OnDemand};
 pub use retention::{
     Approval, Assessment, Certificate, Due, HoldScope, LegalHold, Purged, Retention,
     RetentionError, RetentionParts, RetentionRules, RetentionRulesError,

@@ -13,6 +13,7 @@ use crate::RepositoryConfig;
 use crate::content::checked;
 use crate::index::{Holding, Index};
 use crate::objects::{ObjectError, Objects};
+use crate::on_demand::{Made, OnDemand};
 use crate::search::Search;
 use crate::turns::Turns;
 
@@ -28,6 +29,14 @@ pub struct Repository {
     pub(crate) access: AccessDecisions,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn IdSource>,
+    pub(crate) on_demand: Arc<[OnDemand]>,
+}
+
+/// A document that is given.
+pub(crate) struct Given {
+    pub document: RetrievedDocument,
+    /// For what was made on demand.
+    pub made: Option<Made>,
 }
 
 /// What a node is made of.
@@ -48,6 +57,8 @@ pub struct RepositoryParts {
     pub clock: Arc<dyn Clock>,
     /// Ids of objects and messages.
     pub ids: Arc<dyn IdSource>,
+    /// Who makes documents on demand; the first that fits a type does.
+    pub on_demand: Vec<OnDemand>,
 }
 
 impl Repository {
@@ -63,6 +74,7 @@ impl Repository {
             access: parts.access,
             clock: parts.clock,
             ids: parts.ids,
+            on_demand: parts.on_demand.into(),
         }
     }
 
@@ -82,13 +94,15 @@ impl Repository {
         request: &DocumentRequest,
         range: Option<ByteRange>,
         draft: &AuditDraft,
-    ) -> Result<Released<RetrievedDocument>, TransactionError> {
+    ) -> Result<Released<Given>, TransactionError> {
         let id = &request.document_unique_id;
         if request.repository_unique_id != self.config.repository_unique_id {
             let what = format!("{} is not served here", request.repository_unique_id);
             return Err(located(ErrorCode::XDSUnknownRepositoryId, &what, id));
         }
-        let holding = self.holding(id).await?.ok_or_else(|| self.unknown(id))?;
+        let Some(holding) = self.holding(id).await? else {
+            return self.make(caller, id, draft).await?.ok_or_else(|| self.unknown(id));
+        };
         let entry = self.entry_of(caller, &holding).await?;
         let released = self.decide(caller, &entry, draft).await;
         let released = released.map_err(|refused| self.refusal(&refused, id))?;
@@ -100,10 +114,10 @@ impl Repository {
             });
         });
         let document = self.open(&holding, range).await?;
-        Ok(released.map(|_| document))
+        Ok(released.map(|_| Given { document, made: None }))
     }
 
-    async fn decide(
+    pub(crate) async fn decide(
         &self,
         caller: &Caller,
         entry: &DocumentEntry,
@@ -145,7 +159,7 @@ impl Repository {
     }
 
     /// A document that the registry has taken. One of which that is not known is looked up there.
-    async fn holding(&self, id: &UniqueId) -> Result<Option<Holding>, TransactionError> {
+    pub(crate) async fn holding(&self, id: &UniqueId) -> Result<Option<Holding>, TransactionError> {
         let found = self.index.find(id).await.map_err(|e| failed(&e, id))?;
         match found {
             Some(holding) if holding.registered => Ok(Some(holding)),
@@ -186,7 +200,7 @@ impl Repository {
         Ok(found.document_entries.into_iter().filter(ours).max_by_key(|e| e.version))
     }
 
-    async fn open(
+    pub(crate) async fn open(
         &self,
         holding: &Holding,
         range: Option<ByteRange>,
@@ -217,7 +231,7 @@ impl Repository {
         located(ErrorCode::XDSDocumentUniqueIdError, &what, id)
     }
 
-    fn refusal(&self, refused: &Refused, id: &UniqueId) -> TransactionError {
+    pub(crate) fn refusal(&self, refused: &Refused, id: &UniqueId) -> TransactionError {
         if !refused.may_be_told {
             return self.unknown(id);
         }
@@ -233,7 +247,7 @@ pub(crate) fn located(code: ErrorCode, what: &str, id: &UniqueId) -> Transaction
 }
 
 /// A failure of ours, logged here and told without detail.
-fn failed(error: &dyn std::error::Error, id: &UniqueId) -> TransactionError {
+pub(crate) fn failed(error: &dyn std::error::Error, id: &UniqueId) -> TransactionError {
     tracing::error!(%error, source = ?error.source().map(ToString::to_string), "retrieval failed");
     located(ErrorCode::XDSRepositoryError, "the document cannot be read just now", id)
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use carerecord_access::Right;
-use carerecord_model::{NodeId, OrganisationCode};
+use carerecord_model::{Code, NodeId, OrganisationCode};
 use carerecord_portal_api::PortalConfig;
 use carerecord_registry::{MllpConfig, RegistryConfig};
 use carerecord_repository::RepositoryConfig;
@@ -165,6 +165,9 @@ pub struct RepositorySection {
     /// How long its documents are kept.
     #[serde(default)]
     pub retention: RetentionSection,
+    /// Who makes documents on demand.
+    #[serde(default)]
+    pub on_demand: Vec<OnDemandSection>,
     /// One for each kind of caller.
     pub door: Vec<Door>,
 }
@@ -175,6 +178,22 @@ pub struct RepositorySection {
 pub struct SearchSection {
     /// A list of words that mean the same, in place of the one that is built in.
     pub synonyms: Option<PathBuf>,
+}
+
+/// One of `on_demand` of a `[[repository]]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OnDemandSection {
+    /// Where the producer is asked.
+    pub url: url::Url,
+    /// Of which types it makes documents, by the code of typeCode; of all unless given.
+    #[serde(default)]
+    pub types: Vec<String>,
+    /// Whether what was given is kept and registered as a snapshot.
+    #[serde(default)]
+    pub persist: bool,
+    /// contentTypeCode of snapshots' submissions; the entry's classCode unless given.
+    pub content_type_code: Option<Code>,
 }
 
 /// `retention` of a `[[repository]]`.

@@ -16,8 +16,8 @@ use carerecord_model::{
 use carerecord_portal_api::{Node, PatientIds, Portal, PortalParts, TokenVerifier};
 use carerecord_registry::{LocalRegistry, Registry, Store};
 use carerecord_repository::{
-    LocalRepository, Objects, Repository, RepositoryParts, Retention, RetentionParts, Search,
-    Synonyms,
+    LocalRepository, Objects, OnDemand, Repository, RepositoryParts, Retention, RetentionParts,
+    Search, Synonyms,
 };
 use carerecord_service::{AuditTrail, Lifecycle, Listener, Metrics, ReadinessChecks};
 use carerecord_storage::Database;
@@ -30,7 +30,7 @@ use carerecord_web::WebConfig;
 
 use crate::database::{DatabaseConfig, REGISTRY};
 use crate::key_file::key_file;
-use crate::peer::{RegistryClient, RepositoryClient, role_client};
+use crate::peer::{ProducerClient, RegistryClient, RepositoryClient, role_client};
 use crate::sessions::SqlSessionRows;
 use crate::signin;
 
@@ -222,6 +222,7 @@ impl Assembly<'_> {
             access: self.access(ports.facts.clone()),
             clock: self.clock.clone(),
             ids: self.ids.clone(),
+            on_demand: self.on_demand(section)?,
         });
         repository.start_sweeper(self.lifecycle);
         repository.start_disposer(
@@ -253,6 +254,17 @@ impl Assembly<'_> {
             self.serve("repository", door, router).await?;
         }
         Ok(LocalRepository::new(repository, own_role("carerecord"), draft))
+    }
+
+    fn on_demand(&self, section: &RepositorySection) -> anyhow::Result<Vec<OnDemand>> {
+        let http = self.client()?;
+        let made = section.on_demand.iter().map(|producer| OnDemand {
+            producer: Arc::new(ProducerClient::new(http.clone(), producer.url.as_str())),
+            types: producer.types.clone(),
+            persist: producer.persist,
+            content_type_code: producer.content_type_code.clone(),
+        });
+        Ok(made.collect())
     }
 
     async fn portal(

@@ -1,9 +1,11 @@
 //! Clients of roles in other processes: the same ports, over the standard's own wire.
 
+mod producer;
 mod registry;
 mod repository;
 mod soap;
 
+pub use producer::ProducerClient;
 pub use registry::RegistryClient;
 pub use repository::RepositoryClient;
 pub use soap::provide_and_register;

@@ -12,6 +12,7 @@ mod kills;
 mod messages;
 mod migrate;
 mod objections;
+mod on_demand;
 mod publishing;
 mod reads;
 mod retention;
@@ -91,6 +92,7 @@ apart![
     silent_sources::a_frozen_registry_does_not_hold_a_source,
     silent_sources::a_node_frozen_in_a_document_breaks_it_off,
     silent_sources::without_a_registry_nothing_looks_empty,
+    on_demand::what_is_made_on_demand_has_an_id_of_its_own,
     retention::what_is_due_goes_and_what_is_held_stays,
     submission_states::what_is_kept_is_registered_when_the_registry_is_back,
 ];
