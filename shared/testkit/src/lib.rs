@@ -18,7 +18,7 @@ mod xds;
 pub use corpus::{corpus, examples, files, must_not_skip};
 pub use deployment::{Deployment, NODES, PEER_SILENCE, Role, SOURCE_DEADLINE};
 pub use fhir::{Fhir, GP, NURSE, sources};
-pub use letter::{Letter, sha1_base64};
+pub use letter::{CONTENT_TYPE, Letter, sha1_base64};
 pub use ports::{free_ports, ten_ports};
 pub use process::Process;
 pub use web::Browser;

@@ -4,6 +4,7 @@
 mod codec;
 mod load;
 mod measure;
+mod node;
 mod pages;
 mod population;
 mod product;
@@ -35,6 +36,8 @@ enum Command {
     Codec,
     /// ITI-18 and ITI-42 over HTTP, next to Y18 and Y42
     Registry(RegistryOptions),
+    /// ITI-41 and ITI-43 over HTTP, next to Y41, Y43 and Y43a, and search inside documents
+    Node(node::NodeOptions),
 }
 
 #[derive(clap::Args)]
@@ -77,6 +80,7 @@ async fn main() -> anyhow::Result<()> {
             Ok(())
         }
         Command::Registry(options) => registry(options).await,
+        Command::Node(options) => node::run(options).await,
     }
 }
 
