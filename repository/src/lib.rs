@@ -12,6 +12,7 @@ mod local;
 mod objects;
 mod on_demand;
 mod peer;
+mod read;
 mod retention;
 mod router;
 mod search;

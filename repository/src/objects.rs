@@ -121,7 +121,7 @@ impl Objects {
         let range = range.map(|r| GetRange::Bounded(r.start..r.end + 1));
         let options = GetOptions { range, ..GetOptions::default() };
         let found = self.store.get_opts(&Key::from(key), options).await?;
-        Ok(found.into_stream())
+        Ok(crate::read::pieces(found))
     }
 
     /// Removes an object; one that is gone already is no error.
