@@ -6,6 +6,7 @@ use aws_lc_rs::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY, SHA256};
 use bytes::{Bytes, BytesMut};
 use carerecord_codec::mtom::MtomError;
 use carerecord_model::ByteRange;
+use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as Key;
@@ -116,12 +117,14 @@ impl Objects {
         &self,
         key: &str,
         range: Option<ByteRange>,
-    ) -> Result<impl Stream<Item = Result<Bytes, object_store::Error>> + Send + 'static, ObjectError>
-    {
+    ) -> Result<BoxStream<'static, Result<Bytes, object_store::Error>>, ObjectError> {
+        if let Some(folder) = &self.folder {
+            return Ok(crate::read::local(folder.join(key), range).await?);
+        }
         let range = range.map(|r| GetRange::Bounded(r.start..r.end + 1));
         let options = GetOptions { range, ..GetOptions::default() };
         let found = self.store.get_opts(&Key::from(key), options).await?;
-        Ok(crate::read::pieces(found))
+        Ok(found.into_stream())
     }
 
     /// Removes an object; one that is gone already is no error.
