@@ -65,8 +65,9 @@ impl Portal {
             sources.push(state);
         }
         rank(&mut hits);
-        let masked = view.masks_locations();
-        Ok(Searched { record: Record { found, withheld, sources, masked, number }, hits, coverage })
+        let (masked, opened) = (view.masks_locations(), view.opened().cloned());
+        let record = Record { found, withheld, sources, masked, number, opened };
+        Ok(Searched { record, hits, coverage })
     }
 
     async fn ask(

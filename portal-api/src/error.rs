@@ -46,6 +46,8 @@ pub(crate) enum FhirError {
     Method,
     #[error("the range cannot be served")]
     Range,
+    #[error("the portal's own database failed")]
+    Store,
     #[error("the registry could not be asked")]
     Registry(PortError),
     #[error("the node that holds the document could not be asked")]
@@ -53,6 +55,12 @@ pub(crate) enum FhirError {
 }
 
 impl FhirError {
+    /// A failure of our own database, logged here and told without detail.
+    pub(crate) fn store(error: &carerecord_storage::StoreError) -> Self {
+        tracing::error!(%error, "the portal's database failed");
+        Self::Store
+    }
+
     fn parts(&self) -> (StatusCode, Vec<Issue>) {
         let of =
             |status: StatusCode, code: &str, text: &str| (status, vec![Issue::error(code, text)]);
@@ -125,6 +133,11 @@ impl FhirError {
                 "This address does not take this method.",
             ),
             Self::Range => of(StatusCode::RANGE_NOT_SATISFIABLE, "invalid", &self.to_string()),
+            Self::Store => of(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "transient",
+                "The service's own database failed; nothing was changed. Try again in a moment.",
+            ),
             Self::Registry(error) => port(
                 error,
                 "The registry does not answer that.",

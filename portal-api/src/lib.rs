@@ -7,6 +7,7 @@ mod error;
 mod federation;
 mod fhir;
 mod opened;
+mod overrides;
 mod patient_ids;
 mod router;
 mod service;
@@ -17,6 +18,7 @@ mod tests;
 
 pub use config::PortalConfig;
 pub use federation::Node;
+pub use overrides::OverrideStore;
 pub use patient_ids::PatientIds;
 pub use router::router;
 pub use service::{Portal, PortalParts};

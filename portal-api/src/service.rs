@@ -2,7 +2,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use carerecord_access::{
-    AccessDecisions, Caller, ConsentStore, Decision, Purpose, Released, Right, Withheld,
+    AccessDecisions, Caller, ConsentStore, Decision, Override, Purpose, Released, Right, Rule,
+    Withheld,
 };
 use carerecord_model::{
     ByteRange, Clock, ContentFilter, CrossReference, DocumentEntry, DocumentRegistry,
@@ -14,7 +15,8 @@ use carerecord_model::{
 use crate::error::FhirError;
 use crate::federation::{Node, NodeState, ask_all};
 use crate::opened::{Opened, note_closed};
-use crate::{PatientIds, PortalConfig, TokenVerifier};
+use crate::overrides::{NewAlert, working_days_on};
+use crate::{OverrideStore, PatientIds, PortalConfig, TokenVerifier};
 
 /// The portal's service: the FHIR handlers call these methods, and only these.
 #[derive(Clone)]
@@ -29,6 +31,7 @@ pub struct Portal {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn IdSource>,
     pub(crate) patient_ids: PatientIds,
+    pub(crate) overrides: OverrideStore,
 }
 
 /// What a portal is made of.
@@ -53,6 +56,8 @@ pub struct PortalParts {
     pub ids: Arc<dyn IdSource>,
     /// Ids of people in URLs.
     pub patient_ids: PatientIds,
+    /// What people have opened that is closed.
+    pub overrides: OverrideStore,
 }
 
 /// A patient's record as one caller may see it.
@@ -64,6 +69,8 @@ pub(crate) struct Record {
     pub masked: bool,
     /// The number that everything of the person is kept under.
     pub number: NhsNumber,
+    /// What the caller has opened of it.
+    pub opened: Option<Override>,
 }
 
 /// One document that the caller may see.
@@ -71,6 +78,8 @@ pub(crate) struct Document {
     entry: Released<DocumentEntry>,
     /// Whether nothing may tell where the person is cared for.
     pub masked: bool,
+    /// What the caller has opened of the record.
+    opened: Option<Override>,
 }
 
 impl Document {
@@ -93,12 +102,13 @@ impl Portal {
             registry: parts.registry,
             patients: parts.patients,
             consents: parts.consents,
-            access: parts.access,
+            access: parts.access.with_overrides(Arc::new(parts.overrides.clone())),
             nodes: Arc::new(parts.nodes),
             tokens: parts.tokens,
             clock: parts.clock,
             ids: parts.ids,
             patient_ids: parts.patient_ids,
+            overrides: parts.overrides,
         }
     }
 
@@ -115,7 +125,8 @@ impl Portal {
             tokio::join!(self.everything(number), ask_all(&self.nodes, self.deadline()));
         let (found, mut withheld) = view.release_found(found?);
         note_closed(&view, &mut withheld);
-        Ok(Record { found, withheld, sources, masked: view.masks_locations(), number })
+        let (masked, opened) = (view.masks_locations(), view.opened().cloned());
+        Ok(Record { found, withheld, sources, masked, number, opened })
     }
 
     /// Everything that the caller may see of the record that a SubmissionSet or folder is in.
@@ -182,7 +193,30 @@ impl Portal {
         let entry = found.document_entries.into_iter().next().ok_or(FhirError::NotFound)?;
         let number = entry.patient_id.nhs_number().ok_or(FhirError::NotFound)?;
         let Opened { view, .. } = self.open(caller, purpose, number).await?;
-        Ok(Document { masked: view.masks_locations(), entry: view.release(entry)? })
+        let (masked, opened) = (view.masks_locations(), view.opened().cloned());
+        Ok(Document { masked, entry: view.release(entry)?, opened })
+    }
+
+    /// Tells the organisation that keeps a document that it is being opened by an override.
+    async fn tell_keeper(&self, document: &Document) -> Result<(), FhirError> {
+        let overridden = document.decision().rule == Rule::BreakGlass;
+        let opened = document.opened.as_ref().filter(|_| overridden);
+        let rules = self.access.policy().break_glass().filter(|rules| rules.tell_sources);
+        let (Some(opened), Some(rules)) = (opened, rules) else { return Ok(()) };
+        let node = document.value().repository_unique_id.as_ref();
+        let Some(keeper) = node.and_then(|node| self.access.policy().node_organisation(node))
+        else {
+            return Ok(());
+        };
+        let now = self.clock.now();
+        let told = self.overrides.tell(NewAlert {
+            id: self.ids.ordered(),
+            override_id: opened.id,
+            organisation: keeper.to_string(),
+            raised_at: now,
+            due_at: working_days_on(now, rules.review_days),
+        });
+        told.await.map_err(|e| FhirError::store(&e))
     }
 
     /// The bytes of a document that has been released.
@@ -191,6 +225,7 @@ impl Portal {
         document: &Document,
         range: Option<ByteRange>,
     ) -> Result<RetrievedDocument, FhirError> {
+        self.tell_keeper(document).await?;
         let entry = document.value();
         let repository = entry.repository_unique_id.clone().ok_or(FhirError::NotFound)?;
         let node = self.nodes.iter().find(|n| n.id == repository);

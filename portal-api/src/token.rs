@@ -133,6 +133,7 @@ struct Claims {
     #[serde(default)]
     scope: String,
     selected_roleid: Option<String>,
+    sid: Option<String>,
     #[serde(default)]
     nhsid_nrbac_roles: Vec<Role>,
     org_code: Option<String>,
@@ -176,6 +177,7 @@ impl Claims {
             activities: role.activity_codes,
             assurance: Assurance::from_claim(&self.acr).max(stronger),
             client_id: self.client_id,
+            session_id: self.sid,
         })))
     }
 

@@ -13,7 +13,7 @@ use carerecord_audit::{AuditEvent, AuditLog};
 use carerecord_model::{
     Clock, DocumentRegistry, DocumentRepository, IdSource, PatientDirectory, RandomIds, SystemClock,
 };
-use carerecord_portal_api::{Node, PatientIds, Portal, PortalParts, TokenVerifier};
+use carerecord_portal_api::{Node, OverrideStore, PatientIds, Portal, PortalParts, TokenVerifier};
 use carerecord_registry::{LocalRegistry, Registry, Store};
 use carerecord_repository::{
     LocalRepository, Objects, OnDemand, Repository, RepositoryParts, Retention, RetentionParts,
@@ -300,6 +300,7 @@ impl Assembly<'_> {
             nodes,
             clock: self.clock.clone(),
             ids: self.ids.clone(),
+            overrides: OverrideStore::new(database.clone()),
             patient_ids: PatientIds::new(key_file(&self.config.data.join("patient-ids.key"))?),
         });
         let trail = self.trail(&database, "portal", "fhir", None);

@@ -1,5 +1,7 @@
+pub(crate) mod alerts;
 pub(crate) mod answer;
 pub(crate) mod binary;
+pub(crate) mod break_glass;
 pub(crate) mod consent;
 pub(crate) mod cross_reference;
 pub(crate) mod document_reference;

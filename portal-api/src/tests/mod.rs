@@ -23,7 +23,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tower::ServiceExt;
 
-use crate::{Node, PatientIds, Portal, PortalConfig, PortalParts, TokenVerifier, router};
+use crate::{
+    Node, OverrideStore, PatientIds, Portal, PortalConfig, PortalParts, TokenVerifier, router,
+};
 use fake::{FakeConsents, FakeNode, FakePatients, FakeRegistry};
 
 /// A portal with a clinician who may see what it has.
@@ -77,6 +79,7 @@ impl Client {
             clock: clock.clone(),
             ids: Arc::new(RandomIds),
             patient_ids: PatientIds::new([7; 32]),
+            overrides: OverrideStore::new(database.clone()),
         });
         let trail = AuditTrail {
             log: AuditLog::new(database.clone()),

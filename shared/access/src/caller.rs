@@ -65,6 +65,8 @@ pub struct UserCaller {
     pub assurance: Assurance,
     /// The client through which the person works.
     pub client_id: String,
+    /// The session at the identity provider, where it tells.
+    pub session_id: Option<String>,
 }
 
 /// A system and what it may do.

@@ -352,6 +352,7 @@ fn clinician(organisation: &str, role: &str) -> Caller {
         activities: Vec::new(),
         assurance: Assurance::Aal3,
         client_id: "portal".into(),
+        session_id: Some("s-1".into()),
     }))
 }
 
@@ -477,3 +478,6 @@ const AGREEMENT: &str = r#"{
   "effective": {"from": "2026-03-10", "to": "2028-03-09"},
   "dpia_ref": "DPIA-1"
 }"#;
+
+#[path = "override_tests.rs"]
+mod overrides;

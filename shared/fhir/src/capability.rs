@@ -35,10 +35,22 @@ pub fn capability_statement(base_url: &str, version: &str, date: &str, token_url
                     LIST,
                 ),
                 resource("Binary", &[], &["read"], &[]),
-                with_operation(
+                with_operations(
                     resource("Patient", &[], &["read", "search-type"], &[("identifier", "token", "")]),
-                    "ihe-pix",
-                    "https://profiles.ihe.net/ITI/PIXm/OperationDefinition/IHE.PIXm.pix",
+                    &[
+                        (
+                            "ihe-pix",
+                            "https://profiles.ihe.net/ITI/PIXm/OperationDefinition/IHE.PIXm.pix",
+                        ),
+                        ("break-glass", "urn:carerecord:OperationDefinition:break-glass"),
+                    ],
+                ),
+                with_operations(
+                    resource("AuditEvent", &[], &["read", "search-type"], AUDIT_EVENT),
+                    &[
+                        ("review", "urn:carerecord:OperationDefinition:review"),
+                        ("statistics", "urn:carerecord:OperationDefinition:statistics"),
+                    ],
                 ),
                 resource("Consent", &[], &["create", "read", "update", "search-type"], CONSENT),
             ],
@@ -63,8 +75,11 @@ fn resource(
     resource
 }
 
-fn with_operation(mut resource: Value, name: &str, definition: &str) -> Value {
-    resource["operation"] = json!([{"name": name, "definition": definition}]);
+/// `operations` are pairs of name and definition.
+fn with_operations(mut resource: Value, operations: &[(&str, &str)]) -> Value {
+    let operation =
+        |(name, definition): &(&str, &str)| json!({"name": name, "definition": definition});
+    resource["operation"] = operations.iter().map(operation).collect();
     resource
 }
 
@@ -133,4 +148,7 @@ const LIST: &[Parameter] = &[
     ("source.family", "string", ""),
     ("source.given", "string", ""),
 ];
+/// Privacy alerts only.
+const AUDIT_EVENT: &[Parameter] =
+    &[("type", "token", ""), ("state", "token", ""), ("overdue", "token", "")];
 const CONSENT: &[Parameter] = &[("patient.identifier", "token", ""), ("status", "token", "")];

@@ -31,8 +31,8 @@ pub use document_reference::{Related, document_reference};
 pub use format::Format;
 pub use list::{folder_list, submission_set_list};
 pub use outcome::{
-    DECISION_RULE, Issue, SOURCE_STATE, SourceState, outcome, refusal_issue, registry_failure,
-    source_issue,
+    DECISION_RULE, Issue, OVERRIDE, SOURCE_STATE, SourceState, outcome, override_in_force,
+    override_offered, refusal_issue, registry_failure, source_issue,
 };
 pub use patient::{NHS_NUMBER_SYSTEM, patient_resource};
 pub use search::{

@@ -6,6 +6,9 @@ pub const DECISION_RULE: &str = "urn:carerecord:decision-rule";
 /// The system of source states in `details.coding`.
 pub const SOURCE_STATE: &str = "urn:carerecord:source-state";
 
+/// The system of what is said about overrides in `details.coding`.
+pub const OVERRIDE: &str = "urn:carerecord:override";
+
 /// One issue of an OperationOutcome.
 #[derive(Clone, Debug)]
 pub struct Issue(Value);
@@ -49,6 +52,31 @@ pub fn refusal_issue(
         issue["diagnostics"] = provenance.into();
     }
     Issue(issue)
+}
+
+/// That the reader may open what is closed, whether or not anything is: nothing can be told from it.
+pub fn override_offered() -> Issue {
+    Issue(json!({
+        "severity": "information",
+        "code": "informational",
+        "details": {
+            "coding": [{"system": OVERRIDE, "code": "offered"}],
+            "text": "You may open what is closed, with a reason. That is recorded and reviewed.",
+        },
+    }))
+}
+
+/// That the reader has opened what is closed, and until when.
+pub fn override_in_force(reason: &str, until: &str) -> Issue {
+    Issue(json!({
+        "severity": "information",
+        "code": "informational",
+        "details": {
+            "coding": [{"system": OVERRIDE, "code": "in-force"}],
+            "text": reason,
+        },
+        "extension": [{"url": "urn:carerecord:until", "valueInstant": until}],
+    }))
 }
 
 /// What became of asking one source.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod bad_input;
+mod break_glass;
 mod codes;
 mod content;
 mod doctor;
@@ -66,6 +67,8 @@ however_it_is_deployed![
     identity::a_merge_by_hl7_v3_holds_on_every_door,
     identity::what_hl7_v3_cannot_do_is_acknowledged_so,
     content::what_is_inside_is_found_until_it_may_not_be,
+    break_glass::a_closed_record_is_opened_with_a_reason_and_reviewed,
+    break_glass::the_pages_ask_why_and_the_inbox_has_it,
     objections::an_objection_holds_from_the_next_request_until_it_is_lifted,
 ];
 

@@ -5,6 +5,7 @@ mod body;
 mod document;
 mod inside;
 mod outcome;
+mod overrides;
 mod patient;
 mod wire;
 
@@ -21,6 +22,7 @@ pub(crate) use body::{bounded, checked, sha1_base64};
 pub(crate) use document::{Coded, Document, DocumentStatus};
 pub(crate) use inside::{FoundInside, Hit, Piece};
 pub(crate) use outcome::{Refusal, Source, SourceState, sort_key};
+pub(crate) use overrides::{Alert, AlertNote, OverrideState, REASONS, Reason};
 pub(crate) use patient::PatientRecord;
 
 use crate::config::WebConfig;
@@ -46,6 +48,8 @@ pub(crate) struct Found {
     pub(crate) sources: Vec<Source>,
     /// Set when something is withheld and the policy lets the reader know.
     pub(crate) withheld: Vec<Refusal>,
+    /// Whether the reader may open, or has opened, what is closed.
+    pub(crate) overriding: OverrideState,
 }
 
 /// Why the API gave nothing.
@@ -100,6 +104,7 @@ impl ApiClient {
             documents,
             sources: issues.iter().filter_map(Source::read).collect(),
             withheld: issues.iter().filter_map(Refusal::read).collect(),
+            overriding: OverrideState::read(&issues),
         })
     }
 
