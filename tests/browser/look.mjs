@@ -30,11 +30,11 @@ export async function find(number) {
   await page.locator("main form button").first().click();
 }
 
-export async function signIn() {
+export async function signIn(name = "Imogen Farrow") {
   await page.goto(portal);
   await look("start", "Care Record");
   await page.locator("main button, main a.nhsuk-button").first().click();
   await look("sign-in", "Choose who to sign in as");
-  await page.getByRole("button", { name: "Imogen Farrow" }).click();
+  await page.getByRole("button", { name }).click();
   await look("search", "Find a patient");
 }
