@@ -188,8 +188,8 @@ impl Repository {
         if errors.is_empty() { Ok(()) } else { Err(TransactionError(errors)) }
     }
 
-    /// A document that is here already keeps its stored bytes; other bytes under its id are
-    /// refused.
+    /// A document that is here already keeps its stored bytes, unless they are damaged; other bytes
+    /// under its id are refused.
     async fn keep_known(
         &self,
         submission: &Submission,
@@ -204,6 +204,9 @@ impl Repository {
                 self.discard(all.into_iter()).await;
                 let id = entry.unique_id.as_str();
                 return Err(TransactionError::one(ErrorCode::XDSNonIdenticalHash, id));
+            }
+            if known.quarantined {
+                continue;
             }
             let spare = std::mem::replace(object, known.object);
             self.discard(std::iter::once(spare)).await;
@@ -329,6 +332,7 @@ pub(crate) fn holding(entry: &DocumentEntry, object: &StoredObject) -> Holding {
         object: object.clone(),
         mime_type: entry.mime_type.clone(),
         registered: false,
+        quarantined: false,
         entry: entry.clone(),
     }
 }

@@ -4,6 +4,7 @@
 mod config;
 mod content;
 mod index;
+mod integrity;
 mod iti41;
 mod iti43;
 mod iti86;
@@ -12,7 +13,6 @@ mod local;
 mod objects;
 mod on_demand;
 mod peer;
-mod read;
 mod retention;
 mod router;
 mod search;
@@ -24,6 +24,7 @@ mod sweep;
 mod turns;
 
 pub use config::{RepositoryConfig, WhenAway};
+pub use integrity::Fault;
 pub use local::LocalRepository;
 pub use objects::Objects;
 pub use on_demand::{DocumentProducer, OnDemand};

@@ -10,7 +10,6 @@ use carerecord_service::AuditDraft;
 use carerecord_storage::{Database, StoreError, Trouble};
 
 use crate::RepositoryConfig;
-use crate::content::checked;
 use crate::index::{Holding, Index};
 use crate::objects::{ObjectError, Objects};
 use crate::on_demand::{Made, OnDemand};
@@ -200,31 +199,6 @@ impl Repository {
         Ok(found.document_entries.into_iter().filter(ours).max_by_key(|e| e.version))
     }
 
-    pub(crate) async fn open(
-        &self,
-        holding: &Holding,
-        range: Option<ByteRange>,
-    ) -> Result<RetrievedDocument, TransactionError> {
-        let id = &holding.unique_id;
-        let last = holding.object.size.saturating_sub(1);
-        let range = range
-            .filter(|r| r.start <= r.end && r.start <= last)
-            .map(|r| ByteRange { start: r.start, end: r.end.min(last) });
-        let bytes = self.objects.get(&holding.object.key, range).await;
-        let bytes = bytes.map_err(|e| failed(&e, id))?;
-        let body = match range {
-            Some(_) => crate::content::unchecked(bytes),
-            None => checked(bytes, &holding.object).await.map_err(|e| failed(&e, id))?,
-        };
-        Ok(RetrievedDocument {
-            mime_type: holding.mime_type.clone(),
-            size: Some(holding.object.size),
-            hash: Some(holding.object.sha1.clone()),
-            body,
-            range,
-        })
-    }
-
     fn unknown(&self, id: &UniqueId) -> TransactionError {
         let node = &self.config.repository_unique_id;
         let what = format!("there is no such document in repository {node}");
@@ -261,7 +235,9 @@ pub(crate) fn store_failure(error: &ObjectError) -> TransactionError {
             ObjectError::Source(_) | ObjectError::TooLong(_) => {
                 ErrorCode::XDSRepositoryMetadataError
             }
-            ObjectError::Store(_) | ObjectError::Open(_) => ErrorCode::XDSRepositoryError,
+            ObjectError::Store(_) | ObjectError::Open(_) | ObjectError::Fault(_) => {
+                ErrorCode::XDSRepositoryError
+            }
         }
     };
     tracing::warn!(%error, "a document could not be stored");

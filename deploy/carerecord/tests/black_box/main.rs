@@ -9,6 +9,7 @@ mod content;
 mod doctor;
 mod example;
 mod identity;
+mod integrity;
 mod kills;
 mod messages;
 mod migrate;
@@ -58,6 +59,8 @@ however_it_is_deployed![
     publishing::published_documents_survive_a_kill,
     publishing::submissions_that_meet_never_mix,
     kills::a_kill_at_any_point_loses_and_invents_nothing,
+    integrity::a_damaged_document_is_refused_and_told_of,
+    integrity::a_damaged_long_document_is_broken_off,
     reads::what_a_search_finds_is_read_by_its_address,
     messages::messages_of_others_are_answered_and_recorded,
     submission_states::a_sender_can_look_up_what_became_of_it,
