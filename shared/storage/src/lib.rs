@@ -148,9 +148,10 @@ mod tests {
             })
         };
 
-        run("INSERT INTO audit_event VALUES (1, 0, NULL, NULL, NULL, 'x', 'success', '{}', x'00')")
-            .await
-            .unwrap();
+        run("INSERT INTO audit_event
+            VALUES (1, 0, NULL, NULL, NULL, 'x', 'success', '{}', x'00', NULL)")
+        .await
+        .unwrap();
 
         assert!(run("UPDATE audit_event SET outcome = 'y'").await.is_err());
         assert!(run("DELETE FROM audit_event").await.is_err());
