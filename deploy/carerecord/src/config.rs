@@ -12,6 +12,7 @@ use carerecord_repository::RepositoryConfig;
 use carerecord_service::{ListenerConfig, LogFormat};
 use serde::Deserialize;
 
+use crate::audit::AuditSection;
 use crate::codes::CodesSection;
 use crate::database::DatabaseConfig;
 
@@ -31,6 +32,9 @@ pub struct Config {
     pub log: LogConfig,
     /// Health and metrics.
     pub admin: Option<ListenerConfig>,
+    /// How the record of accesses is signed, and who witnesses it.
+    #[serde(default)]
+    pub audit: AuditSection,
     /// The registry.
     pub registry: Option<RegistrySection>,
     /// The codes of the affinity domain, for the registry.

@@ -1,6 +1,7 @@
 //! Puts the roles of one process together: local services where the role runs here, clients where
 //! it runs elsewhere.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use anyhow::{Context, bail};
 use carerecord_access::{
     AccessDecisions, Caller, ConsentRecords, ConsentStore, Policy, Right, SystemCaller,
 };
-use carerecord_audit::{AuditEvent, AuditLog};
+use carerecord_audit::{AuditEvent, AuditLog, Sealer};
 use carerecord_model::{
     Clock, DocumentRegistry, DocumentRepository, IdSource, PatientDirectory, RandomIds, SystemClock,
 };
@@ -39,6 +40,7 @@ pub struct Roles {
     /// The registry as other roles see it.
     pub registry: Option<LocalRegistry>,
     databases: Vec<Database>,
+    sealers: Vec<Arc<Sealer>>,
 }
 
 /// What every role needs.
@@ -50,6 +52,9 @@ struct Assembly<'a> {
     ids: Arc<dyn IdSource>,
     checks: ReadinessChecks,
     databases: Vec<Database>,
+    sealers: Vec<Arc<Sealer>>,
+    /// What holds a log that is sealed here: one database can serve several roles.
+    sealed: HashSet<String>,
 }
 
 /// A registry, here or elsewhere, by each of its ports.
@@ -88,6 +93,8 @@ pub async fn start(config: &Config, lifecycle: &Lifecycle) -> anyhow::Result<Rol
         ids: Arc::new(RandomIds),
         checks: ReadinessChecks::new(),
         databases: Vec::new(),
+        sealers: Vec::new(),
+        sealed: HashSet::new(),
     };
     if let Some(section) = &config.demo_sign_in {
         assembly.sign_in(section).await.context("the sign-in provider cannot be started")?;
@@ -116,7 +123,7 @@ pub async fn start(config: &Config, lifecycle: &Lifecycle) -> anyhow::Result<Rol
         let router = carerecord_service::admin::router(assembly.checks.clone(), metrics, lifecycle);
         listener.serve("admin", router, assembly.ids.clone(), lifecycle);
     }
-    Ok(Roles { registry: local, databases: assembly.databases })
+    Ok(Roles { registry: local, databases: assembly.databases, sealers: assembly.sealers })
 }
 
 /// The registry's service over its database, with the rules of the configuration.
@@ -135,8 +142,12 @@ pub fn registry_on(
 }
 
 impl Roles {
-    /// Closes the databases, after everything that uses them has stopped.
+    /// Signs what was recorded last and closes the databases, after everything that uses them has
+    /// stopped.
     pub async fn close(self) {
+        for sealer in self.sealers {
+            sealer.finish().await;
+        }
         for database in self.databases {
             database.close().await;
         }
@@ -168,8 +179,8 @@ impl Assembly<'_> {
     }
 
     async fn registry(&mut self, section: &RegistrySection) -> anyhow::Result<LocalRegistry> {
-        let database =
-            self.database(section.database.as_ref(), &self.config.data.join(REGISTRY)).await?;
+        let file = self.config.data.join(REGISTRY);
+        let database = self.database("registry", section.database.as_ref(), &file).await?;
         let registry = registry_on(&database, self.config, section, self.policy.clone())?;
         self.lifecycle.spawn("code index", complete_code_index(registry.store().clone()));
         let ready = database.clone();
@@ -208,7 +219,8 @@ impl Assembly<'_> {
         let folder = self.config.data.join(format!("node-{id}"));
         let objects = Objects::local(&folder.join("objects"))
             .with_context(|| format!("cannot open {}", folder.display()))?;
-        let database = self.database(section.database.as_ref(), &folder.join("node.db")).await?;
+        let (name, file) = (format!("node-{id}"), folder.join("node.db"));
+        let database = self.database(&name, section.database.as_ref(), &file).await?;
         let search = Search::open(&folder.join(SEARCH), synonyms(self.config, section)?)
             .with_context(|| format!("the search index of node {id} cannot be opened"))?;
         // Rules that cannot be used are told now, not on the day when they are needed.
@@ -273,8 +285,8 @@ impl Assembly<'_> {
         ports: &RegistryPorts,
         local: &[(&RepositorySection, LocalRepository)],
     ) -> anyhow::Result<()> {
-        let database =
-            self.database(section.database.as_ref(), &self.config.data.join("portal.db")).await?;
+        let file = self.config.data.join("portal.db");
+        let database = self.database("portal", section.database.as_ref(), &file).await?;
         let http = self.client()?;
         let mut nodes = Vec::new();
         for source in &section.source {
@@ -344,13 +356,27 @@ impl Assembly<'_> {
         Ok(())
     }
 
+    /// A role's database, whose log is signed from now on.
     async fn database(
         &mut self,
+        name: &str,
         config: Option<&DatabaseConfig>,
         file: &Path,
     ) -> anyhow::Result<Database> {
         let database = crate::database::open(config, &self.config.base, file).await?;
         self.databases.push(database.clone());
+        let place = match config {
+            Some(config) => config.address(&self.config.base)?.expose().to_owned(),
+            None => file.display().to_string(),
+        };
+        if self.sealed.insert(place) {
+            let (clock, ids) = (self.clock.clone(), self.ids.clone());
+            let sealer = crate::audit::sealer(self.config, database.clone(), name, clock, ids);
+            let sealer = Arc::new(sealer.context("the record of accesses cannot be signed")?);
+            self.sealers.push(sealer.clone());
+            let (times, draining) = (self.config.audit.times()?, self.lifecycle.draining());
+            self.lifecycle.spawn("audit heads", async move { sealer.run(times, draining).await });
+        }
         Ok(database)
     }
 

@@ -260,12 +260,14 @@ impl Deployment {
         self.command().args(arguments).output().unwrap()
     }
 
-    /// The record of accesses of a role, as `carerecord audit` gives it, one JSON object a line.
+    /// The record of accesses of a role, as `carerecord audit` gives it, one JSON object a line; but for
+    /// these readings themselves.
     pub fn audit(&self, role: Role) -> Vec<serde_json::Value> {
         let output = self.run_audit(role, &["--json", "--limit", "100000"]);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let lines = String::from_utf8(output.stdout).unwrap();
-        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        let events = lines.lines().map(|line| serde_json::from_str(line).unwrap());
+        events.filter(|e: &serde_json::Value| e["transport"] != "command line").collect()
     }
 
     /// Runs `carerecord audit` on the databases of a role.

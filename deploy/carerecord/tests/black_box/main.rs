@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod audit_proofs;
 mod bad_input;
 mod break_glass;
 mod codes;

@@ -1,0 +1,53 @@
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use carerecord_audit::{FileWitness, Sealer, SyslogWitness, Witness};
+use carerecord_model::{Clock, IdSource};
+use carerecord_storage::Database;
+
+use super::{AuditSection, keys};
+use crate::config::Config;
+
+/// Who signs the heads of the log in a database, which has this name in witnesses.
+pub fn sealer(
+    config: &Config,
+    database: Database,
+    name: &str,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn IdSource>,
+) -> anyhow::Result<Sealer> {
+    let section = &config.audit;
+    let path = section.key(&config.base, &config.data);
+    // Now, so that a key that cannot be used is told of at the start.
+    keys::read(&path, clock.as_ref())?;
+    let time = clock.clone();
+    let source =
+        move || keys::read(&path, time.as_ref()).map_err(|e| io::Error::other(format!("{e:#}")));
+    let witnesses = witnesses(section, &config.base, name)?;
+    Ok(Sealer::new(database, Arc::new(source), clock, ids, witnesses))
+}
+
+fn witnesses(
+    section: &AuditSection,
+    base: &Path,
+    name: &str,
+) -> anyhow::Result<Vec<Arc<dyn Witness>>> {
+    let mut all: Vec<Arc<dyn Witness>> = Vec::new();
+    if let Some(folder) = section.witness_folder(base) {
+        // One level only: what is above may be a disk that is not there just now.
+        match std::fs::create_dir(&folder) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                let folder = folder.display();
+                tracing::warn!(%error, "the witness folder {folder} cannot be made");
+            }
+            Ok(()) | Err(_) => {}
+        }
+        all.push(Arc::new(FileWitness::new(folder, name)));
+    }
+    if let Some(transport) = section.syslog(base)? {
+        let hostname = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        all.push(Arc::new(SyslogWitness::new(transport, &hostname)));
+    }
+    Ok(all)
+}
