@@ -376,6 +376,10 @@ impl Assembly<'_> {
             self.sealers.push(sealer.clone());
             let (times, draining) = (self.config.audit.times()?, self.lifecycle.draining());
             self.lifecycle.spawn("audit heads", async move { sealer.run(times, draining).await });
+            if let Some(feed) = crate::audit::feed(self.config, database.clone())? {
+                let draining = self.lifecycle.draining();
+                self.lifecycle.spawn("audit feed", async move { feed.run(draining).await });
+            }
         }
         Ok(database)
     }

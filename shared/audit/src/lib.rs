@@ -8,25 +8,29 @@
 
 #![warn(missing_docs)]
 
+mod atna;
 mod event;
 mod export;
 mod log;
 mod seal;
 mod store;
+mod syslog;
 #[cfg(test)]
 mod testing;
 mod tree;
 mod verify;
 mod witness;
 
+pub use atna::{AtnaFeed, audit_event, audit_message};
 pub use event::{AuditActor, AuditDecision, AuditEvent, AuditOutcome, DocumentRef};
 pub use export::{ExportError, ExportHeader, export};
 pub use log::{AuditFilter, AuditLog, StoredEvent};
 pub use seal::{KeySource, SealError, SealTimes, Sealer, SigningKeys};
+pub use syslog::{SyslogTls, SyslogTransport};
 pub use tree::{
     ConsistencyProof, Endorsement, HeadError, InclusionProof, KeyError, KeyId, KeyRing, ProofError,
     PublicKey, SignedHead, SigningKey, TreeHash, TreeHead, prove_consistency, prove_inclusion,
     seq_of_id,
 };
 pub use verify::{Finding, Verdict, Verifier, Warning, WitnessFiles};
-pub use witness::{FileWitness, SyslogTls, SyslogTransport, SyslogWitness, Witness, WitnessError};
+pub use witness::{FileWitness, SyslogWitness, Witness, WitnessError};

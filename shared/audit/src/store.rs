@@ -134,11 +134,26 @@ pub(crate) async fn insert_keys(
     Ok(())
 }
 
-/// Over how many records the last head was that this witness was given.
-pub(crate) async fn witnessed(c: &mut Connection, name: &str) -> Result<u64, StoreError> {
+/// Up to which record somebody has been told; `None` who has never been.
+pub(crate) async fn told(c: &mut Connection, name: &str) -> Result<Option<u64>, StoreError> {
     let row: Option<(i64,)> =
         sql("SELECT tree_size FROM audit_witness WHERE name = $1").bind(name).first(c).await?;
-    Ok(row.and_then(|(size,)| u64::try_from(size).ok()).unwrap_or(0))
+    Ok(row.and_then(|(size,)| u64::try_from(size).ok()))
+}
+
+/// Over how many records the last head was that this witness was given.
+pub(crate) async fn witnessed(c: &mut Connection, name: &str) -> Result<u64, StoreError> {
+    Ok(told(c, name).await?.unwrap_or(0))
+}
+
+/// At most so many records behind this number, as JSON.
+pub(crate) async fn records_after(
+    c: &mut Connection,
+    after: u64,
+    limit: u32,
+) -> Result<Vec<(i64, String)>, StoreError> {
+    let after = i64::try_from(after).unwrap_or(i64::MAX);
+    sql(RECORDS_AFTER).bind(after).bind(limit).all(c).await
 }
 
 pub(crate) async fn set_witnessed(
@@ -175,6 +190,9 @@ const KEYS: &str = "
 
 const INSERT_KEY: &str = "
     INSERT INTO audit_key (public_key, made_at, signed_by, signature) VALUES ($1, $2, $3, $4)";
+
+const RECORDS_AFTER: &str =
+    "SELECT seq, record FROM audit_event WHERE seq > $1 ORDER BY seq LIMIT $2";
 
 const SET_WITNESSED: &str = "
     INSERT INTO audit_witness (name, tree_size) VALUES ($1, $2)

@@ -37,6 +37,9 @@ pub struct ListOptions {
     /// One JSON object a line
     #[arg(long)]
     json: bool,
+    /// One FHIR AuditEvent a line, in the form of IHE's profiles (BALP)
+    #[arg(long, conflicts_with = "json")]
+    fhir: bool,
     /// Check the chain of hashes, and print nothing else; `audit verify` proves more
     #[arg(long)]
     verify: bool,
@@ -69,7 +72,9 @@ pub async fn run(options: ListOptions) -> anyhow::Result<ExitCode> {
     }
     events.sort_by_key(|e| e.event.recorded_at);
     for event in &events {
-        if options.json {
+        if options.fhir {
+            println!("{}", carerecord_audit::audit_event(&event.event));
+        } else if options.json {
             println!("{}", serde_json::to_string(&event.event)?);
         } else {
             println!("{}", line(event));

@@ -2,7 +2,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use carerecord_audit::{FileWitness, Sealer, SyslogWitness, Witness};
+use carerecord_audit::{AtnaFeed, FileWitness, Sealer, SyslogWitness, Witness};
 use carerecord_model::{Clock, IdSource};
 use carerecord_storage::Database;
 
@@ -28,6 +28,17 @@ pub fn sealer(
     Ok(Sealer::new(database, Arc::new(source), clock, ids, witnesses))
 }
 
+/// Who sends the records of a database to an audit record repository, where there is one.
+pub fn feed(config: &Config, database: Database) -> anyhow::Result<Option<AtnaFeed>> {
+    let transport = config.audit.atna(&config.base)?;
+    let site = &config.audit.atna_site;
+    Ok(transport.map(|transport| AtnaFeed::new(database, transport, &hostname(), site)))
+}
+
+fn hostname() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default()
+}
+
 fn witnesses(
     section: &AuditSection,
     base: &Path,
@@ -46,8 +57,7 @@ fn witnesses(
         all.push(Arc::new(FileWitness::new(folder, name)));
     }
     if let Some(transport) = section.syslog(base)? {
-        let hostname = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-        all.push(Arc::new(SyslogWitness::new(transport, &hostname)));
+        all.push(Arc::new(SyslogWitness::new(transport, &hostname())));
     }
     Ok(all)
 }

@@ -23,6 +23,10 @@ pub struct AuditSection {
     witness_folder: Option<PathBuf>,
     /// A collector of syslog to which each head is sent.
     syslog: Option<SyslogSection>,
+    /// An audit record repository to which each record is sent (ITI-20).
+    atna: Option<SyslogSection>,
+    /// The enterprise that its messages name.
+    pub atna_site: String,
 }
 
 impl Default for AuditSection {
@@ -33,11 +37,13 @@ impl Default for AuditSection {
             head_records: 10_000,
             witness_folder: None,
             syslog: None,
+            atna: None,
+            atna_site: String::new(),
         }
     }
 }
 
-/// `syslog` of `[audit]`.
+/// `syslog` and `atna` of `[audit]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SyslogSection {
@@ -84,6 +90,11 @@ impl AuditSection {
     /// Where heads are sent.
     pub fn syslog(&self, base: &Path) -> anyhow::Result<Option<SyslogTransport>> {
         self.syslog.as_ref().map(|s| s.transport(base).context("audit.syslog")).transpose()
+    }
+
+    /// Where records are sent.
+    pub fn atna(&self, base: &Path) -> anyhow::Result<Option<SyslogTransport>> {
+        self.atna.as_ref().map(|s| s.transport(base).context("audit.atna")).transpose()
     }
 }
 

@@ -128,20 +128,36 @@ pub async fn seq_of_id(database: &Database, id: Uuid) -> Result<Option<u64>, Sto
         }
         None => i64::MIN,
     };
-    let (mut low, mut high) = (0, store::last_seq(&mut c).await?);
+    let pattern = format!("{{\"id\":\"{id}\"%");
+    let last = store::last_seq(&mut c).await?;
+    let near = first_since(&mut c, begun, last).await?;
+    let far = first_since(&mut c, begun.saturating_sub(SLACK_MS), last).await?;
+    // Nearly always it is among the first that are as new as the id.
+    for (from, to) in [(near.saturating_sub(NEAR / 10), near + NEAR), (far, i64::MAX)] {
+        let found = sql(BY_ID).bind(from).bind(to).bind(&pattern);
+        let found: Option<(i64,)> = found.first(&mut c).await?;
+        if let Some(seq) = found.and_then(|(seq,)| u64::try_from(seq).ok()) {
+            return Ok(Some(seq));
+        }
+    }
+    Ok(None)
+}
+
+/// Behind which record those begin that are as new as this, as far as records stand in the order of
+/// time.
+async fn first_since(c: &mut Connection, since: i64, last: i64) -> Result<i64, StoreError> {
+    let (mut low, mut high) = (0, last);
     while low < high {
         let middle = low + (high - low) / 2;
         let at = sql("SELECT recorded_at FROM audit_event WHERE seq = $1").bind(middle + 1);
-        let at: Option<(i64,)> = at.first(&mut c).await?;
-        if at.is_some_and(|(at,)| at < begun.saturating_sub(SLACK_MS)) {
+        let at: Option<(i64,)> = at.first(&mut *c).await?;
+        if at.is_some_and(|(at,)| at < since) {
             low = middle + 1;
         } else {
             high = middle;
         }
     }
-    let pattern = format!("{{\"id\":\"{id}\"%");
-    let found: Option<(i64,)> = sql(BY_ID).bind(low).bind(pattern).first(&mut c).await?;
-    Ok(found.and_then(|(seq,)| u64::try_from(seq).ok()))
+    Ok(low)
 }
 
 /// The hashes at these places of an array-based tree (RFC 9420, appendix C) of so many leaves.
@@ -214,9 +230,11 @@ pub enum ProofError {
 const LARGEST: u64 = 1 << 62;
 /// Clocks of several processes, and records that waited for each other.
 const SLACK_MS: i64 = 60_000;
+const NEAR: i64 = 2000;
 
 const BY_ID: &str = "
-    SELECT seq FROM audit_event WHERE seq > $1 AND record LIKE $2 ORDER BY seq LIMIT 1";
+    SELECT seq FROM audit_event WHERE seq > $1 AND seq <= $2 AND record LIKE $3
+    ORDER BY seq LIMIT 1";
 
 #[cfg(test)]
 mod tests {

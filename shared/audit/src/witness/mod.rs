@@ -8,7 +8,7 @@ mod file;
 mod syslog;
 
 pub use file::FileWitness;
-pub use syslog::{SyslogTls, SyslogTransport, SyslogWitness};
+pub use syslog::SyslogWitness;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -92,7 +92,7 @@ async fn next(
     Ok((told, store::keys(&mut c).await?))
 }
 
-async fn note(database: &Database, name: &str, size: u64) -> Result<(), StoreError> {
+pub(crate) async fn note(database: &Database, name: &str, size: u64) -> Result<(), StoreError> {
     let name = name.to_owned();
     database
         .write(move |c| Box::pin(async move { store::set_witnessed(c, &name, size).await }))
@@ -100,10 +100,11 @@ async fn note(database: &Database, name: &str, size: u64) -> Result<(), StoreErr
 }
 
 /// Runs what blocks with the witness's own state.
-async fn blocking<S, F>(state: &Arc<Mutex<S>>, work: F) -> Result<(), WitnessError>
+pub(crate) async fn blocking<S, T, F>(state: &Arc<Mutex<S>>, work: F) -> Result<T, WitnessError>
 where
     S: Send + 'static,
-    F: FnOnce(&mut S) -> Result<(), WitnessError> + Send + 'static,
+    T: Send + 'static,
+    F: FnOnce(&mut S) -> Result<T, WitnessError> + Send + 'static,
 {
     let state = state.clone();
     let done = tokio::task::spawn_blocking(move || {

@@ -1,74 +1,25 @@
-use std::io::{self, Write};
-use std::net::{TcpStream, ToSocketAddrs as _, UdpSocket};
-use std::os::unix::net::UnixDatagram;
-use std::path::PathBuf;
+use std::io;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use carerecord_storage::{Database, StoreError};
-use jiff::Timestamp;
-use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use super::{Line, Witness, WitnessError, blocking, next, note};
 use crate::store;
+use crate::syslog::{Connected, Header, Syslog, SyslogTransport};
 use crate::tree::{Endorsement, SignedHead};
 
 /// Sends heads to a collector of syslog: RFC 5424, one message for each head, which is JSON.
 pub struct SyslogWitness {
     name: String,
-    state: Arc<Mutex<State>>,
-}
-
-/// How messages travel.
-#[derive(Clone, Debug)]
-pub enum SyslogTransport {
-    /// RFC 5425, to `host:port`.
-    Tls(String, SyslogTls),
-    /// RFC 6587 with counted octets, to `host:port`.
-    Tcp(String),
-    /// RFC 5426, to `host:port`. Messages can get lost.
-    Udp(String),
-    /// A socket of this machine, e.g. `/dev/log`.
-    Unix(PathBuf),
-}
-
-/// The settings of TLS, made once.
-#[derive(Clone)]
-pub struct SyslogTls(pub Arc<ClientConfig>);
-
-impl std::fmt::Debug for SyslogTls {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("SyslogTls")
-    }
-}
-
-struct State {
-    transport: SyslogTransport,
-    hostname: String,
-    connection: Option<Connection>,
-}
-
-enum Connection {
-    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
-    Tcp(TcpStream),
-    Udp(UdpSocket),
-    Unix(UnixDatagram),
+    syslog: Arc<Mutex<Syslog>>,
 }
 
 impl SyslogWitness {
     /// A witness by this transport; `hostname` is this machine's, for the head of messages.
     pub fn new(transport: SyslogTransport, hostname: &str) -> Self {
-        let name = match &transport {
-            SyslogTransport::Tls(address, _) => format!("syslog tls {address}"),
-            SyslogTransport::Tcp(address) => format!("syslog tcp {address}"),
-            SyslogTransport::Udp(address) => format!("syslog udp {address}"),
-            SyslogTransport::Unix(path) => format!("syslog {}", path.display()),
-        };
-        let hostname = hostname.chars().filter(char::is_ascii_graphic).take(255).collect();
-        let state = State { transport, hostname, connection: None };
-        Self { name, state: Arc::new(Mutex::new(state)) }
+        let name = format!("syslog {transport}");
+        Self { name, syslog: Arc::new(Mutex::new(Syslog::new(transport, hostname))) }
     }
 }
 
@@ -84,8 +35,8 @@ impl Witness for SyslogWitness {
             let Some(size) = heads.last().map(|t| t.head.head.tree_size) else { return Ok(()) };
             let before = sent_before(database, &self.name).await?;
             let heads: Vec<SignedHead> = heads.into_iter().map(|told| told.head).collect();
-            blocking(&self.state, move |state| {
-                state.send(&before, &keys, &heads).inspect_err(|_| state.connection = None)
+            blocking(&self.syslog, move |syslog| {
+                send(syslog, &before, &keys, &heads).inspect_err(|_| syslog.disconnect())
             })
             .await?;
             note(database, &self.name, size).await?;
@@ -105,120 +56,41 @@ async fn sent_before(database: &Database, name: &str) -> Result<Vec<SignedHead>,
     Ok(heads)
 }
 
-impl State {
-    fn send(
-        &mut self,
-        before: &[SignedHead],
-        keys: &[Endorsement],
-        heads: &[SignedHead],
-    ) -> Result<(), WitnessError> {
-        let alive = self.connection.as_ref().is_some_and(Connection::is_alive);
-        if !alive {
-            self.connection = Some(Connection::open(&self.transport)?);
-            for key in keys {
-                self.message(key.made_at, &Line::Key(key))?;
-            }
-            for head in before {
-                self.message(head.head.timestamp, &Line::Head(head))?;
-            }
+fn send(
+    syslog: &mut Syslog,
+    before: &[SignedHead],
+    keys: &[Endorsement],
+    heads: &[SignedHead],
+) -> Result<(), WitnessError> {
+    if syslog.connect()? != Connected::Still {
+        for key in keys {
+            message(syslog, key.made_at, &Line::Key(key))?;
         }
-        for head in heads {
-            self.message(head.head.timestamp, &Line::Head(head))?;
-        }
-        Ok(())
-    }
-
-    fn message(&mut self, at: i64, line: &Line<'_>) -> Result<(), WitnessError> {
-        let at = Timestamp::from_millisecond(at).unwrap_or_default();
-        let at = at.strftime("%Y-%m-%dT%H:%M:%S.%3fZ");
-        let host = if self.hostname.is_empty() { "-" } else { self.hostname.as_str() };
-        let process = std::process::id();
-        let json = serde_json::to_string(line).map_err(io::Error::from)?;
-        let text = format!("<{PRIORITY}>1 {at} {host} carerecord {process} AUDITHEAD - {json}");
-        let connection = self.connection.as_mut().ok_or(WitnessError::Stopping)?;
-        connection.write(text.as_bytes()).map_err(WitnessError::Io)
-    }
-}
-
-impl Connection {
-    fn open(transport: &SyslogTransport) -> Result<Self, WitnessError> {
-        Ok(match transport {
-            SyslogTransport::Tls(address, SyslogTls(config)) => {
-                let host = address.rsplit_once(':').map_or(address.as_str(), |(host, _)| host);
-                let host = host.trim_matches(['[', ']']).to_owned();
-                let tls = |e: &dyn std::fmt::Display| WitnessError::Tls(e.to_string());
-                let name = ServerName::try_from(host).map_err(|e| tls(&e))?;
-                let client = ClientConnection::new(config.clone(), name).map_err(|e| tls(&e))?;
-                let mut stream = StreamOwned::new(client, tcp(address)?);
-                while stream.conn.is_handshaking() {
-                    stream.conn.complete_io(&mut stream.sock)?;
-                }
-                Self::Tls(Box::new(stream))
-            }
-            SyslogTransport::Tcp(address) => Self::Tcp(tcp(address)?),
-            SyslogTransport::Udp(address) => {
-                let peer = resolve(address)?;
-                let local = if peer.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
-                let socket = UdpSocket::bind(local)?;
-                socket.connect(peer)?;
-                Self::Udp(socket)
-            }
-            SyslogTransport::Unix(path) => {
-                let socket = UnixDatagram::unbound()?;
-                socket.connect(path)?;
-                Self::Unix(socket)
-            }
-        })
-    }
-
-    /// Whether the peer has not closed it, as far as can be told.
-    fn is_alive(&self) -> bool {
-        let stream = match self {
-            Self::Tls(stream) => &stream.sock,
-            Self::Tcp(stream) => stream,
-            Self::Udp(_) | Self::Unix(_) => return true,
-        };
-        let peeked = stream.set_nonblocking(true).and_then(|()| stream.peek(&mut [0]));
-        let back = stream.set_nonblocking(false);
-        let open = match peeked {
-            Ok(count) => count > 0,
-            Err(error) => error.kind() == io::ErrorKind::WouldBlock,
-        };
-        open && back.is_ok()
-    }
-
-    fn write(&mut self, message: &[u8]) -> io::Result<()> {
-        let framed = || [message.len().to_string().as_bytes(), b" ", message].concat();
-        match self {
-            Self::Tls(stream) => stream.write_all(&framed()).and_then(|()| stream.flush()),
-            Self::Tcp(stream) => stream.write_all(&framed()),
-            Self::Udp(socket) => socket.send(message).map(drop),
-            Self::Unix(socket) => socket.send(message).map(drop),
+        for head in before {
+            message(syslog, head.head.timestamp, &Line::Head(head))?;
         }
     }
+    for head in heads {
+        message(syslog, head.head.timestamp, &Line::Head(head))?;
+    }
+    Ok(())
 }
 
-fn tcp(address: &str) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect_timeout(&resolve(address)?, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    Ok(stream)
-}
-
-fn resolve(address: &str) -> io::Result<std::net::SocketAddr> {
-    let none = || io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    address.to_socket_addrs()?.next().ok_or_else(none)
+fn message(syslog: &mut Syslog, at: i64, line: &Line<'_>) -> Result<(), WitnessError> {
+    let json = serde_json::to_vec(line).map_err(io::Error::from)?;
+    syslog.send(&Header { priority: PRIORITY, at, message_id: "AUDITHEAD" }, &json)
 }
 
 /// Facility 13 (log audit), severity 5 (notice). RFC 5424, 6.2.1.
 const PRIORITY: u8 = 13 * 8 + 5;
-const PATIENCE: Duration = Duration::from_secs(5);
 const REPEATED: u32 = 10;
 
 #[cfg(test)]
 mod tests {
     use std::io::Read as _;
-    use std::net::TcpListener;
+    use std::net::{TcpListener, TcpStream, UdpSocket};
+    use std::os::unix::net::UnixDatagram;
+    use std::time::Duration;
 
     use super::*;
     use crate::testing::Log;
