@@ -16,7 +16,7 @@ mod token;
 mod tests;
 
 pub use config::PortalConfig;
-pub use federation::Node;
+pub use federation::{Endpoint, Federation, Node, NodeLimits};
 pub use patient_ids::PatientIds;
 pub use router::router;
 pub use service::{Portal, PortalParts};

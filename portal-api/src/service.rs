@@ -6,13 +6,14 @@ use carerecord_access::{
 };
 use carerecord_model::{
     ByteRange, Clock, ContentFilter, CrossReference, DocumentEntry, DocumentRegistry,
-    DocumentRequest, EntryRef, EntryUuid, FoundObjects, Get, GetAll, GetDocuments, IdSource,
-    MetadataLevel, NhsNumber, Patient, PatientDirectory, PatientId, PortError, RetrievedDocument,
-    Scope, StoredQuery,
+    DocumentRepository, DocumentRequest, EntryRef, EntryUuid, FoundObjects, Get, GetAll,
+    GetDocuments, IdSource, MetadataLevel, NhsNumber, Patient, PatientDirectory, PatientId,
+    PortError, RetrievedDocument, Scope, StoredQuery,
 };
+use futures_util::StreamExt;
 
 use crate::error::FhirError;
-use crate::federation::{Node, NodeState, ask_all};
+use crate::federation::{Expected, Federation, NodeState, Reading, begun};
 use crate::opened::{Opened, note_closed};
 use crate::{PatientIds, PortalConfig, TokenVerifier};
 
@@ -24,7 +25,7 @@ pub struct Portal {
     pub(crate) patients: Arc<dyn PatientDirectory>,
     pub(crate) consents: Arc<dyn ConsentStore>,
     pub(crate) access: AccessDecisions,
-    pub(crate) nodes: Arc<Vec<Node>>,
+    pub(crate) federation: Federation,
     pub(crate) tokens: TokenVerifier,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn IdSource>,
@@ -44,7 +45,7 @@ pub struct PortalParts {
     /// The decisions.
     pub access: AccessDecisions,
     /// The sources.
-    pub nodes: Vec<Node>,
+    pub federation: Federation,
     /// Who may ask.
     pub tokens: TokenVerifier,
     /// The time.
@@ -94,7 +95,7 @@ impl Portal {
             patients: parts.patients,
             consents: parts.consents,
             access: parts.access,
-            nodes: Arc::new(parts.nodes),
+            federation: parts.federation,
             tokens: parts.tokens,
             clock: parts.clock,
             ids: parts.ids,
@@ -111,8 +112,7 @@ impl Portal {
         patient: NhsNumber,
     ) -> Result<Record, FhirError> {
         let Opened { view, number } = self.open(caller, purpose, patient).await?;
-        let (found, sources) =
-            tokio::join!(self.everything(number), ask_all(&self.nodes, self.deadline()));
+        let (found, sources) = tokio::join!(self.everything(number), self.federation.probe_all());
         let (found, mut withheld) = view.release_found(found?);
         note_closed(&view, &mut withheld);
         Ok(Record { found, withheld, sources, masked: view.masks_locations(), number })
@@ -193,17 +193,31 @@ impl Portal {
     ) -> Result<RetrievedDocument, FhirError> {
         let entry = document.value();
         let repository = entry.repository_unique_id.clone().ok_or(FhirError::NotFound)?;
-        let node = self.nodes.iter().find(|n| n.id == repository);
+        let members = self.federation.members();
+        let member = members.iter().find(|member| member.id == repository);
         let unknown = || PortError::Unavailable("the node is not in the directory".into());
-        let node = node.ok_or_else(|| FhirError::Node(unknown()))?;
-        let request = DocumentRequest {
+        let member = member.ok_or_else(|| FhirError::Node(unknown()))?;
+        let request = &DocumentRequest {
             home_community_id: None,
             repository_unique_id: repository,
             document_unique_id: entry.unique_id.clone(),
         };
+        let expected = Expected::from(entry);
+        let ask = |repository: Arc<dyn DocumentRepository>| -> Reading<'_, RetrievedDocument> {
+            let expected = expected.clone();
+            Box::pin(
+                async move { begun(repository.retrieve(request, range).await?, expected).await },
+            )
+        };
         // The deadline is for the answer to begin; long documents take their time.
-        let begun = self.within(node.repository.retrieve(&request, range)).await;
-        begun.map_err(FhirError::Node)
+        let asked = self.federation.ask(member, "retrieve", ask).await;
+        let mut document = asked.answer.map_err(FhirError::Node)?;
+        // As long as bytes flow it is one of the node's requests.
+        let place = asked.place;
+        document.body = Box::pin(document.body.inspect(move |_| {
+            let _held = &place;
+        }));
+        Ok(document)
     }
 
     /// The person with this number; after a merge, the one that it was merged into.

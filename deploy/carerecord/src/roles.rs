@@ -13,7 +13,7 @@ use carerecord_audit::{AuditEvent, AuditLog};
 use carerecord_model::{
     Clock, DocumentRegistry, DocumentRepository, IdSource, PatientDirectory, RandomIds, SystemClock,
 };
-use carerecord_portal_api::{Node, PatientIds, Portal, PortalParts, TokenVerifier};
+use carerecord_portal_api::{Federation, Node, PatientIds, Portal, PortalParts, TokenVerifier};
 use carerecord_registry::{LocalRegistry, Registry, Store};
 use carerecord_repository::{
     LocalRepository, Objects, Repository, RepositoryParts, Search, Synonyms,
@@ -29,7 +29,8 @@ use carerecord_web::WebConfig;
 
 use crate::database::{DatabaseConfig, REGISTRY};
 use crate::key_file::key_file;
-use crate::peer::{RegistryClient, RepositoryClient, role_client};
+use crate::nodes::{NodeClients, WatchedDirectory, watch};
+use crate::peer::{RegistryClient, role_client};
 use crate::sessions::SqlSessionRows;
 use crate::signin;
 
@@ -250,20 +251,7 @@ impl Assembly<'_> {
         let database =
             self.database(section.database.as_ref(), &self.config.data.join("portal.db")).await?;
         let http = self.client()?;
-        let mut nodes = Vec::new();
-        for source in &section.source {
-            let here = local.iter().find(|(s, _)| s.node.repository_unique_id == source.id);
-            let repository: Arc<dyn DocumentRepository> = match (here, &source.url) {
-                (Some((_, node)), None) => Arc::new(node.clone()),
-                (_, Some(url)) => {
-                    let (id, status) = (source.id.clone(), source.status_url.clone());
-                    let client = RepositoryClient::new(http.clone(), id, url, status);
-                    Arc::new(client.with_search(source.search_url.clone()))
-                }
-                (None, None) => bail!("portal.source {}: url is missing", source.id),
-            };
-            nodes.push(Node { id: source.id.clone(), name: source.name.clone(), repository });
-        }
+        let federation = self.federation(section, http.clone(), local)?;
         let portal = Portal::new(PortalParts {
             tokens: TokenVerifier::new(&section.api, http),
             config: section.api.clone(),
@@ -271,7 +259,7 @@ impl Assembly<'_> {
             patients: ports.patients.clone(),
             consents: ports.consents.clone(),
             access: self.access(ports.facts.clone()),
-            nodes,
+            federation,
             clock: self.clock.clone(),
             ids: self.ids.clone(),
             patient_ids: PatientIds::new(key_file(&self.config.data.join("patient-ids.key"))?),
@@ -284,6 +272,42 @@ impl Assembly<'_> {
         let listener = Listener::bind(section.listen.clone()).await?;
         listener.serve("portal", router, self.ids.clone(), self.lifecycle);
         Ok(())
+    }
+
+    /// The nodes that the portal asks: those of its section, and those of its directory.
+    fn federation(
+        &self,
+        section: &PortalSection,
+        http: reqwest::Client,
+        local: &[(&RepositorySection, LocalRepository)],
+    ) -> anyhow::Result<Federation> {
+        let here = |(section, node): &(&RepositorySection, LocalRepository)| {
+            let node: Arc<dyn DocumentRepository> = Arc::new(node.clone());
+            (section.node.repository_unique_id.clone(), node)
+        };
+        let silence = Duration::from_millis(self.config.peers.silence_ms);
+        let clients = NodeClients { local: local.iter().map(here).collect(), silence, http };
+        let sources = section.source.iter().map(|source| clients.source(source));
+        let mut nodes: Vec<Node> = sources.collect::<anyhow::Result<_>>()?;
+        let mut directory = None;
+        if let Some(file) = &section.nodes {
+            let (watched, all) = WatchedDirectory::open(file.clone(), clients, nodes)
+                .context("the directory of nodes cannot be used")?;
+            nodes = all;
+            directory = Some(watched);
+        }
+        let deadline = Duration::from_millis(section.api.source_deadline_ms);
+        let federation = Federation::new(nodes, deadline, self.clock.clone(), self.ids.clone());
+        if let Some(watched) = directory {
+            let state = watched.state();
+            self.checks.register_notice("node directory", move || {
+                let state = state.clone();
+                async move { state.problem().map_or(Ok(()), Err) }
+            });
+            let watching = watch(watched, federation.clone(), self.lifecycle.draining());
+            self.lifecycle.spawn("node directory", watching);
+        }
+        Ok(federation)
     }
 
     /// The web portal: a client of the API like any other, on the same listener.
