@@ -230,6 +230,11 @@ impl Deployment {
         }
     }
 
+    /// The port of health and metrics of a role.
+    pub fn admin_port(&self, role: Role) -> u16 {
+        self.ports.admin[index(role)]
+    }
+
     /// An address at a role.
     pub fn url(&self, role: Role, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port(role))

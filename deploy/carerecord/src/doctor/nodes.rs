@@ -93,8 +93,7 @@ impl Doctor {
         match answer.status() {
             StatusCode::METHOD_NOT_ALLOWED => Ok("is there".to_owned()),
             StatusCode::NOT_FOUND => Err(format!(
-                "there is none at {url}: the door there has no right `delegate`, or it is no Care \
-                 Record node (kind = \"xds-b\")"
+                "there is none at {url}: a node that is no Care Record node has kind = \"xds-b\""
             )),
             status => Err(format!("{url} answers with HTTP {status}")),
         }

@@ -11,6 +11,7 @@ mod identity;
 mod kills;
 mod messages;
 mod migrate;
+mod nodes;
 mod objections;
 mod publishing;
 mod reads;
@@ -84,6 +85,11 @@ apart![
     bad_input::nothing_sent_to_the_registry_hurts_it,
     doctor::the_doctor_says_what_is_wrong,
     messages::what_we_ask_has_the_standards_shape,
+    nodes::the_directory_changes_without_a_restart,
+    nodes::of_ill_nodes_the_truth_is_told_within_the_deadline,
+    nodes::a_third_partys_documents_come_whole_or_not_at_all,
+    nodes::a_second_endpoint_makes_up_for_the_first,
+    nodes::the_doctor_looks_at_every_node,
     silent_sources::a_stopped_node_is_told_of_and_others_answer,
     silent_sources::a_frozen_node_is_told_of_within_the_deadline,
     silent_sources::a_listener_that_never_answers_is_late,

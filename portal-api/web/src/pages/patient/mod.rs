@@ -105,7 +105,7 @@ async fn show(
         merged: (kept_under != number).then(|| number.grouped()),
         handle,
         words: "",
-        sources: SourcesView::new(&found, &portal.zone),
+        sources: SourcesView::new(&found, &portal.zone, portal.clock.now()),
         withheld: found.withheld,
         filter,
         mistake,
