@@ -8,6 +8,7 @@ mod federation;
 mod fhir;
 mod opened;
 mod patient_ids;
+mod retrieved;
 mod router;
 mod service;
 mod token;

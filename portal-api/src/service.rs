@@ -5,15 +5,13 @@ use carerecord_access::{
     AccessDecisions, Caller, ConsentStore, Decision, Purpose, Released, Right, Withheld,
 };
 use carerecord_model::{
-    ByteRange, Clock, ContentFilter, CrossReference, DocumentEntry, DocumentRegistry,
-    DocumentRepository, DocumentRequest, EntryRef, EntryUuid, FoundObjects, Get, GetAll,
-    GetDocuments, IdSource, MetadataLevel, NhsNumber, Patient, PatientDirectory, PatientId,
-    PortError, RetrievedDocument, Scope, StoredQuery,
+    Clock, ContentFilter, CrossReference, DocumentEntry, DocumentRegistry, EntryRef, EntryUuid,
+    FoundObjects, Get, GetAll, GetDocuments, IdSource, MetadataLevel, NhsNumber, Patient,
+    PatientDirectory, PatientId, PortError, Scope, StoredQuery,
 };
-use futures_util::StreamExt;
 
 use crate::error::FhirError;
-use crate::federation::{Expected, Federation, NodeState, Reading, begun};
+use crate::federation::{Federation, NodeState};
 use crate::opened::{Opened, note_closed};
 use crate::{PatientIds, PortalConfig, TokenVerifier};
 
@@ -183,41 +181,6 @@ impl Portal {
         let number = entry.patient_id.nhs_number().ok_or(FhirError::NotFound)?;
         let Opened { view, .. } = self.open(caller, purpose, number).await?;
         Ok(Document { masked: view.masks_locations(), entry: view.release(entry)? })
-    }
-
-    /// The bytes of a document that has been released.
-    pub(crate) async fn content(
-        &self,
-        document: &Document,
-        range: Option<ByteRange>,
-    ) -> Result<RetrievedDocument, FhirError> {
-        let entry = document.value();
-        let repository = entry.repository_unique_id.clone().ok_or(FhirError::NotFound)?;
-        let members = self.federation.members();
-        let member = members.iter().find(|member| member.id == repository);
-        let unknown = || PortError::Unavailable("the node is not in the directory".into());
-        let member = member.ok_or_else(|| FhirError::Node(unknown()))?;
-        let request = &DocumentRequest {
-            home_community_id: None,
-            repository_unique_id: repository,
-            document_unique_id: entry.unique_id.clone(),
-        };
-        let expected = Expected::from(entry);
-        let ask = |repository: Arc<dyn DocumentRepository>| -> Reading<'_, RetrievedDocument> {
-            let expected = expected.clone();
-            Box::pin(
-                async move { begun(repository.retrieve(request, range).await?, expected).await },
-            )
-        };
-        // The deadline is for the answer to begin; long documents take their time.
-        let asked = self.federation.ask(member, "retrieve", ask).await;
-        let mut document = asked.answer.map_err(FhirError::Node)?;
-        // As long as bytes flow it is one of the node's requests.
-        let place = asked.place;
-        document.body = Box::pin(document.body.inspect(move |_| {
-            let _held = &place;
-        }));
-        Ok(document)
     }
 
     /// The person with this number; after a merge, the one that it was merged into.

@@ -13,7 +13,7 @@ use carerecord_audit::{AuditEvent, AuditLog};
 use carerecord_model::{
     Clock, DocumentRegistry, DocumentRepository, IdSource, PatientDirectory, RandomIds, SystemClock,
 };
-use carerecord_portal_api::{Federation, Node, PatientIds, Portal, PortalParts, TokenVerifier};
+use carerecord_portal_api::{PatientIds, Portal, PortalParts, TokenVerifier};
 use carerecord_registry::{LocalRegistry, Registry, Store};
 use carerecord_repository::{
     LocalRepository, Objects, Repository, RepositoryParts, Search, Synonyms,
@@ -29,7 +29,7 @@ use carerecord_web::WebConfig;
 
 use crate::database::{DatabaseConfig, REGISTRY};
 use crate::key_file::key_file;
-use crate::nodes::{NodeClients, WatchedDirectory, watch};
+use crate::nodes::{self, NodeClients};
 use crate::peer::{RegistryClient, role_client};
 use crate::sessions::SqlSessionRows;
 use crate::signin;
@@ -251,7 +251,15 @@ impl Assembly<'_> {
         let database =
             self.database(section.database.as_ref(), &self.config.data.join("portal.db")).await?;
         let http = self.client()?;
-        let federation = self.federation(section, http.clone(), local)?;
+        let here = |(section, node): &(&RepositorySection, LocalRepository)| {
+            let node: Arc<dyn DocumentRepository> = Arc::new(node.clone());
+            (section.node.repository_unique_id.clone(), node)
+        };
+        let silence = Duration::from_millis(self.config.peers.silence_ms);
+        let local = local.iter().map(here).collect();
+        let clients = NodeClients { local, silence, http: http.clone() };
+        let (clock, ids) = (self.clock.clone(), self.ids.clone());
+        let federation = nodes::start(section, clients, clock, ids, &self.checks, self.lifecycle)?;
         let portal = Portal::new(PortalParts {
             tokens: TokenVerifier::new(&section.api, http),
             config: section.api.clone(),
@@ -272,42 +280,6 @@ impl Assembly<'_> {
         let listener = Listener::bind(section.listen.clone()).await?;
         listener.serve("portal", router, self.ids.clone(), self.lifecycle);
         Ok(())
-    }
-
-    /// The nodes that the portal asks: those of its section, and those of its directory.
-    fn federation(
-        &self,
-        section: &PortalSection,
-        http: reqwest::Client,
-        local: &[(&RepositorySection, LocalRepository)],
-    ) -> anyhow::Result<Federation> {
-        let here = |(section, node): &(&RepositorySection, LocalRepository)| {
-            let node: Arc<dyn DocumentRepository> = Arc::new(node.clone());
-            (section.node.repository_unique_id.clone(), node)
-        };
-        let silence = Duration::from_millis(self.config.peers.silence_ms);
-        let clients = NodeClients { local: local.iter().map(here).collect(), silence, http };
-        let sources = section.source.iter().map(|source| clients.source(source));
-        let mut nodes: Vec<Node> = sources.collect::<anyhow::Result<_>>()?;
-        let mut directory = None;
-        if let Some(file) = &section.nodes {
-            let (watched, all) = WatchedDirectory::open(file.clone(), clients, nodes)
-                .context("the directory of nodes cannot be used")?;
-            nodes = all;
-            directory = Some(watched);
-        }
-        let deadline = Duration::from_millis(section.api.source_deadline_ms);
-        let federation = Federation::new(nodes, deadline, self.clock.clone(), self.ids.clone());
-        if let Some(watched) = directory {
-            let state = watched.state();
-            self.checks.register_notice("node directory", move || {
-                let state = state.clone();
-                async move { state.problem().map_or(Ok(()), Err) }
-            });
-            let watching = watch(watched, federation.clone(), self.lifecycle.draining());
-            self.lifecycle.spawn("node directory", watching);
-        }
-        Ok(federation)
     }
 
     /// The web portal: a client of the API like any other, on the same listener.

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::breaker::Ticket;
 use super::state::Meaning;
-use super::{Federation, Member, NodeState};
+use super::{Federation, Member, NodeState, metrics};
 
 /// One question to one endpoint.
 pub(crate) type Reading<'a, T> = BoxFuture<'a, Result<T, Failure>>;
@@ -67,7 +67,7 @@ impl Federation {
             member.was_good(self.clock.now());
         }
         let took = started.elapsed();
-        count(member, what, state, took);
+        metrics::count(member, what, state, took);
         let answer = ended.map_err(|ended| match ended {
             Ended::Failed(error) => error,
             Ended::Paused => PortError::Unavailable(PAUSED.to_owned()),
@@ -201,7 +201,7 @@ where
             Ok(answer) => {
                 self.member.preferred.store(line, Ordering::Relaxed);
                 ticket.map(Ticket::succeeded).unwrap_or_default();
-                self.show_breaker(line);
+                metrics::show_breaker(self.member, line);
                 return Ok(answer);
             }
             Err(failure) => failure,
@@ -214,7 +214,7 @@ where
             Some(ticket) if meaning.state == SourceState::Answered => ticket.succeeded(),
             Some(_) | None => {}
         }
-        self.show_breaker(line);
+        metrics::show_breaker(self.member, line);
         if meaning.state != SourceState::Answered {
             let (node, endpoint) = (&self.member.id, self.member.lines[line].address());
             let reason = &failure.error;
@@ -261,32 +261,11 @@ where
             }
         }
         for line in silent {
-            self.show_breaker(line);
+            metrics::show_breaker(self.member, line);
             let (node, endpoint) = (&self.member.id, self.member.lines[line].address());
             tracing::warn!(%node, endpoint, what = self.what, "a source did not answer in time");
         }
     }
-
-    fn show_breaker(&self, line: usize) {
-        let line = &self.member.lines[line];
-        let labels =
-            [("node", self.member.id.to_string()), ("endpoint", line.address().to_owned())];
-        metrics::gauge!(PAUSED_ENDPOINTS, &labels).set(f64::from(u8::from(line.breaker.is_open())));
-    }
-}
-
-fn count(member: &Member, what: &'static str, state: SourceState, took: Duration) {
-    let node = member.id.to_string();
-    let labels = [("node", node.clone()), ("what", what.into()), ("state", state.code().into())];
-    metrics::counter!(REQUESTS, &labels).increment(1);
-    metrics::histogram!(DURATION, &labels[..2]).record(took.as_secs_f64());
-    if let Some(time) = member.last_good() {
-        metrics::gauge!(LAST_GOOD, "node" => node).set(time.as_millisecond() as f64 / 1000.0);
-    }
 }
 
 const PAUSED: &str = "it is left alone for a while, since it failed again and again";
-const REQUESTS: &str = "node_requests_total";
-const DURATION: &str = "node_request_duration_seconds";
-const LAST_GOOD: &str = "node_last_good_timestamp_seconds";
-const PAUSED_ENDPOINTS: &str = "node_endpoint_paused";

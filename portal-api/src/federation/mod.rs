@@ -9,6 +9,7 @@ mod breaker;
 mod call;
 mod limits;
 mod member;
+mod metrics;
 mod state;
 
 #[cfg(test)]

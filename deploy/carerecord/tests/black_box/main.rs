@@ -18,6 +18,7 @@ mod reads;
 mod shape;
 mod silent_sources;
 mod submission_states;
+mod third_party;
 mod tool;
 
 use carerecord_testkit::Deployment;
@@ -87,8 +88,6 @@ apart![
     messages::what_we_ask_has_the_standards_shape,
     nodes::the_directory_changes_without_a_restart,
     nodes::of_ill_nodes_the_truth_is_told_within_the_deadline,
-    nodes::a_third_partys_documents_come_whole_or_not_at_all,
-    nodes::a_second_endpoint_makes_up_for_the_first,
     nodes::the_doctor_looks_at_every_node,
     silent_sources::a_stopped_node_is_told_of_and_others_answer,
     silent_sources::a_frozen_node_is_told_of_within_the_deadline,
@@ -97,6 +96,8 @@ apart![
     silent_sources::a_node_frozen_in_a_document_breaks_it_off,
     silent_sources::without_a_registry_nothing_looks_empty,
     submission_states::what_is_kept_is_registered_when_the_registry_is_back,
+    third_party::a_third_partys_documents_come_whole_or_not_at_all,
+    third_party::a_second_endpoint_makes_up_for_the_first,
 ];
 
 #[tokio::test]
