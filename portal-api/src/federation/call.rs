@@ -11,6 +11,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep_until};
 
 use super::breaker::Ticket;
+use super::settle::{Again, Next};
 use super::state::Meaning;
 use super::{Federation, Member, NodeState, metrics};
 
@@ -82,27 +83,20 @@ enum Ended {
     Failed(PortError),
 }
 
-/// What to do after a failure.
-enum Next {
-    Wait,
-    AskAgain { line: usize, at: Instant },
-    End(PortError),
-}
-
-struct Call<'c, 'a, T, F> {
-    federation: &'c Federation,
-    member: &'a Member,
-    what: &'static str,
+pub(super) struct Call<'c, 'a, T, F> {
+    pub(super) federation: &'c Federation,
+    pub(super) member: &'a Member,
+    pub(super) what: &'static str,
     ask: F,
-    running: FuturesUnordered<BoxFuture<'a, (usize, Result<T, Failure>)>>,
+    pub(super) running: FuturesUnordered<BoxFuture<'a, (usize, Result<T, Failure>)>>,
     /// All that were made, in their order; without a ticket those that have ended.
-    attempts: Vec<Attempt>,
+    pub(super) attempts: Vec<Attempt>,
 }
 
-struct Attempt {
-    line: usize,
-    begun: Instant,
-    ticket: Option<Ticket>,
+pub(super) struct Attempt {
+    pub(super) line: usize,
+    pub(super) begun: Instant,
+    pub(super) ticket: Option<Ticket>,
     /// Of a second one at the same time: its own place among the node's requests.
     _place: Option<OwnedSemaphorePermit>,
 }
@@ -126,29 +120,29 @@ where
         self.start(line, ticket, None);
         let hedge_after = Duration::from_millis(self.member.limits.hedge_after_ms);
         let mut hedge_at = (self.member.lines.len() > 1).then(|| Instant::now() + hedge_after);
-        let mut again: Option<(usize, Instant)> = None;
+        let mut again: Option<Again> = None;
         loop {
             tokio::select! {
                 Some((attempt, result)) = self.running.next() => {
                     match self.settle(attempt, result) {
                         Ok(answer) => return Ok(answer),
                         Err(Next::Wait) => {}
-                        Err(Next::AskAgain { line, at }) => again = Some((line, at)),
-                        Err(Next::End(error)) if again.is_none() => {
+                        Err(Next::AskAgain(next)) => again = Some(next),
+                        Err(Next::Failed(_)) if again.is_some() => {}
+                        Err(Next::Failed(error) | Next::End(error)) => {
                             return Err(Ended::Failed(error));
                         }
-                        Err(Next::End(_)) => {}
                     }
                 }
                 () = sleep_until(hedge_at.unwrap_or(deadline)), if hedge_at.is_some() => {
                     hedge_at = None;
                     self.hedge();
                 }
-                () = sleep_until(again.map_or(deadline, |(_, at)| at)), if again.is_some() => {
-                    let line = again.take().map_or(0, |(line, _)| line);
+                () = sleep_until(again.as_ref().map_or(deadline, |next| next.at)), if again.is_some() => {
+                    let Some(Again { line, error, .. }) = again.take() else { continue };
                     match self.admitted(line).or_else(|| self.untried()) {
                         Some((line, ticket)) => self.start(line, ticket, None),
-                        None if self.running.is_empty() => return Err(Ended::Paused),
+                        None if self.running.is_empty() => return Err(Ended::Failed(error)),
                         None => {}
                     }
                 }
@@ -160,7 +154,12 @@ where
         }
     }
 
-    fn start(&mut self, line: usize, ticket: Ticket, place: Option<OwnedSemaphorePermit>) {
+    pub(super) fn start(
+        &mut self,
+        line: usize,
+        ticket: Ticket,
+        place: Option<OwnedSemaphorePermit>,
+    ) {
         let attempt = self.attempts.len();
         let reading = (self.ask)(self.member.lines[line].repository.clone());
         self.running.push(reading.map(move |result| (attempt, result)).boxed());
@@ -178,7 +177,7 @@ where
     }
 
     /// An endpoint that was not asked yet, the one that answered last before the others.
-    fn untried(&self) -> Option<(usize, Ticket)> {
+    pub(super) fn untried(&self) -> Option<(usize, Ticket)> {
         let count = self.member.lines.len();
         let first = self.member.preferred.load(Ordering::Relaxed);
         let mut order = (0..count).map(|n| (first + n) % count);
@@ -191,80 +190,6 @@ where
     fn admitted(&self, line: usize) -> Option<(usize, Ticket)> {
         let ticket = self.member.lines[line].breaker.admit(self.federation.clock.now())?;
         Some((line, ticket))
-    }
-
-    /// Takes what an attempt came to.
-    fn settle(&mut self, attempt: usize, result: Result<T, Failure>) -> Result<T, Next> {
-        let Attempt { line, ticket, .. } = &mut self.attempts[attempt];
-        let (line, ticket) = (*line, ticket.take());
-        let failure = match result {
-            Ok(answer) => {
-                self.member.preferred.store(line, Ordering::Relaxed);
-                ticket.map(Ticket::succeeded).unwrap_or_default();
-                metrics::show_breaker(self.member, line);
-                return Ok(answer);
-            }
-            Err(failure) => failure,
-        };
-        let meaning = Meaning::of(&failure.error);
-        match ticket {
-            Some(ticket) if meaning.failed && failure.of_endpoint => {
-                ticket.failed(self.federation.clock.now());
-            }
-            Some(ticket) if meaning.state == SourceState::Answered => ticket.succeeded(),
-            Some(_) | None => {}
-        }
-        metrics::show_breaker(self.member, line);
-        if meaning.state != SourceState::Answered {
-            let (node, endpoint) = (&self.member.id, self.member.lines[line].address());
-            let reason = &failure.error;
-            tracing::warn!(%node, endpoint, what = self.what, %reason, "a source did not serve");
-        }
-        Err(self.next(line, meaning, failure))
-    }
-
-    fn next(&mut self, line: usize, meaning: Meaning, failure: Failure) -> Next {
-        let limits = &self.member.limits;
-        let made = self.attempts.len() as u32;
-        if made < limits.attempts {
-            if meaning.elsewhere
-                && let Some((line, ticket)) = self.untried()
-            {
-                self.start(line, ticket, None);
-                return Next::Wait;
-            }
-            if meaning.here && failure.of_endpoint {
-                let wait = limits.retry_after_ms.saturating_mul(1 << (made - 1).min(16));
-                return Next::AskAgain { line, at: Instant::now() + self.varied(wait) };
-            }
-        }
-        let final_word = !meaning.here && !meaning.elsewhere;
-        if self.running.is_empty() || final_word { Next::End(failure.error) } else { Next::Wait }
-    }
-
-    /// Between half and one and a half of so many milliseconds.
-    fn varied(&self, ms: u64) -> Duration {
-        let random = u64::from(self.federation.ids.random().as_bytes()[0]);
-        Duration::from_millis(ms / 2 + ms * random / 255)
-    }
-
-    /// At the deadline: whoever had the better part of it and said nothing has failed.
-    fn blame_the_silent(&mut self) {
-        let now = self.federation.clock.now();
-        let mut silent = Vec::new();
-        for attempt in &mut self.attempts {
-            if attempt.begun.elapsed() * 2 >= self.member.deadline
-                && let Some(ticket) = attempt.ticket.take()
-            {
-                ticket.failed(now);
-                silent.push(attempt.line);
-            }
-        }
-        for line in silent {
-            metrics::show_breaker(self.member, line);
-            let (node, endpoint) = (&self.member.id, self.member.lines[line].address());
-            tracing::warn!(%node, endpoint, what = self.what, "a source did not answer in time");
-        }
     }
 }
 

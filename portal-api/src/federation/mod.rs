@@ -10,6 +10,7 @@ mod call;
 mod limits;
 mod member;
 mod metrics;
+mod settle;
 mod state;
 
 #[cfg(test)]

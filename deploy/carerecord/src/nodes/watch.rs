@@ -1,3 +1,5 @@
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -142,7 +144,8 @@ async fn hung_up(hangups: &mut Option<Signal>) {
 /// The files by what is in them; nothing of a secret is kept.
 fn contents(files: impl Iterator<Item = PathBuf>) -> Vec<(PathBuf, Option<Vec<u8>>)> {
     let content = |file: &Path| {
-        let bytes = std::fs::read(file).ok()?;
+        let mut bytes = Vec::new();
+        File::open(file).ok()?.take(MAX_BYTES).read_to_end(&mut bytes).ok()?;
         Some(digest(&SHA256, &bytes).as_ref().to_vec())
     };
     files.map(|file| (content(&file), file)).map(|(content, file)| (file, content)).collect()
@@ -151,6 +154,8 @@ fn contents(files: impl Iterator<Item = PathBuf>) -> Vec<(PathBuf, Option<Vec<u8
 const POLL: Duration = Duration::from_secs(2);
 /// A file that is the same for so long is not being written.
 const SETTLE: Duration = Duration::from_millis(100);
+/// More than any of these files has.
+const MAX_BYTES: u64 = 2 << 20;
 const OK: &str = "node_directory_ok";
 const NODES: &str = "node_directory_nodes";
 

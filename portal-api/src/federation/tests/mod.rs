@@ -145,6 +145,30 @@ async fn a_second_endpoint_is_asked_at_once_when_the_first_fails() {
 }
 
 #[tokio::test]
+async fn a_node_that_is_left_alone_from_now_on_is_told_of_by_what_it_did() {
+    let mut node = node(1, vec![Script::always(Does::Unavailable)]);
+    node.limits.breaker_failures = 1;
+    let (federation, _) = federation(vec![node]);
+
+    let first = federation.probe_all().await[0].state;
+    let second = federation.probe_all().await[0].state;
+
+    assert_eq!((first, second), (SourceState::Down, SourceState::Paused));
+}
+
+#[tokio::test]
+async fn the_last_word_of_one_endpoint_is_not_put_to_the_other() {
+    let other = Script::well(0);
+    let asked = other.asked.clone();
+    let ends = vec![Script::always(Does::NotThere), other];
+    let (federation, _) = federation(vec![node(1, ends)]);
+
+    let states = federation.probe_all().await;
+
+    assert_eq!((states[0].state, asked.load(Ordering::SeqCst)), (SourceState::Answered, 0));
+}
+
+#[tokio::test]
 async fn no_more_requests_than_a_node_may_have() {
     let script = Script::well(20);
     let most = script.most.clone();
