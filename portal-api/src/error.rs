@@ -142,11 +142,13 @@ impl FhirError {
                 error,
                 "The registry does not answer that.",
                 "The registry could not be asked.",
+                "The registry gave something that is no answer.",
             ),
             Self::Node(error) => port(
                 error,
                 "The source that holds the document does not give it.",
                 "The source that holds the document could not be asked.",
+                "The source that holds the document gave something else.",
             ),
         }
     }
@@ -158,7 +160,7 @@ fn not_found() -> (StatusCode, Vec<Issue>) {
 }
 
 /// Another role that did not give what it was asked for: what it said, or that it said nothing.
-fn port(error: &PortError, refused: &str, silent: &str) -> (StatusCode, Vec<Issue>) {
+fn port(error: &PortError, refused: &str, silent: &str, garbage: &str) -> (StatusCode, Vec<Issue>) {
     let code = match error {
         PortError::Transaction(errors) => {
             let (status, issues) = registry_failure(errors, refused);
@@ -166,7 +168,11 @@ fn port(error: &PortError, refused: &str, silent: &str) -> (StatusCode, Vec<Issu
             return (status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), issues);
         }
         PortError::Late => "timeout",
-        PortError::Unavailable(_) | PortError::Protocol(_) => "transient",
+        PortError::Unavailable(_) | PortError::Refused { .. } => "transient",
+        PortError::Protocol(_) => {
+            let words = format!("{garbage} It is not passed on.");
+            return (StatusCode::BAD_GATEWAY, vec![Issue::error("exception", &words)]);
+        }
     };
     let words = format!("{silent} Try again in a moment.");
     (StatusCode::SERVICE_UNAVAILABLE, vec![Issue::error(code, &words)])

@@ -9,6 +9,7 @@ mod fhir;
 mod opened;
 mod overrides;
 mod patient_ids;
+mod retrieved;
 mod router;
 mod service;
 mod token;
@@ -17,7 +18,7 @@ mod token;
 mod tests;
 
 pub use config::PortalConfig;
-pub use federation::Node;
+pub use federation::{Endpoint, Federation, Node, NodeLimits};
 pub use overrides::OverrideStore;
 pub use patient_ids::PatientIds;
 pub use router::router;

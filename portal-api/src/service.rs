@@ -6,14 +6,13 @@ use carerecord_access::{
     Withheld,
 };
 use carerecord_model::{
-    ByteRange, Clock, ContentFilter, CrossReference, DocumentEntry, DocumentRegistry,
-    DocumentRequest, EntryRef, EntryUuid, FoundObjects, Get, GetAll, GetDocuments, IdSource,
-    MetadataLevel, NhsNumber, Patient, PatientDirectory, PatientId, PortError, RetrievedDocument,
-    Scope, StoredQuery,
+    Clock, ContentFilter, CrossReference, DocumentEntry, DocumentRegistry, EntryRef, EntryUuid,
+    FoundObjects, Get, GetAll, GetDocuments, IdSource, MetadataLevel, NhsNumber, Patient,
+    PatientDirectory, PatientId, PortError, Scope, StoredQuery,
 };
 
 use crate::error::FhirError;
-use crate::federation::{Node, NodeState, ask_all};
+use crate::federation::{Federation, NodeState};
 use crate::opened::{Opened, note_closed};
 use crate::overrides::{NewAlert, working_days_on};
 use crate::{OverrideStore, PatientIds, PortalConfig, TokenVerifier};
@@ -26,7 +25,7 @@ pub struct Portal {
     pub(crate) patients: Arc<dyn PatientDirectory>,
     pub(crate) consents: Arc<dyn ConsentStore>,
     pub(crate) access: AccessDecisions,
-    pub(crate) nodes: Arc<Vec<Node>>,
+    pub(crate) federation: Federation,
     pub(crate) tokens: TokenVerifier,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn IdSource>,
@@ -47,7 +46,7 @@ pub struct PortalParts {
     /// The decisions.
     pub access: AccessDecisions,
     /// The sources.
-    pub nodes: Vec<Node>,
+    pub federation: Federation,
     /// Who may ask.
     pub tokens: TokenVerifier,
     /// The time.
@@ -103,7 +102,7 @@ impl Portal {
             patients: parts.patients,
             consents: parts.consents,
             access: parts.access.with_overrides(Arc::new(parts.overrides.clone())),
-            nodes: Arc::new(parts.nodes),
+            federation: parts.federation,
             tokens: parts.tokens,
             clock: parts.clock,
             ids: parts.ids,
@@ -121,8 +120,7 @@ impl Portal {
         patient: NhsNumber,
     ) -> Result<Record, FhirError> {
         let Opened { view, number } = self.open(caller, purpose, patient).await?;
-        let (found, sources) =
-            tokio::join!(self.everything(number), ask_all(&self.nodes, self.deadline()));
+        let (found, sources) = tokio::join!(self.everything(number), self.federation.probe_all());
         let (found, mut withheld) = view.release_found(found?);
         note_closed(&view, &mut withheld);
         let (masked, opened) = (view.masks_locations(), view.opened().cloned());
@@ -198,7 +196,7 @@ impl Portal {
     }
 
     /// Tells the organisation that keeps a document that it is being opened by an override.
-    async fn tell_keeper(&self, document: &Document) -> Result<(), FhirError> {
+    pub(crate) async fn tell_keeper(&self, document: &Document) -> Result<(), FhirError> {
         let overridden = document.decision().rule == Rule::BreakGlass;
         let opened = document.opened.as_ref().filter(|_| overridden);
         let rules = self.access.policy().break_glass().filter(|rules| rules.tell_sources);
@@ -217,28 +215,6 @@ impl Portal {
             due_at: working_days_on(now, rules.review_days),
         });
         told.await.map_err(|e| FhirError::store(&e))
-    }
-
-    /// The bytes of a document that has been released.
-    pub(crate) async fn content(
-        &self,
-        document: &Document,
-        range: Option<ByteRange>,
-    ) -> Result<RetrievedDocument, FhirError> {
-        self.tell_keeper(document).await?;
-        let entry = document.value();
-        let repository = entry.repository_unique_id.clone().ok_or(FhirError::NotFound)?;
-        let node = self.nodes.iter().find(|n| n.id == repository);
-        let unknown = || PortError::Unavailable("the node is not in the directory".into());
-        let node = node.ok_or_else(|| FhirError::Node(unknown()))?;
-        let request = DocumentRequest {
-            home_community_id: None,
-            repository_unique_id: repository,
-            document_unique_id: entry.unique_id.clone(),
-        };
-        // The deadline is for the answer to begin; long documents take their time.
-        let begun = self.within(node.repository.retrieve(&request, range)).await;
-        begun.map_err(FhirError::Node)
     }
 
     /// The person with this number; after a merge, the one that it was merged into.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use carerecord_access::Right;
 use carerecord_model::{Code, NodeId, OrganisationCode};
-use carerecord_portal_api::PortalConfig;
+use carerecord_portal_api::{NodeLimits, PortalConfig};
 use carerecord_registry::{MllpConfig, RegistryConfig};
 use carerecord_repository::RepositoryConfig;
 use carerecord_service::{ListenerConfig, LogFormat};
@@ -64,6 +64,9 @@ impl Config {
             config.base = base.to_owned();
             config.data = base.join(&config.data);
             config.policy = base.join(&config.policy);
+            if let Some(portal) = &mut config.portal {
+                portal.nodes = portal.nodes.as_ref().map(|nodes| base.join(nodes));
+            }
         }
         Ok(config)
     }
@@ -218,8 +221,11 @@ pub struct PortalSection {
     pub api: PortalConfig,
     /// PostgreSQL; a SQLite file below `data` unless given.
     pub database: Option<DatabaseConfig>,
-    /// The sources.
+    /// The sources that never change while it runs.
+    #[serde(default)]
     pub source: Vec<SourceConfig>,
+    /// A directory of nodes, read again when it changes.
+    pub nodes: Option<PathBuf>,
     /// The web portal; without it only the API runs.
     pub web: Option<WebSection>,
 }
@@ -253,6 +259,9 @@ pub struct SourceConfig {
     /// Where it can be searched inside: `/peer/search` at a door of that node whose caller has the
     /// right `delegate`. Without it documents of a node elsewhere are not found by what is in them.
     pub search_url: Option<String>,
+    /// What it may cost.
+    #[serde(default)]
+    pub limits: NodeLimits,
 }
 
 /// The `[remote_registry]` section: a door of that registry whose caller has the right `delegate`.

@@ -9,6 +9,7 @@ mod doctor;
 mod key_file;
 mod load;
 mod migrate;
+mod nodes;
 mod peer;
 mod publish;
 mod reindex;

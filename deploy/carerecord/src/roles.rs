@@ -14,7 +14,7 @@ use carerecord_audit::{AuditEvent, AuditLog, Sealer};
 use carerecord_model::{
     Clock, DocumentRegistry, DocumentRepository, IdSource, PatientDirectory, RandomIds, SystemClock,
 };
-use carerecord_portal_api::{Node, OverrideStore, PatientIds, Portal, PortalParts, TokenVerifier};
+use carerecord_portal_api::{OverrideStore, PatientIds, Portal, PortalParts, TokenVerifier};
 use carerecord_registry::{LocalRegistry, Registry, Store};
 use carerecord_repository::{
     LocalRepository, Objects, OnDemand, Repository, RepositoryParts, Retention, RetentionParts,
@@ -31,7 +31,8 @@ use carerecord_web::WebConfig;
 
 use crate::database::{DatabaseConfig, REGISTRY};
 use crate::key_file::key_file;
-use crate::peer::{ProducerClient, RegistryClient, RepositoryClient, role_client};
+use crate::nodes::{self, NodeClients};
+use crate::peer::{ProducerClient, RegistryClient, role_client};
 use crate::sessions::SqlSessionRows;
 use crate::signin;
 
@@ -288,20 +289,15 @@ impl Assembly<'_> {
         let file = self.config.data.join("portal.db");
         let database = self.database("portal", section.database.as_ref(), &file).await?;
         let http = self.client()?;
-        let mut nodes = Vec::new();
-        for source in &section.source {
-            let here = local.iter().find(|(s, _)| s.node.repository_unique_id == source.id);
-            let repository: Arc<dyn DocumentRepository> = match (here, &source.url) {
-                (Some((_, node)), None) => Arc::new(node.clone()),
-                (_, Some(url)) => {
-                    let (id, status) = (source.id.clone(), source.status_url.clone());
-                    let client = RepositoryClient::new(http.clone(), id, url, status);
-                    Arc::new(client.with_search(source.search_url.clone()))
-                }
-                (None, None) => bail!("portal.source {}: url is missing", source.id),
-            };
-            nodes.push(Node { id: source.id.clone(), name: source.name.clone(), repository });
-        }
+        let here = |(section, node): &(&RepositorySection, LocalRepository)| {
+            let node: Arc<dyn DocumentRepository> = Arc::new(node.clone());
+            (section.node.repository_unique_id.clone(), node)
+        };
+        let silence = Duration::from_millis(self.config.peers.silence_ms);
+        let local = local.iter().map(here).collect();
+        let clients = NodeClients { local, silence, http: http.clone() };
+        let (clock, ids) = (self.clock.clone(), self.ids.clone());
+        let federation = nodes::start(section, clients, clock, ids, &self.checks, self.lifecycle)?;
         let portal = Portal::new(PortalParts {
             tokens: TokenVerifier::new(&section.api, http),
             config: section.api.clone(),
@@ -309,7 +305,7 @@ impl Assembly<'_> {
             patients: ports.patients.clone(),
             consents: ports.consents.clone(),
             access: self.access(ports.facts.clone()),
-            nodes,
+            federation,
             clock: self.clock.clone(),
             ids: self.ids.clone(),
             overrides: OverrideStore::new(database.clone()),

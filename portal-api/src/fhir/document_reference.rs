@@ -9,6 +9,7 @@ use carerecord_fhir::{
     document_reference, override_in_force, override_offered, pairs, searchset, source_issue,
 };
 use carerecord_model::{AssociationType, Coverage, DocumentEntry, EntryUuid, FoundObjects};
+use jiff::Timestamp;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -170,13 +171,14 @@ fn issues(portal: &Portal, session: &Session, record: &Record) -> Vec<Issue> {
     }
     let mut issues = withheld_issues(&record.withheld);
     let source = |(n, node): (usize, &NodeState)| {
+        let last_good = node.last_good.map(to_seconds);
         if record.masked {
             // Which of them has documents would tell where the person is cared for.
             let (name, id) = (format!("Source {}", n + 1), format!("source-{}", n + 1));
-            return source_issue(node.state, &name, &id, node.latency_ms, None);
+            return source_issue(node.state, &name, &id, node.latency_ms, last_good, None);
         }
         let newest = latest.get(node.id.as_str()).cloned();
-        source_issue(node.state, &node.name, node.id.as_str(), node.latency_ms, newest)
+        source_issue(node.state, &node.name, node.id.as_str(), node.latency_ms, last_good, newest)
     };
     issues.extend(record.sources.iter().enumerate().map(source));
     match &record.opened {
@@ -190,6 +192,10 @@ fn issues(portal: &Portal, session: &Session, record: &Record) -> Vec<Issue> {
         None => {}
     }
     issues
+}
+
+fn to_seconds(time: Timestamp) -> String {
+    format!("{time:.0}")
 }
 
 /// The resource for an entry that has been released; `masked` is whether places must not be told.

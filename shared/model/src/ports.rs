@@ -26,6 +26,14 @@ pub enum PortError {
     /// It could not be reached, or broke off.
     #[error("the other role could not be reached: {0}")]
     Unavailable(String),
+    /// It can be reached, and does not do what is asked: an HTTP status, a SOAP fault.
+    #[error("the other role refused: {with}")]
+    Refused {
+        /// In our words.
+        with: String,
+        /// In its own words, when it has any: not for logs, since it may name a patient.
+        reason: Option<String>,
+    },
     /// It did not answer in time.
     #[error("the other role did not answer in time")]
     Late,

@@ -230,6 +230,11 @@ impl Deployment {
         }
     }
 
+    /// The port of health and metrics of a role.
+    pub fn admin_port(&self, role: Role) -> u16 {
+        self.ports.admin[index(role)]
+    }
+
     /// An address at a role.
     pub fn url(&self, role: Role, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port(role))
@@ -393,6 +398,8 @@ impl Deployment {
                 &format!("[[portal.source]]\nid = \"{id}\"\nname = \"{name}\"\nurl = \"{url}\"\n");
             let search = format!("http://127.0.0.1:{}/peer/search", self.ports.node_peers[n]);
             text += &format!("search_url = \"{search}\"\n");
+            // Tests that stop nodes look at what is told of each request.
+            text += "limits = { breaker_failures = 1000 }\n";
             // The first node is asked by its health, the others by ITI-43.
             if n == 0 {
                 let health = format!("http://127.0.0.1:{}/health/ready", self.ports.admin[1]);

@@ -7,6 +7,7 @@
 mod corpus;
 mod deployment;
 mod fhir;
+pub mod foreign;
 mod letter;
 mod ports;
 pub mod postgres;

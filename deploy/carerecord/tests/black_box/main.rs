@@ -14,6 +14,7 @@ mod integrity;
 mod kills;
 mod messages;
 mod migrate;
+mod nodes;
 mod objections;
 mod on_demand;
 mod publishing;
@@ -22,6 +23,7 @@ mod retention;
 mod shape;
 mod silent_sources;
 mod submission_states;
+mod third_party;
 mod tool;
 
 use carerecord_testkit::Deployment;
@@ -93,6 +95,9 @@ apart![
     bad_input::nothing_sent_to_the_registry_hurts_it,
     doctor::the_doctor_says_what_is_wrong,
     messages::what_we_ask_has_the_standards_shape,
+    nodes::the_directory_changes_without_a_restart,
+    nodes::of_ill_nodes_the_truth_is_told_within_the_deadline,
+    nodes::the_doctor_looks_at_every_node,
     silent_sources::a_stopped_node_is_told_of_and_others_answer,
     silent_sources::a_frozen_node_is_told_of_within_the_deadline,
     silent_sources::a_listener_that_never_answers_is_late,
@@ -102,6 +107,8 @@ apart![
     on_demand::what_is_made_on_demand_has_an_id_of_its_own,
     retention::what_is_due_goes_and_what_is_held_stays,
     submission_states::what_is_kept_is_registered_when_the_registry_is_back,
+    third_party::a_third_partys_documents_come_whole_or_not_at_all,
+    third_party::a_second_endpoint_makes_up_for_the_first,
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

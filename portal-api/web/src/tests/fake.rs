@@ -239,7 +239,7 @@ async fn documents(
                 .into_response()
         }
         "9990001146" => bundle(&[], &["answered", "answered", "answered"]),
-        "9990001138" => bundle(&[], &["answered", "late", "down"]),
+        "9990001138" => bundle(&[], &["answered", "refused", "paused", "garbage"]),
         "9990001111" => {
             let many: Vec<Value> = (0..450).map(|n| letter(100 + n, "Letter", number)).collect();
             bundle(&many, &["answered"])
@@ -365,6 +365,7 @@ fn bundle(documents: &[Value], states: &[&str]) -> Response {
                 "diagnostics": format!("The source is {state}."),
                 "expression": [format!("2.999.{}", names.iter().position(|n| n == name).unwrap() + 1)],
                 "extension": [{"url": "urn:carerecord:latency-ms", "valueInteger": 1234},
+                    {"url": "urn:carerecord:last-good", "valueDateTime": "2025-11-02T09:00:00Z"},
                     {"url": "urn:carerecord:latest", "valueDateTime": "2026-11-02"}]})
         })
         .collect();

@@ -111,7 +111,7 @@ async fn show(
         merged: (kept_under != number).then(|| number.grouped()),
         handle,
         words: "",
-        sources: SourcesView::new(&found, &portal.zone),
+        sources: SourcesView::new(&found, &portal.zone, portal.clock.now()),
         withheld: found.withheld,
         may_open: found.overriding == OverrideState::Offered,
         opened: opened(found.overriding, &portal.zone),
