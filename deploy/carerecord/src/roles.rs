@@ -171,6 +171,7 @@ impl Assembly<'_> {
             self.database(section.database.as_ref(), &self.config.data.join(REGISTRY)).await?;
         let registry = registry_on(&database, self.config, section, self.policy.clone())?;
         self.lifecycle.spawn("code index", complete_code_index(registry.store().clone()));
+        self.lifecycle.spawn("patient index", complete_patient_index(registry.store().clone()));
         let ready = database.clone();
         self.checks.register("registry", move || {
             let database = ready.clone();
@@ -394,5 +395,12 @@ const REGION: &str = "ZEX09";
 async fn complete_code_index(store: Store) {
     if let Err(error) = store.complete_code_index().await {
         tracing::warn!(%error, "the index of codes is not complete; the next start goes on");
+    }
+}
+
+/// Until it is done, searches for people by name or date of birth say that they cannot tell.
+async fn complete_patient_index(store: Store) {
+    if let Err(error) = store.complete_patient_index().await {
+        tracing::warn!(%error, "the index of people is not complete; the next start goes on");
     }
 }

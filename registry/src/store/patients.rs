@@ -8,6 +8,7 @@ use carerecord_model::{
 use carerecord_storage::{Connection, StoreError, Value, sql, with_values_and_keys};
 
 use super::Store;
+use super::patient_index::index;
 
 /// A person as an identifier led to them, after all merges.
 #[derive(Clone, Debug)]
@@ -148,7 +149,10 @@ pub(crate) async fn note_as_described(
     let Some(person) = described(number, &entry.source_patient_info) else { return Ok(()) };
     let statement = sql("
         UPDATE patient SET demographics = $1 WHERE patient_no = $2 AND demographics IS NULL");
-    statement.bind(json(&person)?).bind(patient_no).run(c).await.map(drop)
+    if statement.bind(json(&person)?).bind(patient_no).run(&mut *c).await? == 0 {
+        return Ok(());
+    }
+    index(c, patient_no, &person).await
 }
 
 pub(crate) async fn demographics(
@@ -171,9 +175,9 @@ pub(crate) async fn write_demographics(
     sql("UPDATE patient SET demographics = $1 WHERE patient_no = $2")
         .bind(json(person)?)
         .bind(patient_no)
-        .run(c)
-        .await
-        .map(drop)
+        .run(&mut *c)
+        .await?;
+    index(c, patient_no, person).await
 }
 
 impl Store {
@@ -236,7 +240,7 @@ fn json(person: &Patient) -> Result<String, StoreError> {
         .map_err(|e| StoreError::Row("patient", "demographics", e.to_string()))
 }
 
-fn parse(json: &str) -> Result<Patient, StoreError> {
+pub(super) fn parse(json: &str) -> Result<Patient, StoreError> {
     serde_json::from_str(json)
         .map_err(|e| StoreError::Row("patient", "demographics", e.to_string()))
 }

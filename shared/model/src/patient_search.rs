@@ -75,10 +75,10 @@ impl PatientSearch {
     /// Whether the search is about somebody in particular: by an identifier, a name or a date of
     /// birth. Gender and domains alone are not enough.
     pub fn is_constrained(&self) -> bool {
-        !(self.identifiers.is_empty()
-            && self.family.is_empty()
-            && self.given.is_empty()
-            && self.birth_date.is_empty())
+        let named = |any: &Vec<NamePattern>| any.iter().all(|pattern| !pattern.key().is_empty());
+        !self.identifiers.is_empty()
+            || !self.birth_date.is_empty()
+            || self.family.iter().chain(&self.given).any(named)
     }
 
     /// Whether demographics are as looked for; identifiers aside.
