@@ -6,11 +6,14 @@ CREATE TABLE patient_search (
     family_key  TEXT,
     family_name TEXT,                     -- as told, for searches to the letter
     birth_date  INTEGER,                  -- YYYYMMDD
-    gender      INTEGER NOT NULL          -- 0 unknown, 1 female, 2 male, 3 other
+    gender      INTEGER NOT NULL,         -- 0 unknown, 1 female, 2 male, 3 other
+    postcode_key TEXT                     -- of who is restricted, none
 ) STRICT;
 
 CREATE INDEX patient_search_family ON patient_search (family_key, birth_date);
 CREATE INDEX patient_search_born ON patient_search (birth_date, family_key);
+CREATE INDEX patient_search_postcode ON patient_search (postcode_key, birth_date)
+    WHERE postcode_key IS NOT NULL;
 
 CREATE TABLE patient_given_name (
     given_key  TEXT NOT NULL,

@@ -77,7 +77,7 @@ pub(crate) async fn cross_reference(
     Ok(Json(found.into_value()))
 }
 
-/// People by a search. The record names a person only where it is about one.
+/// People by a search. There is a record for each of them.
 pub(crate) async fn find_patients(
     State(door): State<Door>,
     draft: AuditDraft,
@@ -85,9 +85,7 @@ pub(crate) async fn find_patients(
 ) -> Result<Json<FoundPatients>, StatusCode> {
     enter(&door, &draft, "patient search")?;
     let found = door.registry.find_patients(&door.caller, &search).await.map_err(status)?;
-    if let [person] = found.value().people.as_slice() {
-        draft.fill(|event| event.subject = Some(person.patient.nhs_number));
-    }
+    draft.subjects(found.value().people.iter().map(|person| person.patient.nhs_number));
     Ok(Json(found.into_value()))
 }
 

@@ -75,6 +75,9 @@ async fn described(
     patient.restricted = restricted;
     let mut identifiers = identifiers_of(c, person).await?;
     if restricted {
+        // Where a person lives is told of none of those merged, and finds none.
+        patient.postcode = None;
+        matches &= search.postcode.is_empty();
         // What an organisation has assigned tells where the person is cared for.
         identifiers.retain(|id| id.authority().as_str() == NHS_NUMBER_OID);
     }
@@ -110,6 +113,7 @@ async fn by_demographics(
 ) -> Result<Vec<i64>, StoreError> {
     let mut all: Vec<Condition> = Vec::new();
     all.extend(search.family.iter().map(|any| Condition::any(any.iter().map(family))));
+    all.extend(search.postcode.iter().map(|any| Condition::any(any.iter().map(postcode))));
     all.extend(search.birth_date.iter().map(|any| Condition::any(any.iter().map(born))));
     // Given names lead to people only where nothing else does.
     let mut leads = all.is_empty();
@@ -142,6 +146,14 @@ fn given(name: &NamePattern) -> Condition {
     Condition::new("(g.given_key >= ? AND g.given_key < ?)", range(key))
 }
 
+fn postcode(code: &NamePattern) -> Condition {
+    let key = code.key();
+    if code.exact {
+        return Condition::new("s.postcode_key = ?", [key.into()]);
+    }
+    Condition::new("(s.postcode_key >= ? AND s.postcode_key < ?)", range(key))
+}
+
 /// From a key up to whatever does not begin with it.
 fn range(key: String) -> [Value; 2] {
     let end = format!("{key}{}", char::MAX);
@@ -163,7 +175,7 @@ const KNOWS_AUTHORITY: &str = "
     SELECT CAST(CASE WHEN EXISTS (SELECT 1 FROM patient_identifier WHERE authority = $1)
         THEN 1 ELSE 0 END AS BIGINT)";
 const SEARCH: &str = "SELECT s.patient_no FROM patient_search AS s WHERE";
-const FEW: &str = "ORDER BY s.patient_no LIMIT 101";
+const FEW: &str = "ORDER BY s.patient_no LIMIT 51";
 const LEADS: &str = "s.patient_no IN (SELECT g.patient_no FROM patient_given_name AS g WHERE ";
 const HAS: &str = "
     EXISTS (SELECT 1 FROM patient_given_name AS g WHERE g.patient_no = s.patient_no AND ";

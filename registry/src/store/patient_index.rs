@@ -13,12 +13,14 @@ pub(super) async fn index(
     person: &Patient,
 ) -> Result<(), StoreError> {
     let family = person.family_name.as_deref().map(storable);
+    let postcode = person.postcode.as_deref().filter(|_| !person.restricted);
     sql(PUT)
         .bind(patient_no)
         .bind(family.as_deref().map(name_key))
         .bind(family)
         .bind(person.birth_date.map(birth_date_number))
         .bind(gender_number(person.gender))
+        .bind(postcode.map(name_key))
         .run(&mut *c)
         .await?;
     sql("DELETE FROM patient_given_name WHERE patient_no = $1")
@@ -90,11 +92,11 @@ async fn index_some(c: &mut Connection) -> Result<bool, StoreError> {
 const MOST_GIVEN_NAMES: usize = 20;
 
 const PUT: &str = "
-    INSERT INTO patient_search (patient_no, family_key, family_name, birth_date, gender)
-    VALUES ($1, $2, $3, $4, $5)
+    INSERT INTO patient_search (patient_no, family_key, family_name, birth_date, gender, postcode_key)
+    VALUES ($1, $2, $3, $4, $5, $6)
     ON CONFLICT (patient_no) DO UPDATE SET family_key = excluded.family_key,
         family_name = excluded.family_name, birth_date = excluded.birth_date,
-        gender = excluded.gender";
+        gender = excluded.gender, postcode_key = excluded.postcode_key";
 const PUT_GIVEN: &str = "INSERT INTO patient_given_name (given_key, patient_no, given_name) VALUES";
 const NEXT: &str = "
     SELECT patient_no, demographics FROM patient

@@ -3,7 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use carerecord_model::{
-    DocumentEntry, Gender, NhsNumber, NumberStatus, Patient, PatientId, components, unescape,
+    DocumentEntry, Gender, NhsNumber, NumberStatus, Patient, PatientId, components, tidy_postcode,
+    unescape,
 };
 use carerecord_storage::{Connection, StoreError, Value, sql, with_values_and_keys};
 
@@ -172,6 +173,9 @@ pub(crate) async fn write_demographics(
     patient_no: i64,
     person: &Patient,
 ) -> Result<(), StoreError> {
+    // Where a restricted person lives is not even kept.
+    let postcode = person.postcode.clone().filter(|_| !person.restricted);
+    let person = &Patient { postcode, ..person.clone() };
     sql("UPDATE patient SET demographics = $1 WHERE patient_no = $2")
         .bind(json(person)?)
         .bind(patient_no)
@@ -197,6 +201,7 @@ impl Store {
                 found = known;
             }
         }
+        found.postcode = found.postcode.filter(|_| !restricted);
         Ok(Some(Patient { restricted, ..found }))
     }
 
@@ -231,6 +236,8 @@ fn described(number: NhsNumber, lines: &[String]) -> Option<Patient> {
         Some("O" | "A") => Gender::Other,
         _ => Gender::Unknown,
     };
+    let code = field("PID-11").and_then(|f| components(f, '^').get(4).map(|p| unescape(p)));
+    person.postcode = code.as_deref().and_then(tidy_postcode);
     person.number_status = NumberStatus::Unverified;
     Some(person)
 }

@@ -50,7 +50,7 @@ pub use id::{
 };
 pub use mime_type::MimeType;
 pub use nhs_number::{NHS_NUMBER_OID, NhsNumber, NhsNumberError, NumberPolicy};
-pub use patient::{Gender, NumberStatus, Patient};
+pub use patient::{Gender, NumberStatus, Patient, tidy_postcode};
 pub use patient_id::PatientId;
 pub use patient_search::{
     DateSpan, FoundPatient, FoundPatients, NamePattern, PatientSearch, birth_date_number, name_key,

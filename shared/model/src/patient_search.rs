@@ -25,6 +25,9 @@ pub struct PatientSearch {
     pub birth_date: Vec<Vec<DateSpan>>,
     /// Genders.
     pub gender: Vec<Vec<Gender>>,
+    /// Postcodes, or how they begin. They never find who is restricted. nhs.md 1.2.
+    #[serde(default)]
+    pub postcode: Vec<Vec<NamePattern>>,
 }
 
 /// A name that is looked for.
@@ -70,15 +73,15 @@ pub struct FoundPatients {
 
 impl PatientSearch {
     /// How many people a search may find.
-    pub const MOST: usize = 100;
+    pub const MOST: usize = 50;
 
-    /// Whether the search is about somebody in particular: by an identifier, a name or a date of
-    /// birth. Gender and domains alone are not enough.
+    /// Whether the search is about somebody in particular: by an identifier, a name, a date of birth
+    /// or a postcode. Gender and domains alone are not enough.
     pub fn is_constrained(&self) -> bool {
         let named = |any: &Vec<NamePattern>| any.iter().all(|pattern| !pattern.key().is_empty());
         !self.identifiers.is_empty()
             || !self.birth_date.is_empty()
-            || self.family.iter().chain(&self.given).any(named)
+            || self.family.iter().chain(&self.given).chain(&self.postcode).any(named)
     }
 
     /// Whether demographics are as looked for; identifiers aside.
@@ -86,7 +89,10 @@ impl PatientSearch {
         let born = person.birth_date.map(birth_date_number);
         let family = |p: &NamePattern| person.family_name.as_ref().is_some_and(|n| p.matches(n));
         let given = |p: &NamePattern| person.given_names.iter().any(|n| p.matches(n));
+        let postcode = person.postcode.as_ref().filter(|_| !person.restricted);
+        let home = |p: &NamePattern| postcode.is_some_and(|code| p.matches_key(code));
         self.family.iter().all(|any| any.iter().any(family))
+            && self.postcode.iter().all(|any| any.iter().any(home))
             && self.given.iter().all(|any| any.iter().any(given))
             && self.gender.iter().all(|any| any.contains(&person.gender))
             && self.birth_date.iter().all(|any| any.iter().any(|s| s.contains(born)))
@@ -102,6 +108,12 @@ impl NamePattern {
     /// The key of the pattern; empty when it has no letter.
     pub fn key(&self) -> String {
         name_key(&self.text)
+    }
+
+    /// Of postcodes, case and blanks never tell one from another.
+    fn matches_key(&self, code: &str) -> bool {
+        let (own, code) = (self.key(), name_key(code));
+        if self.exact { own == code } else { code.starts_with(&own) }
     }
 
     fn matches(&self, name: &str) -> bool {
@@ -202,6 +214,15 @@ mod tests {
         search.gender = vec![vec![Gender::Male, Gender::Female]];
         assert!(!search.matches(&person));
         assert!(!format!("{search:?}").contains("oka"));
+        let mut search = family("oka", false);
+        search.postcode = vec![vec![NamePattern::prefix("xx1")]];
+        assert!(!search.matches(&person));
+        person.postcode = Some("XX1 1XX".into());
+        assert!(search.matches(&person));
+        search.postcode = vec![vec![NamePattern { text: "xx11xx".into(), exact: true }]];
+        assert!(search.matches(&person));
+        person.restricted = true;
+        assert!(!search.matches(&person));
     }
 
     proptest! {

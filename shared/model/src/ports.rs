@@ -14,8 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     ContentAnswer, ContentQuestion, FoundObjects, FoundPatients, HomeCommunityId, MimeType,
     NhsNumber, Patient, PatientId, PatientSearch, RegistryErrors, RepositoryUniqueId, StoredQuery,
-    Submission, TransactionError,
-    UniqueId,
+    Submission, TransactionError, UniqueId,
 };
 
 /// Why a role could not be asked, or what it answered instead.
