@@ -7,8 +7,8 @@ use carerecord_access::{
 use carerecord_model::{
     ByteRange, Clock, ContentFilter, CrossReference, DocumentEntry, DocumentRegistry,
     DocumentRequest, EntryRef, EntryUuid, FoundObjects, Get, GetAll, GetDocuments, IdSource,
-    MetadataLevel, NhsNumber, Patient, PatientDirectory, PatientId, PortError, RetrievedDocument,
-    Scope, StoredQuery,
+    MetadataLevel, NhsNumber, PatientDirectory, PatientId, PortError, RetrievedDocument, Scope,
+    StoredQuery,
 };
 
 use crate::error::FhirError;
@@ -204,19 +204,6 @@ impl Portal {
         // The deadline is for the answer to begin; long documents take their time.
         let begun = self.within(node.repository.retrieve(&request, range)).await;
         begun.map_err(FhirError::Node)
-    }
-
-    /// The person with this number; after a merge, the one that it was merged into.
-    pub(crate) async fn patient(
-        &self,
-        caller: &Caller,
-        purpose: Purpose,
-        number: NhsNumber,
-    ) -> Result<Released<Option<Patient>>, FhirError> {
-        self.access.admit(caller, purpose, Right::Query)?;
-        let found = self.within(self.patients.patient(number)).await;
-        let found = found.map_err(FhirError::Registry)?;
-        Ok(self.access.release_person(caller, purpose, found)?)
     }
 
     /// What the patient index knows of an identifier. ITI-83.
