@@ -12,6 +12,7 @@ mod kills;
 mod messages;
 mod migrate;
 mod objections;
+mod people;
 mod publishing;
 mod reads;
 mod shape;
@@ -63,6 +64,7 @@ however_it_is_deployed![
     tool::a_tool_that_is_killed_is_started_again,
     identity::a_merge_by_hl7_v3_holds_on_every_door,
     identity::what_hl7_v3_cannot_do_is_acknowledged_so,
+    people::people_are_found_by_what_is_told_of_them,
     content::what_is_inside_is_found_until_it_may_not_be,
     objections::an_objection_holds_from_the_next_request_until_it_is_lifted,
 ];
