@@ -24,6 +24,8 @@ pub(crate) enum FhirError {
     /// What an operation's profile says of it.
     #[error("{2}")]
     Operation(StatusCode, &'static str, &'static str),
+    #[error("identifiers of a domain are asked for that is not known")]
+    UnknownDomain,
     #[error("the request's body cannot be read: {0}")]
     Body(String),
     #[error("somebody else changed it first")]
@@ -82,6 +84,9 @@ impl FhirError {
             Self::Search(SearchError::Missing(_)) => {
                 of(StatusCode::BAD_REQUEST, "required", &self.to_string())
             }
+            Self::Search(SearchError::TooWide) => {
+                of(StatusCode::BAD_REQUEST, "required", &self.to_string())
+            }
             Self::Search(
                 SearchError::Malformed(_) | SearchError::NhsNumber(_) | SearchError::Unsupported(_),
             ) => of(StatusCode::BAD_REQUEST, "invalid", &self.to_string()),
@@ -96,6 +101,10 @@ impl FhirError {
             }
             Self::NotFound => not_found(),
             Self::Operation(status, code, text) => of(*status, code, text),
+            Self::UnknownDomain => {
+                let issue = Issue::warning("not-found", "targetSystem not found");
+                (StatusCode::NOT_FOUND, vec![issue])
+            }
             Self::Body(why) => of(StatusCode::BAD_REQUEST, "structure", why),
             Self::Conflict => of(StatusCode::CONFLICT, "conflict", &self.to_string()),
             Self::NotAcceptable => of(

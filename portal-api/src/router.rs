@@ -6,7 +6,7 @@ use carerecord_service::AuditTrail;
 use crate::Portal;
 use crate::fhir::{
     alerts, answer, binary, break_glass, consent, cross_reference, document_reference, fallback,
-    list, metadata, patient, wrong_method,
+    list, metadata, patient, patient_match, wrong_method,
 };
 
 /// Every route of the FHIR API.
@@ -22,7 +22,8 @@ pub fn router(portal: Portal, trail: AuditTrail) -> Router {
         .route("/fhir/Binary/{id}", get(binary::read))
         .route("/fhir/Patient", get(patient::search))
         .route("/fhir/Patient/_search", post(patient::search_form))
-        .route("/fhir/Patient/$ihe-pix", get(cross_reference::run))
+        .route("/fhir/Patient/$ihe-pix", get(cross_reference::run).post(cross_reference::run_sent))
+        .route("/fhir/Patient/$match", post(patient_match::run))
         .route("/fhir/Patient/$break-glass", post(break_glass::run))
         .route("/fhir/AuditEvent", get(alerts::search))
         .route("/fhir/AuditEvent/$statistics", get(alerts::statistics))

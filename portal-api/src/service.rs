@@ -7,8 +7,8 @@ use carerecord_access::{
 };
 use carerecord_model::{
     Clock, ContentFilter, CrossReference, DocumentEntry, DocumentRegistry, EntryRef, EntryUuid,
-    FoundObjects, Get, GetAll, GetDocuments, IdSource, MetadataLevel, NhsNumber, Patient,
-    PatientDirectory, PatientId, PortError, Scope, StoredQuery,
+    FoundObjects, Get, GetAll, GetDocuments, IdSource, MetadataLevel, NhsNumber, PatientDirectory,
+    PatientId, PortError, Scope, StoredQuery,
 };
 
 use crate::error::FhirError;
@@ -215,19 +215,6 @@ impl Portal {
             due_at: working_days_on(now, rules.review_days),
         });
         told.await.map_err(|e| FhirError::store(&e))
-    }
-
-    /// The person with this number; after a merge, the one that it was merged into.
-    pub(crate) async fn patient(
-        &self,
-        caller: &Caller,
-        purpose: Purpose,
-        number: NhsNumber,
-    ) -> Result<Released<Option<Patient>>, FhirError> {
-        self.access.admit(caller, purpose, Right::Query)?;
-        let found = self.within(self.patients.patient(number)).await;
-        let found = found.map_err(FhirError::Registry)?;
-        Ok(self.access.release_person(caller, purpose, found)?)
     }
 
     /// What the patient index knows of an identifier. ITI-83.

@@ -1,10 +1,16 @@
 // Walks sign-in, search, list, documents of each kind, refusal, an override with its review, and
 // sign-out.
-import { browser, find, look, page, portal, signIn } from "./look.mjs";
+import { browser, find, findByName, look, page, portal, signIn } from "./look.mjs";
 
 await signIn();
 await find("999 000 1007");
 await look("wrong-number", "NHS");
+await findByName("Oka", "", "", "");
+await look("wrong-name", "Enter a date of birth or a postcode");
+await findByName("Oka", "14", "7", "1945");
+await look("people", "1 person found");
+await page.getByRole("button", { name: "Open the record of OKAFOR, Ada" }).click();
+await look("person", "How complete this is");
 await find("999 000 1006");
 await look("list", "How complete this is");
 await page.locator('main a[href*="/document/"]').first().click();

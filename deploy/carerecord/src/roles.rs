@@ -184,6 +184,7 @@ impl Assembly<'_> {
         let database = self.database("registry", section.database.as_ref(), &file).await?;
         let registry = registry_on(&database, self.config, section, self.policy.clone())?;
         self.lifecycle.spawn("code index", complete_code_index(registry.store().clone()));
+        self.lifecycle.spawn("patient index", complete_patient_index(registry.store().clone()));
         let ready = database.clone();
         self.checks.register("registry", move || {
             let database = ready.clone();
@@ -457,5 +458,12 @@ const REGION: &str = "ZEX09";
 async fn complete_code_index(store: Store) {
     if let Err(error) = store.complete_code_index().await {
         tracing::warn!(%error, "the index of codes is not complete; the next start goes on");
+    }
+}
+
+/// Until it is done, searches for people by name or date of birth say that they cannot tell.
+async fn complete_patient_index(store: Store) {
+    if let Err(error) = store.complete_patient_index().await {
+        tracing::warn!(%error, "the index of people is not complete; the next start goes on");
     }
 }

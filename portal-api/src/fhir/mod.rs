@@ -9,6 +9,7 @@ pub(crate) mod input;
 pub(crate) mod list;
 pub(crate) mod metadata;
 pub(crate) mod patient;
+pub(crate) mod patient_match;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;

@@ -5,6 +5,7 @@ mod content;
 mod cross_reference;
 mod fake;
 mod merged;
+mod people;
 mod places;
 
 use std::sync::Arc;

@@ -73,6 +73,7 @@ fn routes() -> Router<Arc<Portal>> {
         .route("/session-ended", get(pages::start::session_ended))
         .route("/search", get(pages::search::ask))
         .route("/patient/find", post(pages::search::find))
+        .route("/people/find", post(pages::people::find))
         .route("/patient/{handle}", get(pages::patient::list))
         .route(
             "/patient/{handle}/restricted",

@@ -122,6 +122,13 @@ impl carerecord_model::PatientDirectory for Merged {
     ) -> Result<carerecord_model::CrossReference, carerecord_model::PortError> {
         Ok(carerecord_model::CrossReference::default())
     }
+
+    async fn find_patients(
+        &self,
+        _: &carerecord_model::PatientSearch,
+    ) -> Result<carerecord_model::FoundPatients, carerecord_model::PortError> {
+        Ok(carerecord_model::FoundPatients::default())
+    }
 }
 
 const MERGED: &str = "9990001014";

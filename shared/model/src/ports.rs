@@ -12,9 +12,9 @@ use futures_util::Stream;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ContentAnswer, ContentQuestion, EntryUuid, FoundObjects, HomeCommunityId, MimeType, NhsNumber,
-    Patient, PatientId, RegistryErrors, RepositoryUniqueId, StoredQuery, Submission,
-    TransactionError, UniqueId,
+    ContentAnswer, ContentQuestion, EntryUuid, FoundObjects, FoundPatients, HomeCommunityId,
+    MimeType, NhsNumber, Patient, PatientId, PatientSearch, RegistryErrors, RepositoryUniqueId,
+    StoredQuery, Submission, TransactionError, UniqueId,
 };
 
 /// Why a role could not be asked, or what it answered instead.
@@ -88,6 +88,12 @@ pub trait PatientDirectory: Send + Sync {
     /// # Errors
     /// When the index could not be asked.
     async fn cross_reference(&self, id: &PatientId) -> Result<CrossReference, PortError>;
+
+    /// The people that a search is about. ITI-78.
+    ///
+    /// # Errors
+    /// When the index could not be asked.
+    async fn find_patients(&self, search: &PatientSearch) -> Result<FoundPatients, PortError>;
 }
 
 /// What the patient index knows of an identifier. ITI-83.

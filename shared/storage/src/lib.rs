@@ -12,6 +12,7 @@
 
 #![warn(missing_docs)]
 
+mod conditions;
 mod connection;
 mod error;
 mod many;
@@ -23,6 +24,7 @@ mod writer;
 
 use std::path::Path;
 
+pub use conditions::{Condition, where_all};
 pub use connection::Connection;
 pub use error::{StoreError, Trouble};
 pub use many::{insert_into_all, insert_many};

@@ -8,8 +8,8 @@ use carerecord_codec::{
     SubmitObjectsRequest,
 };
 use carerecord_model::{
-    CrossReference, DocumentRegistry, EntryUuid, FoundObjects, NhsNumber, Patient,
-    PatientDirectory, PatientId, PortError, Registered, StoredQuery, Submission,
+    CrossReference, DocumentRegistry, EntryUuid, FoundObjects, FoundPatients, NhsNumber, Patient,
+    PatientDirectory, PatientId, PatientSearch, PortError, Registered, StoredQuery, Submission,
 };
 use carerecord_registry::{ConsentQuestion, ConsentUpdate, IdentifierQuestion, PatientQuestion};
 use serde::Serialize;
@@ -78,6 +78,10 @@ impl PatientDirectory for RegistryClient {
 
     async fn cross_reference(&self, id: &PatientId) -> Result<CrossReference, PortError> {
         self.ask("/peer/identifier", &IdentifierQuestion { id: id.clone() }).await
+    }
+
+    async fn find_patients(&self, search: &PatientSearch) -> Result<FoundPatients, PortError> {
+        self.ask("/peer/patient/search", search).await
     }
 }
 

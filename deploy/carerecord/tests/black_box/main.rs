@@ -17,6 +17,7 @@ mod migrate;
 mod nodes;
 mod objections;
 mod on_demand;
+mod people;
 mod publishing;
 mod reads;
 mod retention;
@@ -72,6 +73,7 @@ however_it_is_deployed![
     tool::a_tool_that_is_killed_is_started_again,
     identity::a_merge_by_hl7_v3_holds_on_every_door,
     identity::what_hl7_v3_cannot_do_is_acknowledged_so,
+    people::people_are_found_by_what_is_told_of_them,
     content::what_is_inside_is_found_until_it_may_not_be,
     break_glass::a_closed_record_is_opened_with_a_reason_and_reviewed,
     break_glass::the_pages_ask_why_and_the_inbox_has_it,

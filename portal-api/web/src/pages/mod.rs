@@ -6,6 +6,7 @@ pub(crate) mod document;
 pub(crate) mod filter;
 pub(crate) mod inside;
 pub(crate) mod patient;
+pub(crate) mod people;
 pub(crate) mod problem;
 pub(crate) mod restricted;
 pub(crate) mod search;
