@@ -36,6 +36,9 @@ pub async fn run(options: DoctorOptions) -> anyhow::Result<ExitCode> {
     doctor.tell("access rules", read.map_err(chain));
     let codes = config.codes.load(&config.base);
     doctor.tell("codes", codes.map(|_| "read".to_owned()).map_err(|e| format!("{e:#}")));
+    for (what, found) in crate::audit::findings(&config) {
+        doctor.tell(what, found.map_err(|e| format!("{e:#}")));
+    }
     let http = role_client(doctor.wait)?;
     if let Some(admin) = &config.admin {
         let url = format!("http://{}/health/ready", admin.address);

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-pub use sealing::{feed, sealer};
+pub use sealing::{feed, findings, sealer};
 pub use section::AuditSection;
 
 /// What to do with the record of accesses; without a command it is printed.

@@ -8,6 +8,7 @@ use carerecord_storage::Database;
 
 use super::{AuditSection, keys};
 use crate::config::Config;
+use crate::key_file::key_file;
 
 /// Who signs the heads of the log in a database, which has this name in witnesses.
 pub fn sealer(
@@ -33,6 +34,34 @@ pub fn feed(config: &Config, database: Database) -> anyhow::Result<Option<AtnaFe
     let transport = config.audit.atna(&config.base)?;
     let site = &config.audit.atna_site;
     Ok(transport.map(|transport| AtnaFeed::new(database, transport, &hostname(), site)))
+}
+
+/// What the section relies on, each with what is there or what is wrong. Nothing is made.
+pub fn findings(config: &Config) -> Vec<(&'static str, anyhow::Result<String>)> {
+    let (section, base) = (&config.audit, &config.base);
+    let key = section.key(base, &config.data);
+    let mut all = vec![(
+        "audit key",
+        if key.exists() {
+            key_file(&key).map(|_| "can be used".to_owned())
+        } else {
+            Ok("is made at the first start".to_owned())
+        },
+    )];
+    if let Some(folder) = section.witness_folder(base) {
+        let there = std::fs::read_dir(&folder).map(|_| "is there".to_owned());
+        all.push(("audit witness folder", there.map_err(anyhow::Error::from)));
+    }
+    for (what, transport) in
+        [("audit witness", section.syslog(base)), ("audit repository", section.atna(base))]
+    {
+        match transport {
+            Ok(None) => {}
+            Ok(Some(transport)) => all.push((what, Ok(format!("by {transport}")))),
+            Err(error) => all.push((what, Err(error))),
+        }
+    }
+    all
 }
 
 fn hostname() -> String {
