@@ -37,7 +37,7 @@ impl Heads<'_> {
         let mut believed: BTreeMap<u64, Checkpoint> = BTreeMap::new();
         for head in self.exported {
             if self.is_believed(head, ring, findings) {
-                add(&mut believed, head, true);
+                add(&mut believed, head, Origin::Export);
             }
         }
         let (mut newer, mut of_this_log) = (0, 0);
@@ -46,7 +46,8 @@ impl Heads<'_> {
             if head.head.timestamp > self.exported_at {
                 newer += 1;
             } else if self.is_believed(head, ring, findings) {
-                add(&mut believed, head, false);
+                let fresh = head.head.timestamp > self.exported_at.saturating_sub(FRESH_MS);
+                add(&mut believed, head, if fresh { Origin::Fresh } else { Origin::Witness });
             }
         }
         match (self.witnesses.is_empty(), of_this_log) {
@@ -89,7 +90,15 @@ impl Heads<'_> {
     }
 }
 
-fn add(believed: &mut BTreeMap<u64, Checkpoint>, head: &SignedHead, exported: bool) {
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Origin {
+    Export,
+    Witness,
+    /// A witness's that may have been signed when the export had begun.
+    Fresh,
+}
+
+fn add(believed: &mut BTreeMap<u64, Checkpoint>, head: &SignedHead, origin: Origin) {
     let size = head.head.tree_size;
     let checkpoint = believed.entry(size).or_insert_with(|| Checkpoint {
         size,
@@ -97,9 +106,12 @@ fn add(believed: &mut BTreeMap<u64, Checkpoint>, head: &SignedHead, exported: bo
         exported: false,
         witnessed: false,
     });
-    checkpoint.exported |= exported;
-    checkpoint.witnessed |= !exported;
+    checkpoint.exported |= origin == Origin::Export;
+    checkpoint.witnessed |= origin == Origin::Witness;
     if !checkpoint.roots.contains(&head.head.root) {
         checkpoint.roots.push(head.head.root);
     }
 }
+
+/// How long a head can take from its time to where an export sees it.
+const FRESH_MS: i64 = 5_000;
