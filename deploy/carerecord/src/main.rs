@@ -10,6 +10,7 @@ mod key_file;
 mod load;
 mod migrate;
 mod peer;
+mod progress;
 mod publish;
 mod reindex;
 mod roles;

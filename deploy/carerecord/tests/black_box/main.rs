@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod back_fill;
 mod bad_input;
 mod codes;
 mod content;
@@ -11,6 +12,7 @@ mod identity;
 mod kills;
 mod messages;
 mod migrate;
+mod mock_node;
 mod objections;
 mod publishing;
 mod reads;
