@@ -61,7 +61,7 @@ fn others(entry: &DocumentEntry, domain: &AffinityDomain, now: &Dtm) -> Vec<Stri
     let confidentiality =
         entry.confidentiality_codes.iter().map(|c| of(CodeAttribute::ConfidentialityCode, c));
     let events = entry.event_codes.iter().map(|c| of(CodeAttribute::EventCodeList, c));
-    let mime_type = entry.mime_type.essence().to_string();
+    let mime_type = entry.mime_type.essence();
     single
         .into_iter()
         .map(|(attribute, code)| of(attribute, code))

@@ -131,7 +131,9 @@ const MOST_BYTES: usize = 64 << 10;
 mod tests {
     use super::*;
 
-    fn read(text: &[u8]) -> (Vec<(u64, Result<Vec<String>, &'static str>)>, Option<String>) {
+    type Read = (u64, Result<Vec<String>, &'static str>);
+
+    fn read(text: &[u8]) -> (Vec<Read>, Option<String>) {
         let mut reader = CsvReader::new(text);
         let mut rows = Vec::new();
         loop {
@@ -143,7 +145,7 @@ mod tests {
         }
     }
 
-    fn row(line: u64, fields: &[&str]) -> (u64, Result<Vec<String>, &'static str>) {
+    fn row(line: u64, fields: &[&str]) -> Read {
         (line, Ok(fields.iter().map(|f| (*f).to_owned()).collect()))
     }
 

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use carerecord_codec::SubmitObjectsRequest;
 use carerecord_codec::mtom::{Attachment, ByteStream};
+use carerecord_codec::{RegistryResponse, SubmitObjectsRequest};
 use carerecord_model::{ErrorCode, RegistryErrors, Severity, Submission, TransactionError};
 use futures_util::{StreamExt as _, stream};
 use tokio::time::{Instant, sleep_until};
@@ -81,7 +81,7 @@ pub(super) async fn exchange(
 }
 
 fn judge(sent: Sent, place: Place<'_>) -> Attempt<Result<RegistryErrors, TransactionError>> {
-    let error = match sent.answer.map(|answer| answer.into_result()) {
+    let error = match sent.answer.map(RegistryResponse::into_result) {
         Ok(Err(error)) if is_overload(&error) => {
             place.busy(sent.retry_after);
             return Attempt::Again(reasons(&error), sent.retry_after);

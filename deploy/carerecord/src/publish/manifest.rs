@@ -59,11 +59,11 @@ impl Manifest {
         let read = fields.and_then(|fields| {
             for (column, text) in self.columns.iter().zip(&fields) {
                 let text = text.trim();
-                match column {
-                    Column::Path if text.is_empty() => return Err("path is empty".to_owned()),
-                    Column::Path => path = self.folder.join(text),
-                    _ if text.is_empty() => {}
-                    _ => column.read(text, &mut cells)?,
+                match (*column == Column::Path, text.is_empty()) {
+                    (true, true) => return Err("path is empty".to_owned()),
+                    (true, false) => path = self.folder.join(text),
+                    (false, true) => {}
+                    (false, false) => column.read(text, &mut cells)?,
                 }
             }
             Ok(cells)

@@ -108,9 +108,9 @@ impl Run {
             };
             let Some(outcome) = outcome else { continue };
             tally.count(&outcome);
-            failures = match outcome.outcome {
-                Verdict::Failed => failures + u32::from(outcome.attempts > 0),
-                _ => 0,
+            failures = match outcome.outcome == Verdict::Failed {
+                true => failures + u32::from(outcome.attempts > 0),
+                false => 0,
             };
             if failures >= HOPELESS {
                 courier.gave_up.store(true, Ordering::Relaxed);
@@ -157,21 +157,15 @@ fn waiting(prepared: &Prepared) -> Delivered {
 
 /// Reads a document where that holds up nothing else.
 async fn read(check: Arc<Check>, row: NewRow) -> Ready {
-    let source = match &row.row.cells {
-        Ok(_) => Source::open(&row.row.path).await,
-        Err(reason) => Err(reason.clone()),
-    };
-    let mut source = match source {
-        Ok(source) => source,
-        Err(reason) => return Ready { row, document: Err(reason) },
-    };
-    let cells = row.row.cells.clone().unwrap_or_default();
-    let checked = tokio::task::spawn_blocking(move || {
+    let (path, cells) = (row.row.path.clone(), row.row.cells.clone());
+    let reading = tokio::task::spawn_blocking(move || {
+        let cells = cells?;
+        let mut source = Source::open(&path)?;
         let prepared = check.prepare(&source, &cells)?;
         source.release();
         Ok(Box::new((prepared, source)))
     });
-    let document = checked.await.unwrap_or_else(|e| Err(format!("cannot be read: {e}")));
+    let document = reading.await.unwrap_or_else(|e| Err(format!("cannot be read: {e}")));
     Ready { row, document }
 }
 

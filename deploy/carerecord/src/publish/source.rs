@@ -1,3 +1,4 @@
+use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
@@ -6,7 +7,7 @@ use carerecord_codec::mtom::ByteStream;
 use carerecord_model::Dtm;
 use futures_util::{TryStreamExt, stream};
 use jiff::Timestamp;
-use tokio::io::AsyncReadExt;
+use tokio::io::AsyncReadExt as _;
 use tokio_util::io::ReaderStream;
 
 /// The bytes to publish: in memory when they are few, else where they lie.
@@ -22,38 +23,40 @@ pub struct Source {
 }
 
 impl Source {
-    /// Looks at a file: its hash, its size, its beginning.
+    /// Looks at a file: its hash, its size, its beginning. Holds up its thread as it reads.
     ///
     /// # Errors
     /// When it cannot be read.
-    pub async fn open(path: &Path) -> Result<Self, String> {
+    pub fn open(path: &Path) -> Result<Self, String> {
         let failed = |e: std::io::Error| format!("cannot be read: {e}");
-        let mut file = tokio::fs::File::open(path).await.map_err(failed)?;
-        let modified = file.metadata().await.and_then(|m| m.modified()).ok();
+        let mut file = std::fs::File::open(path).map_err(failed)?;
+        let metadata = file.metadata().map_err(failed)?;
         let (mut head, mut hash, mut size) = (Vec::new(), Context::new(&SHA256), 0u64);
-        let mut buffer = vec![0; BUFFER];
+        let mut buffer = vec![0; BUFFER.min(metadata.len() as usize + 1)];
         loop {
-            let n = file.read(&mut buffer).await.map_err(failed)?;
-            if n == 0 {
-                break;
-            }
+            let n = match file.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(n) => n,
+                Err(e) if e.kind() == ErrorKind::Interrupted => continue,
+                Err(e) => return Err(failed(e)),
+            };
             hash.update(&buffer[..n]);
             size += n as u64;
             if head.len() < IN_MEMORY {
                 head.extend_from_slice(&buffer[..n.min(IN_MEMORY - head.len())]);
             }
         }
-        let whole = head.len() as u64 == size;
-        if !whole {
+        if head.len() as u64 != size {
             // Not in the middle of a character.
             let end = head.utf8_chunks().last().map_or(0, |last| last.invalid().len());
             head.truncate(head.len() - end.min(3));
         }
+        let modified = metadata.modified().ok().and_then(|m| Timestamp::try_from(m).ok());
         Ok(Self {
             head: head.into(),
             size,
             sha256: array(hash.finish().as_ref()),
-            modified: modified.and_then(|m| Timestamp::try_from(m).ok()).map(Dtm::from_timestamp),
+            modified: modified.map(Dtm::from_timestamp),
             path: Some(path.to_owned()),
         })
     }
@@ -180,7 +183,7 @@ mod tests {
         let file = folder.path().join("long.txt");
         let long = vec![b'x'; 3 * HELD + 1];
         std::fs::write(&file, &long).unwrap();
-        let mut source = Source::open(&file).await.unwrap();
+        let mut source = Source::open(&file).unwrap();
         assert!(source.is_whole());
 
         source.release();
