@@ -13,7 +13,8 @@ use carerecord_service::{Lifecycle, LogFormat, telemetry};
 use clap::Args;
 
 use crate::config::Config;
-use crate::publish::{CodeMaps, Given, Source, prepare, progress, reasons, send};
+use crate::progress;
+use crate::publish::{CodeMaps, Given, Source, prepare, reasons, send};
 use crate::roles::{self, Roles};
 use crate::serve::exit_code;
 use crate::{peer, samples};
@@ -130,7 +131,7 @@ async fn publish_samples(roles: &Roles, port: u16) -> anyhow::Result<()> {
     let codes = CodeMaps::load(None)?;
     let http = peer::http_client()?;
     let all = samples::documents();
-    let bar = progress(all.len() as u64);
+    let bar = progress::bar("{bar:40} {pos}/{len} documents", Some(all.len() as u64))?;
     for sample in all {
         let (name, ods) = NODES[sample.node];
         let mut given = Given::new(Some(sample.patient), ods.parse()?, name.to_owned());

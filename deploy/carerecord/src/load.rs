@@ -1,7 +1,7 @@
 //! `carerecord load`: registers the submissions of a file, one on each line.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, IsTerminal as _, Read as _, Seek as _, SeekFrom};
+use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -15,7 +15,6 @@ use carerecord_model::{Clock as _, IdSource as _, RandomIds, SystemClock};
 use carerecord_registry::{CheckedLines, LoadLine, LoadPlace, Registry};
 use clap::Args;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::config::Config;
 use crate::database::REGISTRY;
@@ -63,7 +62,7 @@ async fn load(registry: &Registry, path: &Path) -> anyhow::Result<ExitCode> {
         println!("Going on after line {}.", place.lines);
     }
     let (before, start) = (place.entries, Instant::now());
-    let bar = bar(length)?;
+    let bar = crate::progress::bar(BAR, Some(length))?;
     let parts = Parts::open(path, &place)?;
     let mut checked = Box::pin(
         stream::iter(parts)
@@ -193,17 +192,7 @@ impl Iterator for Parts {
     }
 }
 
-fn bar(length: u64) -> anyhow::Result<ProgressBar> {
-    let style = "{wide_bar} {bytes} of {total_bytes}, {eta} left";
-    let target = if std::io::stderr().is_terminal() {
-        ProgressDrawTarget::stderr_with_hz(5)
-    } else {
-        ProgressDrawTarget::hidden()
-    };
-    let bar = ProgressBar::with_draw_target(Some(length), target);
-    Ok(bar.with_style(ProgressStyle::with_template(style)?))
-}
-
+const BAR: &str = "{wide_bar} {bytes} of {total_bytes}, {eta} left";
 const EXAMPLE: &str = include_str!("../config/load-example.json");
 const MOST_LINES: usize = 500;
 const MOST_BYTES: u64 = 8 << 20;

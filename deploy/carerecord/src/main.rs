@@ -11,6 +11,7 @@ mod load;
 mod migrate;
 mod nodes;
 mod peer;
+mod progress;
 mod publish;
 mod reindex;
 mod retention;
@@ -47,7 +48,7 @@ enum Command {
         config: PathBuf,
     },
     /// Publish documents to a repository node
-    Publish(publish::PublishOptions),
+    Publish(Box<publish::PublishOptions>),
     /// Ask everything that a configuration relies on, and say what is wrong
     Doctor(doctor::DoctorOptions),
     /// Print and filter the record of accesses
@@ -92,7 +93,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Demo(options) => demo::run(options).await,
         Command::Serve { config } => serve::run(&config).await,
-        Command::Publish(options) => publish::run(options).await,
+        Command::Publish(options) => publish::run(*options).await,
         Command::Doctor(options) => doctor::run(options).await,
         Command::Audit(options) => audit::run(options).await,
         Command::Migrate(options) => migrate::run(options).await,

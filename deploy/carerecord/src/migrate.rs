@@ -1,6 +1,5 @@
 //! `carerecord migrate`: moves a role's SQLite database to PostgreSQL.
 
-use std::io::IsTerminal as _;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -8,7 +7,6 @@ use std::process::ExitCode;
 use anyhow::Context;
 use carerecord_storage::{Progress, Stage, transfer};
 use clap::Args;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::database::{DatabaseSection, DatabaseUrl};
 
@@ -33,7 +31,7 @@ pub struct MigrateOptions {
 pub async fn run(options: MigrateOptions) -> anyhow::Result<ExitCode> {
     let section = DatabaseSection::new(options.to, options.password_file, options.password_env);
     let address = section.address(Path::new("."))?;
-    let bar = bar()?;
+    let bar = crate::progress::bar(BAR, None)?;
     let mut stage = None;
     let mut on_progress = |p: &Progress<'_>| {
         if stage != Some(p.stage) {
@@ -54,17 +52,6 @@ pub async fn run(options: MigrateOptions) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn bar() -> anyhow::Result<ProgressBar> {
-    let style = "{msg} {wide_bar} {human_pos} of {human_len} rows, {eta} left";
-    let target = if std::io::stderr().is_terminal() {
-        ProgressDrawTarget::stderr_with_hz(5)
-    } else {
-        ProgressDrawTarget::hidden()
-    };
-    let bar = ProgressBar::with_draw_target(None, target);
-    Ok(bar.with_style(ProgressStyle::with_template(style)?))
-}
-
 fn words(stage: Stage) -> &'static str {
     match stage {
         Stage::Reading => "Reading",
@@ -72,3 +59,5 @@ fn words(stage: Stage) -> &'static str {
         Stage::Verifying => "Comparing",
     }
 }
+
+const BAR: &str = "{msg} {wide_bar} {human_pos} of {human_len} rows, {eta} left";

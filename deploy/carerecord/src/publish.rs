@@ -1,227 +1,228 @@
-//! `carerecord publish`: the source system's tool. Metadata comes from the document's header, the
-//! code maps and the options; the documents go to a node by ITI-41.
+//! `carerecord publish`: the source system's tool, for one document or for millions. Metadata comes
+//! from the document's header, the code maps, the manifest and the options; the documents go to a
+//! node by ITI-41.
 //!
 //! Ids are derived from the document, so that a repeat is the same submission, and a run that broke
-//! off is simply started again.
+//! off is simply started again; with outcomes in a file it goes on where it was.
 
+mod check;
 mod codes;
+mod courier;
+mod csv;
+mod entry;
+mod flight;
+mod ids;
+mod known;
+mod manifest;
 mod metadata;
+mod order;
+mod outcome;
+mod pace;
+mod people;
+mod rows;
+mod run;
+mod settings;
 mod source;
+mod tally;
+mod walk;
+mod window;
 
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
-use anyhow::{Context, bail};
-use carerecord_codec::SubmitObjectsRequest;
-use carerecord_codec::mtom::Attachment;
-use carerecord_model::{
-    AvailabilityStatus, DocumentEntry, DocumentRegistry, Dtm, EntryRef, ErrorCode, GetDocuments,
-    NhsNumber, OrganisationCode, StoredQuery, Submission, TransactionError, UniqueId,
-};
-use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
+use anyhow::Context as _;
+use carerecord_model::{Submission, TransactionError};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
-use crate::peer::{RegistryClient, http_client, provide_and_register};
+use crate::peer::{RegistryClient, http_client};
 
+use check::Check;
 pub use codes::CodeMaps;
+use courier::{Courier, Delivered};
+use flight::Pacing;
+use known::Lookups;
+use manifest::Manifest;
 pub use metadata::{Given, Prepared, prepare};
+use outcome::{Acknowledged, Outcome, OutcomeLog, Verdict};
+use pace::Pace;
+use rows::{Cells, KeyMaker, Row, Rows};
+use run::{Run, feed};
+pub use settings::PublishOptions;
 pub use source::Source;
+use tally::Tally;
+use walk::Walk;
+use window::Window;
 
-/// What to publish, and what the headers lack.
-#[derive(Args)]
-pub struct PublishOptions {
-    /// Files, or folders to walk
-    #[arg(required = true)]
-    paths: Vec<PathBuf>,
-    /// The node's ITI-41 address
-    #[arg(long, default_value = "http://127.0.0.1:8082/xds/repository")]
-    node: String,
-    /// The patient's NHS Number, for documents whose header has none
-    #[arg(long)]
-    patient: Option<NhsNumber>,
-    /// The organisation that publishes (ODS code)
-    #[arg(long, default_value = "ZEX01")]
-    organisation: OrganisationCode,
-    /// The name of that organisation
-    #[arg(long, default_value = "Royal Example Hospital")]
-    organisation_name: String,
-    /// The type of document (a code of the code maps), whatever the header says
-    #[arg(long = "type", value_name = "CODE")]
-    type_code: Option<String>,
-    /// When it was made (YYYY to YYYYMMDDhhmmss, UTC), for documents whose header does not say;
-    /// otherwise their file's last change
-    #[arg(long, value_name = "TIME")]
-    created: Option<Dtm>,
-    /// The title, for documents whose header has none
-    #[arg(long)]
-    title: Option<String>,
-    /// The uniqueId of a registered document that this one replaces
-    #[arg(long, value_name = "UNIQUE_ID")]
-    replaces: Option<UniqueId>,
-    /// The registry, asked for documents that are to be replaced
-    #[arg(long, default_value = "http://127.0.0.1:8081")]
-    registry: String,
-    /// The code maps of the affinity domain; the built-in UK default unless given
-    #[arg(long)]
-    codes: Option<PathBuf>,
-    /// Show what would be published, and publish nothing
-    #[arg(long)]
-    dry_run: bool,
-}
-
+/// Publishes everything, or goes on with a run that was broken off.
 pub async fn run(options: PublishOptions) -> anyhow::Result<ExitCode> {
+    options.check()?;
     let codes = CodeMaps::load(options.codes.as_deref())?;
-    let mut files = Vec::new();
-    for path in &options.paths {
-        walk(path, &mut files)?;
-    }
-    files.sort();
-    if options.replaces.is_some() && files.len() != 1 {
-        bail!("--replaces is for one file, and there are {}", files.len());
-    }
-    let given = Given {
-        patient: options.patient,
-        organisation: options.organisation.clone(),
-        organisation_name: options.organisation_name.clone(),
-        type_code: options.type_code.as_deref().map(|c| codes.type_of(c)).transpose()?,
-        created: options.created.clone(),
-        title: options.title.clone(),
-        replaces: options.replaces.clone(),
+    let given = options.given(&codes)?;
+    let (log, done) = match options.outcome_file() {
+        Some(file) => {
+            let (log, done) = OutcomeLog::open(&file, &options.node, options.dry_run)?;
+            (Some(log), done)
+        }
+        None => (None, Acknowledged::default()),
     };
+    if !done.is_empty() {
+        eprintln!("Going on: {} were acknowledged before.", done.len());
+    }
+    let keys = KeyMaker::new(&given);
+    let (total, skipped) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let courier = courier(&options)?;
+    let stop = courier.stop.clone();
+    count(&options, &total, &stop)?;
+    let rows = options.rows()?;
+    let (send, receive) = mpsc::channel(QUEUE);
+    let except = options.outcome_file().and_then(|file| file.canonicalize().ok());
+    let fed = skipped.clone();
+    let feeding =
+        tokio::task::spawn_blocking(move || feed(rows, &keys, &done, except, &send, &fed));
+    let mut run = Run {
+        check: Arc::new(Check::new(codes, given, &options.affinity_domain)?),
+        courier,
+        most: options.parallel.into(),
+        tally: Tally::new(total, log.is_none())?,
+        log,
+        dry: options.dry_run,
+    };
+    let went = until_interrupted(run.all(receive, &skipped), &stop).await;
+    let ended = !stop.is_cancelled();
+    stop.cancel();
+    run.tally.close();
+    let fed = feeding.await.context("the rows could not be read")?;
+    if let Some(log) = run.log.take() {
+        log.close().await?;
+    }
+    went?;
+    fed?;
+    Ok(tell(&run, &options, ended))
+}
+
+fn courier(options: &PublishOptions) -> anyhow::Result<Courier> {
     let http = http_client()?;
-    let bar = progress(files.len() as u64);
-    let mut refused = 0usize;
-    for file in &files {
-        let outcome = publish_file(&http, &options, &given, &codes, file).await;
-        let (mark, text) = match outcome {
-            Ok(text) => ("accepted", text),
-            Err(reason) => {
-                refused += 1;
-                ("refused", reason)
-            }
+    Ok(Courier {
+        node: options.node.clone(),
+        registry: RegistryClient::new(http.clone(), &options.registry),
+        lookups: Lookups::new(http.clone(), &options.node),
+        http,
+        window: Window::new(options.parallel.into()),
+        pacing: Arc::new(Pacing {
+            documents: Pace::new(options.rate),
+            bytes: Pace::new(options.bandwidth),
+            sent: AtomicU64::new(0),
+        }),
+        silence: Duration::from_secs(options.timeout),
+        retries: options.retries,
+        give_up: options.give_up(),
+        stop: CancellationToken::new(),
+        gave_up: AtomicBool::new(false),
+    })
+}
+
+/// Counts what there is: of a manifest now, so that one that cannot be read is known before
+/// anything is sent; of folders while it goes on.
+fn count(
+    options: &PublishOptions,
+    total: &Arc<AtomicU64>,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    if let Some(manifest) = &options.manifest {
+        total.store(Manifest::count(manifest)?, Ordering::Relaxed);
+        return Ok(());
+    }
+    let (walk, total, stop) = (Walk::new(&options.paths), total.clone(), stop.clone());
+    tokio::task::spawn_blocking(move || {
+        let count = walk.take_while(|_| !stop.is_cancelled()).count();
+        total.store(count as u64, Ordering::Relaxed);
+    });
+    Ok(())
+}
+
+/// The first signal lets what is under way come to its end, the second one does not.
+async fn until_interrupted(
+    work: impl Future<Output = anyhow::Result<()>>,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    let mut work = std::pin::pin!(work);
+    tokio::select! {
+        done = &mut work => return done,
+        signal = signal() => signal?,
+    }
+    eprintln!("Stopping when what is under way has come to its end; once more to stop at once.");
+    stop.cancel();
+    tokio::select! {
+        done = &mut work => done,
+        signal = signal() => {
+            signal?;
+            anyhow::bail!("stopped at once; what was under way may be there or not")
+        }
+    }
+}
+
+async fn signal() -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            done = tokio::signal::ctrl_c() => done,
+            _ = terminate.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await
+}
+
+/// Says how it ended.
+fn tell(run: &Run, options: &PublishOptions, ended: bool) -> ExitCode {
+    if let (highest, Some(lowest)) = run.courier.window.extremes() {
+        eprintln!("The node was busy: {lowest} to {highest} were sent at once.");
+    }
+    if let Some(file) = options.outcome_file() {
+        eprintln!("Outcomes: {}", file.display());
+    }
+    if !ended {
+        if run.courier.gave_up.load(Ordering::Relaxed) {
+            eprintln!("Given up: the node takes nothing just now.");
+        }
+        let again = match options.outcome_file() {
+            Some(_) => "The same command goes on where this one ended.",
+            None => "The same command sends all again, which makes no duplicates.",
         };
-        bar.suspend(|| println!("{mark}\t{}\t{text}", file.display()));
-        bar.inc(1);
+        eprintln!("Stopped before the end. {again}");
     }
-    bar.finish_and_clear();
-    eprintln!("{} accepted, {refused} refused", files.len() - refused);
-    Ok(if refused == 0 { ExitCode::SUCCESS } else { ExitCode::from(2) })
-}
-
-async fn publish_file(
-    http: &reqwest::Client,
-    options: &PublishOptions,
-    given: &Given,
-    codes: &CodeMaps,
-    file: &Path,
-) -> Result<String, String> {
-    let source = Source::open(file).await?;
-    let mut prepared = prepare(&source, given, codes)?;
-    let mut notes: Vec<String> = prepared.notes.iter().map(|n| (*n).to_owned()).collect();
-    if let Some(replaced) = prepared.replaces.clone() {
-        if options.dry_run {
-            notes.push(format!("would replace {replaced}"));
-        } else {
-            notes.push(replace(http, options, &mut prepared, &replaced).await?);
-        }
-    }
-    if options.dry_run {
-        let line = line(&prepared.unique_id(), &notes);
-        return Ok(format!("would be {line} [{}]", prepared.kind));
-    }
-    match send(http, &options.node, &prepared.submission, &source).await? {
-        Ok(()) => Ok(line(&prepared.unique_id(), &notes)),
-        Err(error) if error.has(&ErrorCode::XDSNonIdenticalHash) => {
-            let own = prepared.with_content_id(&source);
-            notes.push(
-                "the id in its header belongs to other bytes, so it goes by its content".into(),
-            );
-            let id = own.document_entries.first().map(|e| e.unique_id.to_string());
-            match send(http, &options.node, &own, &source).await? {
-                Ok(()) => Ok(line(&id.unwrap_or_default(), &notes)),
-                Err(error) => Err(reasons(&error)),
-            }
-        }
-        Err(error) => Err(reasons(&error)),
+    match (ended, run.tally.all_good()) {
+        (true, true) => ExitCode::SUCCESS,
+        (true, false) => ExitCode::from(SOME_NOT_TAKEN),
+        (false, _) => ExitCode::from(STOPPED),
     }
 }
 
-/// An id, and in brackets what there is to say.
-fn line(id: &str, notes: &[String]) -> String {
-    if notes.is_empty() { id.to_owned() } else { format!("{id} ({})", notes.join("; ")) }
-}
-
-/// Looks up the document that is to be replaced; says what came of it.
-async fn replace(
-    http: &reqwest::Client,
-    options: &PublishOptions,
-    prepared: &mut Prepared,
-    replaced: &UniqueId,
-) -> Result<String, String> {
-    let ids = EntryRef::UniqueIds(vec![replaced.clone()]);
-    let query = StoredQuery::GetDocuments(GetDocuments::of(ids));
-    let registry = RegistryClient::new(http.clone(), &options.registry);
-    let found = registry.stored_query(&query).await;
-    let found = found
-        .map_err(|e| format!("the registry (--registry) could not be asked for {replaced}: {e}"))?;
-    let current = |e: &&DocumentEntry| e.availability_status == AvailabilityStatus::Approved;
-    let entries = &found.document_entries;
-    // One that is replaced already is named all the same: a repeat gets the same answer, and
-    // anything else is for the registry to refuse.
-    let entry = entries.iter().find(current).or(entries.first());
-    match entry.and_then(DocumentEntry::uuid) {
-        Some(uuid) => {
-            prepared.replace(uuid);
-            Ok(format!("replaces {replaced}"))
-        }
-        None if options.replaces.is_some() => Err(format!("{replaced} is not registered")),
-        None => Ok(format!("{replaced}, which it replaces, is not registered")),
-    }
-}
-
-/// Sends one submission with one document.
+/// Sends one submission with one document, once.
 pub async fn send(
     http: &reqwest::Client,
     node: &str,
     submission: &Submission,
     source: &Source,
 ) -> Result<Result<(), TransactionError>, String> {
-    let entry = submission.document_entries.first();
-    let attachment = Attachment {
-        content_id: "document@carerecord".to_owned(),
-        content_type: entry.map(|e| e.mime_type.to_string()).unwrap_or_default(),
-        size: Some(source.size()),
-        body: source.body().await?,
-    };
-    let id = entry.map(|e| e.entry_uuid.to_string()).unwrap_or_default();
-    let request = SubmitObjectsRequest::new(submission);
-    let answer = provide_and_register(http, node, &request, vec![(id, attachment)]).await;
-    let answer = answer.map_err(|e| format!("the node could not be asked: {e}"))?;
+    let body = source.body().await?;
+    let sent = flight::exchange(http, node, submission, source, body).await;
+    let answer = sent.answer.map_err(|e| format!("the node could not be asked: {e}"))?;
     Ok(answer.into_result().map(|_| ()))
 }
 
-pub fn progress(length: u64) -> ProgressBar {
-    let bar = ProgressBar::new(length);
-    if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} documents") {
-        bar.set_style(style);
-    }
-    bar
-}
-
+/// What a node or registry says is wrong.
 pub fn reasons(error: &TransactionError) -> String {
     let each = |e: &carerecord_model::RegistryError| format!("{}: {}", e.code, e.context);
     error.0.iter().map(each).collect::<Vec<_>>().join("; ")
 }
 
-fn walk(path: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
-    let metadata =
-        std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
-    if metadata.is_file() {
-        files.push(path.to_owned());
-        return Ok(());
-    }
-    for entry in std::fs::read_dir(path)? {
-        walk(&entry?.path(), files)?;
-    }
-    Ok(())
-}
+/// Rows that are read ahead.
+const QUEUE: usize = 64;
+const SOME_NOT_TAKEN: u8 = 2;
+const STOPPED: u8 = 3;

@@ -1,6 +1,5 @@
 //! `carerecord reindex`: builds the search index of nodes again, while they serve or without them.
 
-use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -11,7 +10,6 @@ use carerecord_model::{Clock as _, NodeId, SystemClock};
 use carerecord_repository::{IndexError, Indexer, Objects, Search};
 use carerecord_storage::Database;
 use clap::Args;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::config::{Config, RepositorySection};
 use crate::roles::{SEARCH, synonyms};
@@ -69,7 +67,7 @@ async fn reindex(config: &Config, section: &RepositorySection) -> anyhow::Result
 
 /// Shows how far it is until it is done; returns how many documents that were.
 async fn follow(database: &Database, indexer: Option<&Indexer>) -> anyhow::Result<u64> {
-    let bar = bar()?;
+    let bar = crate::progress::bar(BAR, None)?;
     let mut total = 0;
     while let Some(progress) = Indexer::rebuild_progress(database).await? {
         total = total.max(progress.total);
@@ -88,15 +86,5 @@ async fn follow(database: &Database, indexer: Option<&Indexer>) -> anyhow::Resul
     Ok(total)
 }
 
-fn bar() -> anyhow::Result<ProgressBar> {
-    let style = "Indexing {wide_bar} {human_pos} of {human_len} documents, {eta} left";
-    let target = if std::io::stderr().is_terminal() {
-        ProgressDrawTarget::stderr_with_hz(5)
-    } else {
-        ProgressDrawTarget::hidden()
-    };
-    let bar = ProgressBar::with_draw_target(None, target);
-    Ok(bar.with_style(ProgressStyle::with_template(style)?))
-}
-
+const BAR: &str = "Indexing {wide_bar} {human_pos} of {human_len} documents, {eta} left";
 const PAUSE: Duration = Duration::from_millis(100);

@@ -2,7 +2,6 @@
 
 mod print;
 
-use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -18,10 +17,10 @@ use carerecord_repository::{
 };
 use carerecord_storage::Database;
 use clap::{Args, Subcommand};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::civil::Date;
 
 use crate::config::{Config, RepositorySection};
+use crate::progress::bar;
 
 /// What to do.
 #[derive(Subcommand)]
@@ -221,7 +220,7 @@ async fn purge(options: &NodeOptions) -> anyhow::Result<ExitCode> {
     let node = NodeRetention::open(options).await?;
     let grace = jiff::SignedDuration::from_hours(24 * i64::from(node.grace_days));
     let before = SystemClock.now() - grace;
-    let bar = bar("Destroying", node.retention.count_waiting(before).await?)?;
+    let bar = bar(DESTROYING, Some(node.retention.count_waiting(before).await?))?;
     let mut tell = |n| bar.set_position(n);
     let purged = node.retention.purge(before, "carerecord retention purge", &mut tell).await?;
     bar.finish_and_clear();
@@ -287,7 +286,7 @@ impl NodeRetention {
     }
 
     async fn assess(&self, each: &mut dyn FnMut(Assessment)) -> anyhow::Result<()> {
-        let bar = bar("Reading", self.retention.count().await?)?;
+        let bar = bar(READING, Some(self.retention.count().await?))?;
         self.retention.assess(&self.rules, each, &mut |n| bar.set_position(n)).await?;
         bar.finish_and_clear();
         Ok(())
@@ -323,13 +322,5 @@ fn today() -> Date {
     SystemClock.now().to_zoned(jiff::tz::TimeZone::system()).date()
 }
 
-fn bar(what: &'static str, total: u64) -> anyhow::Result<ProgressBar> {
-    let style = "{msg} {wide_bar} {human_pos} of {human_len} documents, {eta} left";
-    let target = if std::io::stderr().is_terminal() {
-        ProgressDrawTarget::stderr_with_hz(5)
-    } else {
-        ProgressDrawTarget::hidden()
-    };
-    let bar = ProgressBar::with_draw_target(Some(total), target).with_message(what);
-    Ok(bar.with_style(ProgressStyle::with_template(style)?))
-}
+const READING: &str = "Reading {wide_bar} {human_pos} of {human_len} documents, {eta} left";
+const DESTROYING: &str = "Destroying {wide_bar} {human_pos} of {human_len} documents, {eta} left";

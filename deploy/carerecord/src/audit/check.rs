@@ -1,5 +1,5 @@
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, IsTerminal as _, Read};
+use std::io::{BufRead as _, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -7,7 +7,8 @@ use anyhow::{Context, bail};
 use carerecord_audit::{KeyRing, Verdict, Verifier, WitnessFiles};
 use carerecord_model::{Clock, SystemClock};
 use clap::Args;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::progress::bar;
 
 use super::keys::{public, public_keys};
 use super::sources::Databases;
@@ -82,7 +83,8 @@ fn ring(options: &VerifyOptions) -> anyhow::Result<KeyRing> {
 fn verify_file(file: &Path, mut verifier: Verifier) -> anyhow::Result<Verdict> {
     let name = || format!("cannot read {}", file.display());
     let opened = File::open(file).with_context(name)?;
-    let bar = bar(opened.metadata().with_context(name)?.len())?;
+    let length = opened.metadata().with_context(name)?.len();
+    let bar = bar(VERIFYING, Some(length))?;
     let mut reader = BufReader::with_capacity(1 << 20, opened);
     let mut line = Vec::new();
     loop {
@@ -100,17 +102,6 @@ fn verify_file(file: &Path, mut verifier: Verifier) -> anyhow::Result<Verdict> {
     }
     bar.finish_and_clear();
     verifier.finish().context("a witness cannot be read")
-}
-
-fn bar(bytes: u64) -> anyhow::Result<ProgressBar> {
-    let target = if std::io::stderr().is_terminal() {
-        ProgressDrawTarget::stderr_with_hz(5)
-    } else {
-        ProgressDrawTarget::hidden()
-    };
-    let style = "Verifying {wide_bar} {bytes} of {total_bytes}, {eta} left";
-    let bar = ProgressBar::with_draw_target(Some(bytes), target);
-    Ok(bar.with_style(ProgressStyle::with_template(style)?))
 }
 
 /// Prints a verdict; whether the log is whole.
@@ -137,3 +128,5 @@ fn tell(name: &str, verdict: &Verdict) -> bool {
 /// Longer than any record: its message is limited before.
 const MAX_LINE: u64 = 256 << 20;
 const MOST_TOLD: usize = 1000;
+
+const VERIFYING: &str = "Verifying {wide_bar} {bytes} of {total_bytes}, {eta} left";

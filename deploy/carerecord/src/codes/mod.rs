@@ -86,6 +86,17 @@ impl CodesSection {
     }
 }
 
+/// The codes in `codes.xml` files, valid at any time.
+pub fn domain(files: &[PathBuf]) -> anyhow::Result<AffinityDomain> {
+    let mut domain = AffinityDomain::default();
+    for path in files {
+        let read = file::read(path).and_then(|read| read.into_sets(None));
+        let (sets, _) = read.with_context(|| path.display().to_string())?;
+        sets.into_iter().for_each(|set| domain.add(set, Validity::default()));
+    }
+    Ok(domain)
+}
+
 impl CodesEntry {
     fn described(&self) -> DescribedFile {
         match self {

@@ -8,7 +8,7 @@ mod soap;
 pub use producer::ProducerClient;
 pub use registry::RegistryClient;
 pub use repository::RepositoryClient;
-pub use soap::{chain, provide_and_register};
+pub use soap::{Sent, chain, provide_and_register};
 
 /// The HTTP client of all peers. No redirects: a peer's address is what the configuration says.
 pub fn http_client() -> anyhow::Result<reqwest::Client> {

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
 use carerecord_codec::mtom::{Attachment, MtomError, MtomReader, write_mtom};
 use carerecord_codec::name::action;
@@ -5,10 +7,10 @@ use carerecord_codec::soap::{self, Headers, SoapError, Understood};
 use carerecord_codec::{
     ContentType, RegistryResponse, SubmitObjectsRequest, write_provide_and_register,
 };
-use carerecord_model::PortError;
+use carerecord_model::{Clock as _, PortError, SystemClock};
 use carerecord_xml::{Decode, Encode, to_utf8};
 use futures_util::Stream;
-use reqwest::header::CONTENT_TYPE;
+use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use uuid::Uuid;
 
 pub(super) type PartReader =
@@ -44,27 +46,58 @@ pub(super) async fn call_mtom<T: Decode>(
     Ok((answer.read()?, answer.parts))
 }
 
+/// What came of a submission that was sent.
+pub struct Sent {
+    /// The answer.
+    pub answer: Result<RegistryResponse, PortError>,
+    /// The status of HTTP, when there was any answer.
+    pub status: Option<u16>,
+    /// How long the node wants to be left alone.
+    pub retry_after: Option<Duration>,
+}
+
 /// Publishes a submission with its documents. ITI-41.
 pub async fn provide_and_register(
     http: &reqwest::Client,
     url: &str,
     submit: &SubmitObjectsRequest,
     documents: Vec<(String, Attachment<std::io::Error>)>,
-) -> Result<RegistryResponse, PortError> {
+) -> Sent {
+    let unsent = |error| Sent { answer: Err(error), status: None, retry_after: None };
     let ids: Vec<(String, String)> =
         documents.iter().map(|(id, a)| (id.clone(), a.content_id.clone())).collect();
     let headers = request_headers(action::PROVIDE_AND_REGISTER);
     let envelope =
-        soap::write_to(url, &headers, |xml| write_provide_and_register(submit, &ids, xml))
-            .map_err(|e| PortError::Protocol(e.to_string()))?;
+        soap::write_to(url, &headers, |xml| write_provide_and_register(submit, &ids, xml));
+    let envelope = match envelope {
+        Ok(envelope) => envelope,
+        Err(e) => return unsent(PortError::Protocol(e.to_string())),
+    };
     let attachments = documents.into_iter().map(|(_, a)| a).collect();
     let message =
         write_mtom(&boundary(), Some(action::PROVIDE_AND_REGISTER), envelope, attachments);
     let mut request = http.post(url).header(CONTENT_TYPE, message.content_type);
     if let Some(length) = message.length {
-        request = request.header(reqwest::header::CONTENT_LENGTH, length);
+        request = request.header(CONTENT_LENGTH, length);
     }
-    answer(request.body(reqwest::Body::wrap_stream(message.body))).await?.read()
+    let response = match request.body(reqwest::Body::wrap_stream(message.body)).send().await {
+        Ok(response) => response,
+        Err(error) => return unsent(unavailable(error)),
+    };
+    let status = Some(response.status().as_u16());
+    let retry_after = response.headers().get(RETRY_AFTER).and_then(wait);
+    let answer = read_answer(response).await.and_then(|answer| answer.read());
+    Sent { answer, status, retry_after }
+}
+
+/// Seconds, or the time until a date. RFC 9110: 10.2.3.
+fn wait(header: &HeaderValue) -> Option<Duration> {
+    let text = header.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let until = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
+    Duration::try_from(SystemClock.now().duration_until(until)).ok()
 }
 
 /// A question names whom it asks: some peers refuse one that does not.
@@ -106,7 +139,11 @@ impl Answer {
 }
 
 async fn answer(request: reqwest::RequestBuilder) -> Result<Answer, PortError> {
-    let response = request.send().await.map_err(unavailable)?;
+    read_answer(request.send().await.map_err(unavailable)?).await
+}
+
+/// The answer whose head has come, in whichever packaging it is.
+async fn read_answer(response: reqwest::Response) -> Result<Answer, PortError> {
     let status = response.status();
     let content_type = response
         .headers()
@@ -231,6 +268,16 @@ mod tests {
         }
         assert!(ids.iter().all(|id| id.starts_with("urn:uuid:")), "{ids:?}");
         assert_ne!(ids[0], ids[1]);
+    }
+
+    #[test]
+    fn how_long_to_wait_is_told_in_seconds_or_by_a_date() {
+        let of = |text: &str| wait(&HeaderValue::from_str(text).unwrap());
+
+        assert_eq!(of(" 7 "), Some(Duration::from_secs(7)));
+        assert!(of("Tue, 31 Dec 2999 23:59:59 GMT").unwrap() > Duration::from_secs(1 << 30));
+        assert_eq!(of("Fri, 31 Dec 1999 23:59:59 GMT"), None);
+        assert_eq!(of("soon"), None);
     }
 
     fn between<'a>(text: &'a str, tag: &str) -> &'a str {

@@ -1,16 +1,17 @@
-use aws_lc_rs::digest::{SHA256, digest};
-use carerecord_clinical::{AuthorHeader, Coding, DocumentHeader, Kind, Relation};
+use carerecord_clinical::{DocumentHeader, Kind, Relation};
 use carerecord_model::{
-    Association, AssociationType, Author, AvailabilityStatus, Clock, Code, DocumentEntry,
-    DocumentEntryType, Dtm, EntryUuid, ExtraMetadata, LocalizedString, NhsNumber, NumberStatus,
-    ObjectId, Oid, OrganisationCode, PatientId, SourceId, Submission, SubmissionSet,
-    SubmissionSetStatus, SystemClock, UniqueId, Xcn, Xon, escape,
+    Association, AssociationType, AvailabilityStatus, Clock, Code, DocumentEntry, Dtm, EntryUuid,
+    ExtraMetadata, NhsNumber, NumberStatus, ObjectId, OrganisationCode, Submission, SubmissionSet,
+    SubmissionSetStatus, SystemClock, UniqueId,
 };
-use uuid::Uuid;
 
+use super::entry::{Reading, entry};
+use super::ids::{content_id, replacement_id, set_id, source_id};
+use super::people::organisation_author;
 use super::{CodeMaps, Source};
 
-/// What the options give.
+/// What the options give, and the columns of a manifest.
+#[derive(Clone)]
 pub struct Given {
     /// For documents whose header has no NHS Number.
     pub patient: Option<NhsNumber>,
@@ -26,6 +27,11 @@ pub struct Given {
     pub title: Option<String>,
     /// The document that this one replaces, whatever the header says.
     pub replaces: Option<UniqueId>,
+    /// The document's id, whatever the header says.
+    pub unique_id: Option<UniqueId>,
+    /// The organisation that wrote documents whose header names none, when that is another one
+    /// than publishes: its code and its name.
+    pub author: Option<(OrganisationCode, String)>,
 }
 
 impl Given {
@@ -43,6 +49,16 @@ impl Given {
             created: None,
             title: None,
             replaces: None,
+            unique_id: None,
+            author: None,
+        }
+    }
+
+    /// The organisation that wrote documents whose header names none.
+    pub(super) fn author(&self) -> (&OrganisationCode, &str) {
+        match &self.author {
+            Some((code, name)) => (code, name),
+            None => (&self.organisation, &self.organisation_name),
         }
     }
 }
@@ -55,6 +71,10 @@ pub struct Prepared {
     pub kind: &'static str,
     /// The document that it replaces, when header or option say so.
     pub replaces: Option<UniqueId>,
+    /// Whether it must, since that was given; a header may name a document that is not there.
+    pub must_replace: bool,
+    /// Whether the document's id is its header's.
+    pub id_of_header: bool,
     /// What was not known and how it was filled in, for the line of outcome.
     pub notes: Vec<&'static str>,
 }
@@ -85,8 +105,7 @@ pub fn prepare(source: &Source, given: &Given, codes: &CodeMaps) -> Result<Prepa
     };
     let header = header.as_ref();
     let patient = patient(header, given)?;
-    let unique_id = header.and_then(DocumentHeader::unique_id);
-    let unique_id = unique_id.and_then(|id| id.parse().ok()).unwrap_or_else(|| content_id(source));
+    let (unique_id, id_of_header) = unique_id(header, source, given);
     let mut notes = Vec::new();
     let entry = entry(
         &Reading { header, kind: &kind, source, given, codes },
@@ -98,8 +117,25 @@ pub fn prepare(source: &Source, given: &Given, codes: &CodeMaps) -> Result<Prepa
         submission: submission(entry, given),
         kind: kind.words(),
         replaces: given.replaces.clone().or_else(|| header.and_then(replaced)),
+        must_replace: given.replaces.is_some(),
+        id_of_header,
         notes,
     })
+}
+
+/// The id that is given, else the header's, else one made from the bytes; and whether it is the
+/// header's.
+fn unique_id(header: Option<&DocumentHeader>, source: &Source, given: &Given) -> (UniqueId, bool) {
+    if let Some(id) = &given.unique_id {
+        return (id.clone(), false);
+    }
+    let own = header.and_then(DocumentHeader::unique_id).and_then(|id| id.parse().ok());
+    match (own, &given.replaces) {
+        // What is replaced keeps its id.
+        (Some(id), replaced) if replaced.as_ref() != Some(&id) => (id, true),
+        (_, Some(replaced)) => (replacement_id(source, replaced), false),
+        (_, None) => (content_id(source), false),
+    }
 }
 
 /// The one document that a header says it replaces.
@@ -133,15 +169,14 @@ impl Prepared {
         });
     }
 
-    /// The same under an id made from the bytes.
-    pub fn with_content_id(&self, source: &Source) -> Submission {
-        let mut submission = self.submission.clone();
-        for entry in &mut submission.document_entries {
+    /// Gives it an id made from the bytes.
+    pub fn take_content_id(&mut self, source: &Source) {
+        self.id_of_header = false;
+        let set = &mut self.submission.submission_set;
+        for entry in &mut self.submission.document_entries {
             entry.unique_id = content_id(source);
-            let source = &submission.submission_set.source_id;
-            submission.submission_set.unique_id = set_id(&entry.unique_id, source);
+            set.unique_id = set_id(&entry.unique_id, &set.source_id);
         }
-        submission
     }
 }
 
@@ -177,126 +212,6 @@ fn patient(header: Option<&DocumentHeader>, given: &Given) -> Result<NhsNumber, 
     }
 }
 
-/// A document that is being read.
-struct Reading<'a> {
-    header: Option<&'a DocumentHeader>,
-    kind: &'a Kind,
-    source: &'a Source,
-    given: &'a Given,
-    codes: &'a CodeMaps,
-}
-
-impl Reading<'_> {
-    fn type_code(&self, notes: &mut Vec<&'static str>) -> Code {
-        let own = self.header.and_then(|h| h.types.iter().find_map(code));
-        self.given.type_code.clone().or(own).unwrap_or_else(|| {
-            notes.push("its type is not known; --type gives one");
-            self.codes.defaults.type_code.clone()
-        })
-    }
-
-    /// A date is never invented: a file without one of its own has that of its last change.
-    fn creation_time(&self, notes: &mut Vec<&'static str>) -> Result<Dtm, String> {
-        let own = self.header.and_then(|h| h.creation_time.clone());
-        if let Some(time) = own.or_else(|| self.given.created.clone()) {
-            return Ok(time);
-        }
-        let modified = self.source.modified().cloned();
-        let time = modified.ok_or("nothing says when it was made; give that with --created")?;
-        notes.push("dated by its file's last change; --created gives a date");
-        Ok(time)
-    }
-
-    fn title(&self) -> Option<String> {
-        self.header.and_then(|h| h.title.clone()).or_else(|| self.given.title.clone())
-    }
-}
-
-fn entry(
-    reading: &Reading<'_>,
-    patient: NhsNumber,
-    unique_id: UniqueId,
-    notes: &mut Vec<&'static str>,
-) -> Result<DocumentEntry, String> {
-    let Reading { header, kind, given, codes, .. } = *reading;
-    let d = &codes.defaults;
-    let type_code = reading.type_code(notes);
-    let class_code = header
-        .and_then(|h| h.categories.iter().find_map(code))
-        .unwrap_or_else(|| codes.class_of(&type_code.code));
-    let confidentiality = header
-        .and_then(|h| h.confidentiality.as_ref())
-        .filter(|c| ["U", "L", "M", "N", "R", "V"].contains(&c.code.as_str()))
-        .map_or_else(
-            || d.confidentiality.clone(),
-            |c| Code::new(c.code.clone(), d.confidentiality.scheme.clone(), label(&c.code)),
-        );
-    let format = header.and_then(|h| h.formats.first()).map_or_else(
-        || {
-            let any = "urn:ihe:iti:xds:2017:mimeTypeSufficient";
-            Code::new(any, "1.3.6.1.4.1.19376.1.2.3", "MIME type sufficient")
-        },
-        |f| Code::new(f.clone(), "urn:carerecord:format", f.clone()),
-    );
-    let local = header.and_then(|h| h.patient.as_ref()).and_then(|p| p.local_ids.first());
-    let local = local.filter(|id| id.root.parse::<Oid>().is_ok());
-    let source_patient_id = local.and_then(|id| {
-        let number = id.extension.as_ref()?;
-        Some(format!("{}^^^&{}&ISO", escape(number), id.root))
-    });
-    Ok(DocumentEntry {
-        entry_uuid: ObjectId::Symbol("Document01".to_owned()),
-        logical_id: None,
-        version: 0,
-        entry_type: DocumentEntryType::Stable,
-        availability_status: AvailabilityStatus::Approved,
-        patient_id: PatientId::from_nhs_number(patient),
-        unique_id,
-        repository_unique_id: None,
-        home_community_id: None,
-        mime_type: kind.mime_type().parse().map_err(|_| "no MIME type".to_owned())?,
-        hash: None,
-        size: None,
-        creation_time: Some(reading.creation_time(notes)?),
-        service_start_time: header.and_then(|h| h.service_start.clone()),
-        service_stop_time: header.and_then(ordered_stop),
-        language_code: header
-            .and_then(|h| h.language.clone())
-            .unwrap_or_else(|| d.language.clone()),
-        class_code,
-        type_code,
-        format_code: format,
-        healthcare_facility_type_code: header
-            .and_then(|h| h.facility_type.as_ref())
-            .and_then(code)
-            .unwrap_or_else(|| d.facility.clone()),
-        practice_setting_code: header
-            .and_then(|h| h.practice_setting.as_ref())
-            .and_then(code)
-            .unwrap_or_else(|| d.practice.clone()),
-        confidentiality_codes: vec![confidentiality],
-        event_codes: header
-            .map(|h| h.event_codes.iter().filter_map(code).collect())
-            .unwrap_or_default(),
-        authors: authors(header, given),
-        legal_authenticator: header.and_then(|h| h.legal_authenticator.as_ref()).and_then(person),
-        source_patient_id: Some(
-            source_patient_id.unwrap_or_else(|| PatientId::from_nhs_number(patient).to_cx()),
-        ),
-        source_patient_info: patient_info(header),
-        reference_ids: Vec::new(),
-        title: reading
-            .title()
-            .map(|t| LocalizedString::new(t.chars().take(128).collect::<String>()))
-            .into_iter()
-            .collect(),
-        comments: Vec::new(),
-        uri: None,
-        online: true,
-        extra: ExtraMetadata::default(),
-    })
-}
-
 fn submission(entry: DocumentEntry, given: &Given) -> Submission {
     let source = source_id(&given.organisation);
     let set = SubmissionSet {
@@ -310,7 +225,7 @@ fn submission(entry: DocumentEntry, given: &Given) -> Submission {
             .clone()
             .unwrap_or_else(|| Dtm::from_timestamp(SystemClock.now())),
         content_type_code: entry.type_code.clone(),
-        authors: vec![organisation_author(given)],
+        authors: vec![organisation_author(&given.organisation, &given.organisation_name)],
         intended_recipients: Vec::new(),
         title: Vec::new(),
         comments: Vec::new(),
@@ -335,128 +250,4 @@ fn submission(entry: DocumentEntry, given: &Given) -> Submission {
     }
 }
 
-fn authors(header: Option<&DocumentHeader>, given: &Given) -> Vec<Author> {
-    let mut all: Vec<Author> =
-        header.map(|h| h.authors.iter().filter_map(author).collect()).unwrap_or_default();
-    if all.iter().all(|a| a.institutions.is_empty()) {
-        all.push(organisation_author(given));
-    }
-    all
-}
-
-fn author(a: &AuthorHeader) -> Option<Author> {
-    let organisation = a.organisation.as_ref();
-    let institution = organisation.and_then(|o| {
-        let name = escape(o.name.as_deref()?);
-        let text = match o.ods_code() {
-            Some(code) => format!("{name}^^^^^&{ODS}&ISO^^^^{}", escape(code)),
-            None => name,
-        };
-        text.parse().ok()
-    });
-    let author = Author {
-        person: person(a),
-        institutions: institution.into_iter().collect(),
-        roles: a.role.as_ref().and_then(|r| r.display.clone()).into_iter().collect(),
-        specialties: Vec::new(),
-        telecommunications: Vec::new(),
-    };
-    (author.person.is_some() || !author.institutions.is_empty()).then_some(author)
-}
-
-fn person(a: &AuthorHeader) -> Option<Xcn> {
-    let p = a.person.as_ref()?;
-    let part = |s: &Option<String>| s.as_deref().map(escape).unwrap_or_default();
-    let given = p.given.first().map(|g| escape(g)).unwrap_or_default();
-    format!("^{}^{given}^^{}^{}", part(&p.family), part(&p.suffix), part(&p.prefix)).parse().ok()
-}
-
-fn organisation_author(given: &Given) -> Author {
-    let text =
-        format!("{}^^^^^&{ODS}&ISO^^^^{}", escape(&given.organisation_name), given.organisation);
-    let institution: Option<Xon> = text.parse().ok();
-    Author { institutions: institution.into_iter().collect(), ..Author::default() }
-}
-
-fn patient_info(header: Option<&DocumentHeader>) -> Vec<String> {
-    let Some(patient) = header.and_then(|h| h.patient.as_ref()) else { return Vec::new() };
-    let mut lines = Vec::new();
-    if let Some(name) = &patient.name {
-        let family = name.family.as_deref().map(escape).unwrap_or_default();
-        let given = name.given.first().map(|g| escape(g)).unwrap_or_default();
-        let prefix = name.prefix.as_deref().map(escape).unwrap_or_default();
-        lines.push(format!("PID-5|{family}^{given}^^^{prefix}"));
-    }
-    if let Some(born) = &patient.birth_date {
-        lines.push(format!("PID-7|{born}"));
-    }
-    let gender = match patient.gender {
-        Some(carerecord_model::Gender::Female) => Some("F"),
-        Some(carerecord_model::Gender::Male) => Some("M"),
-        Some(carerecord_model::Gender::Other) => Some("O"),
-        Some(carerecord_model::Gender::Unknown) | None => None,
-    };
-    lines.extend(gender.map(|g| format!("PID-8|{g}")));
-    lines
-}
-
-/// A stop before the start is left out rather than refused: the header is not ours to mend.
-fn ordered_stop(h: &DocumentHeader) -> Option<Dtm> {
-    let stop = h.service_stop.clone()?;
-    match &h.service_start {
-        Some(start) if *start > stop => None,
-        Some(_) | None => Some(stop),
-    }
-}
-
-fn code(coding: &Coding) -> Option<Code> {
-    let scheme = coding.system.as_deref().map(|s| match s {
-        "http://snomed.info/sct" => "2.16.840.1.113883.6.96",
-        "http://loinc.org" => "2.16.840.1.113883.6.1",
-        other => other.strip_prefix("urn:oid:").unwrap_or(other),
-    })?;
-    let code = coding.code.trim();
-    let display = coding.display.clone().unwrap_or_else(|| code.to_owned());
-    let there = !code.is_empty() && !scheme.is_empty() && !display.trim().is_empty();
-    there.then(|| Code::new(code, scheme, display))
-}
-
-fn label(code: &str) -> &'static str {
-    match code {
-        "R" => "restricted",
-        "V" => "very restricted",
-        "U" => "unrestricted",
-        "L" => "low",
-        "M" => "moderate",
-        _ => "normal",
-    }
-}
-
-/// An id made from bytes: the same bytes, the same id.
-fn content_id(source: &Source) -> UniqueId {
-    half_oid(source.sha256()).as_str().parse().expect("an OID is a uniqueId")
-}
-
-/// One submission for each document of each source.
-fn set_id(document: &UniqueId, source: &SourceId) -> UniqueId {
-    let text = format!("submission of {document} by {source}");
-    oid_of(text.as_bytes()).as_str().parse().expect("an OID is a uniqueId")
-}
-
-fn source_id(organisation: &OrganisationCode) -> SourceId {
-    let text = format!("source {organisation}");
-    oid_of(text.as_bytes()).as_str().parse().expect("an OID is a sourceId")
-}
-
-fn oid_of(bytes: &[u8]) -> Oid {
-    half_oid(digest(&SHA256, bytes).as_ref())
-}
-
-fn half_oid(hash: &[u8]) -> Oid {
-    let mut half = [0u8; 16];
-    half.copy_from_slice(&hash[..16]);
-    Oid::from_uuid(Uuid::from_bytes(half))
-}
-
 const NO_PATIENT: &str = "no NHS Number is known for it; give one with --patient";
-const ODS: &str = "2.16.840.1.113883.2.1.3.2.4.19.1";

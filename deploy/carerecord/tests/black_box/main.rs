@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod audit_proofs;
+mod back_fill;
 mod bad_input;
 mod break_glass;
 mod codes;
@@ -14,6 +15,7 @@ mod integrity;
 mod kills;
 mod messages;
 mod migrate;
+mod mock_node;
 mod nodes;
 mod objections;
 mod on_demand;

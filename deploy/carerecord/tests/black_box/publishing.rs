@@ -70,7 +70,11 @@ pub async fn published_documents_survive_a_kill(mut deployment: Deployment) {
     let file = deployment.file("note.txt");
     std::fs::write(&file, "Blood pressure 120/80 mmHg, pulse 64/min.").unwrap();
     let node = deployment.url(Role::Node(0), "/xds/repository");
-    let arguments = ["publish", "--patient", "9990001006", "--node", &node, file.to_str().unwrap()];
+    let arguments = [
+        ["publish", "--patient", "9990001006", "--give-up", "0", "--node", &node].as_slice(),
+        &[file.to_str().unwrap()],
+    ]
+    .concat();
 
     let first = deployment.run(&arguments);
     deployment.kill(Role::Node(0));

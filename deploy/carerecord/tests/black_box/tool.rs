@@ -156,7 +156,8 @@ fn set_last_change(file: &Path, time: &str) -> String {
     time[..16].replace(' ', "T")
 }
 
-fn cda(id: u32, related: &str) -> String {
+/// A letter with a header.
+pub fn cda(id: u32, related: &str) -> String {
     format!(
         "<ClinicalDocument xmlns=\"urn:hl7-org:v3\">\
          <typeId root=\"2.16.840.1.113883.1.3\" extension=\"POCD_HD000040\"/>\
