@@ -9,7 +9,7 @@ use jiff::civil::Date;
 use serde::Deserialize;
 
 use super::{Layout, page, search};
-use crate::api::{FoundPeople, PatientRecord, PeopleQuestion};
+use crate::api::{FoundPeople, PeopleQuestion};
 use crate::display::{Banner, counted};
 use crate::portal::{Portal, SharedPortal};
 use crate::problem::Problem;
@@ -93,17 +93,13 @@ pub(crate) async fn find(
         Row {
             banner: portal.banner(number, Some(record)),
             number: number.digits(),
-            postcode: postcode(record).unwrap_or_else(|| unknown.to_owned()),
+            postcode: record.postcode.clone().unwrap_or_else(|| unknown.to_owned()),
         }
     });
     let (mistakes, rows) = (Vec::new(), rows.collect());
     let body =
         page(&PeoplePage { layout, people: fields, mistakes, summary, notes, rows, too_many })?;
     Ok(body.into_response())
-}
-
-fn postcode(record: &PatientRecord) -> Option<String> {
-    record.postcode.clone()
 }
 
 impl PeopleFields {
