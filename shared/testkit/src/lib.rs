@@ -11,6 +11,7 @@ mod letter;
 mod ports;
 pub mod postgres;
 mod process;
+pub mod saml;
 pub mod submission;
 mod web;
 mod xds;
