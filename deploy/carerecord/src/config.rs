@@ -9,7 +9,7 @@ use carerecord_model::{NodeId, OrganisationCode};
 use carerecord_portal_api::PortalConfig;
 use carerecord_registry::{MllpConfig, RegistryConfig};
 use carerecord_repository::RepositoryConfig;
-use carerecord_service::{ListenerConfig, LogFormat};
+use carerecord_service::{ListenerConfig, LogFormat, XuaConfig, XuaMode};
 use serde::Deserialize;
 
 use crate::codes::CodesSection;
@@ -33,6 +33,8 @@ pub struct Config {
     pub admin: Option<ListenerConfig>,
     /// The registry.
     pub registry: Option<RegistrySection>,
+    /// Whose assertions are believed, for doors that take them.
+    pub xua: Option<XuaConfig>,
     /// The codes of the affinity domain, for the registry.
     #[serde(default)]
     pub codes: CodesSection,
@@ -124,6 +126,9 @@ pub struct Door {
     pub listen: ListenerConfig,
     /// Who comes in.
     pub caller: CallerConfig,
+    /// Whether SOAP messages carry an assertion of the person behind them.
+    #[serde(default)]
+    pub xua: XuaMode,
 }
 
 /// The `[registry]` section.

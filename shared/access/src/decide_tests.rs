@@ -352,6 +352,7 @@ fn clinician(organisation: &str, role: &str) -> Caller {
         activities: Vec::new(),
         assurance: Assurance::Aal3,
         client_id: "portal".into(),
+        asserted: None,
     }))
 }
 

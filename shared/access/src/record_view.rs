@@ -36,13 +36,16 @@ impl RecordView {
     }
 
     /// What stands against the record as a whole, and may be told, whether or not there are
-    /// documents: an objection to all sharing or to this recipient, or missing consent.
+    /// documents: an assertion about another patient, an objection to all sharing or to this
+    /// recipient, or missing consent.
     pub fn closed(&self) -> Option<Refused> {
         if self.settled.is_some() {
             return None;
         }
         let question = self.question();
-        let decision = question.objection_to_record().or_else(|| question.consent_model().err())?;
+        let concerns = crate::decide::may_concern(&self.caller, Some(self.patient));
+        let closed = || question.objection_to_record().or_else(|| question.consent_model().err());
+        let decision = concerns.err().or_else(closed)?;
         Some(self.refused(decision))
     }
 

@@ -70,6 +70,14 @@ where
     }
 }
 
+/// The addressing headers of a message that is refused before its body is read, as far as they can
+/// be had: for the answer to name its question.
+pub fn headers(text: &str) -> Headers {
+    let understood = Understood { security: true, ..Understood::default() };
+    let read = read_with(understood, text, |_, _, _| Err::<(), _>(SoapError::WrongBody));
+    read.map_or_else(|(_, headers)| headers, |(headers, ())| headers)
+}
+
 fn read_into<T, F>(
     headers: &mut Headers,
     understood: Understood,
