@@ -18,6 +18,7 @@ mod shape;
 mod silent_sources;
 mod submission_states;
 mod tool;
+mod xua;
 
 use carerecord_testkit::Deployment;
 
