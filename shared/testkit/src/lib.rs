@@ -24,5 +24,6 @@ pub use ports::{free_ports, ten_ports};
 pub use process::Process;
 pub use web::Browser;
 pub use xds::{
-    APPROVED, Exchange, PATIENT, Retrieved, SOAP, Xds, envelope, patient_id, register_message,
+    APPROVED, Exchange, PATIENT, Retrieved, SOAP, Xds, envelope, patient_id, query_message,
+    register_message,
 };

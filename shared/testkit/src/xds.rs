@@ -168,7 +168,7 @@ impl Xds {
         return_type: &str,
         parameters: &[(&str, String)],
     ) -> Result<Exchange, reqwest::Error> {
-        self.send(SOAP, self.secured(query_request(id, return_type, parameters))).await
+        self.send(SOAP, self.secured(query_message(id, return_type, parameters))).await
     }
 
     /// ITI-18 FindDocuments of what is approved; the uniqueIds, sorted.
@@ -309,7 +309,8 @@ fn mtom(envelope: &str) -> String {
     )
 }
 
-fn query_request(id: &str, return_type: &str, parameters: &[(&str, String)]) -> String {
+/// The message of ITI-18.
+pub fn query_message(id: &str, return_type: &str, parameters: &[(&str, String)]) -> String {
     let slots: String = parameters
         .iter()
         .map(|(name, value)| {

@@ -7,6 +7,7 @@ mod measure;
 mod pages;
 mod population;
 mod product;
+mod saml;
 mod yardstick;
 
 use std::path::PathBuf;
@@ -33,6 +34,8 @@ struct Cli {
 enum Command {
     /// How fast messages are read and written, on one core
     Codec,
+    /// How long an assertion takes to verify, on one core
+    Saml,
     /// ITI-18 and ITI-42 over HTTP, next to Y18 and Y42
     Registry(RegistryOptions),
 }
@@ -74,6 +77,10 @@ async fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Codec => {
             codec::run();
+            Ok(())
+        }
+        Command::Saml => {
+            saml::run();
             Ok(())
         }
         Command::Registry(options) => registry(options).await,

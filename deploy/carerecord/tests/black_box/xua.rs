@@ -24,17 +24,15 @@ impl World {
         let certificate = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(certificate.path(), &provider.certificate_pem).unwrap();
         let example = Example::start(|text| {
-            let mut doors = text.split("[[registry.door]]\n");
-            let (before, after) = (doors.next().unwrap(), doors.next().unwrap());
-            let after = after.replacen(
-                "[[repository.door]]\n",
-                &format!("[[repository.door]]\nxua = \"{mode}\"\n"),
-                1,
-            );
+            let off = "xua = \"off\"\n";
+            assert!(text.contains(off), "the example shows the setting");
+            let text = text.replacen(off, &format!("xua = \"{mode}\"\n"), 1);
+            let door = "[[repository.door]]\n";
+            let text = text.replacen(door, &format!("{door}xua = \"{mode}\"\n"), 1);
             format!(
-                "{before}[[registry.door]]\nxua = \"{mode}\"\n{after}\n[xua]\naudiences = \
-                 [\"{AUDIENCE}\"]\n[[xua.issuer]]\nname = \"https://sts.example\"\ncertificates = \
-                 [\"{}\"]\norganisations = [\"ZEX01\"]\n",
+                "{text}\n[xua]\naudiences = [\"{AUDIENCE}\"]\n[[xua.issuer]]\n\
+                 name = \"https://sts.example\"\ncertificates = [\"{}\"]\n\
+                 organisations = [\"ZEX01\"]\n",
                 certificate.path().display()
             )
         });
