@@ -168,11 +168,29 @@ impl Provider {
         )
     }
 
-    /// Fills in the first empty signature of a text.
+    /// Fills in the first signature of a text, which is empty.
     pub fn sign_template(&self, template: &str) -> String {
         let mut keys = KeysManager::new();
         keys.add_key(load_pem_auto(self.key_pem.as_bytes(), None).unwrap());
-        bergshamra_dsig::sign::sign(&DsigContext::new(keys), template).unwrap()
+        bergshamra_dsig::sign::sign(&DsigContext::new_permissive(keys), template).unwrap()
+    }
+
+    /// An empty signature of the elements with these ids, for whoever signs a message.
+    pub fn message_signature(&self, ids: &[&str]) -> String {
+        let references: String = ids.iter().map(|id| {
+            format!(
+                "<ds:Reference URI=\"#{id}\"><ds:Transforms><ds:Transform Algorithm=\"{C14N}\"/>\
+                 </ds:Transforms><ds:DigestMethod \
+                 Algorithm=\"http://www.w3.org/2001/04/xmlenc#sha256\"/><ds:DigestValue>\
+                 </ds:DigestValue></ds:Reference>"
+            )
+        }).collect();
+        format!(
+            "<ds:Signature xmlns:ds=\"{DSIG}\"><ds:SignedInfo><ds:CanonicalizationMethod \
+             Algorithm=\"{C14N}\"/><ds:SignatureMethod Algorithm=\"{}\"/>{references}\
+             </ds:SignedInfo><ds:SignatureValue></ds:SignatureValue></ds:Signature>",
+            self.algorithm
+        )
     }
 
     /// A signed assertion.

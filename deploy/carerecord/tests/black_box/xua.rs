@@ -78,7 +78,7 @@ async fn the_person_of_an_assertion_is_who_acts() {
     assert!(answer.is_success(), "{}", answer.envelope);
     let retrieved = world.node(&world.claims()).retrieve(NODE, &[&letter.unique_id]).await.unwrap();
 
-    assert_eq!(found, [letter.unique_id.clone()]);
+    assert_eq!(found, std::slice::from_ref(&letter.unique_id));
     assert_eq!(retrieved.documents.len(), 1, "{}", retrieved.exchange.envelope);
     for interaction in ["ITI-41", "ITI-18", "ITI-43"] {
         let record = world.record(interaction);

@@ -5,7 +5,9 @@ use super::attributes::{Attribute, read_attributes};
 use super::conditions::Conditions;
 use super::confirmation::{Confirmation, read_confirmation};
 use super::dom::Element;
-use super::{SAML, SamlError, SecurityHeader, TrustedKeys, WSU, signature, structure};
+use super::{
+    HolderKey, SAML, SamlError, SecurityHeader, TrustedKeys, WSU, message, signature, structure,
+};
 
 /// An assertion whose issuer has signed it. Whether it holds here and now says [`Self::check`].
 pub struct Assertion {
@@ -26,6 +28,8 @@ pub struct Assertion {
     pub authn_context: Option<String>,
     /// What it says of the subject, in the order of all statements.
     pub attributes: Vec<Attribute>,
+    /// Of the keys that it names for its holder the one with which the message is signed.
+    pub message_key: Option<HolderKey>,
 }
 
 /// Shows no person.
@@ -52,7 +56,7 @@ pub struct NameId {
 /// # Errors
 /// The first thing that is wrong.
 pub fn verify<'k>(
-    header: &SecurityHeader,
+    header: &SecurityHeader<'_>,
     now: Timestamp,
     skew: SignedDuration,
     keys: impl Fn(&str) -> Option<(&'k TrustedKeys, bool)>,
@@ -61,12 +65,22 @@ pub fn verify<'k>(
     let doc = parser.parse(&header.xml).map_err(|_| SamlError::Malformed)?;
     let found = structure::assertion(&doc)?;
     check_timestamp(&doc, now, skew)?;
-    let Some((assertion, signature)) = found else { return Ok(None) };
+    let Some(found) = found else { return Ok(None) };
+    let (assertion, signature) = (found.assertion, found.signature);
     let issuer = assertion.child(SAML, "Issuer").ok_or(SamlError::Structure)?.text()?;
     let (keys, sha1) = keys(&issuer).ok_or(SamlError::UnknownIssuer)?;
     signature::check_form(assertion, signature, sha1)?;
     signature::check_value(&doc, assertion, signature, keys, now)?;
-    read(assertion, issuer).map(Some)
+    let mut read = read(assertion, issuer)?;
+    if found.message_is_signed {
+        // Nothing but the assertion says whose that signature might be.
+        let keys = read.holder_keys();
+        if keys.is_empty() {
+            return Err(SamlError::ForeignSignature);
+        }
+        read.message_key = Some(message::signed_with(header.message, &read.id, &keys)?);
+    }
+    Ok(Some(read))
 }
 
 /// What the sender says of its own message.
@@ -113,6 +127,7 @@ fn read(assertion: Element<'_>, issuer: String) -> Result<Assertion, SamlError> 
         conditions: Conditions::read(assertion.child(SAML, "Conditions"))?,
         authn_context,
         attributes,
+        message_key: None,
     })
 }
 

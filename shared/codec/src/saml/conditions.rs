@@ -2,7 +2,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::assertion::time;
 use super::dom::Element;
-use super::{Assertion, Confirmation, SAML, SamlError};
+use super::{Assertion, Confirmation, HolderKey, SAML, SamlError};
 
 /// When and for whom an assertion holds.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -94,10 +94,17 @@ impl Assertion {
             return Err(SamlError::Audience);
         }
         let mut confirmed = self.confirmations.iter();
-        if confirmed.any(|confirmation| holds(confirmation, now, demands)) {
+        if confirmed.any(|confirmation| self.holds(confirmation, now, demands)) {
             return Ok(());
         }
         Err(SamlError::Confirmation)
+    }
+
+    /// The keys of which one must be shown to be held.
+    pub(super) fn holder_keys(&self) -> Vec<HolderKey> {
+        let by_key =
+            |c: &&Confirmation| SubjectMethod::of(&c.method) == Some(SubjectMethod::HolderOfKey);
+        self.confirmations.iter().filter(by_key).flat_map(|c| c.keys.clone()).collect()
     }
 
     fn check_time(&self, now: Timestamp, demands: &Demands<'_>) -> Result<(), SamlError> {
@@ -115,20 +122,26 @@ impl Assertion {
         }
         Ok(())
     }
-}
 
-fn holds(confirmation: &Confirmation, now: Timestamp, demands: &Demands<'_>) -> bool {
-    let method = SubjectMethod::of(&confirmation.method).filter(|m| demands.methods.contains(m));
-    let proved = match method {
-        Some(SubjectMethod::Bearer | SubjectMethod::SenderVouches) => true,
-        // Without a certificate nothing shows that the peer holds the key.
-        Some(SubjectMethod::HolderOfKey) => demands
-            .certificate
-            .is_some_and(|peer| confirmation.keys.iter().any(|key| key.is_of(peer))),
-        None => false,
-    };
-    let begun = confirmation.not_before.is_none_or(|t| t <= now + demands.skew);
-    let goes_on = confirmation.not_on_or_after.is_none_or(|t| t > now - demands.skew);
-    let here = confirmation.recipient.as_ref().is_none_or(|r| demands.audiences.contains(r));
-    proved && begun && goes_on && here
+    fn holds(&self, confirmation: &Confirmation, now: Timestamp, demands: &Demands<'_>) -> bool {
+        let method = SubjectMethod::of(&confirmation.method);
+        let proved = match method.filter(|m| demands.methods.contains(m)) {
+            Some(SubjectMethod::Bearer | SubjectMethod::SenderVouches) => true,
+            Some(SubjectMethod::HolderOfKey) => self.is_held(confirmation, demands.certificate),
+            None => false,
+        };
+        let begun = confirmation.not_before.is_none_or(|t| t <= now + demands.skew);
+        let goes_on = confirmation.not_on_or_after.is_none_or(|t| t > now - demands.skew);
+        let here = confirmation.recipient.as_ref().is_none_or(|r| demands.audiences.contains(r));
+        proved && begun && goes_on && here
+    }
+
+    /// Whether the peer has shown that it holds a key of the confirmation: on its connection, or,
+    /// where it has no certificate there, by signing the message.
+    fn is_held(&self, confirmation: &Confirmation, certificate: Option<&[u8]>) -> bool {
+        match certificate {
+            Some(peer) => confirmation.keys.iter().any(|key| key.is_of(peer)),
+            None => self.message_key.as_ref().is_some_and(|key| confirmation.keys.contains(key)),
+        }
+    }
 }

@@ -2,10 +2,13 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use x509_cert::Certificate;
+use x509_cert::der::asn1::{Any, BitString};
 use x509_cert::der::{Decode, Encode};
+use x509_cert::spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 
 use super::assertion::time;
 use super::dom::Element;
+use super::keys::{RSA, is_strong};
 use super::{DSIG, DSIG_11, SAML, SamlError};
 
 /// A way in which whoever presents the assertion is known to be its subject.
@@ -41,6 +44,21 @@ impl HolderKey {
             Self::Certificate(der) => der == certificate,
             Self::PublicKey(bits) => !bits.is_empty() && key.as_bytes() == Some(bits),
         }
+    }
+
+    /// The key in the form that a certificate has it in, when it is one that may sign: of keys
+    /// without a certificate only RSA.
+    pub(super) fn spki(&self) -> Option<Vec<u8>> {
+        let spki = match self {
+            Self::Certificate(der) => {
+                Certificate::from_der(der).ok()?.tbs_certificate.subject_public_key_info
+            }
+            Self::PublicKey(bits) => SubjectPublicKeyInfoOwned {
+                algorithm: AlgorithmIdentifierOwned { oid: RSA, parameters: Some(Any::null()) },
+                subject_public_key: BitString::from_bytes(bits).ok()?,
+            },
+        };
+        is_strong(&spki).then(|| spki.to_der().ok()).flatten()
     }
 }
 

@@ -16,6 +16,8 @@ pub enum SamlError {
     SecondAssertion,
     /// There is a second signature, or one that does not stand where the assertion's own stands.
     ForeignSignature,
+    /// The signature of the message does not hold, or not over all that it must.
+    MessageSignature,
     /// An id is there twice.
     RepeatedId,
     /// A comment, processing instruction or CDATA section in the assertion.
@@ -66,6 +68,7 @@ impl SamlError {
             Self::OtherToken => "other-token",
             Self::SecondAssertion => "second-assertion",
             Self::ForeignSignature => "foreign-signature",
+            Self::MessageSignature => "message-signature",
             Self::RepeatedId => "repeated-id",
             Self::Comment => "comment",
             Self::Structure => "structure",
@@ -103,6 +106,7 @@ impl SamlError {
             | Self::TooLong
             | Self::UnknownCondition => SecurityFault::InvalidSecurityToken,
             Self::ForeignSignature
+            | Self::MessageSignature
             | Self::Unsigned
             | Self::SignatureForm
             | Self::Algorithm

@@ -6,17 +6,18 @@ use crate::soap::is_for_us;
 
 /// The Security header of an envelope that is meant for us, with the tags around it that declare
 /// its namespaces, as a document of its own.
-pub struct SecurityHeader {
+pub struct SecurityHeader<'a> {
     pub(super) xml: String,
+    pub(super) message: &'a str,
 }
 
-impl SecurityHeader {
+impl<'a> SecurityHeader<'a> {
     /// Looks for the header in an envelope, which need not be whole behind its headers. `None` when
     /// there is none, also where `text` is no envelope: the reader of the message says so.
     ///
     /// # Errors
     /// `Malformed`, `SeveralHeaders`.
-    pub fn find(text: &str) -> Result<Option<Self>, SamlError> {
+    pub fn find(text: &'a str) -> Result<Option<Self>, SamlError> {
         let malformed = |_: XmlError| SamlError::Malformed;
         let Ok(mut xml) = XmlReader::new(text, LIMITS) else { return Ok(None) };
         let Ok(envelope) = xml.root() else { return Ok(None) };
@@ -46,7 +47,7 @@ impl SecurityHeader {
         let (outer, inner) = (Tag::of(text, &envelope)?, Tag::of(text, &header)?);
         let security = text.get(span).ok_or(SamlError::Malformed)?;
         let xml = [outer.open, inner.open, security, "</", inner.name, "></", outer.name, ">"];
-        let header = Self { xml: xml.concat() };
+        let header = Self { xml: xml.concat(), message: text };
         header.check_ids_of_rest(text.get(end..).unwrap_or_default())?;
         Ok(Some(header))
     }
@@ -54,8 +55,11 @@ impl SecurityHeader {
     /// Nothing behind the headers may have the id of the assertion: nothing here would take the
     /// one for the other, but whoever sends that means no good.
     fn check_ids_of_rest(&self, rest: &str) -> Result<(), SamlError> {
-        let mut at = self.xml.match_indices(" ID=");
+        let mut at = self.xml.match_indices("ID=");
         let repeated = at.any(|(at, name)| {
+            if !self.xml[..at].ends_with(|before: char| before.is_ascii_whitespace()) {
+                return false;
+            }
             let value = &self.xml[at + name.len()..];
             let mut parts = value.get(1..).unwrap_or_default().split(['"', '\'']);
             parts.next().is_some_and(|id| {
@@ -131,12 +135,14 @@ mod tests {
     #[test]
     fn headers_for_others_are_left_alone_and_two_are_too_many() {
         let other = "<w:Security s:role='http://gateway/'/>";
-        let found = |headers: &str| SecurityHeader::find(&envelope(headers, ""));
+        let found = |headers: &str| {
+            SecurityHeader::find(&envelope(headers, "")).map(|found| found.is_some())
+        };
 
-        assert!(found(other).unwrap().is_none());
-        assert!(found(&format!("{other}<w:Security/>")).unwrap().is_some());
-        assert_eq!(found("<w:Security/><w:Security/>").err(), Some(SamlError::SeveralHeaders));
-        assert!(found("").unwrap().is_none());
+        assert_eq!(found(other), Ok(false));
+        assert_eq!(found(&format!("{other}<w:Security/>")), Ok(true));
+        assert_eq!(found("<w:Security/><w:Security/>"), Err(SamlError::SeveralHeaders));
+        assert_eq!(found(""), Ok(false));
         assert!(SecurityHeader::find("no XML").unwrap().is_none());
     }
 
@@ -158,7 +164,8 @@ mod tests {
 
         assert!(SecurityHeader::find(&envelope(&long, "")).unwrap().is_some());
         for headers in [longer, deep] {
-            let found = SecurityHeader::find(&envelope(&headers, ""));
+            let text = envelope(&headers, "");
+            let found = SecurityHeader::find(&text);
             assert_eq!(found.err(), Some(SamlError::Malformed));
         }
     }

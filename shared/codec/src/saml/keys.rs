@@ -1,8 +1,10 @@
 use bergshamra_dsig::DsigContext;
-use bergshamra_keys::KeysManager;
+use bergshamra_keys::{Key, KeysManager};
 use jiff::Timestamp;
 use x509_cert::Certificate;
 use x509_cert::der::Decode;
+use x509_cert::der::oid::ObjectIdentifier;
+use x509_cert::spki::SubjectPublicKeyInfoOwned;
 
 /// The certificates of one issuer: what it signs with is believed, whatever stands in the message.
 pub struct TrustedKeys {
@@ -53,21 +55,27 @@ fn trusted(der: &[u8]) -> Result<TrustedKey, KeyError> {
         seconds.and_then(|s| Timestamp::from_second(s).ok()).ok_or(KeyError::Certificate)
     };
     let (not_before, not_after) = (time(&validity.not_before)?, time(&validity.not_after)?);
-    let spki = &certificate.tbs_certificate.subject_public_key_info;
-    let algorithm = spki.algorithm.oid.to_string();
-    let long_enough = spki.subject_public_key.raw_bytes().len() >= SHORTEST_RSA;
-    if !(algorithm == RSA && long_enough || algorithm == EC) {
+    if !is_strong(&certificate.tbs_certificate.subject_public_key_info) {
         return Err(KeyError::Key);
     }
     let key = bergshamra_keys::loader::load_x509_cert_der(der).map_err(|_| KeyError::Key)?;
-    let mut keys = KeysManager::new();
-    keys.add_key(key);
-    // Only the key given here counts, and only a reference to what the signature stands in.
-    let context = DsigContext::new(keys);
-    Ok(TrustedKey { not_before, not_after, context })
+    Ok(TrustedKey { not_before, not_after, context: context_of(key) })
 }
 
-const RSA: &str = "1.2.840.113549.1.1.1";
-const EC: &str = "1.2.840.10045.2.1";
+/// A verifier for which only this key counts, and only references to what a signature stands in.
+pub(super) fn context_of(key: Key) -> DsigContext {
+    let mut keys = KeysManager::new();
+    keys.add_key(key);
+    DsigContext::new(keys)
+}
+
+/// RSA of 2,048 bits or more, or an elliptic curve.
+pub(super) fn is_strong(spki: &SubjectPublicKeyInfoOwned) -> bool {
+    let long_enough = spki.subject_public_key.raw_bytes().len() >= SHORTEST_RSA;
+    spki.algorithm.oid == RSA && long_enough || spki.algorithm.oid == EC
+}
+
+pub(super) const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 /// Modulus of 2,048 bits, exponent and lengths.
 const SHORTEST_RSA: usize = 2048 / 8 + 8;

@@ -13,6 +13,7 @@ mod dom;
 mod error;
 mod header;
 mod keys;
+mod message;
 mod signature;
 mod structure;
 

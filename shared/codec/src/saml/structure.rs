@@ -8,13 +8,20 @@ use super::dom::Element;
 use super::{DSIG, EXCLUSIVE_C14N, SAML, SamlError, WSU, XSI};
 use crate::name::WSSE;
 
+/// What a Security header holds.
+pub(super) struct Found<'d> {
+    pub assertion: Element<'d>,
+    /// The assertion's own signature.
+    pub signature: Element<'d>,
+    /// Whether the message is signed as well, by whoever sends it.
+    pub message_is_signed: bool,
+}
+
 /// The assertion of a Security header with its own signature; `None` when there is no token at all.
-pub(super) fn assertion<'d>(
-    doc: &'d Document<'d>,
-) -> Result<Option<(Element<'d>, Element<'d>)>, SamlError> {
+pub(super) fn assertion<'d>(doc: &'d Document<'d>) -> Result<Option<Found<'d>>, SamlError> {
     let security = security(doc)?;
     check_ids(security)?;
-    let mut assertion = None;
+    let (mut assertion, mut message_is_signed) = (None, false);
     for child in security.children() {
         match (child.ns(), child.local()) {
             (SAML, "Assertion") => {
@@ -23,6 +30,7 @@ pub(super) fn assertion<'d>(
                 }
             }
             (WSU, "Timestamp") => {}
+            (DSIG, "Signature") if !message_is_signed => message_is_signed = true,
             (DSIG, "Signature") => return Err(SamlError::ForeignSignature),
             _ => return Err(SamlError::OtherToken),
         }
@@ -36,8 +44,8 @@ pub(super) fn assertion<'d>(
         return Err(SamlError::SecondAssertion);
     }
     check_assertion(assertion)?;
-    let signature = only_signature(security, assertion)?;
-    Ok(Some((assertion, signature)))
+    let signature = own_signature(security, assertion)?;
+    Ok(Some(Found { assertion, signature, message_is_signed }))
 }
 
 /// The Timestamp of the header, when there is one.
@@ -119,15 +127,16 @@ fn check_assertion(assertion: Element<'_>) -> Result<(), SamlError> {
     if assertion.only_elements() { Ok(()) } else { Err(SamlError::Structure) }
 }
 
-/// The one signature of the header, a child of the assertion.
-fn only_signature<'d>(
+/// The one signature of the header beside that of the message, a child of the assertion.
+fn own_signature<'d>(
     security: Element<'d>,
     assertion: Element<'d>,
 ) -> Result<Element<'d>, SamlError> {
-    let mut all = security.descendants().filter(|e| e.is(DSIG, "Signature"));
+    let parent = |e: &Element<'d>| e.doc.parent(e.id);
+    let signatures = security.descendants().filter(|e| e.is(DSIG, "Signature"));
+    let mut all = signatures.filter(|e| parent(e) != Some(security.id));
     let signature = all.next().ok_or(SamlError::Unsigned)?;
-    let own = signature.doc.parent(signature.id) == Some(assertion.id);
-    if !own || all.next().is_some() {
+    if parent(&signature) != Some(assertion.id) || all.next().is_some() {
         return Err(SamlError::ForeignSignature);
     }
     Ok(signature)

@@ -3,7 +3,7 @@ use base64::engine::general_purpose::STANDARD;
 use carerecord_codec::saml::SamlError;
 use carerecord_testkit::saml::{BEARER, Provider, holder_of_key};
 
-use super::{TRUSTED, claims, judge, judge_for, message};
+use super::{ID, TRUSTED, claims, judge, judge_for, message};
 
 fn certificate_of(peer: &Provider) -> String {
     let certificate = STANDARD.encode(&peer.certificate_der);
@@ -49,3 +49,102 @@ fn one_confirmation_of_several_will_do() {
 
     assert!(judge(&message(&TRUSTED.sign(&claims))).is_ok());
 }
+
+/// A message whose sender shows by a signature that they hold the key.
+struct Signed {
+    holder: Provider,
+    assertion: String,
+}
+
+impl Signed {
+    fn new() -> Self {
+        let holder = Provider::new("holder");
+        let mut claims = claims();
+        claims.confirmation = holder_of_key(&certificate_of(&holder));
+        Self { assertion: TRUSTED.sign(&claims), holder }
+    }
+
+    /// A message before it is signed by `signer` over the elements of these ids.
+    fn template(&self, signer: &Provider, ids: &[&str]) -> String {
+        let security = format!("{STAMP}{}{}", signer.message_signature(ids), self.assertion);
+        let body = format!("<s:Body xmlns:u=\"{WSU}\" u:Id=\"body\">");
+        message(&security).replacen("<s:Body>", &body, 1)
+    }
+
+    fn message(&self, ids: &[&str]) -> String {
+        self.holder.sign_template(&self.template(&self.holder, ids))
+    }
+}
+
+#[test]
+fn who_signs_the_message_holds_the_key() {
+    let signed = Signed::new();
+    let (message, thief) = (signed.message(&["stamp", "body"]), Provider::new("thief"));
+
+    let accepted = judge(&message);
+    assert_eq!(accepted.map(|a| a.id), Ok(ID.to_owned()));
+    // What the connection shows comes first.
+    let other = judge_for(&message, &TRUSTED, Some(&thief.certificate_der));
+    assert_eq!(other.err(), Some(SamlError::Confirmation));
+}
+
+#[test]
+fn signatures_of_messages_that_show_nothing() {
+    let signed = Signed::new();
+    let good = signed.message(&["stamp", "body"]);
+    let thief = Provider::new("thief");
+    let stolen = thief.sign_template(&signed.template(&thief, &["stamp", "body"]));
+    let content = "<x xmlns=\"urn:u\"/>";
+    let evil = "<evil xmlns=\"urn:u\"/>";
+    let at = good.find("<s:Body").unwrap();
+    let (headers, body) = good.split_at(at);
+    let signed_body = body.trim_end_matches("</s:Envelope>");
+    let hidden = format!("<h xmlns=\"urn:h\">{signed_body}</h></s:Header>");
+    let headers = headers.replacen("</s:Header>", &hidden, 1);
+    let two = format!("{headers}{}", body.replace(content, evil));
+    let moved = format!("{headers}{}", body.replace(content, evil).replace("\"body\"", "\"b\""));
+    let endless = signed.template(&signed.holder, &["stamp", "body"]);
+    let endless = endless.replace("<u:Expires>2026-01-14T10:27:31Z</u:Expires>", "");
+    for (what, message) in [
+        ("another body", good.replace(content, evil)),
+        ("another timestamp", good.replace("10:27:31Z", "10:28:31Z")),
+        ("another's signature", stolen),
+        ("not over the body", signed.message(&["stamp"])),
+        ("not over the timestamp", signed.message(&["body"])),
+        ("over nothing", signed.message(&[])),
+        ("two bodies of one id", two),
+        ("the body elsewhere", moved),
+        ("no end", signed.holder.sign_template(&endless)),
+        (
+            "canonical with comments",
+            good.replacen(
+                "xml-exc-c14n#\"/></ds:Transforms>",
+                "xml-exc-c14n#WithComments\"/></ds:Transforms>",
+                1,
+            ),
+        ),
+    ] {
+        assert_eq!(judge(&message).err(), Some(SamlError::MessageSignature), "{what}: {message}");
+    }
+}
+
+#[test]
+fn a_signature_of_a_message_without_a_holder_is_nobody_s() {
+    let bearer = Signed { assertion: TRUSTED.sign(&claims()), holder: Provider::new("holder") };
+    let twice = Signed::new();
+    let twice = twice.message(&["stamp", "body"]);
+    let signature = twice.find("<ds:Signature").unwrap()..twice.find("</ds:Signature>").unwrap();
+    let again =
+        format!("{}</ds:Signature>{}", &twice[signature.clone()], &twice[signature.start..]);
+    let twice = format!("{}{again}", &twice[..signature.start]);
+
+    let refused = judge(&bearer.message(&["stamp", "body"]));
+    assert_eq!(refused.err(), Some(SamlError::ForeignSignature));
+    assert_eq!(judge(&twice).err(), Some(SamlError::ForeignSignature));
+}
+
+const WSU: &str =
+    "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd";
+const STAMP: &str = "<u:Timestamp xmlns:u=\"http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-\
+                     wssecurity-utility-1.0.xsd\" u:Id=\"stamp\"><u:Created>2026-01-14T10:22:31Z\
+                     </u:Created><u:Expires>2026-01-14T10:27:31Z</u:Expires></u:Timestamp>";

@@ -36,7 +36,8 @@ fn every_forgery_is_refused_for_its_reason() {
 fn certificates_that_have_run_out_sign_nothing() {
     let der = &TRUSTED.certificate_der;
     let keys = TrustedKeys::new([der.as_slice()]).unwrap();
-    let header = SecurityHeader::find(&message(&TRUSTED.sign(&claims()))).unwrap().unwrap();
+    let message = message(&TRUSTED.sign(&claims()));
+    let header = SecurityHeader::find(&message).unwrap().unwrap();
     let then = "4200-01-01T00:00:00Z".parse().unwrap();
 
     let verified = verify(&header, then, SKEW, |_| Some((&keys, false)));

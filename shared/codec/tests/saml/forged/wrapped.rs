@@ -83,7 +83,7 @@ pub fn wrapped() -> Vec<Variant> {
         variant(
             "12: its signature beside the forged one",
             format!("{evil_one}{signature}"),
-            ForeignSignature,
+            Unsigned,
         ),
         variant(
             "13: the forged one in an extension",
