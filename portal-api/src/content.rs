@@ -3,17 +3,19 @@
 //! neither in counts nor in order nor in places, and its text does not leave the node.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use carerecord_access::{Caller, Purpose};
 use carerecord_fhir::DocumentReferenceSearch;
 use carerecord_model::{
-    ContentAnswer, ContentQuestion, Coverage, DocumentEntry, NhsNumber, Snippet, UniqueId,
+    ContentAnswer, ContentQuestion, Coverage, DocumentEntry, DocumentRepository, NhsNumber,
+    Snippet, UniqueId,
 };
 use futures_util::future::join_all;
 
 use crate::Portal;
 use crate::error::FhirError;
-use crate::federation::{Node, NodeState, answer_of};
+use crate::federation::{Member, NodeState, Reading};
 use crate::opened::{Opened, note_closed};
 use crate::service::Record;
 
@@ -56,7 +58,8 @@ impl Portal {
             .enumerate()
             .filter(|(_, entry)| search.matches(entry))
             .collect();
-        let asked = self.nodes.iter().map(|node| self.ask(node, number, words, &entries));
+        let members = self.federation.members();
+        let asked = members.iter().map(|member| self.inside(member, number, words, &entries));
         let mut sources = Vec::new();
         let (mut hits, mut coverage) = (Vec::new(), Vec::new());
         for (state, answer) in join_all(asked).await {
@@ -65,25 +68,30 @@ impl Portal {
             sources.push(state);
         }
         rank(&mut hits);
-        let masked = view.masks_locations();
-        Ok(Searched { record: Record { found, withheld, sources, masked, number }, hits, coverage })
+        let (masked, opened) = (view.masks_locations(), view.opened().cloned());
+        let record = Record { found, withheld, sources, masked, number, opened };
+        Ok(Searched { record, hits, coverage })
     }
 
-    async fn ask(
+    async fn inside(
         &self,
-        node: &Node,
+        member: &Member,
         patient: NhsNumber,
         words: &str,
         entries: &[(usize, &DocumentEntry)],
     ) -> (NodeState, Option<Option<ContentAnswer>>) {
         let documents: HashSet<&UniqueId> = entries
             .iter()
-            .filter(|(_, entry)| is_at(entry, node.id.as_str()))
+            .filter(|(_, entry)| is_at(entry, member.id.as_str()))
             .map(|(_, entry)| &entry.unique_id)
             .collect();
         let documents = documents.into_iter().cloned().collect();
-        let question = ContentQuestion { patient, words: words.to_owned(), documents };
-        answer_of(node, self.deadline(), node.repository.search(&question)).await
+        let question = &ContentQuestion { patient, words: words.to_owned(), documents };
+        let ask = |repository: Arc<dyn DocumentRepository>| -> Reading<'_, Option<ContentAnswer>> {
+            Box::pin(async move { Ok(repository.search(question).await?) })
+        };
+        let asked = self.federation.ask(member, "search", ask).await;
+        (asked.state, asked.answer.ok())
     }
 }
 

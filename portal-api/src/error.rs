@@ -24,6 +24,8 @@ pub(crate) enum FhirError {
     /// What an operation's profile says of it.
     #[error("{2}")]
     Operation(StatusCode, &'static str, &'static str),
+    #[error("identifiers of a domain are asked for that is not known")]
+    UnknownDomain,
     #[error("the request's body cannot be read: {0}")]
     Body(String),
     #[error("somebody else changed it first")]
@@ -46,6 +48,8 @@ pub(crate) enum FhirError {
     Method,
     #[error("the range cannot be served")]
     Range,
+    #[error("the portal's own database failed")]
+    Store,
     #[error("the registry could not be asked")]
     Registry(PortError),
     #[error("the node that holds the document could not be asked")]
@@ -53,6 +57,12 @@ pub(crate) enum FhirError {
 }
 
 impl FhirError {
+    /// A failure of our own database, logged here and told without detail.
+    pub(crate) fn store(error: &carerecord_storage::StoreError) -> Self {
+        tracing::error!(%error, "the portal's database failed");
+        Self::Store
+    }
+
     fn parts(&self) -> (StatusCode, Vec<Issue>) {
         let of =
             |status: StatusCode, code: &str, text: &str| (status, vec![Issue::error(code, text)]);
@@ -74,6 +84,9 @@ impl FhirError {
             Self::Search(SearchError::Missing(_)) => {
                 of(StatusCode::BAD_REQUEST, "required", &self.to_string())
             }
+            Self::Search(SearchError::TooWide) => {
+                of(StatusCode::BAD_REQUEST, "required", &self.to_string())
+            }
             Self::Search(
                 SearchError::Malformed(_) | SearchError::NhsNumber(_) | SearchError::Unsupported(_),
             ) => of(StatusCode::BAD_REQUEST, "invalid", &self.to_string()),
@@ -88,6 +101,10 @@ impl FhirError {
             }
             Self::NotFound => not_found(),
             Self::Operation(status, code, text) => of(*status, code, text),
+            Self::UnknownDomain => {
+                let issue = Issue::warning("not-found", "targetSystem not found");
+                (StatusCode::NOT_FOUND, vec![issue])
+            }
             Self::Body(why) => of(StatusCode::BAD_REQUEST, "structure", why),
             Self::Conflict => of(StatusCode::CONFLICT, "conflict", &self.to_string()),
             Self::NotAcceptable => of(
@@ -125,15 +142,22 @@ impl FhirError {
                 "This address does not take this method.",
             ),
             Self::Range => of(StatusCode::RANGE_NOT_SATISFIABLE, "invalid", &self.to_string()),
+            Self::Store => of(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "transient",
+                "The service's own database failed; nothing was changed. Try again in a moment.",
+            ),
             Self::Registry(error) => port(
                 error,
                 "The registry does not answer that.",
                 "The registry could not be asked.",
+                "The registry gave something that is no answer.",
             ),
             Self::Node(error) => port(
                 error,
                 "The source that holds the document does not give it.",
                 "The source that holds the document could not be asked.",
+                "The source that holds the document gave something else.",
             ),
         }
     }
@@ -145,7 +169,7 @@ fn not_found() -> (StatusCode, Vec<Issue>) {
 }
 
 /// Another role that did not give what it was asked for: what it said, or that it said nothing.
-fn port(error: &PortError, refused: &str, silent: &str) -> (StatusCode, Vec<Issue>) {
+fn port(error: &PortError, refused: &str, silent: &str, garbage: &str) -> (StatusCode, Vec<Issue>) {
     let code = match error {
         PortError::Transaction(errors) => {
             let (status, issues) = registry_failure(errors, refused);
@@ -153,7 +177,11 @@ fn port(error: &PortError, refused: &str, silent: &str) -> (StatusCode, Vec<Issu
             return (status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), issues);
         }
         PortError::Late => "timeout",
-        PortError::Unavailable(_) | PortError::Protocol(_) => "transient",
+        PortError::Unavailable(_) | PortError::Refused { .. } => "transient",
+        PortError::Protocol(_) => {
+            let words = format!("{garbage} It is not passed on.");
+            return (StatusCode::BAD_GATEWAY, vec![Issue::error("exception", &words)]);
+        }
     };
     let words = format!("{silent} Try again in a moment.");
     (StatusCode::SERVICE_UNAVAILABLE, vec![Issue::error(code, &words)])

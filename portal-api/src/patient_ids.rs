@@ -25,23 +25,41 @@ impl PatientIds {
 
     /// A fresh id: 51 characters of those that FHIR allows.
     pub(crate) fn seal(&self, number: NhsNumber, caller: &Caller, ids: &dyn IdSource) -> String {
+        self.seal_text(&number.digits(), aad(caller), ids)
+    }
+
+    /// A search for people, for a link to its next page.
+    pub(crate) fn seal_search(&self, search: &str, caller: &Caller, ids: &dyn IdSource) -> String {
+        self.seal_text(search, search_aad(caller), ids)
+    }
+
+    fn seal_text(&self, text: &str, aad: Aad<String>, ids: &dyn IdSource) -> String {
         let mut nonce = [0; NONCE_LEN];
         nonce.copy_from_slice(&ids.random().as_bytes()[16 - NONCE_LEN..]);
-        let mut sealed = number.digits().into_bytes();
+        let mut sealed = text.as_bytes().to_vec();
         let unique = Nonce::assume_unique_for_key(nonce);
         self.0
-            .seal_in_place_append_tag(unique, aad(caller), &mut sealed)
-            .expect("ten bytes can be sealed");
+            .seal_in_place_append_tag(unique, aad, &mut sealed)
+            .expect("a text far shorter than the cipher's limit can be sealed");
         engine().encode([&nonce[..], &sealed].concat())
     }
 
     /// The number that an id stands for; `None` when it is not one of ours for this caller.
     pub(crate) fn open(&self, id: &str, caller: &Caller) -> Option<NhsNumber> {
-        let mut bytes = engine().decode(id).ok()?;
+        self.open_text(id, aad(caller))?.parse().ok()
+    }
+
+    /// The search that a link holds; `None` when it is not one of ours for this caller.
+    pub(crate) fn open_search(&self, link: &str, caller: &Caller) -> Option<String> {
+        self.open_text(link, search_aad(caller))
+    }
+
+    fn open_text(&self, sealed: &str, aad: Aad<String>) -> Option<String> {
+        let mut bytes = engine().decode(sealed).ok()?;
         let (nonce, sealed) = bytes.split_at_mut_checked(NONCE_LEN)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-        let number = self.0.open_in_place(nonce, aad(caller), sealed).ok()?;
-        std::str::from_utf8(number).ok()?.parse().ok()
+        let text = self.0.open_in_place(nonce, aad, sealed).ok()?;
+        String::from_utf8(text.to_vec()).ok()
     }
 }
 
@@ -53,6 +71,10 @@ impl fmt::Debug for PatientIds {
 
 fn aad(caller: &Caller) -> Aad<String> {
     Aad::from(format!("Patient of {}", caller.id()))
+}
+
+fn search_aad(caller: &Caller) -> Aad<String> {
+    Aad::from(format!("Search of {}", caller.id()))
 }
 
 /// Base64 of the characters that an id may have.
@@ -86,6 +108,10 @@ mod tests {
         assert_eq!(ids.open(&id, &other), None);
         assert_eq!(PatientIds::new([8; 32]).open(&id, &one), None);
         assert_ne!(ids.seal(number, &one, &RandomIds), id);
+        let search = ids.seal_search("0&family=Okafor", &one, &RandomIds);
+        assert_eq!(ids.open_search(&search, &one).as_deref(), Some("0&family=Okafor"));
+        assert_eq!((ids.open_search(&search, &other), ids.open(&search, &one)), (None, None));
+        assert_eq!(ids.open_search(&id, &one), None, "a person is no search");
     }
 
     #[test]

@@ -5,8 +5,8 @@ use carerecord_service::AuditTrail;
 
 use crate::Portal;
 use crate::fhir::{
-    answer, binary, consent, cross_reference, document_reference, fallback, list, metadata,
-    patient, wrong_method,
+    alerts, answer, binary, break_glass, consent, cross_reference, document_reference, fallback,
+    list, metadata, patient, patient_match, wrong_method,
 };
 
 /// Every route of the FHIR API.
@@ -22,7 +22,13 @@ pub fn router(portal: Portal, trail: AuditTrail) -> Router {
         .route("/fhir/Binary/{id}", get(binary::read))
         .route("/fhir/Patient", get(patient::search))
         .route("/fhir/Patient/_search", post(patient::search_form))
-        .route("/fhir/Patient/$ihe-pix", get(cross_reference::run))
+        .route("/fhir/Patient/$ihe-pix", get(cross_reference::run).post(cross_reference::run_sent))
+        .route("/fhir/Patient/$match", post(patient_match::run))
+        .route("/fhir/Patient/$break-glass", post(break_glass::run))
+        .route("/fhir/AuditEvent", get(alerts::search))
+        .route("/fhir/AuditEvent/$statistics", get(alerts::statistics))
+        .route("/fhir/AuditEvent/{id}", get(alerts::read))
+        .route("/fhir/AuditEvent/{id}/$review", post(alerts::review))
         .route("/fhir/Patient/{id}", get(patient::read))
         .route("/fhir/Consent", get(consent::search).post(consent::create))
         .route("/fhir/Consent/_search", post(consent::search_form))

@@ -2,19 +2,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use carerecord_access::{
-    AccessDecisions, Caller, ConsentStore, Decision, Purpose, Released, Right, Withheld,
+    AccessDecisions, Caller, ConsentStore, Decision, Override, Purpose, Released, Right, Rule,
+    Withheld,
 };
 use carerecord_model::{
-    ByteRange, Clock, ContentFilter, CrossReference, DocumentEntry, DocumentRegistry,
-    DocumentRequest, EntryRef, EntryUuid, FoundObjects, Get, GetAll, GetDocuments, IdSource,
-    MetadataLevel, NhsNumber, Patient, PatientDirectory, PatientId, PortError, RetrievedDocument,
-    Scope, StoredQuery,
+    Clock, ContentFilter, CrossReference, DocumentEntry, DocumentRegistry, EntryRef, EntryUuid,
+    FoundObjects, Get, GetAll, GetDocuments, IdSource, MetadataLevel, NhsNumber, PatientDirectory,
+    PatientId, PortError, Scope, StoredQuery,
 };
 
 use crate::error::FhirError;
-use crate::federation::{Node, NodeState, ask_all};
+use crate::federation::{Federation, NodeState};
 use crate::opened::{Opened, note_closed};
-use crate::{PatientIds, PortalConfig, TokenVerifier};
+use crate::overrides::{NewAlert, working_days_on};
+use crate::{OverrideStore, PatientIds, PortalConfig, TokenVerifier};
 
 /// The portal's service: the FHIR handlers call these methods, and only these.
 #[derive(Clone)]
@@ -24,11 +25,12 @@ pub struct Portal {
     pub(crate) patients: Arc<dyn PatientDirectory>,
     pub(crate) consents: Arc<dyn ConsentStore>,
     pub(crate) access: AccessDecisions,
-    pub(crate) nodes: Arc<Vec<Node>>,
+    pub(crate) federation: Federation,
     pub(crate) tokens: TokenVerifier,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn IdSource>,
     pub(crate) patient_ids: PatientIds,
+    pub(crate) overrides: OverrideStore,
 }
 
 /// What a portal is made of.
@@ -44,7 +46,7 @@ pub struct PortalParts {
     /// The decisions.
     pub access: AccessDecisions,
     /// The sources.
-    pub nodes: Vec<Node>,
+    pub federation: Federation,
     /// Who may ask.
     pub tokens: TokenVerifier,
     /// The time.
@@ -53,6 +55,8 @@ pub struct PortalParts {
     pub ids: Arc<dyn IdSource>,
     /// Ids of people in URLs.
     pub patient_ids: PatientIds,
+    /// What people have opened that is closed.
+    pub overrides: OverrideStore,
 }
 
 /// A patient's record as one caller may see it.
@@ -64,6 +68,8 @@ pub(crate) struct Record {
     pub masked: bool,
     /// The number that everything of the person is kept under.
     pub number: NhsNumber,
+    /// What the caller has opened of it.
+    pub opened: Option<Override>,
 }
 
 /// One document that the caller may see.
@@ -71,6 +77,8 @@ pub(crate) struct Document {
     entry: Released<DocumentEntry>,
     /// Whether nothing may tell where the person is cared for.
     pub masked: bool,
+    /// What the caller has opened of the record.
+    opened: Option<Override>,
 }
 
 impl Document {
@@ -93,12 +101,13 @@ impl Portal {
             registry: parts.registry,
             patients: parts.patients,
             consents: parts.consents,
-            access: parts.access,
-            nodes: Arc::new(parts.nodes),
+            access: parts.access.with_overrides(Arc::new(parts.overrides.clone())),
+            federation: parts.federation,
             tokens: parts.tokens,
             clock: parts.clock,
             ids: parts.ids,
             patient_ids: parts.patient_ids,
+            overrides: parts.overrides,
         }
     }
 
@@ -111,11 +120,11 @@ impl Portal {
         patient: NhsNumber,
     ) -> Result<Record, FhirError> {
         let Opened { view, number } = self.open(caller, purpose, patient).await?;
-        let (found, sources) =
-            tokio::join!(self.everything(number), ask_all(&self.nodes, self.deadline()));
+        let (found, sources) = tokio::join!(self.everything(number), self.federation.probe_all());
         let (found, mut withheld) = view.release_found(found?);
         note_closed(&view, &mut withheld);
-        Ok(Record { found, withheld, sources, masked: view.masks_locations(), number })
+        let (masked, opened) = (view.masks_locations(), view.opened().cloned());
+        Ok(Record { found, withheld, sources, masked, number, opened })
     }
 
     /// Everything that the caller may see of the record that a SubmissionSet or folder is in.
@@ -182,41 +191,30 @@ impl Portal {
         let entry = found.document_entries.into_iter().next().ok_or(FhirError::NotFound)?;
         let number = entry.patient_id.nhs_number().ok_or(FhirError::NotFound)?;
         let Opened { view, .. } = self.open(caller, purpose, number).await?;
-        Ok(Document { masked: view.masks_locations(), entry: view.release(entry)? })
+        let (masked, opened) = (view.masks_locations(), view.opened().cloned());
+        Ok(Document { masked, entry: view.release(entry)?, opened })
     }
 
-    /// The bytes of a document that has been released.
-    pub(crate) async fn content(
-        &self,
-        document: &Document,
-        range: Option<ByteRange>,
-    ) -> Result<RetrievedDocument, FhirError> {
-        let entry = document.value();
-        let repository = entry.repository_unique_id.clone().ok_or(FhirError::NotFound)?;
-        let node = self.nodes.iter().find(|n| n.id == repository);
-        let unknown = || PortError::Unavailable("the node is not in the directory".into());
-        let node = node.ok_or_else(|| FhirError::Node(unknown()))?;
-        let request = DocumentRequest {
-            home_community_id: None,
-            repository_unique_id: repository,
-            document_unique_id: entry.unique_id.clone(),
+    /// Tells the organisation that keeps a document that it is being opened by an override.
+    pub(crate) async fn tell_keeper(&self, document: &Document) -> Result<(), FhirError> {
+        let overridden = document.decision().rule == Rule::BreakGlass;
+        let opened = document.opened.as_ref().filter(|_| overridden);
+        let rules = self.access.policy().break_glass().filter(|rules| rules.tell_sources);
+        let (Some(opened), Some(rules)) = (opened, rules) else { return Ok(()) };
+        let node = document.value().repository_unique_id.as_ref();
+        let Some(keeper) = node.and_then(|node| self.access.policy().node_organisation(node))
+        else {
+            return Ok(());
         };
-        // The deadline is for the answer to begin; long documents take their time.
-        let begun = self.within(node.repository.retrieve(&request, range)).await;
-        begun.map_err(FhirError::Node)
-    }
-
-    /// The person with this number; after a merge, the one that it was merged into.
-    pub(crate) async fn patient(
-        &self,
-        caller: &Caller,
-        purpose: Purpose,
-        number: NhsNumber,
-    ) -> Result<Released<Option<Patient>>, FhirError> {
-        self.access.admit(caller, purpose, Right::Query)?;
-        let found = self.within(self.patients.patient(number)).await;
-        let found = found.map_err(FhirError::Registry)?;
-        Ok(self.access.release_person(caller, purpose, found)?)
+        let now = self.clock.now();
+        let told = self.overrides.tell(NewAlert {
+            id: self.ids.ordered(),
+            override_id: opened.id,
+            organisation: keeper.to_string(),
+            raised_at: now,
+            due_at: working_days_on(now, rules.review_days),
+        });
+        told.await.map_err(|e| FhirError::store(&e))
     }
 
     /// What the patient index knows of an identifier. ITI-83.

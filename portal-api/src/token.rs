@@ -133,6 +133,7 @@ struct Claims {
     #[serde(default)]
     scope: String,
     selected_roleid: Option<String>,
+    sid: Option<String>,
     #[serde(default)]
     nhsid_nrbac_roles: Vec<Role>,
     org_code: Option<String>,
@@ -177,6 +178,7 @@ impl Claims {
             assurance: Assurance::from_claim(&self.acr).max(stronger),
             client_id: self.client_id,
             asserted: None,
+            session_id: self.sid,
         })))
     }
 

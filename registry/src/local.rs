@@ -4,8 +4,9 @@ use carerecord_access::{
 };
 use carerecord_audit::AuditEvent;
 use carerecord_model::{
-    CrossReference, DocumentEntryType, DocumentRegistry, FoundObjects, NhsNumber, Patient,
-    PatientDirectory, PatientId, PortError, Registered, StoredQuery, Submission,
+    CrossReference, DocumentEntryType, DocumentRegistry, EntryUuid, FoundObjects, FoundPatients,
+    NhsNumber, Patient, PatientDirectory, PatientId, PatientSearch, PortError, Registered,
+    StoredQuery, Submission,
 };
 use carerecord_service::AuditDraft;
 use uuid::Uuid;
@@ -50,6 +51,11 @@ impl DocumentRegistry for LocalRegistry {
         let found = self.registry.stored_query(&self.caller, query, true, &draft).await;
         found.map(carerecord_access::Released::into_value).map_err(port_error)
     }
+
+    async fn remove_metadata(&self, ids: Vec<EntryUuid>) -> Result<(), PortError> {
+        let draft = self.audit();
+        self.registry.remove_metadata(&self.caller, ids, &draft).await.map_err(port_error)
+    }
 }
 
 #[async_trait]
@@ -61,6 +67,11 @@ impl PatientDirectory for LocalRegistry {
 
     async fn cross_reference(&self, id: &PatientId) -> Result<CrossReference, PortError> {
         let found = self.registry.cross_reference(&self.caller, id).await;
+        found.map(carerecord_access::Released::into_value).map_err(port_error)
+    }
+
+    async fn find_patients(&self, search: &PatientSearch) -> Result<FoundPatients, PortError> {
+        let found = self.registry.find_patients(&self.caller, search).await;
         found.map(carerecord_access::Released::into_value).map_err(port_error)
     }
 }

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use carerecord_access::{ConsentRecord, ConsentStoreError, Right};
-use carerecord_model::{CrossReference, Patient};
+use carerecord_model::{CrossReference, FoundPatients, Patient, PatientSearch};
 use carerecord_service::AuditDraft;
 
 use crate::router::Door;
@@ -81,6 +81,19 @@ pub(crate) async fn cross_reference(
         .map_err(status)?;
     let number = found.value().person.as_ref().and_then(|person| person.own.nhs_number());
     draft.fill(|event| event.subject = number.or(event.subject));
+    Ok(Json(found.into_value()))
+}
+
+/// People by a search. There is a record for each of them.
+pub(crate) async fn find_patients(
+    State(door): State<Door>,
+    draft: AuditDraft,
+    Json(search): Json<PatientSearch>,
+) -> Result<Json<FoundPatients>, StatusCode> {
+    enter(&door, &draft, "patient search")?;
+    let found =
+        door.registry.find_patients(door.callers.listener(), &search).await.map_err(status)?;
+    draft.subjects(found.value().people.iter().map(|person| person.patient.nhs_number));
     Ok(Json(found.into_value()))
 }
 

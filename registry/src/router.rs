@@ -23,6 +23,7 @@ pub fn router(
         .route("/peer/consent/update", post(peer::update_consent))
         .route("/peer/patient", post(peer::patient))
         .route("/peer/identifier", post(peer::cross_reference))
+        .route("/peer/patient/search", post(peer::find_patients))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(state)
         .layer(axum::middleware::from_fn_with_state(trail, carerecord_service::audit_trail::record))

@@ -5,8 +5,9 @@ use carerecord_access::{
 };
 use carerecord_audit::{AuditEvent, AuditOutcome};
 use carerecord_model::{
-    Clock, CrossReference, DocumentEntryType, EntryUuid, ErrorCode, IdSource, NhsNumber, Patient,
-    PatientId, Registered, RegistryErrors, Submission, TransactionError,
+    Clock, CrossReference, DocumentEntryType, EntryUuid, ErrorCode, FoundPatients, IdSource,
+    NhsNumber, Patient, PatientId, PatientSearch, Registered, RegistryErrors, Submission,
+    TransactionError,
 };
 use carerecord_service::AuditDraft;
 use carerecord_storage::{StoreError, Trouble};
@@ -255,6 +256,19 @@ impl Registry {
         id: &PatientId,
     ) -> Result<Released<CrossReference>, RegistryError> {
         let found = self.store.cross_reference(id).await?;
+        Ok(self.access.release_person(caller, Purpose::DirectCare, found)?)
+    }
+
+    /// The people that a search is about, for a role of this deployment. ITI-78.
+    ///
+    /// # Errors
+    /// `Refused` for everybody else.
+    pub async fn find_patients(
+        &self,
+        caller: &Caller,
+        search: &PatientSearch,
+    ) -> Result<Released<FoundPatients>, RegistryError> {
+        let found = self.store.find_patients(search).await?;
         Ok(self.access.release_person(caller, Purpose::DirectCare, found)?)
     }
 

@@ -15,6 +15,10 @@ pub struct RepositoryConfig {
     /// What becomes of a submission while the registry cannot be reached.
     #[serde(default)]
     pub when_registry_is_away: WhenAway,
+    /// For how many days the bytes of a removed document are kept, while nobody is given them; 7
+    /// unless given.
+    #[serde(default = "default_grace_days")]
+    pub grace_days: u16,
 }
 
 /// What a node does with a submission that cannot be registered now.
@@ -27,6 +31,10 @@ pub enum WhenAway {
     /// It keeps the submission, answers with a warning, and registers it later in the order of
     /// arrival.
     Keep,
+}
+
+fn default_grace_days() -> u16 {
+    7
 }
 
 fn default_max_document_bytes() -> u64 {

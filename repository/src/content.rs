@@ -1,84 +1,142 @@
-//! Bytes on their way out, checked against hash and size. Small documents are checked before the
-//! first byte leaves; of larger ones the connection is cut when they turn out to be wrong.
+//! Bytes on their way out, checked against hash and size.
+//!
+//! A document of up to `CHECK_FIRST` is read and checked before its first byte leaves. Of a larger
+//! one the last piece waits until the whole has been checked: when it is wrong the connection is
+//! broken off, and nobody has all of it. A range of a small document is cut out of the checked
+//! whole; of a large one there is nothing to check it against, unless it is encrypted.
 
-use aws_lc_rs::digest::{Context, SHA256};
 use bytes::{Bytes, BytesMut};
-use carerecord_model::{DocumentBody, PortError};
-use futures_util::{Stream, StreamExt, stream};
+use carerecord_model::{
+    ByteRange, DocumentBody, ErrorCode, PortError, RetrievedDocument, TransactionError, UniqueId,
+};
+use futures_util::{StreamExt, stream};
 
-use crate::objects::{ObjectError, StoredObject, hex};
+use crate::Repository;
+use crate::index::Holding;
+use crate::integrity::{Alarm, Fault};
+use crate::objects::{ObjectBytes, ObjectError, StoredObject};
+use crate::service::{failed, located};
 
-/// The whole document, checked.
-pub(crate) async fn checked<S>(bytes: S, object: &StoredObject) -> Result<DocumentBody, ObjectError>
-where
-    S: Stream<Item = Result<Bytes, object_store::Error>> + Send + 'static,
-{
-    let mut bytes = Box::pin(bytes);
-    if object.size <= CHECK_FIRST {
-        let mut all = BytesMut::with_capacity(object.size as usize);
-        while let Some(chunk) = bytes.next().await {
-            all.extend_from_slice(&chunk?);
+impl Repository {
+    /// A document that may be given, or the range of it that is asked for.
+    pub(crate) async fn open(
+        &self,
+        holding: &Holding,
+        range: Option<ByteRange>,
+    ) -> Result<RetrievedDocument, TransactionError> {
+        let (id, object) = (&holding.unique_id, &holding.object);
+        let alarm = self.alarm(holding);
+        if holding.quarantined {
+            tracing::error!(object = object.key, "a damaged document was asked for");
+            return Err(damaged(id));
         }
-        let mut check = Check::new(object);
-        check.add(&all);
-        if !check.fits() {
-            return Err(ObjectError::Open(std::io::Error::other(CORRUPT)));
-        }
-        return Ok(Box::pin(stream::once(std::future::ready(Ok(all.freeze())))));
-    }
-    let state = (bytes, Check::new(object), false);
-    Ok(Box::pin(stream::unfold(state, |(mut bytes, mut check, ended)| async move {
-        if ended {
-            return None;
-        }
-        match bytes.next().await {
-            Some(Ok(chunk)) => {
-                check.add(&chunk);
-                Some((Ok(chunk), (bytes, check, false)))
+        let last = object.size.saturating_sub(1);
+        let range = range
+            .filter(|r| r.start <= r.end && r.start <= last)
+            .map(|r| ByteRange { start: r.start, end: r.end.min(last) });
+        let body = match self.body(object, range, &alarm).await {
+            Ok(body) => body,
+            Err(error) => {
+                let Some(fault) = error.fault() else { return Err(failed(&error, id)) };
+                alarm.raise(fault, "retrieval").await;
+                return Err(damaged(id));
             }
-            Some(Err(error)) => {
-                let error = PortError::Unavailable(error.to_string());
-                Some((Err(error), (bytes, check, true)))
-            }
-            None if check.fits() => None,
-            None => {
-                tracing::error!("a stored document does not match its hash");
-                let error = PortError::Protocol(CORRUPT.to_owned());
-                Some((Err(error), (bytes, check, true)))
-            }
+        };
+        Ok(RetrievedDocument {
+            mime_type: holding.mime_type.clone(),
+            size: Some(object.size),
+            hash: Some(object.sha1.clone()),
+            body,
+            range,
+        })
+    }
+
+    async fn body(
+        &self,
+        object: &StoredObject,
+        range: Option<ByteRange>,
+        alarm: &Alarm,
+    ) -> Result<DocumentBody, ObjectError> {
+        if object.size > CHECK_FIRST {
+            return Ok(match range {
+                Some(range) => part(self.objects.read(object, range).await?, range, alarm.clone()),
+                None => passing(self.objects.checked(object).await?, alarm.clone()),
+            });
         }
-    })))
-}
-
-/// A part of a document: there is nothing to check it against.
-pub(crate) fn unchecked<S>(bytes: S) -> DocumentBody
-where
-    S: Stream<Item = Result<Bytes, object_store::Error>> + Send + 'static,
-{
-    Box::pin(bytes.map(|chunk| chunk.map_err(|e| PortError::Unavailable(e.to_string()))))
-}
-
-struct Check {
-    sha256: Context,
-    size: u64,
-    expected: StoredObject,
-}
-
-impl Check {
-    fn new(object: &StoredObject) -> Self {
-        Self { sha256: Context::new(&SHA256), size: 0, expected: object.clone() }
-    }
-
-    fn add(&mut self, chunk: &[u8]) {
-        self.sha256.update(chunk);
-        self.size += chunk.len() as u64;
-    }
-
-    fn fits(&self) -> bool {
-        self.size == self.expected.size
-            && hex(self.sha256.clone().finish().as_ref()) == self.expected.sha256
+        let all = whole(self.objects.checked(object).await?, object.size).await?;
+        Ok(ready(match range {
+            // A small document fits into memory, and so do the places in it.
+            Some(range) => all.slice(range.start as usize..range.end as usize + 1),
+            None => all,
+        }))
     }
 }
 
-const CHECK_FIRST: u64 = 256 << 10;
-const CORRUPT: &str = "the stored bytes do not match the hash";
+/// The same words for whatever is wrong with it: the operator has been told more.
+fn damaged(id: &UniqueId) -> TransactionError {
+    let what = "the document is damaged in the repository, and is not given";
+    located(ErrorCode::XDSRepositoryError, what, id)
+}
+
+/// The whole of a small document that has been checked on its way.
+pub(crate) async fn whole(mut bytes: ObjectBytes, size: u64) -> Result<Bytes, ObjectError> {
+    let first = bytes.next().await.unwrap_or_else(|| Ok(Bytes::new()))?;
+    if first.len() as u64 == size {
+        return Ok(first);
+    }
+    let mut all = BytesMut::with_capacity(size as usize);
+    all.extend_from_slice(&first);
+    while let Some(chunk) = bytes.next().await {
+        all.extend_from_slice(&chunk?);
+    }
+    Ok(all.freeze())
+}
+
+/// One piece, all of it there.
+fn ready(bytes: Bytes) -> DocumentBody {
+    Box::pin(stream::once(std::future::ready(Ok(bytes))))
+}
+
+/// A large document, which the store checks while it passes.
+fn passing(bytes: ObjectBytes, alarm: Alarm) -> DocumentBody {
+    Box::pin(stream::unfold(Some((bytes, alarm)), |state| async {
+        let (mut bytes, alarm) = state?;
+        match bytes.next().await? {
+            Ok(chunk) => Some((Ok(chunk), Some((bytes, alarm)))),
+            Err(error) => Some((Err(alarm.broken_off(&error).await), None)),
+        }
+    }))
+}
+
+/// A range of a large document.
+fn part(bytes: ObjectBytes, range: ByteRange, alarm: Alarm) -> DocumentBody {
+    let left = range.end - range.start + 1;
+    Box::pin(stream::unfold(Some((bytes, left, alarm)), |state| async {
+        let (mut bytes, left, alarm) = state?;
+        let error = match bytes.next().await {
+            Some(Ok(chunk)) if chunk.len() as u64 <= left => {
+                let left = left - chunk.len() as u64;
+                return Some((Ok(chunk), Some((bytes, left, alarm))));
+            }
+            None if left == 0 => return None,
+            Some(Err(error)) => error,
+            Some(Ok(_)) | None => ObjectError::Fault(Fault::Differs),
+        };
+        Some((Err(alarm.broken_off(&error).await), None))
+    }))
+}
+
+impl Alarm {
+    /// What ends a body that has begun.
+    async fn broken_off(&self, error: &ObjectError) -> PortError {
+        if let Some(fault) = error.fault() {
+            self.raise(fault, "retrieval").await;
+            return PortError::Protocol(fault.words().to_owned());
+        }
+        tracing::error!(%error, "a document broke off on its way out of the store");
+        PortError::Unavailable(error.to_string())
+    }
+}
+
+/// The longest document that is checked before its first byte leaves.
+const CHECK_FIRST: u64 = 1 << 20;

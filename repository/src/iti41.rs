@@ -186,8 +186,8 @@ impl Repository {
         if errors.is_empty() { Ok(()) } else { Err(TransactionError(errors)) }
     }
 
-    /// A document that is here already keeps its stored bytes; other bytes under its id are
-    /// refused.
+    /// A document that is here already keeps its stored bytes, unless they are damaged; other bytes
+    /// under its id are refused.
     async fn keep_known(
         &self,
         submission: &Submission,
@@ -203,13 +203,16 @@ impl Repository {
                 let id = entry.unique_id.as_str();
                 return Err(TransactionError::one(ErrorCode::XDSNonIdenticalHash, id));
             }
+            if known.quarantined {
+                continue;
+            }
             let spare = std::mem::replace(object, known.object);
             self.discard(std::iter::once(spare)).await;
         }
         Ok(())
     }
 
-    async fn register(
+    pub(crate) async fn register(
         &self,
         caller: &Caller,
         submission: Submission,
@@ -268,10 +271,7 @@ impl Repository {
 
     pub(crate) async fn discard_unless_known(&self, stored: HashMap<String, StoredObject>) {
         for object in stored.into_values() {
-            if !matches!(
-                self.index.has_object(&object.key, self.clock.now()).await,
-                Ok(true) | Err(_)
-            ) {
+            if matches!(self.index.has_object(&object.key).await, Ok(false)) {
                 self.discard(std::iter::once(object)).await;
             }
         }
@@ -324,12 +324,13 @@ fn names(href: &str, cid: &str) -> bool {
     cid_of_href(href).is_some_and(|(raw, decoded)| raw == cid || decoded == cid)
 }
 
-fn holding(entry: &DocumentEntry, object: &StoredObject) -> Holding {
+pub(crate) fn holding(entry: &DocumentEntry, object: &StoredObject) -> Holding {
     Holding {
         unique_id: entry.unique_id.clone(),
         object: object.clone(),
         mime_type: entry.mime_type.clone(),
         registered: false,
+        quarantined: false,
         entry: entry.clone(),
     }
 }

@@ -12,6 +12,7 @@ use carerecord_service::AuditDraft;
 use futures_util::StreamExt;
 
 use crate::Repository;
+use crate::service::Given;
 
 /// The answer with the parts that go with it.
 pub(crate) struct RetrieveAnswer {
@@ -38,10 +39,12 @@ impl Repository {
                     continue;
                 }
             };
-            let document = released.into_value();
+            let Given { document, made } = released.into_value();
             let content_id = format!("document{n}@carerecord");
             documents.push(DocumentResponse {
                 request,
+                new_repository_unique_id: made.as_ref().and_then(|m| m.repository.clone()),
+                new_document_unique_id: made.map(|m| m.unique_id),
                 mime_type: document.mime_type.to_string(),
                 content: ContentRef::Include(content_id.clone()),
             });

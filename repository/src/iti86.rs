@@ -8,7 +8,9 @@ use carerecord_model::{ErrorCode, RegistryError, TransactionError};
 use carerecord_service::AuditDraft;
 
 use crate::Repository;
+use crate::retention::Disposal;
 use crate::service::index_failure;
+use crate::status::sender;
 
 impl Repository {
     /// Removes documents: from the answer on nobody is given them.
@@ -30,7 +32,7 @@ impl Repository {
             return Err(TransactionError::one(ErrorCode::XDSRepositoryError, what));
         }
         let mut errors = Vec::new();
-        let mut ids = Vec::new();
+        let mut disposals: Vec<Disposal> = Vec::new();
         for document in request.documents {
             let id = document.document_unique_id;
             if document.repository_unique_id != self.config.repository_unique_id {
@@ -41,23 +43,35 @@ impl Repository {
                 continue;
             }
             let held = self.index.find(&id).await.map_err(|e| index_failure(&e))?;
-            if held.is_none_or(|h| !h.registered) {
+            let Some(held) = held.filter(|h| h.registered) else {
                 let what = format!("{id} is not here");
                 let error = RegistryError::error(ErrorCode::XDSDocumentUniqueIdError, what);
                 errors.push(error.at(id.as_str()));
                 continue;
-            }
-            ids.push(id);
+            };
+            disposals.push(Disposal {
+                unique_id: id,
+                type_code: held.entry.type_code.code,
+                rule: "ITI-86".to_owned(),
+                reason: "asked for by ITI-86".to_owned(),
+                approved_by: sender(caller).to_owned(),
+                // Whoever removes documents has their entries removed too. ITI TF-2: 3.86.
+                registry_owed: false,
+            });
         }
         if !errors.is_empty() {
             return Err(TransactionError(errors));
         }
-        draft.fill(|event| event.listed = ids.iter().map(ToString::to_string).collect());
+        draft.fill(|event| event.listed = named(&disposals));
         let audit = draft.to_commit(AuditOutcome::Success);
-        let done = self.index.remove(ids, self.clock.now(), audit).await;
+        let done = self.index.remove(disposals, self.clock.now(), audit).await;
         done.map_err(|e| index_failure(&e))?;
         self.search.wake();
         draft.committed();
         Ok(())
     }
+}
+
+fn named(disposals: &[Disposal]) -> Vec<String> {
+    disposals.iter().map(|d| d.unique_id.to_string()).collect()
 }

@@ -4,13 +4,16 @@
 mod config;
 mod content;
 mod index;
+mod integrity;
 mod iti41;
 mod iti43;
 mod iti86;
 mod kept;
 mod local;
 mod objects;
+mod on_demand;
 mod peer;
+mod retention;
 mod router;
 mod search;
 mod service;
@@ -21,8 +24,14 @@ mod sweep;
 mod turns;
 
 pub use config::{RepositoryConfig, WhenAway};
+pub use integrity::Fault;
 pub use local::LocalRepository;
 pub use objects::Objects;
+pub use on_demand::{DocumentProducer, OnDemand};
+pub use retention::{
+    Approval, Assessment, Certificate, Due, HoldScope, LegalHold, Purged, Retention,
+    RetentionError, RetentionParts, RetentionRules, RetentionRulesError,
+};
 pub use router::router;
 pub use search::{
     IndexError, Indexer, IndexingError, RebuildProgress, Search, Synonyms, SynonymsError,

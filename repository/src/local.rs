@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use carerecord_access::{Caller, Released};
+use carerecord_access::Caller;
 use carerecord_audit::AuditEvent;
 use carerecord_model::{
     ByteRange, ContentAnswer, ContentQuestion, DocumentRepository, DocumentRequest, PortError,
@@ -33,7 +33,7 @@ impl DocumentRepository for LocalRepository {
     ) -> Result<RetrievedDocument, PortError> {
         let draft = AuditDraft::detached((self.draft)(&self.caller));
         let found = self.repository.retrieve(&self.caller, request, range, &draft).await;
-        found.map(Released::into_value).map_err(PortError::Transaction)
+        found.map(|given| given.into_value().document).map_err(PortError::Transaction)
     }
 
     async fn search(&self, question: &ContentQuestion) -> Result<Option<ContentAnswer>, PortError> {

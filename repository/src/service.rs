@@ -10,9 +10,9 @@ use carerecord_service::AuditDraft;
 use carerecord_storage::{Database, StoreError, Trouble};
 
 use crate::RepositoryConfig;
-use crate::content::checked;
 use crate::index::{Holding, Index};
 use crate::objects::{ObjectError, Objects};
+use crate::on_demand::{Made, OnDemand};
 use crate::search::Search;
 use crate::turns::Turns;
 
@@ -28,6 +28,14 @@ pub struct Repository {
     pub(crate) access: AccessDecisions,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn IdSource>,
+    pub(crate) on_demand: Arc<[OnDemand]>,
+}
+
+/// A document that is given.
+pub(crate) struct Given {
+    pub document: RetrievedDocument,
+    /// For what was made on demand.
+    pub made: Option<Made>,
 }
 
 /// What a node is made of.
@@ -48,6 +56,8 @@ pub struct RepositoryParts {
     pub clock: Arc<dyn Clock>,
     /// Ids of objects and messages.
     pub ids: Arc<dyn IdSource>,
+    /// Who makes documents on demand; the first that fits a type does.
+    pub on_demand: Vec<OnDemand>,
 }
 
 impl Repository {
@@ -63,6 +73,7 @@ impl Repository {
             access: parts.access,
             clock: parts.clock,
             ids: parts.ids,
+            on_demand: parts.on_demand.into(),
         }
     }
 
@@ -82,13 +93,15 @@ impl Repository {
         request: &DocumentRequest,
         range: Option<ByteRange>,
         draft: &AuditDraft,
-    ) -> Result<Released<RetrievedDocument>, TransactionError> {
+    ) -> Result<Released<Given>, TransactionError> {
         let id = &request.document_unique_id;
         if request.repository_unique_id != self.config.repository_unique_id {
             let what = format!("{} is not served here", request.repository_unique_id);
             return Err(located(ErrorCode::XDSUnknownRepositoryId, &what, id));
         }
-        let holding = self.holding(id).await?.ok_or_else(|| self.unknown(id))?;
+        let Some(holding) = self.holding(id).await? else {
+            return self.make(caller, id, draft).await?.ok_or_else(|| self.unknown(id));
+        };
         let entry = self.entry_of(caller, &holding).await?;
         let released = self.decide(caller, &entry, draft).await;
         let released = released.map_err(|refused| self.refusal(&refused, id))?;
@@ -100,10 +113,10 @@ impl Repository {
             });
         });
         let document = self.open(&holding, range).await?;
-        Ok(released.map(|_| document))
+        Ok(released.map(|_| Given { document, made: None }))
     }
 
-    async fn decide(
+    pub(crate) async fn decide(
         &self,
         caller: &Caller,
         entry: &DocumentEntry,
@@ -146,7 +159,7 @@ impl Repository {
     }
 
     /// A document that the registry has taken. One of which that is not known is looked up there.
-    async fn holding(&self, id: &UniqueId) -> Result<Option<Holding>, TransactionError> {
+    pub(crate) async fn holding(&self, id: &UniqueId) -> Result<Option<Holding>, TransactionError> {
         let found = self.index.find(id).await.map_err(|e| failed(&e, id))?;
         match found {
             Some(holding) if holding.registered => Ok(Some(holding)),
@@ -187,38 +200,13 @@ impl Repository {
         Ok(found.document_entries.into_iter().filter(ours).max_by_key(|e| e.version))
     }
 
-    async fn open(
-        &self,
-        holding: &Holding,
-        range: Option<ByteRange>,
-    ) -> Result<RetrievedDocument, TransactionError> {
-        let id = &holding.unique_id;
-        let last = holding.object.size.saturating_sub(1);
-        let range = range
-            .filter(|r| r.start <= r.end && r.start <= last)
-            .map(|r| ByteRange { start: r.start, end: r.end.min(last) });
-        let bytes = self.objects.get(&holding.object.key, range).await;
-        let bytes = bytes.map_err(|e| failed(&e, id))?;
-        let body = match range {
-            Some(_) => crate::content::unchecked(bytes),
-            None => checked(bytes, &holding.object).await.map_err(|e| failed(&e, id))?,
-        };
-        Ok(RetrievedDocument {
-            mime_type: holding.mime_type.clone(),
-            size: Some(holding.object.size),
-            hash: Some(holding.object.sha1.clone()),
-            body,
-            range,
-        })
-    }
-
     fn unknown(&self, id: &UniqueId) -> TransactionError {
         let node = &self.config.repository_unique_id;
         let what = format!("there is no such document in repository {node}");
         located(ErrorCode::XDSDocumentUniqueIdError, &what, id)
     }
 
-    fn refusal(&self, refused: &Refused, id: &UniqueId) -> TransactionError {
+    pub(crate) fn refusal(&self, refused: &Refused, id: &UniqueId) -> TransactionError {
         if !refused.may_be_told {
             return self.unknown(id);
         }
@@ -234,7 +222,7 @@ pub(crate) fn located(code: ErrorCode, what: &str, id: &UniqueId) -> Transaction
 }
 
 /// A failure of ours, logged here and told without detail.
-fn failed(error: &dyn std::error::Error, id: &UniqueId) -> TransactionError {
+pub(crate) fn failed(error: &dyn std::error::Error, id: &UniqueId) -> TransactionError {
     tracing::error!(%error, source = ?error.source().map(ToString::to_string), "retrieval failed");
     located(ErrorCode::XDSRepositoryError, "the document cannot be read just now", id)
 }
@@ -248,7 +236,9 @@ pub(crate) fn store_failure(error: &ObjectError) -> TransactionError {
             ObjectError::Source(_) | ObjectError::TooLong(_) => {
                 ErrorCode::XDSRepositoryMetadataError
             }
-            ObjectError::Store(_) | ObjectError::Open(_) => ErrorCode::XDSRepositoryError,
+            ObjectError::Store(_) | ObjectError::Open(_) | ObjectError::Fault(_) => {
+                ErrorCode::XDSRepositoryError
+            }
         }
     };
     tracing::warn!(%error, "a document could not be stored");

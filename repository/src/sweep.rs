@@ -70,7 +70,7 @@ impl Repository {
             let object = object?;
             let key = object.location.to_string();
             let old = object.last_modified.timestamp() < before.as_second();
-            if old && matches!(self.index.has_object(&key, self.clock.now()).await, Ok(false)) {
+            if old && matches!(self.index.has_object(&key).await, Ok(false)) {
                 self.objects.delete(&key).await?;
                 tracing::info!("an object that no document names was removed");
             }

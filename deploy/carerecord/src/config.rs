@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use carerecord_access::Right;
-use carerecord_model::{NodeId, OrganisationCode};
-use carerecord_portal_api::PortalConfig;
+use carerecord_model::{Code, NodeId, OrganisationCode};
+use carerecord_portal_api::{NodeLimits, PortalConfig};
 use carerecord_registry::{MllpConfig, RegistryConfig};
 use carerecord_repository::RepositoryConfig;
 use carerecord_service::{ListenerConfig, LogFormat, XuaConfig, XuaMode};
 use serde::Deserialize;
 
+use crate::audit::AuditSection;
 use crate::codes::CodesSection;
 use crate::database::DatabaseConfig;
 
@@ -31,6 +32,9 @@ pub struct Config {
     pub log: LogConfig,
     /// Health and metrics.
     pub admin: Option<ListenerConfig>,
+    /// How the record of accesses is signed, and who witnesses it.
+    #[serde(default)]
+    pub audit: AuditSection,
     /// The registry.
     pub registry: Option<RegistrySection>,
     /// Whose assertions are believed, for doors that take them.
@@ -62,6 +66,9 @@ impl Config {
             config.base = base.to_owned();
             config.data = base.join(&config.data);
             config.policy = base.join(&config.policy);
+            if let Some(portal) = &mut config.portal {
+                portal.nodes = portal.nodes.as_ref().map(|nodes| base.join(nodes));
+            }
         }
         Ok(config)
     }
@@ -167,6 +174,12 @@ pub struct RepositorySection {
     /// The search inside its documents.
     #[serde(default)]
     pub search: SearchSection,
+    /// How long its documents are kept.
+    #[serde(default)]
+    pub retention: RetentionSection,
+    /// Who makes documents on demand.
+    #[serde(default)]
+    pub on_demand: Vec<OnDemandSection>,
     /// One for each kind of caller.
     pub door: Vec<Door>,
 }
@@ -179,6 +192,30 @@ pub struct SearchSection {
     pub synonyms: Option<PathBuf>,
 }
 
+/// One of `on_demand` of a `[[repository]]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OnDemandSection {
+    /// Where the producer is asked.
+    pub url: url::Url,
+    /// Of which types it makes documents, by the code of typeCode; of all unless given.
+    #[serde(default)]
+    pub types: Vec<String>,
+    /// Whether what was given is kept and registered as a snapshot.
+    #[serde(default)]
+    pub persist: bool,
+    /// contentTypeCode of snapshots' submissions; the entry's classCode unless given.
+    pub content_type_code: Option<Code>,
+}
+
+/// `retention` of a `[[repository]]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetentionSection {
+    /// Rules in place of those that are built in.
+    pub rules: Option<PathBuf>,
+}
+
 /// The `[portal]` section.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -189,8 +226,11 @@ pub struct PortalSection {
     pub api: PortalConfig,
     /// PostgreSQL; a SQLite file below `data` unless given.
     pub database: Option<DatabaseConfig>,
-    /// The sources.
+    /// The sources that never change while it runs.
+    #[serde(default)]
     pub source: Vec<SourceConfig>,
+    /// A directory of nodes, read again when it changes.
+    pub nodes: Option<PathBuf>,
     /// The web portal; without it only the API runs.
     pub web: Option<WebSection>,
 }
@@ -224,6 +264,9 @@ pub struct SourceConfig {
     /// Where it can be searched inside: `/peer/search` at a door of that node whose caller has the
     /// right `delegate`. Without it documents of a node elsewhere are not found by what is in them.
     pub search_url: Option<String>,
+    /// What it may cost.
+    #[serde(default)]
+    pub limits: NodeLimits,
 }
 
 /// The `[remote_registry]` section: a door of that registry whose caller has the right `delegate`.

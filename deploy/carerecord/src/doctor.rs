@@ -1,6 +1,8 @@
 //! `carerecord doctor`: asks everything that a configuration relies on, and says in words what is
 //! wrong with it. Nothing is changed, and no patient is named.
 
+mod nodes;
+
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -11,7 +13,8 @@ use carerecord_model::{
 use clap::Args;
 
 use crate::config::{Config, SourceConfig};
-use crate::peer::{RegistryClient, RepositoryClient, role_client};
+use crate::nodes::NodeSection;
+use crate::peer::{self, RegistryClient, RepositoryClient, role_client};
 
 /// What to look at.
 #[derive(Args)]
@@ -28,12 +31,14 @@ pub struct DoctorOptions {
 pub async fn run(options: DoctorOptions) -> anyhow::Result<ExitCode> {
     let config = Config::read(&options.config)?;
     let mut doctor = Doctor { wait: Duration::from_secs(options.wait), wrong: 0 };
-    doctor.tell(
-        "access rules",
-        Policy::load(&config.policy).map(|_| "read".to_owned()).map_err(chain),
-    );
+    let policy = Policy::load(&config.policy);
+    let read = policy.as_ref().map(|_| "read".to_owned());
+    doctor.tell("access rules", read.map_err(chain));
     let codes = config.codes.load(&config.base);
     doctor.tell("codes", codes.map(|_| "read".to_owned()).map_err(|e| format!("{e:#}")));
+    for (what, found) in crate::audit::findings(&config) {
+        doctor.tell(what, found.map_err(|e| format!("{e:#}")));
+    }
     let http = role_client(doctor.wait)?;
     if let Some(admin) = &config.admin {
         let url = format!("http://{}/health/ready", admin.address);
@@ -48,6 +53,13 @@ pub async fn run(options: DoctorOptions) -> anyhow::Result<ExitCode> {
         doctor.page("sign-in provider", &http, &url, "answers").await;
         for source in &portal.source {
             doctor.source(source, &http).await;
+        }
+        if let Some(file) = &portal.nodes {
+            let here = |node: &NodeSection| {
+                config.repositories.iter().any(|r| r.node.repository_unique_id == node.id)
+            };
+            let deadline = Duration::from_millis(portal.api.source_deadline_ms);
+            doctor.directory(file, policy.as_ref().ok(), &http, here, deadline).await;
         }
     }
     println!(
@@ -115,16 +127,21 @@ impl Doctor {
             self.page(&format!("{what}, its status page"), http, status, "answers").await;
         }
         let node = RepositoryClient::new(http.clone(), source.id.clone(), url, None);
+        let found = self.ask_for_nothing(&node, url).await;
+        self.tell(&what, found);
+    }
+
+    /// An ITI-43 for a document that nobody has.
+    async fn ask_for_nothing(&self, node: &RepositoryClient, url: &str) -> Result<String, String> {
         let started = Instant::now();
         let answer = tokio::time::timeout(self.wait, node.ask_for_nothing()).await;
         let took = started.elapsed().as_millis();
-        let found = match answer {
+        match answer {
             Err(_) => Err(self.silence(url)),
             Ok(Err(error)) => Err(self.words(url, &error)),
             Ok(Ok(None)) => Err("it gives a document under an id that nobody uses".to_owned()),
             Ok(Ok(Some(error))) => says_no(&error, took),
-        };
-        self.tell(&what, found);
+        }
     }
 
     fn silence(&self, url: &str) -> String {
@@ -136,6 +153,10 @@ impl Doctor {
             PortError::Late => self.silence(url),
             PortError::Unavailable(why) => format!("{url} cannot be reached: {why}"),
             PortError::Protocol(why) => format!("{url} does not speak XDS.b as we do: {why}"),
+            PortError::Refused { with, reason } => match reason {
+                Some(reason) => format!("{url} refuses with {with}: {reason}"),
+                None => format!("{url} refuses with {with}"),
+            },
             PortError::Transaction(error) => format!("{url} answers {}", codes(error)),
         }
     }
@@ -164,13 +185,7 @@ fn unreachable(url: &str, error: &reqwest::Error) -> String {
 
 /// An error with what it stems from.
 fn chain(error: impl std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
+    peer::chain(&error)
 }
 
 /// An id under which no document can be: it is of nobody's arc.

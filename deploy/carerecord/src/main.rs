@@ -9,9 +9,11 @@ mod doctor;
 mod key_file;
 mod load;
 mod migrate;
+mod nodes;
 mod peer;
 mod publish;
 mod reindex;
+mod retention;
 mod roles;
 mod samples;
 mod serve;
@@ -56,6 +58,9 @@ enum Command {
     Load(load::LoadOptions),
     /// Build the search index of nodes again, while they serve or without them
     Reindex(reindex::ReindexOptions),
+    /// See what a node's retention rules say, approve removals, set legal holds, destroy what is removed
+    #[command(subcommand)]
+    Retention(retention::RetentionCommand),
     /// Check the codes of the affinity domain, and print those that sources use besides
     #[command(subcommand)]
     Codes(codes::CodesCommand),
@@ -93,6 +98,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Migrate(options) => migrate::run(options).await,
         Command::Load(options) => load::run(options).await,
         Command::Reindex(options) => reindex::run(options).await,
+        Command::Retention(command) => retention::run(command).await,
         Command::Codes(command) => codes::run(command).await,
     }
 }

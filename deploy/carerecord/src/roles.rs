@@ -1,6 +1,7 @@
 //! Puts the roles of one process together: local services where the role runs here, clients where
 //! it runs elsewhere.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,14 +10,15 @@ use anyhow::{Context, bail};
 use carerecord_access::{
     AccessDecisions, Caller, ConsentRecords, ConsentStore, Policy, Right, SystemCaller,
 };
-use carerecord_audit::{AuditEvent, AuditLog};
+use carerecord_audit::{AuditEvent, AuditLog, Sealer};
 use carerecord_model::{
     Clock, DocumentRegistry, DocumentRepository, IdSource, PatientDirectory, RandomIds, SystemClock,
 };
-use carerecord_portal_api::{Node, PatientIds, Portal, PortalParts, TokenVerifier};
+use carerecord_portal_api::{OverrideStore, PatientIds, Portal, PortalParts, TokenVerifier};
 use carerecord_registry::{LocalRegistry, Registry, Store};
 use carerecord_repository::{
-    LocalRepository, Objects, Repository, RepositoryParts, Search, Synonyms,
+    LocalRepository, Objects, OnDemand, Repository, RepositoryParts, Retention, RetentionParts,
+    Search, Synonyms,
 };
 use carerecord_service::{
     AuditTrail, Callers, Lifecycle, Listener, Metrics, ReadinessChecks, Xua, XuaMode,
@@ -31,7 +33,8 @@ use carerecord_web::WebConfig;
 
 use crate::database::{DatabaseConfig, REGISTRY};
 use crate::key_file::key_file;
-use crate::peer::{RegistryClient, RepositoryClient, role_client};
+use crate::nodes::{self, NodeClients};
+use crate::peer::{ProducerClient, RegistryClient, role_client};
 use crate::sessions::SqlSessionRows;
 use crate::signin;
 
@@ -40,6 +43,7 @@ pub struct Roles {
     /// The registry as other roles see it.
     pub registry: Option<LocalRegistry>,
     databases: Vec<Database>,
+    sealers: Vec<Arc<Sealer>>,
 }
 
 /// What every role needs.
@@ -52,6 +56,9 @@ struct Assembly<'a> {
     xua: Option<Arc<Xua>>,
     checks: ReadinessChecks,
     databases: Vec<Database>,
+    sealers: Vec<Arc<Sealer>>,
+    /// What holds a log that is sealed here: one database can serve several roles.
+    sealed: HashSet<String>,
 }
 
 /// A registry, here or elsewhere, by each of its ports.
@@ -94,6 +101,8 @@ pub async fn start(config: &Config, lifecycle: &Lifecycle) -> anyhow::Result<Rol
         xua,
         checks: ReadinessChecks::new(),
         databases: Vec::new(),
+        sealers: Vec::new(),
+        sealed: HashSet::new(),
     };
     if let Some(section) = &config.demo_sign_in {
         assembly.sign_in(section).await.context("the sign-in provider cannot be started")?;
@@ -122,7 +131,7 @@ pub async fn start(config: &Config, lifecycle: &Lifecycle) -> anyhow::Result<Rol
         let router = carerecord_service::admin::router(assembly.checks.clone(), metrics, lifecycle);
         listener.serve("admin", router, assembly.ids.clone(), lifecycle);
     }
-    Ok(Roles { registry: local, databases: assembly.databases })
+    Ok(Roles { registry: local, databases: assembly.databases, sealers: assembly.sealers })
 }
 
 /// The registry's service over its database, with the rules of the configuration.
@@ -141,8 +150,12 @@ pub fn registry_on(
 }
 
 impl Roles {
-    /// Closes the databases, after everything that uses them has stopped.
+    /// Signs what was recorded last and closes the databases, after everything that uses them has
+    /// stopped.
     pub async fn close(self) {
+        for sealer in self.sealers {
+            sealer.finish().await;
+        }
         for database in self.databases {
             database.close().await;
         }
@@ -174,10 +187,11 @@ impl Assembly<'_> {
     }
 
     async fn registry(&mut self, section: &RegistrySection) -> anyhow::Result<LocalRegistry> {
-        let database =
-            self.database(section.database.as_ref(), &self.config.data.join(REGISTRY)).await?;
+        let file = self.config.data.join(REGISTRY);
+        let database = self.database("registry", section.database.as_ref(), &file).await?;
         let registry = registry_on(&database, self.config, section, self.policy.clone())?;
         self.lifecycle.spawn("code index", complete_code_index(registry.store().clone()));
+        self.lifecycle.spawn("patient index", complete_patient_index(registry.store().clone()));
         let ready = database.clone();
         self.checks.register("registry", move || {
             let database = ready.clone();
@@ -202,7 +216,7 @@ impl Assembly<'_> {
                     format!("the identity feed cannot listen on {}", feed.listen.address)
                 })?;
         }
-        Ok(LocalRegistry::new(registry, own_role("carerecord"), draft))
+        Ok(local_registry(registry))
     }
 
     async fn repository(
@@ -214,20 +228,35 @@ impl Assembly<'_> {
         let folder = self.config.data.join(format!("node-{id}"));
         let objects = Objects::local(&folder.join("objects"))
             .with_context(|| format!("cannot open {}", folder.display()))?;
-        let database = self.database(section.database.as_ref(), &folder.join("node.db")).await?;
+        let (name, file) = (format!("node-{id}"), folder.join("node.db"));
+        let database = self.database(&name, section.database.as_ref(), &file).await?;
         let search = Search::open(&folder.join(SEARCH), synonyms(self.config, section)?)
             .with_context(|| format!("the search index of node {id} cannot be opened"))?;
+        // Rules that cannot be used are told now, not on the day when they are needed.
+        crate::retention::rules(self.config, section)?;
         let repository = Repository::new(RepositoryParts {
             config: section.node.clone(),
             database: database.clone(),
-            objects,
+            objects: objects.clone(),
             search,
             registry: ports.registry.clone(),
             access: self.access(ports.facts.clone()),
             clock: self.clock.clone(),
             ids: self.ids.clone(),
+            on_demand: self.on_demand(section)?,
         });
         repository.start_sweeper(self.lifecycle);
+        repository.start_disposer(
+            Retention::new(RetentionParts {
+                database: database.clone(),
+                objects: objects.clone(),
+                patients: ports.patients.clone(),
+                clock: self.clock.clone(),
+                ids: self.ids.clone(),
+                recorder: format!("node {id}"),
+            }),
+            self.lifecycle,
+        );
         repository.start_registering_kept(self.lifecycle);
         repository.start_indexer(self.lifecycle);
         let ready = database.clone();
@@ -248,29 +277,35 @@ impl Assembly<'_> {
         Ok(LocalRepository::new(repository, own_role("carerecord"), draft))
     }
 
+    fn on_demand(&self, section: &RepositorySection) -> anyhow::Result<Vec<OnDemand>> {
+        let http = self.client()?;
+        let made = section.on_demand.iter().map(|producer| OnDemand {
+            producer: Arc::new(ProducerClient::new(http.clone(), producer.url.as_str())),
+            types: producer.types.clone(),
+            persist: producer.persist,
+            content_type_code: producer.content_type_code.clone(),
+        });
+        Ok(made.collect())
+    }
+
     async fn portal(
         &mut self,
         section: &PortalSection,
         ports: &RegistryPorts,
         local: &[(&RepositorySection, LocalRepository)],
     ) -> anyhow::Result<()> {
-        let database =
-            self.database(section.database.as_ref(), &self.config.data.join("portal.db")).await?;
+        let file = self.config.data.join("portal.db");
+        let database = self.database("portal", section.database.as_ref(), &file).await?;
         let http = self.client()?;
-        let mut nodes = Vec::new();
-        for source in &section.source {
-            let here = local.iter().find(|(s, _)| s.node.repository_unique_id == source.id);
-            let repository: Arc<dyn DocumentRepository> = match (here, &source.url) {
-                (Some((_, node)), None) => Arc::new(node.clone()),
-                (_, Some(url)) => {
-                    let (id, status) = (source.id.clone(), source.status_url.clone());
-                    let client = RepositoryClient::new(http.clone(), id, url, status);
-                    Arc::new(client.with_search(source.search_url.clone()))
-                }
-                (None, None) => bail!("portal.source {}: url is missing", source.id),
-            };
-            nodes.push(Node { id: source.id.clone(), name: source.name.clone(), repository });
-        }
+        let here = |(section, node): &(&RepositorySection, LocalRepository)| {
+            let node: Arc<dyn DocumentRepository> = Arc::new(node.clone());
+            (section.node.repository_unique_id.clone(), node)
+        };
+        let silence = Duration::from_millis(self.config.peers.silence_ms);
+        let local = local.iter().map(here).collect();
+        let clients = NodeClients { local, silence, http: http.clone() };
+        let (clock, ids) = (self.clock.clone(), self.ids.clone());
+        let federation = nodes::start(section, clients, clock, ids, &self.checks, self.lifecycle)?;
         let portal = Portal::new(PortalParts {
             tokens: TokenVerifier::new(&section.api, http),
             config: section.api.clone(),
@@ -278,9 +313,10 @@ impl Assembly<'_> {
             patients: ports.patients.clone(),
             consents: ports.consents.clone(),
             access: self.access(ports.facts.clone()),
-            nodes,
+            federation,
             clock: self.clock.clone(),
             ids: self.ids.clone(),
+            overrides: OverrideStore::new(database.clone()),
             patient_ids: PatientIds::new(key_file(&self.config.data.join("patient-ids.key"))?),
         });
         let trail = self.trail(&database, "portal", "fhir", None);
@@ -334,13 +370,31 @@ impl Assembly<'_> {
         Ok(())
     }
 
+    /// A role's database, whose log is signed from now on.
     async fn database(
         &mut self,
+        name: &str,
         config: Option<&DatabaseConfig>,
         file: &Path,
     ) -> anyhow::Result<Database> {
         let database = crate::database::open(config, &self.config.base, file).await?;
         self.databases.push(database.clone());
+        let place = match config {
+            Some(config) => config.address(&self.config.base)?.expose().to_owned(),
+            None => file.display().to_string(),
+        };
+        if self.sealed.insert(place) {
+            let (clock, ids) = (self.clock.clone(), self.ids.clone());
+            let sealer = crate::audit::sealer(self.config, database.clone(), name, clock, ids);
+            let sealer = Arc::new(sealer.context("the record of accesses cannot be signed")?);
+            self.sealers.push(sealer.clone());
+            let (times, draining) = (self.config.audit.times()?, self.lifecycle.draining());
+            self.lifecycle.spawn("audit heads", async move { sealer.run(times, draining).await });
+            if let Some(feed) = crate::audit::feed(self.config, database.clone())? {
+                let draining = self.lifecycle.draining();
+                self.lifecycle.spawn("audit feed", async move { feed.run(draining).await });
+            }
+        }
         Ok(database)
     }
 
@@ -392,6 +446,16 @@ pub fn own_role(name: &str) -> Caller {
     })
 }
 
+/// The registry for the other roles of this process. Nodes have entries taken out at the end of
+/// retention.
+pub fn local_registry(registry: Registry) -> LocalRegistry {
+    let mut caller = own_role("carerecord");
+    if let Caller::System(system) = &mut caller {
+        system.rights.push(Right::Administer);
+    }
+    LocalRegistry::new(registry, caller, draft)
+}
+
 /// The audit record of a write that another role of this process asks for.
 fn draft(caller: &Caller) -> AuditEvent {
     let (clock, ids) = (SystemClock, RandomIds);
@@ -411,5 +475,12 @@ const REGION: &str = "ZEX09";
 async fn complete_code_index(store: Store) {
     if let Err(error) = store.complete_code_index().await {
         tracing::warn!(%error, "the index of codes is not complete; the next start goes on");
+    }
+}
+
+/// Until it is done, searches for people by name or date of birth say that they cannot tell.
+async fn complete_patient_index(store: Store) {
+    if let Err(error) = store.complete_patient_index().await {
+        tracing::warn!(%error, "the index of people is not complete; the next start goes on");
     }
 }

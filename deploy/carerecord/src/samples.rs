@@ -31,6 +31,7 @@ pub fn people() -> Vec<Patient> {
             person.birth_date = born.parse().ok();
             person.gender = *gender;
             person.restricted = *number == "9990001030";
+            person.postcode = (!person.restricted).then(|| format!("XX{} 1XX", number.len() - 9));
             if *number == "9990001073" {
                 person.deceased = true;
                 person.death_date = "2026-10-21".parse().ok();

@@ -1,4 +1,3 @@
-use aws_lc_rs::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY};
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -48,7 +47,7 @@ fn answer(
 ) -> Result<Response, FhirError> {
     let size = content.size.or(entry.size);
     let (status, length, body): (_, _, DocumentBody) = match wanted {
-        None => (StatusCode::OK, size, Box::pin(checked(content.body, entry.hash.clone()))),
+        None => (StatusCode::OK, size, content.body),
         Some(range) => {
             let length = Some(range.end - range.start + 1);
             // A node that cannot serve ranges gives all of it, and we cut.
@@ -126,37 +125,6 @@ fn wanted_range(headers: &HeaderMap, size: Option<u64>) -> Result<Option<ByteRan
         _ => return Ok(None),
     };
     if range.start > range.end { Err(FhirError::Range) } else { Ok(Some(range)) }
-}
-
-/// Passes bytes on and breaks off at the end when they were not the document.
-fn checked(
-    body: DocumentBody,
-    hash: Option<String>,
-) -> impl Stream<Item = Result<Bytes, PortError>> + Send {
-    let state = (body, Context::new(&SHA1_FOR_LEGACY_USE_ONLY), hash, false);
-    stream::unfold(state, |(mut body, mut sha1, hash, ended)| async move {
-        if ended {
-            return None;
-        }
-        match body.next().await {
-            Some(Ok(chunk)) => {
-                sha1.update(&chunk);
-                Some((Ok(chunk), (body, sha1, hash, false)))
-            }
-            Some(Err(error)) => Some((Err(error), (body, sha1, hash, true))),
-            None => {
-                let digest = sha1.clone().finish();
-                let hex: String = digest.as_ref().iter().map(|b| format!("{b:02x}")).collect();
-                let fits = hash.as_ref().is_none_or(|h| h.eq_ignore_ascii_case(&hex));
-                if fits {
-                    return None;
-                }
-                tracing::error!("a node gave bytes that do not match the registered hash");
-                let error = PortError::Protocol("the bytes do not match the hash".into());
-                Some((Err(error), (body, sha1, hash, true)))
-            }
-        }
-    })
 }
 
 /// The bytes of a range out of the whole.

@@ -3,11 +3,14 @@
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use carerecord_fhir::{NHS_NUMBER_SYSTEM, SearchError, identifier_number, only_known, pairs};
+use carerecord_fhir::{
+    NHS_NUMBER_SYSTEM, SearchError, authority_of_system, identifier_number, only_known, pairs,
+    patient_identifier,
+};
 use carerecord_model::{CrossReferenced, NHS_NUMBER_OID, NhsNumber, PatientId};
 use serde_json::{Value, json};
 
-use super::input::is_strict;
+use super::input::{Sent, is_strict};
 use super::{Session, answer};
 use crate::Portal;
 use crate::error::FhirError;
@@ -21,8 +24,28 @@ pub(crate) async fn run(
 ) -> Result<Response, FhirError> {
     session.does("ITI-83");
     let parameters = pairs(&query.unwrap_or_default());
-    if is_strict(&headers) {
-        only_known(&parameters, &["sourceIdentifier", "targetSystem"])?;
+    answered(&portal, &session, &headers, &parameters).await
+}
+
+/// The same, asked by Parameters: the identifier stays out of the URL.
+pub(crate) async fn run_sent(
+    State(portal): State<Portal>,
+    session: Session,
+    headers: HeaderMap,
+    Sent(sent): Sent,
+) -> Result<Response, FhirError> {
+    session.does("ITI-83");
+    answered(&portal, &session, &headers, &sent_parameters(&sent)?).await
+}
+
+async fn answered(
+    portal: &Portal,
+    session: &Session,
+    headers: &HeaderMap,
+    parameters: &[(String, String)],
+) -> Result<Response, FhirError> {
+    if is_strict(headers) {
+        only_known(parameters, &["sourceIdentifier", "targetSystem"])?;
     }
     let base = portal.config.base_url.trim_end_matches('/');
     let mut sources = parameters.iter().filter(|(name, _)| name == "sourceIdentifier");
@@ -30,7 +53,7 @@ pub(crate) async fn run(
     if sources.next().is_some() {
         return Err(SearchError::Malformed("sourceIdentifier".into()).into());
     }
-    let source = source(&portal, &session, token)?;
+    let source = source(portal, session, token)?;
     session.draft.fill(|event| event.subject = source.nhs_number());
     let found = portal.cross_reference(&session.caller, session.purpose, &source).await;
     let found = session.note(found)?;
@@ -54,11 +77,11 @@ pub(crate) async fn run(
     let is_wanted = |target: &Target<'_>| targets.is_empty() || targets.contains(target);
     let mut parameter: Vec<Value> = others(&person, &source)
         .filter(|id| is_wanted(&Target::Authority(id.authority().as_str())))
-        .map(|id| json!({"name": "targetIdentifier", "valueIdentifier": identifier(id)}))
+        .map(|id| json!({"name": "targetIdentifier", "valueIdentifier": patient_identifier(id)}))
         .collect();
     let from_here = token.strip_prefix(base).is_some_and(|rest| rest.starts_with('|'));
     if let Some(number) = number.filter(|_| is_wanted(&Target::Here) && !from_here) {
-        parameter.push(reference(&portal, &session, base, number));
+        parameter.push(reference(portal, session, base, number));
     }
     let mut answer = json!({"resourceType": "Parameters"});
     if !parameter.is_empty() {
@@ -80,13 +103,26 @@ fn target<'a>(system: &'a str, base: &str) -> Option<Target<'a>> {
     if system.trim_end_matches('/') == base {
         return Some(Target::Here);
     }
-    authority(system).map(Target::Authority)
+    authority_of_system(system).map(Target::Authority)
 }
 
-/// The OID that a system's URI stands for.
-fn authority(system: &str) -> Option<&str> {
-    let nhs = [NHS_NUMBER_SYSTEM, "http://fhir.nhs.net/Id/nhs-number"];
-    if nhs.contains(&system) { Some(NHS_NUMBER_OID) } else { system.strip_prefix("urn:oid:") }
+/// Names and values as in a query. The identifier may be an Identifier, or a text as there.
+fn sent_parameters(sent: &Value) -> Result<Vec<(String, String)>, FhirError> {
+    if sent["resourceType"] != "Parameters" {
+        return Err(FhirError::Body("Parameters are expected".into()));
+    }
+    let all = sent["parameter"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let read = |parameter: &Value| {
+        let name = parameter["name"].as_str()?;
+        let identifier = &parameter["valueIdentifier"];
+        let token = identifier["system"].as_str().zip(identifier["value"].as_str());
+        let texts = ["valueString", "valueUri", "valueUrl", "valueCanonical"];
+        let text = texts.iter().find_map(|kind| parameter[kind].as_str());
+        let token = token.map(|(system, value)| format!("{system}|{value}"));
+        Some((name.to_owned(), token.or(text.map(str::to_owned)).unwrap_or_default()))
+    };
+    let no_name = || FhirError::Body("a parameter has no name".into());
+    all.iter().map(|parameter| read(parameter).ok_or_else(no_name)).collect()
 }
 
 fn source(portal: &Portal, session: &Session, token: &str) -> Result<PatientId, FhirError> {
@@ -98,7 +134,7 @@ fn source(portal: &Portal, session: &Session, token: &str) -> Result<PatientId, 
         let number = portal.patient_ids.open(id, &session.caller).ok_or(NOBODY)?;
         return Ok(PatientId::from_nhs_number(number));
     }
-    let oid = authority(system).ok_or(SOURCE_DOMAIN)?;
+    let oid = authority_of_system(system).ok_or(SOURCE_DOMAIN)?;
     if oid == NHS_NUMBER_OID {
         // A number that cannot be is nobody's.
         let number = identifier_number(&format!("{NHS_NUMBER_SYSTEM}|{value}"));
@@ -119,14 +155,6 @@ fn others<'a>(
     let is_nhs = |id: &PatientId| id.authority().as_str() == NHS_NUMBER_OID;
     let identifiers = person.identifiers.iter().filter(move |id| *id != source);
     identifiers.filter(move |id| if is_nhs(id) { **id == person.own } else { !person.restricted })
-}
-
-fn identifier(id: &PatientId) -> Value {
-    let system = match id.authority().as_str() {
-        NHS_NUMBER_OID => NHS_NUMBER_SYSTEM.to_owned(),
-        oid => format!("urn:oid:{oid}"),
-    };
-    json!({"system": system, "value": id.id()})
 }
 
 fn reference(portal: &Portal, session: &Session, base: &str, number: NhsNumber) -> Value {

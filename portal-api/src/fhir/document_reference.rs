@@ -6,9 +6,10 @@ use axum::response::Response;
 use carerecord_access::WITHHELD_ORGANISATION;
 use carerecord_fhir::{
     DocumentReferenceSearch, Entry, Issue, Related, add_snippets, coverage_issues, date_time,
-    document_reference, pairs, searchset, source_issue,
+    document_reference, override_in_force, override_offered, pairs, searchset, source_issue,
 };
 use carerecord_model::{AssociationType, Coverage, DocumentEntry, EntryUuid, FoundObjects};
+use jiff::Timestamp;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -89,7 +90,7 @@ async fn run(
             listed.push(Entry::Match(url, resource(portal, entry, record.masked, Some(found))));
         }
     }
-    listed.extend(outcome_entry(issues(&record)).map(Entry::Outcome));
+    listed.extend(outcome_entry(issues(portal, session, &record)).map(Entry::Outcome));
     // The patient is not repeated in the link: a URL must not name one.
     let url = format!("{}/DocumentReference", portal.config.base_url);
     Ok(answer::resource(StatusCode::OK, searchset(&url, total, listed)))
@@ -128,7 +129,7 @@ async fn run_content(
             listed.push(Entry::Ranked(url_of(portal, entry), resource, hit.score));
         }
     }
-    let mut issues = issues(&record);
+    let mut issues = issues(portal, session, &record);
     issues.extend(search_issues(&record, &coverage));
     listed.extend(outcome_entry(issues).map(Entry::Outcome));
     let url = format!("{}/DocumentReference", portal.config.base_url);
@@ -159,7 +160,7 @@ fn search_issues(record: &Record, coverage: &[Option<Option<Coverage>>]) -> Vec<
 }
 
 /// What is withheld and may be told, then what became of each source.
-fn issues(record: &Record) -> Vec<Issue> {
+fn issues(portal: &Portal, session: &Session, record: &Record) -> Vec<Issue> {
     let mut latest: HashMap<&str, String> = HashMap::new();
     for entry in &record.found.value().document_entries {
         let (Some(node), Some(time)) = (&entry.repository_unique_id, &entry.creation_time) else {
@@ -170,16 +171,31 @@ fn issues(record: &Record) -> Vec<Issue> {
     }
     let mut issues = withheld_issues(&record.withheld);
     let source = |(n, node): (usize, &NodeState)| {
+        let last_good = node.last_good.map(to_seconds);
         if record.masked {
             // Which of them has documents would tell where the person is cared for.
             let (name, id) = (format!("Source {}", n + 1), format!("source-{}", n + 1));
-            return source_issue(node.state, &name, &id, node.latency_ms, None);
+            return source_issue(node.state, &name, &id, node.latency_ms, last_good, None);
         }
         let newest = latest.get(node.id.as_str()).cloned();
-        source_issue(node.state, &node.name, node.id.as_str(), node.latency_ms, newest)
+        source_issue(node.state, &node.name, node.id.as_str(), node.latency_ms, last_good, newest)
     };
     issues.extend(record.sources.iter().enumerate().map(source));
+    match &record.opened {
+        Some(opened) => {
+            let until = opened.until.to_string();
+            issues.push(override_in_force(opened.reason.words(), &until));
+        }
+        None if portal.access.may_break_glass(&session.caller).is_ok() => {
+            issues.push(override_offered());
+        }
+        None => {}
+    }
     issues
+}
+
+fn to_seconds(time: Timestamp) -> String {
+    format!("{time:.0}")
 }
 
 /// The resource for an entry that has been released; `masked` is whether places must not be told.

@@ -1,5 +1,7 @@
+pub(crate) mod alerts;
 pub(crate) mod answer;
 pub(crate) mod binary;
+pub(crate) mod break_glass;
 pub(crate) mod consent;
 pub(crate) mod cross_reference;
 pub(crate) mod document_reference;
@@ -7,6 +9,7 @@ pub(crate) mod input;
 pub(crate) mod list;
 pub(crate) mod metadata;
 pub(crate) mod patient;
+pub(crate) mod patient_match;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;

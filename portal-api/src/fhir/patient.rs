@@ -1,18 +1,17 @@
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use carerecord_fhir::{
-    Entry, SearchError, count_only, identifier_number, only_known, pairs, patient_resource,
-    searchset,
-};
-use carerecord_model::Patient;
+use carerecord_fhir::{Entry, Issue, PeopleSearch, found_patient_resource, pairs, searchset};
+use carerecord_model::{FoundPatient, NhsNumber, PatientId, PatientSearch, name_key};
+use serde_json::json;
 
 use super::input::{Form, is_strict};
-use super::{Session, answer};
+use super::{Session, answer, outcome_entry};
 use crate::Portal;
 use crate::error::FhirError;
+use crate::matching::closeness;
 
-/// Answers a search by NHS Number, asked by GET.
+/// Answers a search for people, asked by GET. PDQm ITI-78.
 pub(crate) async fn search(
     State(portal): State<Portal>,
     session: Session,
@@ -22,7 +21,7 @@ pub(crate) async fn search(
     run(&portal, &session, &headers, &query.unwrap_or_default()).await
 }
 
-/// Answers a search by NHS Number, asked by form.
+/// Answers a search for people, asked by form: names and numbers stay out of the URL.
 pub(crate) async fn search_form(
     State(portal): State<Portal>,
     session: Session,
@@ -41,12 +40,43 @@ pub(crate) async fn read(
     session.does("read Patient");
     let number = portal.patient_ids.open(&id, &session.caller).ok_or(FhirError::NotFound)?;
     session.draft.fill(|event| event.subject = Some(number));
-    let person = portal.patient(&session.caller, session.purpose, number).await;
+    let person = portal.known_person(&session.caller, session.purpose, number).await;
     let person = session.note(person)?;
     session.draft.decision(person.decision());
     let person = person.into_value().ok_or(FhirError::NotFound)?;
-    session.draft.fill(|event| event.subject = Some(person.nhs_number));
-    Ok(answer::resource(StatusCode::OK, patient_resource(&person, &id)))
+    session.draft.fill(|event| event.subject = Some(person.patient.nhs_number));
+    Ok(answer::resource(StatusCode::OK, found_patient_resource(&person, &id, &[])))
+}
+
+/// A page of a search: its parameters, and how many people came before.
+struct Page {
+    parameters: String,
+    start: usize,
+}
+
+impl Page {
+    /// Out of a link to a further page, or the first one.
+    fn read(portal: &Portal, session: &Session, parameters: &str) -> Result<Self, FhirError> {
+        if parameters.len() > MAX_PARAMETERS {
+            return Err(FhirError::TooLong);
+        }
+        let link = pairs(parameters).into_iter().find(|(name, _)| name == PAGE);
+        let Some((_, link)) = link else {
+            return Ok(Self { parameters: parameters.to_owned(), start: 0 });
+        };
+        let text = portal.patient_ids.open_search(&link, &session.caller);
+        let text = text.ok_or(FhirError::NotFound)?;
+        let (start, parameters) = text.split_once('&').ok_or(FhirError::NotFound)?;
+        let start = start.parse().map_err(|_| FhirError::NotFound)?;
+        Ok(Self { parameters: parameters.to_owned(), start })
+    }
+
+    /// The link to the page that starts there. What is looked for is sealed: a URL names nobody.
+    fn link(&self, portal: &Portal, session: &Session, start: usize) -> String {
+        let text = format!("{start}&{}", self.parameters);
+        let sealed = portal.patient_ids.seal_search(&text, &session.caller, portal.ids.as_ref());
+        format!("{}/Patient?{PAGE}={sealed}", portal.config.base_url)
+    }
 }
 
 async fn run(
@@ -56,32 +86,142 @@ async fn run(
     parameters: &str,
 ) -> Result<Response, FhirError> {
     session.does("search Patient");
-    let parameters = pairs(parameters);
-    if is_strict(headers) {
-        only_known(&parameters, &["identifier"])?;
+    let page = Page::read(portal, session, parameters)?;
+    let asked = PeopleSearch::parse(&pairs(&page.parameters), is_strict(headers))?;
+    let search = with_ids(portal, session, &asked);
+    if let Some(number) = only_number(&search) {
+        session.draft.fill(|event| event.subject = Some(number));
     }
-    let (_, token) = parameters
-        .iter()
-        .find(|(name, _)| name == "identifier")
-        .ok_or(FhirError::Search(SearchError::Missing("identifier")))?;
-    let number = identifier_number(token)?;
-    session.draft.fill(|event| event.subject = Some(number));
-    let person = portal.patient(&session.caller, session.purpose, number).await;
-    let person = session.note(person)?;
-    session.draft.decision(person.decision());
-    let found = person.into_value();
-    session.draft.fill(|event| {
-        event.subject = Some(found.as_ref().map_or(number, |person| person.nhs_number));
-    });
-    let total = usize::from(found.is_some());
-    let base = &portal.config.base_url;
-    let entry = |person: Patient| {
-        let number = person.nhs_number;
-        let id = portal.patient_ids.seal(number, &session.caller, portal.ids.as_ref());
-        Entry::Match(format!("{base}/Patient/{id}"), patient_resource(&person, &id))
-    };
-    let shown = found.filter(|_| !count_only(&parameters));
-    let bundle =
-        searchset(&format!("{base}/Patient"), total, shown.map(entry).into_iter().collect());
+    let found = portal.find_patients(&session.caller, session.purpose, &search).await;
+    let found = session.note(found)?;
+    session.draft.decision(found.decision());
+    let mut found = found.into_value();
+    if asked.unknown_domain || !found.unknown_domains.is_empty() {
+        return Err(FhirError::UnknownDomain);
+    }
+    if found.too_many {
+        return Err(TOO_MANY);
+    }
+    if asked.only_inactive {
+        // Who is merged is shown as the one who is in use.
+        found.people.clear();
+    }
+    sort(&mut found.people, &search);
+    let total = found.people.len();
+    let shown = found.people.iter().skip(page.start).take(asked.count.unwrap_or(total));
+    let shown: Vec<&FoundPatient> = shown.collect();
+    session.draft.subjects(shown.iter().map(|person| person.patient.nhs_number));
+    let end = page.start.saturating_add(shown.len());
+    let mut issues = issues(&asked, found.incomplete);
+    issues.extend(superseded(&search, &found.people).then(|| Issue::information(SUPERSEDED)));
+    let mut entries = Vec::new();
+    if !asked.count_only {
+        entries.extend(shown.into_iter().map(|person| entry(portal, session, &search, person)));
+    }
+    entries.extend(outcome_entry(issues).map(Entry::Outcome));
+    // Whom it was about is not repeated in the link: a URL must not name anybody.
+    let mut bundle = searchset(&format!("{}/Patient", portal.config.base_url), total, entries);
+    if !asked.count_only && end < total {
+        let next = json!({"relation": "next", "url": page.link(portal, session, end)});
+        if let Some(links) = bundle["link"].as_array_mut() {
+            links.push(next);
+        }
+    }
     Ok(answer::resource(StatusCode::OK, bundle))
 }
+
+/// The search with logical ids read: they mean something to the caller they were made for.
+fn with_ids(portal: &Portal, session: &Session, asked: &PeopleSearch) -> PatientSearch {
+    let mut search = asked.search.clone();
+    let open = |id: &String| portal.patient_ids.open(id, &session.caller);
+    for any in &asked.ids {
+        search
+            .identifiers
+            .push(any.iter().filter_map(open).map(PatientId::from_nhs_number).collect());
+    }
+    search
+}
+
+/// The one number that is asked for.
+fn only_number(search: &PatientSearch) -> Option<NhsNumber> {
+    match search.identifiers.as_slice() {
+        [any] => match any.as_slice() {
+            [id] => id.nhs_number(),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Best first; equals by name, birth date and number.
+fn sort(people: &mut [FoundPatient], search: &PatientSearch) {
+    let key = |person: &FoundPatient| {
+        let p = &person.patient;
+        let family = name_key(p.family_name.as_deref().unwrap_or_default());
+        let given: Vec<String> = p.given_names.iter().map(|name| name_key(name)).collect();
+        (family, given, p.birth_date, p.nhs_number)
+    };
+    people.sort_by(|a, b| {
+        let by_score = closeness(search, &b.patient).total_cmp(&closeness(search, &a.patient));
+        by_score.then_with(|| key(a).cmp(&key(b)))
+    });
+}
+
+fn entry(
+    portal: &Portal,
+    session: &Session,
+    search: &PatientSearch,
+    person: &FoundPatient,
+) -> Entry {
+    let number = person.patient.nhs_number;
+    let id = portal.patient_ids.seal(number, &session.caller, portal.ids.as_ref());
+    let url = format!("{}/Patient/{id}", portal.config.base_url);
+    let domains: Vec<_> = search.domains.iter().flatten().cloned().collect();
+    let resource = found_patient_resource(person, &id, &domains);
+    if search.identifiers.is_empty() {
+        Entry::Ranked(url, resource, closeness(search, &person.patient))
+    } else {
+        Entry::Match(url, resource)
+    }
+}
+
+/// Whether a number that is asked for has been merged into another one.
+fn superseded(search: &PatientSearch, people: &[FoundPatient]) -> bool {
+    let mut asked = search.identifiers.iter().flatten().filter_map(PatientId::nhs_number);
+    let is_old = |number: NhsNumber| {
+        people.iter().any(|person| {
+            let id = PatientId::from_nhs_number(number);
+            person.patient.nhs_number != number && person.identifiers.contains(&id)
+        })
+    };
+    asked.any(is_old)
+}
+
+/// What the reader has to know to read the answer rightly.
+fn issues(asked: &PeopleSearch, incomplete: bool) -> Vec<Issue> {
+    let mut issues: Vec<Issue> = asked
+        .ignored
+        .iter()
+        .map(|name| {
+            let words = format!("The search parameter {name} is not supported, and was left out.");
+            Issue::warning("not-supported", &words)
+        })
+        .collect();
+    issues.extend(incomplete.then(|| Issue::warning("incomplete", INCOMPLETE)));
+    issues
+}
+
+/// None is shown: some of many, as chance has it, would look like all of them.
+pub(super) const TOO_MANY: FhirError = FhirError::Operation(
+    StatusCode::UNPROCESSABLE_ENTITY,
+    "too-costly",
+    "More than 50 people fit, so none is shown. Add what tells them apart: a given name, the whole \
+     date of birth, the gender, a postcode or an identifier.",
+);
+const PAGE: &str = "_page";
+/// Links to further pages hold them, sealed, and must fit into a URL.
+const MAX_PARAMETERS: usize = 4 << 10;
+const SUPERSEDED: &str = "A number that was asked for is no longer in use: the person's record is \
+    kept under another one, which is shown.";
+pub(super) const INCOMPLETE: &str = "The index of names is still being built: people may be missing \
+    who are known by their number.";

@@ -72,6 +72,41 @@ async fn of_a_restricted_person_no_organisation_s_identifier_is_told() {
     assert_eq!(found(&answer.json()).0, Vec::<String>::new());
 }
 
+#[tokio::test]
+async fn parameters_that_are_sent_get_the_same_answers() {
+    let client = Client::of(registry(), Some(person())).await;
+    let (system, value) = MRN.split_once('|').unwrap();
+    let identifier = json!({"name": "sourceIdentifier",
+        "valueIdentifier": {"system": system, "value": value}});
+    let text = json!({"name": "sourceIdentifier", "valueString": MRN});
+    let number = json!({"name": "targetSystem", "valueUri": SYSTEM});
+    let unknown = json!({"name": "targetSystem", "valueUri": "urn:oid:2.999.1"});
+    let sent = |parameters: Value| {
+        let client = &client;
+        let body = json!({"resourceType": "Parameters", "parameter": parameters}).to_string();
+        let kind = [("content-type", "application/fhir+json")];
+        async move { client.ask("POST", "Patient/$ihe-pix", &kind, body).await }
+    };
+
+    for source in [&identifier, &text] {
+        let answer = sent(json!([source, number])).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        assert_eq!(found(&answer.json()), (vec![format!("{SYSTEM}|{NUMBER}")], vec![]));
+    }
+    assert_eq!(client.audited().await[0].interaction, "ITI-83");
+    for (parameters, status, code) in [
+        (json!([identifier, unknown]), 403, "code-invalid"),
+        (json!([identifier, identifier]), 400, "invalid"),
+        (json!([]), 400, "required"),
+        (json!([{"name": "sourceIdentifier"}]), 400, "invalid"),
+        (json!([{"valueString": MRN}]), 400, "structure"),
+    ] {
+        let answer = sent(parameters.clone()).await;
+        assert_eq!(answer.status, status, "{parameters}: {}", answer.text);
+        assert_eq!(answer.json()["issue"][0]["code"], code, "{parameters}");
+    }
+}
+
 async fn pix(client: &Client, query: &str) -> Answer {
     client.get(&format!("Patient/$ihe-pix?{query}"), &[]).await
 }

@@ -30,6 +30,10 @@ impl DocumentRegistry for FakeRegistry {
             None => Ok(self.found.clone()),
         }
     }
+
+    async fn remove_metadata(&self, _: Vec<EntryUuid>) -> Result<(), PortError> {
+        Err(PortError::Unavailable("nothing is removed here".into()))
+    }
 }
 
 /// An index of one person, into whom the person with `MERGED` has been merged.
@@ -56,6 +60,51 @@ impl PatientDirectory for FakePatients {
             authorities: vec!["2.16.840.1.113883.2.1.4.1".into(), "2.999.10.2".into()],
             person: person.filter(|person| person.identifiers.contains(id)),
         })
+    }
+
+    async fn find_patients(&self, search: &PatientSearch) -> Result<FoundPatients, PortError> {
+        let has = |found: &FoundPatient, any: &Vec<PatientId>| {
+            any.iter().any(|id| found.identifiers.contains(id))
+        };
+        let known = ["2.16.840.1.113883.2.1.4.1", "2.999.10.2"];
+        let found = self.found().filter(|found| {
+            search.matches(&found.patient) && search.identifiers.iter().all(|any| has(found, any))
+        });
+        // Everybody is a Smith.
+        let crowd = search.matches(&smith());
+        Ok(FoundPatients {
+            people: found.into_iter().collect(),
+            too_many: crowd && search.identifiers.is_empty(),
+            incomplete: false,
+            unknown_domains: search
+                .domains
+                .iter()
+                .flatten()
+                .filter(|oid| !known.contains(&oid.as_str()))
+                .cloned()
+                .collect(),
+        })
+    }
+}
+
+fn smith() -> Patient {
+    let mut person = Patient::from_number("9990001146".parse().unwrap());
+    person.family_name = Some("Smith".into());
+    person.birth_date = Some("1970-01-01".parse().unwrap());
+    person
+}
+
+impl FakePatients {
+    fn found(&self) -> Option<FoundPatient> {
+        let patient = self.0.clone()?;
+        let mut identifiers = vec![
+            PatientId::from_nhs_number(patient.nhs_number),
+            PatientId::from_nhs_number(MERGED.parse().unwrap()),
+        ];
+        if !patient.restricted {
+            identifiers.push("MRN-88^^^&2.999.10.2&ISO".parse().unwrap());
+        }
+        Some(FoundPatient { patient, identifiers })
     }
 }
 

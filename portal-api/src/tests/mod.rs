@@ -5,9 +5,11 @@ mod content;
 mod cross_reference;
 mod fake;
 mod merged;
+mod people;
 mod places;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use axum::Router;
@@ -23,7 +25,10 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tower::ServiceExt;
 
-use crate::{Node, PatientIds, Portal, PortalConfig, PortalParts, TokenVerifier, router};
+use crate::{
+    Federation, Node, OverrideStore, PatientIds, Portal, PortalConfig, PortalParts, TokenVerifier,
+    router,
+};
 use fake::{FakeConsents, FakeNode, FakePatients, FakeRegistry};
 
 /// A portal with a clinician who may see what it has.
@@ -63,20 +68,22 @@ impl Client {
             patients: Arc::new(FakePatients(person)),
             consents: consents.clone(),
             access: AccessDecisions::new(Arc::new(policy), consents, clock.clone()),
-            nodes: [
-                ("2.999.826.1.1", "Royal Example Hospital", one),
-                ("2.999.826.1.2", "Community", other),
-            ]
-            .map(|(id, name, node)| Node {
-                id: id.parse().unwrap(),
-                name: name.to_owned(),
-                repository: Arc::new(node),
-            })
-            .to_vec(),
+            federation: Federation::new(
+                [
+                    ("2.999.826.1.1", "Royal Example Hospital", one),
+                    ("2.999.826.1.2", "Community", other),
+                ]
+                .map(|(id, name, node)| Node::new(id.parse().unwrap(), name, Arc::new(node)))
+                .to_vec(),
+                Duration::from_secs(2),
+                clock.clone(),
+                Arc::new(RandomIds),
+            ),
             tokens,
             clock: clock.clone(),
             ids: Arc::new(RandomIds),
             patient_ids: PatientIds::new([7; 32]),
+            overrides: OverrideStore::new(database.clone()),
         });
         let trail = AuditTrail {
             log: AuditLog::new(database.clone()),

@@ -27,6 +27,9 @@ pub struct WebConfig {
     pub deadline_ms: u64,
     /// Whether to say on the start page that the people and documents are invented.
     pub demo: bool,
+    /// Codes of the job roles that review overrides: who has one finds the alerts in the menu. What
+    /// they may see is the API's to say.
+    pub review_roles: Vec<String>,
 }
 
 /// Why the web portal cannot be set up.
@@ -63,6 +66,7 @@ impl WebConfig {
             session_hours: 10,
             deadline_ms: 10_000,
             demo: false,
+            review_roles: vec!["R0001".to_owned()],
         }
     }
 

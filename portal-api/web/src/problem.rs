@@ -1,5 +1,6 @@
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
+use uuid::Uuid;
 
 use crate::api::{ApiError, Refusal};
 use crate::display::Banner;
@@ -36,6 +37,8 @@ pub(crate) struct RefusedPage {
     pub(crate) back_to: Option<String>,
     /// Whose record it is; nothing for a document.
     pub(crate) banner: Option<Banner>,
+    /// The handle of a record that the reader may open with a reason.
+    pub(crate) may_open: Option<Uuid>,
 }
 
 /// Why signing in failed.
@@ -85,7 +88,8 @@ impl From<ApiError> for Problem {
             ApiError::Unauthorized => Self::SignedOut { had_one: true },
             ApiError::Refused(refusal) => {
                 let refusals = vec![refusal];
-                Self::Refused(Box::new(RefusedPage { refusals, back_to: None, banner: None }))
+                let (back_to, banner, may_open) = (None, None, None);
+                Self::Refused(Box::new(RefusedPage { refusals, back_to, banner, may_open }))
             }
             ApiError::NotFound => Self::NotFound,
             ApiError::CouldNotAsk | ApiError::Answer => Self::CouldNotAsk,

@@ -73,7 +73,14 @@ fn routes() -> Router<Arc<Portal>> {
         .route("/session-ended", get(pages::start::session_ended))
         .route("/search", get(pages::search::ask))
         .route("/patient/find", post(pages::search::find))
+        .route("/people/find", post(pages::people::find))
         .route("/patient/{handle}", get(pages::patient::list))
+        .route(
+            "/patient/{handle}/restricted",
+            get(pages::restricted::ask).post(pages::restricted::open),
+        )
+        .route("/alerts", get(pages::alerts::list))
+        .route("/alerts/{id}", get(pages::alerts::alert).post(pages::alerts::review))
         .route("/patient/{handle}/search", post(pages::inside::search))
         .route("/patient/{handle}/filter", post(pages::patient::filter))
         .route("/patient/{handle}/document/{id}", get(pages::document::document))

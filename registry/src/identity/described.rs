@@ -14,6 +14,7 @@ pub(crate) struct Described {
     pub birth_date: Option<Date>,
     pub death: Option<Death>,
     pub gender: Option<Gender>,
+    pub postcode: Option<String>,
     pub restricted: Option<bool>,
 }
 
@@ -84,6 +85,9 @@ impl Described {
         person.birth_date = self.birth_date.or(person.birth_date);
         person.gender = self.gender.unwrap_or(person.gender);
         person.restricted = self.restricted.unwrap_or(person.restricted);
+        if self.postcode.is_some() {
+            person.postcode.clone_from(&self.postcode);
+        }
         let Some(death) = self.death else { return };
         person.deceased = death != Death::Withdrawn;
         match death {

@@ -4,7 +4,7 @@ use carerecord_model::{CrossReference, CrossReferenced, PatientId};
 use carerecord_storage::{Connection, StoreError, sql};
 
 use super::Store;
-use super::patients::{demographics, person};
+use super::patients::{Person, demographics, person};
 
 impl Store {
     /// What the index knows of an identifier.
@@ -17,20 +17,32 @@ impl Store {
         let Some(person) = person(&mut c, id).await? else {
             return Ok(CrossReference { authorities, person: None });
         };
-        let (mut identifiers, mut restricted) = (Vec::new(), false);
+        let identifiers = identifiers_of(&mut c, &person).await?;
+        let mut restricted = false;
         for no in &person.numbers {
-            let rows: Vec<(String, String)> = sql(OF_PERSON).bind(*no).all(&mut c).await?;
-            for (authority, identifier) in rows {
-                let id = format!("{identifier}^^^&{authority}&ISO").parse().map_err(|_| {
-                    StoreError::Row("patient_identifier", "identifier", "is not a CX".into())
-                })?;
-                identifiers.push(id);
-            }
             restricted |= demographics(&mut c, *no).await?.is_some_and(|d| d.restricted);
         }
         let person = CrossReferenced { own: person.id, identifiers, restricted };
         Ok(CrossReference { authorities, person: Some(person) })
     }
+}
+
+/// Every identifier of a person, those that were merged among them.
+pub(super) async fn identifiers_of(
+    c: &mut Connection,
+    person: &Person,
+) -> Result<Vec<PatientId>, StoreError> {
+    let mut identifiers = Vec::new();
+    for no in &person.numbers {
+        let rows: Vec<(String, String)> = sql(OF_PERSON).bind(*no).all(&mut *c).await?;
+        for (authority, identifier) in rows {
+            let id = format!("{identifier}^^^&{authority}&ISO").parse().map_err(|_| {
+                StoreError::Row("patient_identifier", "identifier", "is not a CX".into())
+            })?;
+            identifiers.push(id);
+        }
+    }
+    Ok(identifiers)
 }
 
 /// Few, among very many identifiers: each is found from the one before it.

@@ -3,11 +3,13 @@
 use std::collections::{HashMap, HashSet};
 
 use carerecord_model::{
-    DocumentEntry, Gender, NhsNumber, NumberStatus, Patient, PatientId, components, unescape,
+    DocumentEntry, Gender, NhsNumber, NumberStatus, Patient, PatientId, components, tidy_postcode,
+    unescape,
 };
 use carerecord_storage::{Connection, StoreError, Value, sql, with_values_and_keys};
 
 use super::Store;
+use super::patient_index::index;
 
 /// A person as an identifier led to them, after all merges.
 #[derive(Clone, Debug)]
@@ -148,7 +150,10 @@ pub(crate) async fn note_as_described(
     let Some(person) = described(number, &entry.source_patient_info) else { return Ok(()) };
     let statement = sql("
         UPDATE patient SET demographics = $1 WHERE patient_no = $2 AND demographics IS NULL");
-    statement.bind(json(&person)?).bind(patient_no).run(c).await.map(drop)
+    if statement.bind(json(&person)?).bind(patient_no).run(&mut *c).await? == 0 {
+        return Ok(());
+    }
+    index(c, patient_no, &person).await
 }
 
 pub(crate) async fn demographics(
@@ -168,12 +173,15 @@ pub(crate) async fn write_demographics(
     patient_no: i64,
     person: &Patient,
 ) -> Result<(), StoreError> {
+    // Where a restricted person lives is not even kept.
+    let postcode = person.postcode.clone().filter(|_| !person.restricted);
+    let person = &Patient { postcode, ..person.clone() };
     sql("UPDATE patient SET demographics = $1 WHERE patient_no = $2")
         .bind(json(person)?)
         .bind(patient_no)
-        .run(c)
-        .await
-        .map(drop)
+        .run(&mut *c)
+        .await?;
+    index(c, patient_no, person).await
 }
 
 impl Store {
@@ -193,6 +201,7 @@ impl Store {
                 found = known;
             }
         }
+        found.postcode = found.postcode.filter(|_| !restricted);
         Ok(Some(Patient { restricted, ..found }))
     }
 
@@ -227,6 +236,8 @@ fn described(number: NhsNumber, lines: &[String]) -> Option<Patient> {
         Some("O" | "A") => Gender::Other,
         _ => Gender::Unknown,
     };
+    let code = field("PID-11").and_then(|f| components(f, '^').get(4).map(|p| unescape(p)));
+    person.postcode = code.as_deref().and_then(tidy_postcode);
     person.number_status = NumberStatus::Unverified;
     Some(person)
 }
@@ -236,7 +247,7 @@ fn json(person: &Patient) -> Result<String, StoreError> {
         .map_err(|e| StoreError::Row("patient", "demographics", e.to_string()))
 }
 
-fn parse(json: &str) -> Result<Patient, StoreError> {
+pub(super) fn parse(json: &str) -> Result<Patient, StoreError> {
     serde_json::from_str(json)
         .map_err(|e| StoreError::Row("patient", "demographics", e.to_string()))
 }

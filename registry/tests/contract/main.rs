@@ -15,6 +15,7 @@ mod limited;
 mod load;
 mod many;
 mod mllp;
+mod people;
 mod queries;
 mod references;
 mod registration;

@@ -3,11 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use carerecord_model::{Clock, PortError};
+use carerecord_model::Clock;
 use carerecord_service::Lifecycle;
 use carerecord_storage::{Database, StoreError};
-use futures_util::TryStreamExt;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
@@ -16,8 +14,9 @@ use super::extract::{Deadline, Extracted, MAX_BYTES, Unreadable, extract};
 use super::index::{Change, IndexError};
 use super::queue::{self, Outcome, RebuildProgress, Task};
 use crate::Repository;
-use crate::content::checked;
+use crate::content::whole;
 use crate::index::{Holding, Index};
+use crate::integrity::Fault;
 use crate::objects::{ObjectError, Objects};
 
 /// Why the index could not be brought up to date. The queue still has what was to be done.
@@ -180,26 +179,22 @@ impl Indexer {
         if holding.object.size > MAX_BYTES {
             return Ok(Err(Unreadable::TooLong(MAX_BYTES)));
         }
-        let bytes = match self.objects.get(&holding.object.key, None).await {
+        let read = async {
+            let bytes = self.objects.checked(&holding.object).await?;
+            whole(bytes, holding.object.size).await
+        };
+        let bytes = match read.await {
             Ok(bytes) => bytes,
-            Err(ObjectError::Store(object_store::Error::NotFound { .. })) => {
-                return Ok(Err(Unreadable::Missing));
+            Err(error) => {
+                return match error.fault() {
+                    Some(Fault::Missing) => Ok(Err(Unreadable::Missing)),
+                    Some(_) => Ok(Err(Unreadable::Damaged)),
+                    None => Err(error),
+                };
             }
-            Err(error) => return Err(error),
-        };
-        let parts: Result<Vec<Bytes>, PortError> = match checked(bytes, &holding.object).await {
-            Ok(body) => body.try_collect().await,
-            // Nothing is opened here: it is the hash that does not match.
-            Err(ObjectError::Open(_)) => return Ok(Err(Unreadable::Damaged)),
-            Err(error) => return Err(error),
-        };
-        let parts = match parts {
-            Ok(parts) => parts,
-            Err(PortError::Protocol(_)) => return Ok(Err(Unreadable::Damaged)),
-            Err(error) => return Err(ObjectError::Open(std::io::Error::other(error.to_string()))),
         };
         // A thread of its own: what panics or takes long there stops nothing here.
-        let read = move || extract(&parts.concat(), Deadline::after(READING));
+        let read = move || extract(&bytes, Deadline::after(READING));
         let reading = tokio::task::spawn_blocking(read);
         Ok(match tokio::time::timeout(READING + GRACE, reading).await {
             Ok(Ok(read)) => read,

@@ -82,6 +82,8 @@ pub struct UserCaller {
     pub assurance: Assurance,
     /// The client through which the person works.
     pub client_id: String,
+    /// The session at the identity provider, where it tells.
+    pub session_id: Option<String>,
     /// What an assertion says beside, of a person who came by one (IHE XUA) and not by signing in.
     pub asserted: Option<Box<Asserted>>,
 }

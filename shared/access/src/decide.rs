@@ -9,6 +9,9 @@
 //! 6. (Legitimate relationships take their place here.)
 //! 7. Confidentiality label against role.
 //!
+//! What steps 4 to 7 deny, a person may have opened by an override (`overrides.rs`), where the
+//! policy lets that rule be overridden; the other steps hold all the same.
+//!
 //! Steps 1 and 2 are about the caller alone; steps 3 to 7 are asked for each document. An
 //! organisation needs no agreement for documents of its own node, but objections, consent and
 //! labels hold there as well: whoever is the record's keeper sees it in their own systems.
@@ -22,8 +25,8 @@ use crate::agreement::{Flow, SharingAgreement};
 use crate::consent_model::Basis;
 use crate::policy::Label;
 use crate::{
-    AssertedPatient, Caller, ConsentRecord, Decision, Grain, Policy, Provision, Purpose, Right,
-    Rule, UserCaller,
+    AssertedPatient, Caller, ConsentRecord, Decision, Grain, Override, Policy, Provision, Purpose,
+    Right, Rule, UserCaller,
 };
 
 /// What is asked, with the facts.
@@ -33,6 +36,8 @@ pub(crate) struct Question<'a> {
     pub purpose: Purpose,
     pub patient: NhsNumber,
     pub records: &'a [ConsentRecord],
+    /// What the caller has opened of this record.
+    pub opened: Option<&'a Override>,
     pub now: Timestamp,
 }
 
@@ -108,22 +113,46 @@ impl Question<'_> {
             Ok(permit) => permit,
             Err(deny) => return deny,
         };
-        if let Some(deny) = self.objection(entry, &sources) {
-            return deny;
-        }
-        let model = match self.consent_model() {
-            Ok(name) => name,
-            Err(deny) => return deny,
+        let (model, missing) = match self.consent_model() {
+            Ok(name) => (Some(name), None),
+            Err(deny) => (None, Some(deny)),
         };
-        if let Some(deny) = self.label(entry) {
-            return deny;
+        let against: Vec<Decision> = self
+            .objections_to_record()
+            .chain(self.objections_to_document(entry, &sources))
+            .chain(missing)
+            .chain(self.label(entry))
+            .collect();
+        let permit = model.into_iter().fold(permit, Decision::on);
+        if against.is_empty() {
+            return permit;
         }
-        permit.on(model)
+        let label = label_of(entry);
+        match (against.iter().find(|deny| !self.opens(deny.rule, label)), self.opened) {
+            (None, Some(opened)) => overridden(opened, &permit, &against),
+            (Some(deny), _) => deny.clone(),
+            (None, None) => Decision::deny(Rule::FactsUnavailable),
+        }
     }
 
-    /// Step 4 for the record as a whole: what is known before any document is looked at.
-    pub(crate) fn objection_to_record(&self) -> Option<Decision> {
-        self.objections().find_map(|(record, grain)| match grain {
+    /// Steps 4 and 5 for the record as a whole: what is known before any document is looked at.
+    /// Before them, whether an assertion is about another patient.
+    pub(crate) fn closed(&self) -> Option<Decision> {
+        if let Err(deny) = may_concern(self.caller, Some(self.patient)) {
+            return Some(deny);
+        }
+        let missing = self.consent_model().err();
+        self.objections_to_record().chain(missing).find(|deny| !self.opens(deny.rule, None))
+    }
+
+    /// Whether the caller has overridden this rule.
+    fn opens(&self, rule: Rule, label: Option<Label>) -> bool {
+        self.opened.is_some()
+            && self.policy.break_glass.as_ref().is_some_and(|b| b.covers(rule, label))
+    }
+
+    fn objections_to_record(&self) -> impl Iterator<Item = Decision> {
+        self.objections().filter_map(|(record, grain)| match grain {
             Grain::WholeRecord => Some(told(Rule::ObjectionWholeRecord, record)),
             Grain::Recipient(to) if to == self.caller.organisation() => {
                 Some(told(Rule::ObjectionRecipient, record))
@@ -189,28 +218,28 @@ impl Question<'_> {
         })
     }
 
-    fn objection(&self, entry: &DocumentEntry, sources: &Sources) -> Option<Decision> {
-        self.objection_to_record().or_else(|| {
-            self.objections().find_map(|(record, grain)| match grain {
-                Grain::Source(from) if sources.has(from) => {
-                    Some(told(Rule::ObjectionSource, record))
-                }
-                Grain::Document(id) if entry.uuid() == Some(*id) || names_lineage(entry, *id) => {
-                    Some(told(Rule::ObjectionDocument, record))
-                }
-                Grain::Class { code, scheme }
-                    if entry.class_code.is_absent()
-                        || (entry.class_code.code == *code
-                            && scheme.as_ref().is_none_or(|s| entry.class_code.scheme == *s)) =>
-                {
-                    Some(told(Rule::ObjectionClass, record))
-                }
-                Grain::WholeRecord
-                | Grain::Recipient(_)
-                | Grain::Source(_)
-                | Grain::Document(_)
-                | Grain::Class { .. } => None,
-            })
+    fn objections_to_document(
+        &self,
+        entry: &DocumentEntry,
+        sources: &Sources,
+    ) -> impl Iterator<Item = Decision> {
+        self.objections().filter_map(|(record, grain)| match grain {
+            Grain::Source(from) if sources.has(from) => Some(told(Rule::ObjectionSource, record)),
+            Grain::Document(id) if entry.uuid() == Some(*id) || names_lineage(entry, *id) => {
+                Some(told(Rule::ObjectionDocument, record))
+            }
+            Grain::Class { code, scheme }
+                if entry.class_code.is_absent()
+                    || (entry.class_code.code == *code
+                        && scheme.as_ref().is_none_or(|s| entry.class_code.scheme == *s)) =>
+            {
+                Some(told(Rule::ObjectionClass, record))
+            }
+            Grain::WholeRecord
+            | Grain::Recipient(_)
+            | Grain::Source(_)
+            | Grain::Document(_)
+            | Grain::Class { .. } => None,
         })
     }
 
@@ -285,6 +314,17 @@ fn names_lineage(entry: &DocumentEntry, id: carerecord_model::EntryUuid) -> bool
 
 fn told(rule: Rule, record: &ConsentRecord) -> Decision {
     Decision::deny(rule).set(record.set_by.clone(), record.since)
+}
+
+/// A yes that rests on an override: what it overrides is named with it.
+fn overridden(opened: &Override, permit: &Decision, against: &[Decision]) -> Decision {
+    let reason = opened.reason.words().to_lowercase();
+    let mut decision =
+        Decision::permit(Rule::BreakGlass).set(format!("your override ({reason})"), opened.since);
+    decision.basis.clone_from(&permit.basis);
+    decision.basis.push(format!("override {}", opened.id));
+    decision.basis.extend(against.iter().map(|deny| format!("against {}", deny.rule.id())));
+    decision
 }
 
 fn permitted_by(agreement: &SharingAgreement) -> Decision {

@@ -429,6 +429,7 @@ fn clinician(organisation: &str, role: &str) -> Caller {
         assurance: Assurance::Aal3,
         client_id: "portal".into(),
         asserted: None,
+        session_id: Some("s-1".into()),
     }))
 }
 
@@ -554,3 +555,6 @@ const AGREEMENT: &str = r#"{
   "effective": {"from": "2026-03-10", "to": "2028-03-09"},
   "dpia_ref": "DPIA-1"
 }"#;
+
+#[path = "override_tests.rs"]
+mod overrides;

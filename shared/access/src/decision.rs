@@ -65,6 +65,8 @@ pub enum Rule {
     Label,
     /// A role of this deployment asks, and takes the decision for its users itself.
     Delegated,
+    /// The person has overridden what stands against it, for a while and with a reason.
+    BreakGlass,
     /// The caller's own organisation wrote it, and nothing stands against it.
     OwnRecord,
     /// An agreement covers it, and nothing stands against it.
@@ -91,6 +93,7 @@ impl Rule {
             Self::ConsentMissing => "consent-missing",
             Self::Label => "label",
             Self::Delegated => "delegated",
+            Self::BreakGlass => "break-glass",
             Self::OwnRecord => "own-record",
             Self::Agreement => "agreement",
         }
@@ -133,6 +136,9 @@ impl Rule {
             }
             Self::Label => "The document is marked as restricted, above what your role may see.",
             Self::Delegated => "A service of this deployment asked, and decides for its users.",
+            Self::BreakGlass => {
+                "You opened what was closed and gave a reason. That is recorded and reviewed."
+            }
             Self::OwnRecord => "Your own organisation holds the document.",
             Self::Agreement => "A data sharing agreement in force covers the document.",
         }
@@ -154,6 +160,12 @@ impl Rule {
                 | Self::FactsUnavailable
                 | Self::SubjectUnknown
         )
+    }
+
+    /// Whether the rule is about what the patient has said, or about the document: what a person may
+    /// have a reason to override.
+    pub(crate) fn is_about_the_patient(self) -> bool {
+        !self.is_about_the_session() && self != Self::NoAgreement
     }
 
     /// Every rule that denies.

@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use serde::Deserialize;
 
 use crate::consent_model::ConsentModel;
-use crate::{Assurance, Purpose, Rule, SharingAgreement};
+use crate::{Assurance, BreakGlassRules, Purpose, Rule, SharingAgreement};
 
 /// The programme's rules, read once from a folder and checked as a whole:
 ///
@@ -23,6 +23,7 @@ pub struct Policy {
     pub(crate) nodes: BTreeMap<RepositoryUniqueId, OrganisationCode>,
     pub(crate) consent_models: Vec<ConsentModel>,
     pub(crate) agreements: Vec<SharingAgreement>,
+    pub(crate) break_glass: Option<BreakGlassRules>,
 }
 
 /// What a job role may do.
@@ -38,6 +39,9 @@ pub struct RoleRule {
     /// Whether it may record and lift objections and permissions.
     #[serde(default)]
     pub may_record_consent: bool,
+    /// Whether it may override what closes a record, with a reason and for a while.
+    #[serde(default)]
+    pub may_break_glass: bool,
     /// Whether it may see where a restricted (S-flagged) person is cared for.
     #[serde(default)]
     pub may_see_locations: bool,
@@ -158,6 +162,7 @@ impl Policy {
             }
         }
         check_agreements(&agreements)?;
+        let break_glass = access.break_glass.map(BreakGlassFile::check).transpose()?;
         let system_max_label = label(&access.system_max_label, "access.toml: system_max_label")?;
         Ok(Self {
             minimum_assurance: access.minimum_assurance,
@@ -168,6 +173,7 @@ impl Policy {
             nodes: access.node,
             consent_models,
             agreements,
+            break_glass,
         })
     }
 
@@ -261,6 +267,52 @@ struct AccessFile {
     organisation: BTreeMap<OrganisationCode, Organisation>,
     #[serde(default)]
     node: BTreeMap<RepositoryUniqueId, OrganisationCode>,
+    break_glass: Option<BreakGlassFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BreakGlassFile {
+    rules: Vec<String>,
+    #[serde(default = "restricted")]
+    max_label: String,
+    activity: Option<String>,
+    #[serde(default = "one")]
+    hours: u8,
+    #[serde(default = "five")]
+    review_days: u16,
+    #[serde(default)]
+    tell_sources: bool,
+}
+
+impl BreakGlassFile {
+    fn check(self) -> Result<BreakGlassRules, PolicyError> {
+        let wrong =
+            |what: String| PolicyError::Meaning(format!("access.toml: break_glass: {what}"));
+        let rules: Result<HashSet<Rule>, _> = self
+            .rules
+            .iter()
+            .map(|id| {
+                // Who asks, and for what, is nobody's to override; nor is an agreement between
+                // organisations.
+                let rule = Rule::from_id(id).filter(|rule| rule.is_about_the_patient());
+                rule.ok_or_else(|| wrong(format!("{id} is not a rule that may be overridden")))
+            })
+            .collect();
+        let max_label = Label::from_code(&self.max_label)
+            .ok_or_else(|| wrong(format!("max_label {} is not on the ladder", self.max_label)))?;
+        if !(1..=24).contains(&self.hours) {
+            return Err(wrong("hours are from 1 to 24".to_owned()));
+        }
+        Ok(BreakGlassRules {
+            rules: rules?,
+            max_label,
+            activity: self.activity,
+            hours: self.hours,
+            review_days: self.review_days,
+            tell_sources: self.tell_sources,
+        })
+    }
 }
 
 #[derive(Deserialize)]
@@ -272,6 +324,18 @@ struct ConsentModelFile {
 
 fn aal2() -> Assurance {
     Assurance::Aal2
+}
+
+fn restricted() -> String {
+    "R".to_owned()
+}
+
+fn one() -> u8 {
+    1
+}
+
+fn five() -> u16 {
+    5
 }
 
 fn normal() -> String {

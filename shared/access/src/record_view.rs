@@ -5,7 +5,9 @@ use carerecord_model::{Association, DocumentEntry, FoundObjects, NhsNumber, Obje
 
 use crate::decide::Question;
 use crate::location::{mask_entry, mask_set, may_see_locations};
-use crate::{Caller, ConsentRecord, Decision, Policy, Purpose, Refused, Released, Rule, Withheld};
+use crate::{
+    Caller, ConsentRecord, Decision, Override, Policy, Purpose, Refused, Released, Rule, Withheld,
+};
 
 /// One patient's record, opened by one caller. Short-lived: open it anew for each request.
 pub struct RecordView {
@@ -15,6 +17,8 @@ pub struct RecordView {
     pub(crate) patient: NhsNumber,
     pub(crate) records: Vec<ConsentRecord>,
     pub(crate) settled: Option<Decision>,
+    /// What the caller has opened of this record.
+    pub(crate) opened: Option<Override>,
     /// Whether what tells a place is masked.
     pub(crate) masked: bool,
     pub(crate) now: jiff::Timestamp,
@@ -35,6 +39,11 @@ impl RecordView {
         self.masked
     }
 
+    /// What the caller has opened of this record, when it is in force.
+    pub fn opened(&self) -> Option<&Override> {
+        self.opened.as_ref()
+    }
+
     /// What stands against the record as a whole, and may be told, whether or not there are
     /// documents: an assertion about another patient, an objection to all sharing or to this
     /// recipient, or missing consent.
@@ -42,10 +51,7 @@ impl RecordView {
         if self.settled.is_some() {
             return None;
         }
-        let question = self.question();
-        let concerns = crate::decide::may_concern(&self.caller, Some(self.patient));
-        let closed = || question.objection_to_record().or_else(|| question.consent_model().err());
-        let decision = concerns.err().or_else(closed)?;
+        let decision = self.question().closed()?;
         Some(self.refused(decision))
     }
 
@@ -105,8 +111,10 @@ impl RecordView {
         ends.extend(submission_sets.iter().map(|s| s.entry_uuid.clone()));
         ends.extend(folders.iter().map(|f| f.entry_uuid.clone()));
         let associations = visible_associations(found.associations, ends);
-        let decision = entries
-            .first()
+        // Of several the one that people are asked about later.
+        let overridden = entries.iter().find(|e| e.decision().rule == Rule::BreakGlass);
+        let decision = overridden
+            .or(entries.first())
             .map(|e| e.decision().clone())
             .or_else(|| self.settled.clone())
             .unwrap_or_else(|| Decision::permit(Rule::Agreement));
@@ -136,6 +144,7 @@ impl RecordView {
             purpose: self.purpose,
             patient: self.patient,
             records: &self.records,
+            opened: self.opened.as_ref(),
             now: self.now,
         }
     }

@@ -6,7 +6,8 @@ use carerecord_model::{Association, Clock, DocumentEntry, EntryUuid, FoundObject
 use crate::decide::{caller_may_ask, may_concern};
 use crate::record_view::RecordView;
 use crate::{
-    Caller, ConsentRecord, ConsentRecords, Decision, FactsUnavailable, Policy, Purpose, Right, Rule,
+    Caller, ConsentRecord, ConsentRecords, Decision, FactsUnavailable, Override, Overrides, Policy,
+    Purpose, Right, Rule, UserCaller,
 };
 
 /// Something that may leave, with the decision that lets it. Only this crate makes one.
@@ -72,6 +73,7 @@ impl Withheld {
 pub struct AccessDecisions {
     policy: Arc<Policy>,
     records: Arc<dyn ConsentRecords>,
+    overrides: Option<Arc<dyn Overrides>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -82,7 +84,13 @@ impl AccessDecisions {
         records: Arc<dyn ConsentRecords>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { policy, records, clock }
+        Self { policy, records, overrides: None, clock }
+    }
+
+    /// The same, where people can override what closes a record.
+    #[must_use]
+    pub fn with_overrides(self, overrides: Arc<dyn Overrides>) -> Self {
+        Self { overrides: Some(overrides), ..self }
     }
 
     /// The programme's rules.
@@ -224,6 +232,10 @@ impl AccessDecisions {
             Some(_) => Vec::new(),
             None => records.await.map_err(|_| refused(Decision::deny(Rule::FactsUnavailable)))?,
         };
+        let opened = match caller {
+            Caller::User(user) if settled.is_none() => self.opened(user, patient).await,
+            Caller::User(_) | Caller::System(_) => None,
+        };
         Ok(RecordView {
             policy: self.policy.clone(),
             caller: caller.clone(),
@@ -231,9 +243,20 @@ impl AccessDecisions {
             patient,
             records,
             settled,
+            opened,
             masked: false,
             now: self.clock.now(),
         })
+    }
+}
+
+impl AccessDecisions {
+    /// What the person has opened of the record. What cannot be asked opens nothing.
+    async fn opened(&self, user: &UserCaller, patient: NhsNumber) -> Option<Override> {
+        self.policy.break_glass()?;
+        let found = self.overrides.as_ref()?.overrides(user, patient).await;
+        let now = self.clock.now();
+        found.unwrap_or_default().into_iter().find(|o| o.holds(user, patient, now))
     }
 }
 

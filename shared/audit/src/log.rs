@@ -1,8 +1,11 @@
+use std::borrow::Cow;
+
 use aws_lc_rs::digest::{Context, SHA256};
 use carerecord_model::NhsNumber;
 use carerecord_storage::{Connection, Database, StoreError, Together, Value, insert_many, sql};
 use jiff::Timestamp;
 
+use crate::tree::Entry;
 use crate::{AuditEvent, AuditOutcome};
 
 /// The audit records of one database.
@@ -108,7 +111,7 @@ impl AuditLog {
                 return Ok(seq);
             }
             for (number, record, hash) in rows {
-                if number != seq + 1 || chain(&previous, &record) != hash {
+                if number != seq + 1 || chain(&previous, &record).as_slice() != hash {
                     let what = format!("the chain breaks at record {}", seq + 1);
                     return Err(StoreError::Row("audit_event", "hash", what));
                 }
@@ -125,21 +128,33 @@ struct Record {
     /// The columns after `seq` up to `outcome`.
     columns: Vec<Value>,
     json: String,
+    /// The hash of the leaf.
+    leaf: Vec<u8>,
 }
 
 impl Record {
     fn of(event: &AuditEvent) -> Result<Self, StoreError> {
         let json = serde_json::to_string(event)
             .map_err(|e| StoreError::Row("audit_event", "record", e.to_string()))?;
+        let entry = Entry {
+            recorded_at: event.recorded_at.as_millisecond(),
+            nhs_number: event.subject.map(|s| s.as_i64()),
+            actor: event.actor.as_ref().map(|a| a.id.as_str().into()),
+            organisation: event.actor.as_ref().map(|a| a.organisation.as_str().into()),
+            interaction: event.interaction.as_str().into(),
+            outcome: event.outcome.as_str().into(),
+            record: json.as_str().into(),
+        };
+        let leaf = entry.leaf()?.0.to_vec();
         let columns = vec![
-            event.recorded_at.as_millisecond().into(),
-            event.subject.map(|s| s.as_i64()).into(),
-            event.actor.as_ref().map(|a| a.id.as_str()).into(),
-            event.actor.as_ref().map(|a| a.organisation.as_str()).into(),
+            entry.recorded_at.into(),
+            entry.nhs_number.into(),
+            entry.actor.map(Cow::into_owned).into(),
+            entry.organisation.map(Cow::into_owned).into(),
             (&event.interaction).into(),
             event.outcome.as_str().into(),
         ];
-        Ok(Self { columns, json })
+        Ok(Self { columns, json, leaf })
     }
 }
 
@@ -149,13 +164,26 @@ async fn append_records(c: &mut Connection, records: Vec<Record>) -> Result<(), 
     let mut rows = Vec::with_capacity(records.len());
     for record in records {
         seq += 1;
-        previous = chain(&previous, &record.json);
+        previous = chain(&previous, &record.json).to_vec();
         let mut row = vec![seq.into()];
         row.extend(record.columns);
-        row.extend([record.json.into(), previous.clone().into()]);
+        row.extend([record.json.into(), previous.clone().into(), record.leaf.into()]);
         rows.push(row);
     }
     insert_many(c, TABLE, rows).await
+}
+
+/// Appends many records at once, for tests.
+#[cfg(test)]
+pub(crate) async fn append_events(
+    database: &Database,
+    events: Vec<AuditEvent>,
+) -> Result<(), StoreError> {
+    database
+        .write(move |c| {
+            Box::pin(async move { AuditLog::append_in(c, &Vec::from_iter(&events)).await })
+        })
+        .await
 }
 
 fn parse(record: &str) -> Result<AuditEvent, StoreError> {
@@ -163,17 +191,20 @@ fn parse(record: &str) -> Result<AuditEvent, StoreError> {
         .map_err(|e| StoreError::Row("audit_event", "record", e.to_string()))
 }
 
-fn chain(previous: &[u8], record: &str) -> Vec<u8> {
+/// The hash of a record over the one before: what holds records together until a head is over them.
+pub(crate) fn chain(previous: &[u8], record: &str) -> [u8; 32] {
     let mut digest = Context::new(&SHA256);
     digest.update(previous);
     digest.update(record.as_bytes());
-    digest.finish().as_ref().to_vec()
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest.finish().as_ref());
+    hash
 }
 
 const LAST: &str = "SELECT seq, hash FROM audit_event ORDER BY seq DESC LIMIT 1";
 
 const TABLE: &str = "audit_event
-    (seq, recorded_at, nhs_number, actor, organisation, interaction, outcome, record, hash)";
+    (seq, recorded_at, nhs_number, actor, organisation, interaction, outcome, record, hash, leaf)";
 
 const READ: &str = "
     SELECT seq, record FROM audit_event

@@ -1,4 +1,4 @@
-use carerecord_model::{DocumentRequest, UniqueId};
+use carerecord_model::{DocumentRequest, RepositoryUniqueId, UniqueId};
 use carerecord_xml::{Decode, Encode, EncodeError, Start, XmlError, XmlReader, XmlWriter};
 
 use crate::RegistryResponse;
@@ -33,6 +33,10 @@ pub struct RetrieveDocumentSetResponse {
 pub struct DocumentResponse {
     /// What was asked for, echoed.
     pub request: DocumentRequest,
+    /// Where bytes that were made on demand can be had again, when they are kept.
+    pub new_repository_unique_id: Option<RepositoryUniqueId>,
+    /// The id of bytes that were made on demand.
+    pub new_document_unique_id: Option<UniqueId>,
     /// The type as registered, verbatim.
     pub mime_type: String,
     /// Where the bytes are.
@@ -97,7 +101,18 @@ impl Decode for RetrieveDocumentSetResponse {
                 let mut fields = Fields::read(xml)?;
                 let content = fields.content.take();
                 let content = content.ok_or_else(|| xml.invalid("a document is missing"))?;
+                let id = |text: Option<String>| text.filter(|t| !t.is_empty());
+                let (repository, document) =
+                    (id(fields.new_repository.take()), id(fields.new_document.take()));
                 documents.push(DocumentResponse {
+                    new_repository_unique_id: repository
+                        .map(|r| r.parse())
+                        .transpose()
+                        .map_err(|e| xml.invalid(format!("NewRepositoryUniqueId: {e}")))?,
+                    new_document_unique_id: document
+                        .map(|d| d.parse())
+                        .transpose()
+                        .map_err(|e| xml.invalid(format!("NewDocumentUniqueId: {e}")))?,
                     request: fields.request(xml)?,
                     mime_type: fields.mime_type,
                     content,
@@ -118,6 +133,12 @@ impl Encode for RetrieveDocumentSetResponse {
             self.documents.iter().try_for_each(|d| {
                 xml.element("xds:DocumentResponse", &[], |xml| {
                     write_request(&d.request, xml)?;
+                    if let Some(repository) = &d.new_repository_unique_id {
+                        xml.text("xds:NewRepositoryUniqueId", repository.as_str())?;
+                    }
+                    if let Some(document) = &d.new_document_unique_id {
+                        xml.text("xds:NewDocumentUniqueId", document.as_str())?;
+                    }
                     xml.text("xds:mimeType", &d.mime_type)?;
                     xml.element("xds:Document", &[], |xml| match &d.content {
                         ContentRef::Include(cid) => write_include(cid, xml),
@@ -138,6 +159,8 @@ struct Fields {
     home: Option<String>,
     repository: String,
     document: String,
+    new_repository: Option<String>,
+    new_document: Option<String>,
     mime_type: String,
     content: Option<ContentRef>,
 }
@@ -151,6 +174,12 @@ impl Fields {
                 "HomeCommunityId" => fields.home = Some(xml.text()?.trim().to_owned()),
                 "RepositoryUniqueId" => xml.text()?.trim().clone_into(&mut fields.repository),
                 "DocumentUniqueId" => xml.text()?.trim().clone_into(&mut fields.document),
+                "NewRepositoryUniqueId" => {
+                    fields.new_repository = Some(xml.text()?.trim().to_owned());
+                }
+                "NewDocumentUniqueId" => {
+                    fields.new_document = Some(xml.text()?.trim().to_owned());
+                }
                 "mimeType" => fields.mime_type = xml.text()?,
                 "Document" => fields.content = Some(read_content(xml)?),
                 _ => xml.skip()?,

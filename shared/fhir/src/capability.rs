@@ -35,10 +35,13 @@ pub fn capability_statement(base_url: &str, version: &str, date: &str, token_url
                     LIST,
                 ),
                 resource("Binary", &[], &["read"], &[]),
-                with_operation(
-                    resource("Patient", &[], &["read", "search-type"], &[("identifier", "token", "")]),
-                    "ihe-pix",
-                    "https://profiles.ihe.net/ITI/PIXm/OperationDefinition/IHE.PIXm.pix",
+                patient(),
+                with_operations(
+                    resource("AuditEvent", &[], &["read", "search-type"], AUDIT_EVENT),
+                    &[
+                        ("review", "urn:carerecord:OperationDefinition:review"),
+                        ("statistics", "urn:carerecord:OperationDefinition:statistics"),
+                    ],
                 ),
                 resource("Consent", &[], &["create", "read", "update", "search-type"], CONSENT),
             ],
@@ -63,8 +66,35 @@ fn resource(
     resource
 }
 
-fn with_operation(mut resource: Value, name: &str, definition: &str) -> Value {
-    resource["operation"] = json!([{"name": name, "definition": definition}]);
+/// PDQm and PIXm.
+fn patient() -> Value {
+    let mut resource = resource("Patient", &[], &["read", "search-type"], PATIENT);
+    resource["supportedProfile"] =
+        json!(["https://profiles.ihe.net/ITI/PDQm/StructureDefinition/IHE.PDQm.Patient"]);
+    resource["documentation"] = PATIENT_DOCUMENTATION.into();
+    resource["operation"] = json!([
+        {
+            "name": "ihe-pix",
+            "definition": "https://profiles.ihe.net/ITI/PIXm/OperationDefinition/IHE.PIXm.pix",
+        },
+        {
+            "name": "match",
+            "definition": "http://hl7.org/fhir/OperationDefinition/Patient-match",
+            "documentation": MATCH_DOCUMENTATION,
+        },
+        {
+            "name": "break-glass",
+            "definition": "urn:carerecord:OperationDefinition:break-glass",
+        },
+    ]);
+    resource
+}
+
+/// `operations` are pairs of name and definition.
+fn with_operations(mut resource: Value, operations: &[(&str, &str)]) -> Value {
+    let operation =
+        |(name, definition): &(&str, &str)| json!({"name": name, "definition": definition});
+    resource["operation"] = operations.iter().map(operation).collect();
     resource
 }
 
@@ -102,6 +132,26 @@ const DOCUMENTATION: &str = "Every answer has passed the access decision. A sear
     prefixes*, -not; best first. The header X-Purpose-Of-Use tells the purpose; X-Selected-Role one of \
     the user's roles.";
 
+const PATIENT_DOCUMENTATION: &str = "A search needs an identifier or _id; or family (two letters or \
+    more) with birthdate (within one year) or address-postalcode; or given with birthdate (one day) \
+    and address-postalcode. Names are compared by how they begin, without case and accents; :exact \
+    to the letter; :contains is refused. Of more than 50 people none is shown (422, too-costly). \
+    _count gives pages. Without a system an identifier is an NHS Number; system| restricts the \
+    identifiers that are shown. Search by _search: names in a URL may be kept on the way. Ids mean \
+    something only to the caller that they were made for.";
+const MATCH_DOCUMENTATION: &str = "Certain is only who has the identifier, the family name and the \
+    whole date of birth that are sent, and nobody else does.";
+const PATIENT: &[Parameter] = &[
+    ("_id", "token", ""),
+    ("active", "token", ""),
+    ("identifier", "token", ""),
+    ("family", "string", ""),
+    ("given", "string", ""),
+    ("birthdate", "date", ""),
+    ("gender", "token", ""),
+    ("address-postalcode", "string", ""),
+];
+
 const DOCUMENT_REFERENCE: &[Parameter] = &[
     ("patient.identifier", "token", ""),
     ("status", "token", ""),
@@ -133,4 +183,7 @@ const LIST: &[Parameter] = &[
     ("source.family", "string", ""),
     ("source.given", "string", ""),
 ];
+/// Privacy alerts only.
+const AUDIT_EVENT: &[Parameter] =
+    &[("type", "token", ""), ("state", "token", ""), ("overdue", "token", "")];
 const CONSENT: &[Parameter] = &[("patient.identifier", "token", ""), ("status", "token", "")];

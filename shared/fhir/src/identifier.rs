@@ -1,6 +1,7 @@
-use carerecord_model::{Oid, PatientId, UniqueId};
+use carerecord_model::{NHS_NUMBER_OID, Oid, PatientId, UniqueId};
 use serde_json::{Value, json};
 
+use crate::SearchError;
 use crate::code_system::URI;
 use crate::patient::NHS_NUMBER_SYSTEM;
 use crate::system_of_scheme;
@@ -32,6 +33,38 @@ pub(crate) fn unique_id(id: &UniqueId) -> (String, String) {
         }
         _ => (URI.into(), text.to_owned()),
     }
+}
+
+/// The OID of the authority that a system of patients' identifiers stands for.
+pub fn authority_of_system(system: &str) -> Option<&str> {
+    let nhs = [NHS_NUMBER_SYSTEM, "http://fhir.nhs.net/Id/nhs-number"];
+    if nhs.contains(&system) { Some(NHS_NUMBER_OID) } else { system.strip_prefix("urn:oid:") }
+}
+
+/// A patient's identifier out of system and value; without a system it is an NHS Number. `None`
+/// when nobody here can have it.
+///
+/// # Errors
+/// When it should be an NHS Number, and is none; or has signs that no identifier has.
+pub fn patient_id(system: Option<&str>, value: &str) -> Result<Option<PatientId>, SearchError> {
+    let authority = system.map_or(Some(NHS_NUMBER_OID), authority_of_system);
+    match authority {
+        None => Ok(None),
+        Some(NHS_NUMBER_OID) => Ok(Some(PatientId::from_nhs_number(value.trim().parse()?))),
+        Some(_) if value.contains(['^', '&', '~', '|', '\\']) => {
+            Err(SearchError::Malformed("identifier".into()))
+        }
+        Some(oid) => Ok(format!("{value}^^^&{oid}&ISO").parse().ok()),
+    }
+}
+
+/// A patient's identifier with its system, as FHIR has it.
+pub fn patient_identifier(id: &PatientId) -> Value {
+    let system = match id.authority().as_str() {
+        NHS_NUMBER_OID => NHS_NUMBER_SYSTEM.to_owned(),
+        oid => format!("urn:oid:{oid}"),
+    };
+    json!({"system": system, "value": id.id()})
 }
 
 /// The patient as a logical reference: the record is kept under a number, not a resource.

@@ -14,9 +14,11 @@ mod echo;
 mod format;
 mod identifier;
 mod list;
+mod note;
 mod object;
 mod outcome;
 mod patient;
+mod patient_match;
 mod search;
 mod snippet;
 mod time;
@@ -29,14 +31,16 @@ pub use code_system::{oid_of_system, system_of_scheme};
 pub use consent::{ConsentError, consent_resource, parse_consent};
 pub use document_reference::{Related, document_reference};
 pub use format::Format;
+pub use identifier::{authority_of_system, patient_id, patient_identifier};
 pub use list::{folder_list, submission_set_list};
 pub use outcome::{
-    DECISION_RULE, Issue, SOURCE_STATE, SourceState, outcome, refusal_issue, registry_failure,
-    source_issue,
+    DECISION_RULE, Issue, OVERRIDE, SOURCE_STATE, SourceState, outcome, override_in_force,
+    override_offered, refusal_issue, registry_failure, source_issue,
 };
-pub use patient::{NHS_NUMBER_SYSTEM, patient_resource};
+pub use patient::{NHS_NUMBER_SYSTEM, found_patient_resource, patient_resource};
+pub use patient_match::{MatchGrade, MatchRequest, graded};
 pub use search::{
-    DocumentReferenceSearch, ListCode, ListSearch, SearchError, Token, count_only,
+    DocumentReferenceSearch, ListCode, ListSearch, PeopleSearch, SearchError, Token, count_only,
     identifier_number, only_known, pairs,
 };
 pub use snippet::{SEARCH_STATE, SNIPPET, add_snippets, coverage_issues};

@@ -6,6 +6,9 @@ pub const DECISION_RULE: &str = "urn:carerecord:decision-rule";
 /// The system of source states in `details.coding`.
 pub const SOURCE_STATE: &str = "urn:carerecord:source-state";
 
+/// The system of what is said about overrides in `details.coding`.
+pub const OVERRIDE: &str = "urn:carerecord:override";
+
 /// One issue of an OperationOutcome.
 #[derive(Clone, Debug)]
 pub struct Issue(Value);
@@ -51,6 +54,31 @@ pub fn refusal_issue(
     Issue(issue)
 }
 
+/// That the reader may open what is closed, whether or not anything is: nothing can be told from it.
+pub fn override_offered() -> Issue {
+    Issue(json!({
+        "severity": "information",
+        "code": "informational",
+        "details": {
+            "coding": [{"system": OVERRIDE, "code": "offered"}],
+            "text": "You may open what is closed, with a reason. That is recorded and reviewed.",
+        },
+    }))
+}
+
+/// That the reader has opened what is closed, and until when.
+pub fn override_in_force(reason: &str, until: &str) -> Issue {
+    Issue(json!({
+        "severity": "information",
+        "code": "informational",
+        "details": {
+            "coding": [{"system": OVERRIDE, "code": "in-force"}],
+            "text": reason,
+        },
+        "extension": [{"url": "urn:carerecord:until", "valueInstant": until}],
+    }))
+}
+
 /// What became of asking one source.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum SourceState {
@@ -60,6 +88,12 @@ pub enum SourceState {
     Late,
     /// It could not be reached.
     Down,
+    /// It could be reached, and would not answer.
+    Refused,
+    /// What it answered was no answer.
+    Garbage,
+    /// It has failed again and again, and is not asked for a while.
+    Paused,
     /// It belongs to the region, but not to this record yet: nobody asks it.
     NotConnected,
 }
@@ -71,17 +105,22 @@ impl SourceState {
             Self::Answered => "answered",
             Self::Late => "late",
             Self::Down => "down",
+            Self::Refused => "refused",
+            Self::Garbage => "garbage",
+            Self::Paused => "paused",
             Self::NotConnected => "not-connected",
         }
     }
 }
 
-/// One source of a search: which, what became of it, its newest document and how long it took.
+/// One source of a search: which, what became of it, how long it took, when it last answered as it
+/// should, and its newest document.
 pub fn source_issue(
     state: SourceState,
     name: &str,
     repository: &str,
     latency_ms: u64,
+    last_good: Option<String>,
     latest: Option<String>,
 ) -> Issue {
     let (severity, code, words) = match state {
@@ -96,6 +135,22 @@ pub fn source_issue(
             "transient",
             "The source could not be asked: its documents are listed, but will not open.",
         ),
+        SourceState::Refused => (
+            "warning",
+            "transient",
+            "The source would not answer: its documents are listed, but may not open.",
+        ),
+        SourceState::Garbage => (
+            "warning",
+            "exception",
+            "What the source answered was no answer: its documents are listed, but may not open.",
+        ),
+        SourceState::Paused => (
+            "warning",
+            "transient",
+            "The source has failed again and again, and was not asked just now: its documents are \
+             listed, but will not open.",
+        ),
         SourceState::NotConnected => (
             "warning",
             "incomplete",
@@ -104,6 +159,9 @@ pub fn source_issue(
     };
     let mut extension =
         vec![json!({"url": "urn:carerecord:latency-ms", "valueInteger": latency_ms})];
+    if let Some(last_good) = last_good {
+        extension.push(json!({"url": "urn:carerecord:last-good", "valueDateTime": last_good}));
+    }
     if let Some(latest) = latest {
         extension.push(json!({"url": "urn:carerecord:latest", "valueDateTime": latest}));
     }

@@ -1,5 +1,9 @@
-use carerecord_model::{Gender, NumberStatus, Patient};
+use carerecord_model::{
+    FoundPatient, Gender, NHS_NUMBER_OID, NumberStatus, Oid, Patient, PatientId,
+};
 use serde_json::{Value, json};
+
+use crate::identifier::patient_identifier;
 
 /// The system of NHS Numbers.
 pub const NHS_NUMBER_SYSTEM: &str = "https://fhir.nhs.uk/Id/nhs-number";
@@ -14,6 +18,7 @@ pub fn patient_resource(person: &Patient, id: &str) -> Value {
     let mut resource = json!({
         "resourceType": "Patient",
         "id": id,
+        "active": true,
         "identifier": [{
             "extension": [{
                 "url": VERIFICATION_EXTENSION,
@@ -47,9 +52,15 @@ pub fn patient_resource(person: &Patient, id: &str) -> Value {
             name["prefix"] = json!([prefix]);
         }
         resource["name"] = json!([name]);
+    } else {
+        let unknown = json!({"url": DATA_ABSENT_REASON, "valueCode": "unknown"});
+        resource["name"] = json!([{"extension": [unknown]}]);
     }
     if let Some(date) = person.birth_date {
         resource["birthDate"] = date.to_string().into();
+    }
+    if let Some(postcode) = person.postcode.as_ref().filter(|_| !person.restricted) {
+        resource["address"] = json!([{"use": "home", "postalCode": postcode}]);
     }
     match person.death_date {
         Some(date) => resource["deceasedDateTime"] = date.to_string().into(),
@@ -59,6 +70,35 @@ pub fn patient_resource(person: &Patient, id: &str) -> Value {
     resource
 }
 
+/// A person with the identifiers of `domains`, with all without any. A number that was merged into
+/// the person's is an old one, and whom it was of is replaced. PDQm 2.1.
+pub fn found_patient_resource(found: &FoundPatient, id: &str, domains: &[Oid]) -> Value {
+    let is_nhs = |id: &PatientId| id.authority().as_str() == NHS_NUMBER_OID;
+    let own = PatientId::from_nhs_number(found.patient.nhs_number);
+    let wanted = |id: &&PatientId| domains.is_empty() || domains.contains(id.authority());
+    let mut resource = patient_resource(&found.patient, id);
+    let mut identifiers: Vec<Value> = Vec::new();
+    if wanted(&&own) {
+        identifiers.push(resource["identifier"][0].take());
+    }
+    let mut links: Vec<Value> = Vec::new();
+    for other in found.identifiers.iter().filter(|id| **id != own).filter(wanted) {
+        let mut identifier = patient_identifier(other);
+        if is_nhs(other) {
+            let replaced = json!({"type": "Patient", "identifier": identifier});
+            links.push(json!({"other": replaced, "type": "replaces"}));
+            identifier["use"] = "old".into();
+        }
+        identifiers.push(identifier);
+    }
+    resource["identifier"] = identifiers.into();
+    if !links.is_empty() {
+        resource["link"] = links.into();
+    }
+    resource
+}
+
+const DATA_ABSENT_REASON: &str = "http://hl7.org/fhir/StructureDefinition/data-absent-reason";
 const VERIFICATION_EXTENSION: &str =
     "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-NHSNumberVerificationStatus";
 const VERIFICATION_SYSTEM: &str =

@@ -113,11 +113,19 @@ fn everything_that_is_answered_has_an_xml_form() {
     person.prefix = Some("Dr".into());
     person.birth_date = Some("1951-03-02".parse().unwrap());
     person.death_date = Some("2026-03-02".parse().unwrap());
-    let states =
-        [SourceState::Answered, SourceState::Late, SourceState::Down, SourceState::NotConnected];
+    let states = [
+        SourceState::Answered,
+        SourceState::Late,
+        SourceState::Down,
+        SourceState::Refused,
+        SourceState::Garbage,
+        SourceState::Paused,
+        SourceState::NotConnected,
+    ];
+    let last_good = || Some("2026-01-02T03:04:05Z".to_owned());
     let mut issues: Vec<Issue> = states
         .iter()
-        .map(|s| source_issue(*s, "A trust", "2.999.3", 12, Some("2026-01-01".into())))
+        .map(|s| source_issue(*s, "A trust", "2.999.3", 12, last_good(), Some("2026-01-01".into())))
         .collect();
     let busy = TransactionError::one(ErrorCode::XDSRegistryBusy, "");
     issues.push(refusal_issue("no-agreement", "There is none.", Some("Set by X".into()), true));

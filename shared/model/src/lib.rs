@@ -22,6 +22,7 @@ mod mime_type;
 mod nhs_number;
 mod patient;
 mod patient_id;
+mod patient_search;
 mod ports;
 mod slot;
 mod stored_query;
@@ -49,8 +50,11 @@ pub use id::{
 };
 pub use mime_type::MimeType;
 pub use nhs_number::{NHS_NUMBER_OID, NhsNumber, NhsNumberError, NumberPolicy};
-pub use patient::{Gender, NumberStatus, Patient};
+pub use patient::{Gender, NumberStatus, Patient, tidy_postcode};
 pub use patient_id::PatientId;
+pub use patient_search::{
+    DateSpan, FoundPatient, FoundPatients, NamePattern, PatientSearch, birth_date_number, name_key,
+};
 pub use ports::{
     ByteRange, CrossReference, CrossReferenced, DocumentBody, DocumentRegistry, DocumentRepository,
     DocumentRequest, PatientDirectory, PortError, Registered, RetrievedDocument,

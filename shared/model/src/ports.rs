@@ -12,9 +12,9 @@ use futures_util::Stream;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ContentAnswer, ContentQuestion, FoundObjects, HomeCommunityId, MimeType, NhsNumber, Patient,
-    PatientId, RegistryErrors, RepositoryUniqueId, StoredQuery, Submission, TransactionError,
-    UniqueId,
+    ContentAnswer, ContentQuestion, EntryUuid, FoundObjects, FoundPatients, HomeCommunityId,
+    MimeType, NhsNumber, Patient, PatientId, PatientSearch, RegistryErrors, RepositoryUniqueId,
+    StoredQuery, Submission, TransactionError, UniqueId,
 };
 
 /// Why a role could not be asked, or what it answered instead.
@@ -26,6 +26,14 @@ pub enum PortError {
     /// It could not be reached, or broke off.
     #[error("the other role could not be reached: {0}")]
     Unavailable(String),
+    /// It can be reached, and does not do what is asked: an HTTP status, a SOAP fault.
+    #[error("the other role refused: {with}")]
+    Refused {
+        /// In our words.
+        with: String,
+        /// In its own words, when it has any: not for logs, since it may name a patient.
+        reason: Option<String>,
+    },
     /// It did not answer in time.
     #[error("the other role did not answer in time")]
     Late,
@@ -58,6 +66,12 @@ pub trait DocumentRegistry: Send + Sync {
     /// `PortError::Transaction` when the registry refuses it. Never an empty result in place of
     /// an error.
     async fn stored_query(&self, query: &StoredQuery) -> Result<FoundObjects, PortError>;
+
+    /// Takes objects out for good, all or none. ITI-62.
+    ///
+    /// # Errors
+    /// `PortError::Transaction` when the registry refuses it.
+    async fn remove_metadata(&self, ids: Vec<EntryUuid>) -> Result<(), PortError>;
 }
 
 /// The patient index of the registry, as other roles see it.
@@ -74,6 +88,12 @@ pub trait PatientDirectory: Send + Sync {
     /// # Errors
     /// When the index could not be asked.
     async fn cross_reference(&self, id: &PatientId) -> Result<CrossReference, PortError>;
+
+    /// The people that a search is about. ITI-78.
+    ///
+    /// # Errors
+    /// When the index could not be asked.
+    async fn find_patients(&self, search: &PatientSearch) -> Result<FoundPatients, PortError>;
 }
 
 /// What the patient index knows of an identifier. ITI-83.

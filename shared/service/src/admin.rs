@@ -22,7 +22,16 @@ type Check =
 
 /// What must be well for this process to take requests. Clones share the same list.
 #[derive(Clone, Default)]
-pub struct ReadinessChecks(Arc<RwLock<Vec<(String, Check)>>>);
+pub struct ReadinessChecks(Arc<RwLock<Vec<(String, Weight, Check)>>>);
+
+/// What a check that fails means.
+#[derive(Clone, Copy)]
+enum Weight {
+    /// The process is not ready.
+    Fatal,
+    /// The process is ready, and somebody has something to mend.
+    Notice,
+}
 
 impl ReadinessChecks {
     /// No checks: always ready.
@@ -39,18 +48,37 @@ impl ReadinessChecks {
         C: Fn() -> F + Send + Sync + 'static,
         F: Future<Output = Result<(), String>> + Send + 'static,
     {
+        self.add(name.into(), Weight::Fatal, check);
+    }
+
+    /// Adds a check whose failure is shown as `problem` and leaves the process ready: of what it
+    /// can work without for as long as it takes to mend it.
+    pub fn register_notice<C, F>(&self, name: impl Into<String>, check: C)
+    where
+        C: Fn() -> F + Send + Sync + 'static,
+        F: Future<Output = Result<(), String>> + Send + 'static,
+    {
+        self.add(name.into(), Weight::Notice, check);
+    }
+
+    fn add<C, F>(&self, name: String, weight: Weight, check: C)
+    where
+        C: Fn() -> F + Send + Sync + 'static,
+        F: Future<Output = Result<(), String>> + Send + 'static,
+    {
         let check: Check = Arc::new(move || Box::pin(check()));
-        self.0.write().unwrap_or_else(PoisonError::into_inner).push((name.into(), check));
+        self.0.write().unwrap_or_else(PoisonError::into_inner).push((name, weight, check));
     }
 
     async fn ask(&self) -> Vec<CheckResult> {
         let checks = self.0.read().unwrap_or_else(PoisonError::into_inner).clone();
-        join_all(checks.into_iter().map(|(name, check)| async move {
+        join_all(checks.into_iter().map(|(name, weight, check)| async move {
             let outcome = match tokio::time::timeout(CHECK_LIMIT, check()).await {
                 Ok(outcome) => outcome,
                 Err(_elapsed) => Err("no answer in time".to_owned()),
             };
-            CheckResult { name, ok: outcome.is_ok(), problem: outcome.err() }
+            let ok = outcome.is_ok() || matches!(weight, Weight::Notice);
+            CheckResult { name, ok, problem: outcome.err() }
         }))
         .await
     }
@@ -156,6 +184,19 @@ mod tests {
         assert_eq!(body["checks"][0], json!({ "name": "registry.store", "ok": true }));
         assert_eq!(body["checks"][1]["name"], "repository 7");
         assert_eq!(body["checks"][1]["problem"], "the disk is full");
+    }
+
+    #[tokio::test]
+    async fn a_notice_is_shown_and_the_process_stays_ready() {
+        let checks = ReadinessChecks::new();
+        checks.register_notice("directory", || async { Err("line 3 is wrong".to_owned()) });
+        let router = admin(&checks, &Lifecycle::new());
+
+        let (status, body) = ask(&router, "/health/ready").await;
+
+        assert_eq!((status, &body["status"]), (200, &json!("ready")));
+        let shown = json!({ "name": "directory", "ok": true, "problem": "line 3 is wrong" });
+        assert_eq!(body["checks"][0], shown);
     }
 
     #[tokio::test]

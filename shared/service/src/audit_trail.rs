@@ -13,7 +13,8 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use carerecord_access::{Caller, Decision};
 use carerecord_audit::{AuditEvent, AuditLog, AuditOutcome};
-use carerecord_model::{Clock, IdSource};
+use carerecord_model::{Clock, IdSource, NhsNumber};
+use futures_util::future::try_join_all;
 use http::request::Parts;
 use http::{HeaderName, StatusCode, header};
 
@@ -42,8 +43,15 @@ impl AuditTrail {
     /// # Errors
     /// When it could not be made durable: then nothing may be answered but that.
     pub async fn append_draft(&self, draft: &AuditDraft) -> Result<(), NotRecorded> {
-        let Some(event) = finish(self, draft, StatusCode::OK) else { return Ok(()) };
-        self.log.append(event).await.map_err(|error| {
+        self.append_all(finish(self, draft, StatusCode::OK)).await
+    }
+}
+
+impl AuditTrail {
+    /// Together, so that they share the write to disk.
+    async fn append_all(&self, events: Vec<AuditEvent>) -> Result<(), NotRecorded> {
+        let appended = try_join_all(events.into_iter().map(|event| self.log.append(event))).await;
+        appended.map(drop).map_err(|error| {
             tracing::error!(%error, "an audit record could not be stored");
             NotRecorded
         })
@@ -61,6 +69,8 @@ pub struct AuditDraft(Arc<Mutex<Draft>>);
 
 struct Draft {
     event: AuditEvent,
+    /// Whose records were concerned besides the event's own subject.
+    others: Vec<NhsNumber>,
     started: Instant,
     recorded: bool,
     outcome: Option<AuditOutcome>,
@@ -69,13 +79,28 @@ struct Draft {
 impl AuditDraft {
     /// A draft outside a listener, for jobs and tests.
     pub fn detached(event: AuditEvent) -> Self {
-        let draft = Draft { event, started: Instant::now(), recorded: false, outcome: None };
+        let draft = Draft {
+            event,
+            others: Vec::new(),
+            started: Instant::now(),
+            recorded: false,
+            outcome: None,
+        };
         Self(Arc::new(Mutex::new(draft)))
     }
 
     /// Fills in what is known.
     pub fn fill(&self, fill: impl FnOnce(&mut AuditEvent)) {
         fill(&mut self.lock().event);
+    }
+
+    /// Notes whose records were concerned. Of several people each gets a record of their own, so that
+    /// everybody's account of accesses is whole.
+    pub fn subjects(&self, numbers: impl IntoIterator<Item = NhsNumber>) {
+        let mut numbers = numbers.into_iter();
+        let mut draft = self.lock();
+        draft.event.subject = numbers.next().or(draft.event.subject);
+        draft.others = numbers.collect();
     }
 
     /// Notes who asked.
@@ -136,12 +161,10 @@ pub async fn record(State(trail): State<AuditTrail>, mut request: Request, next:
 
     let response = next.run(request).await;
 
-    let event = finish(&trail, &draft, response.status());
-    let Some(event) = event else { return response };
-    match trail.log.append(event).await {
+    match trail.append_all(finish(&trail, &draft, response.status())).await {
         Ok(()) => response,
-        Err(error) => {
-            tracing::error!(%error, "an answer is held back: its audit record could not be stored");
+        // The answer is held back.
+        Err(NotRecorded) => {
             let text = "The service cannot record accesses just now, so it answers nothing.";
             (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "5")], text).into_response()
         }
@@ -163,18 +186,24 @@ fn begin(trail: &AuditTrail, request: &Request) -> AuditEvent {
     event
 }
 
-/// The record as it is to be stored; `None` when a write has stored it already.
-fn finish(trail: &AuditTrail, draft: &AuditDraft, status: StatusCode) -> Option<AuditEvent> {
+/// The record as it is to be stored, one for each subject; empty when a write has stored it already.
+fn finish(trail: &AuditTrail, draft: &AuditDraft, status: StatusCode) -> Vec<AuditEvent> {
     let draft = draft.lock();
     if draft.recorded {
-        return None;
+        return Vec::new();
     }
     let mut event = draft.event.clone();
     event.status = status.as_u16();
     event.outcome = draft.outcome.unwrap_or_else(|| AuditOutcome::of_status(event.status));
     event.recorded_at = trail.clock.now();
     event.duration_ms = draft.started.elapsed().as_millis() as u64;
-    Some(event)
+    let of = |number: &NhsNumber| AuditEvent {
+        id: trail.ids.ordered(),
+        subject: Some(*number),
+        ..event.clone()
+    };
+    let others: Vec<AuditEvent> = draft.others.iter().map(of).collect();
+    std::iter::once(event).chain(others).collect()
 }
 
 /// The header by which a client says what the record is opened for.

@@ -12,6 +12,7 @@
 
 #![warn(missing_docs)]
 
+mod conditions;
 mod connection;
 mod error;
 mod many;
@@ -23,6 +24,7 @@ mod writer;
 
 use std::path::Path;
 
+pub use conditions::{Condition, where_all};
 pub use connection::Connection;
 pub use error::{StoreError, Trouble};
 pub use many::{insert_into_all, insert_many};
@@ -148,9 +150,10 @@ mod tests {
             })
         };
 
-        run("INSERT INTO audit_event VALUES (1, 0, NULL, NULL, NULL, 'x', 'success', '{}', x'00')")
-            .await
-            .unwrap();
+        run("INSERT INTO audit_event
+            VALUES (1, 0, NULL, NULL, NULL, 'x', 'success', '{}', x'00', NULL)")
+        .await
+        .unwrap();
 
         assert!(run("UPDATE audit_event SET outcome = 'y'").await.is_err());
         assert!(run("DELETE FROM audit_event").await.is_err());

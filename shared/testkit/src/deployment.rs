@@ -230,6 +230,11 @@ impl Deployment {
         }
     }
 
+    /// The port of health and metrics of a role.
+    pub fn admin_port(&self, role: Role) -> u16 {
+        self.ports.admin[index(role)]
+    }
+
     /// An address at a role.
     pub fn url(&self, role: Role, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port(role))
@@ -260,12 +265,14 @@ impl Deployment {
         self.command().args(arguments).output().unwrap()
     }
 
-    /// The record of accesses of a role, as `carerecord audit` gives it, one JSON object a line.
+    /// The record of accesses of a role, as `carerecord audit` gives it, one JSON object a line; but for
+    /// these readings themselves.
     pub fn audit(&self, role: Role) -> Vec<serde_json::Value> {
         let output = self.run_audit(role, &["--json", "--limit", "100000"]);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let lines = String::from_utf8(output.stdout).unwrap();
-        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        let events = lines.lines().map(|line| serde_json::from_str(line).unwrap());
+        events.filter(|e: &serde_json::Value| e["transport"] != "command line").collect()
     }
 
     /// Runs `carerecord audit` on the databases of a role.
@@ -349,7 +356,7 @@ impl Deployment {
                  {}{}",
                 self.database(role),
                 door("registry", self.ports.registry, everything),
-                door("registry", self.ports.peers, "\"publish\", \"delegate\"")
+                door("registry", self.ports.peers, "\"publish\", \"delegate\", \"administer\"")
             ),
             Role::Node(n) => format!(
                 "{}[[repository]]\n{}node = {{ repository_unique_id = \"{}\", organisation = \"{}\", \
@@ -391,6 +398,8 @@ impl Deployment {
                 &format!("[[portal.source]]\nid = \"{id}\"\nname = \"{name}\"\nurl = \"{url}\"\n");
             let search = format!("http://127.0.0.1:{}/peer/search", self.ports.node_peers[n]);
             text += &format!("search_url = \"{search}\"\n");
+            // Tests that stop nodes look at what is told of each request.
+            text += "limits = { breaker_failures = 1000 }\n";
             // The first node is asked by its health, the others by ITI-43.
             if n == 0 {
                 let health = format!("http://127.0.0.1:{}/health/ready", self.ports.admin[1]);

@@ -114,10 +114,14 @@ impl Fhir {
 
     /// Searches by form, for a patient; `more` is added as it is.
     pub async fn search(&self, kind: &str, patient: &str, more: &str) -> (u16, Value) {
-        let query =
-            format!("patient.identifier=https://fhir.nhs.uk/Id/nhs-number|{patient}&{more}");
+        let patient = format!("patient.identifier=https://fhir.nhs.uk/Id/nhs-number|{patient}");
+        self.search_form(kind, &format!("{patient}&{more}")).await
+    }
+
+    /// Searches by form.
+    pub async fn search_form(&self, kind: &str, form: &str) -> (u16, Value) {
         let url = format!("{}/fhir/{kind}/_search", self.portal);
-        let request = post(&self.http, &url, query).bearer_auth(&self.token);
+        let request = post(&self.http, &url, form.to_owned()).bearer_auth(&self.token);
         let answer = request.send().await.unwrap();
         let status = answer.status().as_u16();
         let text = answer.text().await.unwrap();

@@ -68,7 +68,7 @@ pub fn sha1_base64(bytes: &[u8]) -> String {
 }
 
 /// The content type of `Letter::message`.
-pub(crate) const CONTENT_TYPE: &str = "multipart/related; boundary=\"B\"; \
+pub const CONTENT_TYPE: &str = "multipart/related; boundary=\"B\"; \
     type=\"application/xop+xml\"; start=\"<r@x>\"; start-info=\"application/soap+xml\"";
 
 const TEMPLATE: &str = include_str!("iti41.xml");

@@ -7,6 +7,7 @@
 mod corpus;
 mod deployment;
 mod fhir;
+pub mod foreign;
 mod letter;
 mod ports;
 pub mod postgres;
@@ -19,7 +20,7 @@ mod xds;
 pub use corpus::{corpus, examples, files, must_not_skip};
 pub use deployment::{Deployment, NODES, PEER_SILENCE, Role, SOURCE_DEADLINE};
 pub use fhir::{Fhir, GP, NURSE, sources};
-pub use letter::{Letter, sha1_base64};
+pub use letter::{CONTENT_TYPE, Letter, sha1_base64};
 pub use ports::{free_ports, ten_ports};
 pub use process::Process;
 pub use web::Browser;

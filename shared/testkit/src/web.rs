@@ -50,6 +50,20 @@ impl Browser {
         (answer.status().as_u16(), answer.text().await.unwrap())
     }
 
+    /// Sends the form of a page, with its hidden token: the status, and the page that comes.
+    pub async fn submit(&mut self, path: &str, fields: &[(&str, &str)]) -> (u16, String) {
+        let (_, page) = self.get(path).await;
+        // The last form is the page's own; others are of the frame around it.
+        let own = page.rsplit("name=\"csrf\" value=\"").next().unwrap_or_default();
+        let csrf = own.split('"').next().unwrap_or_default();
+        let fields = form(&[&[("csrf", csrf)], fields].concat());
+        let url = format!("{}{path}", self.portal);
+        let answer = post(&self.http, &url, fields).header(COOKIE, &self.cookie);
+        let answer = answer.send().await.unwrap();
+        self.keep(&answer);
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    }
+
     async fn follow(&mut self, path: &str) -> String {
         let answer = self.ask(path).await;
         let location = answer.headers().get(LOCATION).map(|l| l.to_str().unwrap().to_owned());

@@ -1,9 +1,11 @@
 //! Benchmarks of the registry, each next to a yardstick in the same run: a program that does the
 //! least that a correct transaction must do. `docs/benchmarks.md` says how to read them.
 
+mod audit;
 mod codec;
 mod load;
 mod measure;
+mod node;
 mod pages;
 mod population;
 mod product;
@@ -36,8 +38,22 @@ enum Command {
     Codec,
     /// How long an assertion takes to verify, on one core
     Saml,
+    /// The record of accesses: appending, signing, exporting, verifying, proving
+    Audit(AuditOptions),
     /// ITI-18 and ITI-42 over HTTP, next to Y18 and Y42
     Registry(RegistryOptions),
+    /// ITI-41 and ITI-43 over HTTP, next to Y41, Y43 and Y43a, and search inside documents
+    Node(node::NodeOptions),
+}
+
+#[derive(clap::Args)]
+struct AuditOptions {
+    /// The database to measure on
+    #[arg(long, value_enum, default_value = "sqlite")]
+    database: Engine,
+    /// How many records
+    #[arg(long, default_value_t = 500_000)]
+    records: u64,
 }
 
 #[derive(clap::Args)]
@@ -83,8 +99,22 @@ async fn main() -> anyhow::Result<()> {
             saml::run();
             Ok(())
         }
+        Command::Audit(options) => audit(&options).await,
         Command::Registry(options) => registry(options).await,
+        Command::Node(options) => node::run(options).await,
     }
+}
+
+async fn audit(options: &AuditOptions) -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let database = match options.database {
+        Engine::Sqlite => Database::open(&folder.path().join("audit.db")).await?,
+        Engine::Postgres => {
+            let url = carerecord_testkit::postgres::durable_url().await;
+            Database::connect(&url.context("PostgreSQL is not installed")?).await?
+        }
+    };
+    audit::run(&database, folder.path(), options.records).await
 }
 
 async fn registry(options: RegistryOptions) -> anyhow::Result<()> {

@@ -16,7 +16,7 @@ use carerecord_service::{AuditTrail, Lifecycle, Listener, ListenerConfig};
 use carerecord_storage::Database;
 use carerecord_xml::Encode;
 
-use crate::measure::Target;
+use crate::measure::{SOAP, Target};
 use crate::population::{Population, creation_time, document_id, patient_cx, submission_for};
 
 pub struct Product {
@@ -109,7 +109,8 @@ impl Product {
         right: &'static str,
         times: Option<u32>,
     ) -> Target {
-        Target { url: self.url.clone(), body: Box::new(body), right, times }
+        let body = Box::new(body);
+        Target { url: self.url.clone(), body, right, times, content_type: SOAP, least: 0 }
     }
 }
 
@@ -117,7 +118,7 @@ fn envelope_of(query: &StoredQuery) -> Bytes {
     envelope(action::STORED_QUERY, &AdhocQueryRequest::new(query))
 }
 
-fn envelope<T: Encode>(action: &str, body: &T) -> Bytes {
+pub fn envelope<T: Encode>(action: &str, body: &T) -> Bytes {
     let headers = Headers {
         action: action.to_owned(),
         message_id: Some("urn:uuid:aaaaaaaa-0000-4000-8000-000000000001".to_owned()),

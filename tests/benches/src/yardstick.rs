@@ -18,24 +18,36 @@ use quick_xml::events::Event;
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 
-use crate::measure::Target;
+use crate::measure::{SOAP, Target};
 
 pub struct Yardstick {
     url: String,
 }
 
 #[derive(Clone)]
-struct Tables {
-    database: Database,
+pub struct Tables {
+    pub database: Database,
     /// PostgreSQL groups commits itself, over as many connections.
     pool: Option<PgPool>,
     rules: Arc<[u64; 32]>,
-    audit: Together<Vec<u8>, (), StoreError>,
+    pub audit: Together<Vec<u8>, (), StoreError>,
     people: i64,
 }
 
-/// Makes the tables and serves both yardsticks on a free port of loopback.
+/// Makes the tables and serves the yardsticks of the registry on a free port of loopback.
 pub async fn start(folder: &Path, url: Option<&str>, entries: u32) -> anyhow::Result<Yardstick> {
+    let router = Router::new()
+        .route("/y18/20", post(|s, b| y18(s, b, 20, false)))
+        .route("/y18/100", post(|s, b| y18(s, b, 100, false)))
+        .route("/y18a/20", post(|s, b| y18(s, b, 20, true)))
+        .route("/y18a/100", post(|s, b| y18(s, b, 100, true)))
+        .route("/y42", post(y42))
+        .with_state(tables(folder, url, entries).await?);
+    Ok(Yardstick { url: serve(router).await? })
+}
+
+/// The tables of the yardsticks.
+pub async fn tables(folder: &Path, url: Option<&str>, entries: u32) -> anyhow::Result<Tables> {
     let (database, pool) = match url {
         Some(url) => (
             Database::connect(url).await?,
@@ -73,14 +85,11 @@ pub async fn start(folder: &Path, url: Option<&str>, entries: u32) -> anyhow::Re
             Ok(answers)
         })
     });
-    let tables = Tables { database, pool, rules: Arc::new([0x5555; 32]), audit, people };
-    let router = Router::new()
-        .route("/y18/20", post(|s, b| y18(s, b, 20, false)))
-        .route("/y18/100", post(|s, b| y18(s, b, 100, false)))
-        .route("/y18a/20", post(|s, b| y18(s, b, 20, true)))
-        .route("/y18a/100", post(|s, b| y18(s, b, 100, true)))
-        .route("/y42", post(y42))
-        .with_state(tables);
+    Ok(Tables { database, pool, rules: Arc::new([0x5555; 32]), audit, people })
+}
+
+/// Serves on a free port of loopback; the address.
+pub async fn serve(router: Router) -> anyhow::Result<String> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}", listener.local_addr()?);
     let listener = axum::serve::ListenerExt::tap_io(listener, |stream| {
@@ -89,7 +98,7 @@ pub async fn start(folder: &Path, url: Option<&str>, entries: u32) -> anyhow::Re
     });
     #[expect(clippy::disallowed_methods, reason = "it serves as long as the benchmark runs")]
     tokio::spawn(async move { axum::serve(listener, router).await });
-    Ok(Yardstick { url })
+    Ok(url)
 }
 
 impl Yardstick {
@@ -103,6 +112,8 @@ impl Yardstick {
             }),
             right: "ExtrinsicObject",
             times: Some(count),
+            content_type: SOAP,
+            least: 0,
         }
     }
 
@@ -117,6 +128,8 @@ impl Yardstick {
             body: Box::new(move |n| format!("{text}<!--{n}-->").into()),
             right: "Success",
             times: None,
+            content_type: SOAP,
+            least: 0,
         }
     }
 }
@@ -184,7 +197,13 @@ fn write_entry(mut metadata: &[u8], out: &mut String) {
 }
 
 async fn y42(State(tables): State<Tables>, body: Bytes) -> &'static str {
-    let text = std::str::from_utf8(&body).unwrap_or_default();
+    let elements = tokenise(&body);
+    if elements > 0 && tables.register(elements).await { "Success" } else { "Failure" }
+}
+
+/// Elements and attributes of a message.
+pub fn tokenise(body: &[u8]) -> i64 {
+    let text = std::str::from_utf8(body).unwrap_or_default();
     let mut reader = NsReader::from_str(text);
     let mut elements = 0i64;
     while let Ok((_, event)) = reader.read_resolved_event() {
@@ -194,35 +213,40 @@ async fn y42(State(tables): State<Tables>, body: Bytes) -> &'static str {
             _ => {}
         }
     }
-    let random = || uuid::Builder::from_random_bytes(random()).into_uuid().as_bytes().to_vec();
-    let row = || (random(), elements % 1000, random(), vec![b'x'; 1500]);
-    let rows = [row(), row(), row(), row()];
-    let done = match &tables.pool {
-        Some(pool) => {
-            let mut query = sqlx::query(
-                "INSERT INTO y_object VALUES ($1, $2, $3, $4), ($5, $6, $7, $8),
+    elements
+}
+
+impl Tables {
+    /// Four rows in one commit.
+    pub async fn register(&self, elements: i64) -> bool {
+        let random = || uuid::Builder::from_random_bytes(random()).into_uuid().as_bytes().to_vec();
+        let row = || (random(), elements % 1000, random(), vec![b'x'; 1500]);
+        let rows = [row(), row(), row(), row()];
+        match &self.pool {
+            Some(pool) => {
+                let mut query = sqlx::query(
+                    "INSERT INTO y_object VALUES ($1, $2, $3, $4), ($5, $6, $7, $8),
                      ($9, $10, $11, $12), ($13, $14, $15, $16)",
-            );
-            for (id, patient, unique_id, metadata) in rows {
-                query = query.bind(id).bind(patient).bind(unique_id).bind(metadata);
+                );
+                for (id, patient, unique_id, metadata) in rows {
+                    query = query.bind(id).bind(patient).bind(unique_id).bind(metadata);
+                }
+                query.execute(pool).await.is_ok()
             }
-            query.execute(pool).await.is_ok()
+            None => {
+                let rows = rows
+                    .into_iter()
+                    .map(|(id, patient, unique, m)| {
+                        vec![id.into(), patient.into(), unique.into(), m.into()]
+                    })
+                    .collect();
+                self.database
+                    .write(move |c| Box::pin(async move { insert_many(c, OBJECT, rows).await }))
+                    .await
+                    .is_ok()
+            }
         }
-        None => {
-            let rows = rows
-                .into_iter()
-                .map(|(id, patient, unique, m)| {
-                    vec![id.into(), patient.into(), unique.into(), m.into()]
-                })
-                .collect();
-            tables
-                .database
-                .write(move |c| Box::pin(async move { insert_many(c, OBJECT, rows).await }))
-                .await
-                .is_ok()
-        }
-    };
-    if done && elements > 0 { "Success" } else { "Failure" }
+    }
 }
 
 fn random() -> [u8; 16] {

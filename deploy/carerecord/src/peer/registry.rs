@@ -4,11 +4,12 @@ use carerecord_access::{
 };
 use carerecord_codec::name::action;
 use carerecord_codec::{
-    AdhocQueryRequest, AdhocQueryResponse, RegistryResponse, SubmitObjectsRequest,
+    AdhocQueryRequest, AdhocQueryResponse, RegistryResponse, RemoveObjectsRequest,
+    SubmitObjectsRequest,
 };
 use carerecord_model::{
-    CrossReference, DocumentRegistry, FoundObjects, NhsNumber, Patient, PatientDirectory,
-    PatientId, PortError, Registered, StoredQuery, Submission,
+    CrossReference, DocumentRegistry, EntryUuid, FoundObjects, FoundPatients, NhsNumber, Patient,
+    PatientDirectory, PatientId, PatientSearch, PortError, Registered, StoredQuery, Submission,
 };
 use carerecord_registry::{ConsentQuestion, ConsentUpdate, IdentifierQuestion, PatientQuestion};
 use serde::Serialize;
@@ -58,6 +59,15 @@ impl DocumentRegistry for RegistryClient {
             call(&self.http, &url, action::STORED_QUERY, &request).await?;
         Ok(answer.into_found()?)
     }
+
+    async fn remove_metadata(&self, ids: Vec<EntryUuid>) -> Result<(), PortError> {
+        let url = format!("{}/xds/registry", self.url);
+        let request = RemoveObjectsRequest { ids };
+        let answer: RegistryResponse =
+            call(&self.http, &url, action::REMOVE_METADATA, &request).await?;
+        answer.into_result()?;
+        Ok(())
+    }
 }
 
 #[async_trait]
@@ -68,6 +78,10 @@ impl PatientDirectory for RegistryClient {
 
     async fn cross_reference(&self, id: &PatientId) -> Result<CrossReference, PortError> {
         self.ask("/peer/identifier", &IdentifierQuestion { id: id.clone() }).await
+    }
+
+    async fn find_patients(&self, search: &PatientSearch) -> Result<FoundPatients, PortError> {
+        self.ask("/peer/patient/search", search).await
     }
 }
 

@@ -8,7 +8,7 @@ use carerecord_model::{
 };
 use futures_util::stream;
 
-use super::soap::{PartReader, call_mtom, unavailable};
+use super::soap::{PartReader, call_mtom, mtom, refused, unavailable, whole};
 
 /// A repository node in another process: ours or anybody's.
 #[derive(Clone)]
@@ -65,12 +65,17 @@ impl DocumentRepository for RepositoryClient {
         _: Option<ByteRange>,
     ) -> Result<RetrievedDocument, PortError> {
         let (answer, parts) = self.ask(request).await?;
-        let Some(document) = answer.documents.into_iter().next() else {
+        if answer.documents.is_empty() {
             let errors = answer.response.into_result().err();
             let none = "the node gave neither document nor error";
             let silent = || TransactionError::one(ErrorCode::XDSRepositoryError, none);
             return Err(PortError::Transaction(errors.unwrap_or_else(silent)));
-        };
+        }
+        let wanted = &request.document_unique_id;
+        let mut documents = answer.documents.into_iter();
+        let document = documents
+            .find(|document| document.request.document_unique_id == *wanted)
+            .ok_or_else(|| PortError::Protocol("the node gave another document".into()))?;
         let mime_type = document
             .mime_type
             .parse()
@@ -85,14 +90,10 @@ impl DocumentRepository for RepositoryClient {
     async fn search(&self, question: &ContentQuestion) -> Result<Option<ContentAnswer>, PortError> {
         let Some(url) = &self.search_url else { return self.probe().await.map(|()| None) };
         let response = self.http.post(url).json(question).send().await.map_err(unavailable)?;
-        let mut response = response.error_for_status().map_err(unavailable)?;
-        let mut bytes = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(unavailable)? {
-            bytes.extend_from_slice(&chunk);
-            if bytes.len() > MAX_ANSWER {
-                return Err(PortError::Protocol("the answer is too long".into()));
-            }
+        if !response.status().is_success() {
+            return Err(refused(response.status()));
         }
+        let bytes = whole(response, MAX_ANSWER).await?;
         let answer = serde_json::from_slice(&bytes);
         answer.map(Some).map_err(|_| PortError::Protocol("the answer is none".into()))
     }
@@ -100,12 +101,28 @@ impl DocumentRepository for RepositoryClient {
     async fn probe(&self) -> Result<(), PortError> {
         if let Some(url) = &self.status_url {
             let answer = self.http.get(url).send().await.map_err(unavailable)?;
-            answer.error_for_status().map_err(unavailable)?;
-            return Ok(());
+            let status = answer.status();
+            return if status.is_success() { Ok(()) } else { Err(refused(status)) };
         }
-        // Whatever it says of a document that nobody has: it answers.
-        self.ask_for_nothing().await.map(drop)
+        // Whatever it says of a document that nobody has: it answers. Unless it says that it can
+        // answer nobody, or is not the one who is asked for.
+        match self.ask_for_nothing().await? {
+            Some(error) if cannot_serve(&error) => Err(error.into()),
+            Some(_) | None => Ok(()),
+        }
     }
+}
+
+fn cannot_serve(error: &TransactionError) -> bool {
+    error.0.iter().any(|e| {
+        [
+            ErrorCode::XDSUnknownRepositoryId,
+            ErrorCode::XDSRepositoryBusy,
+            ErrorCode::XDSRepositoryOutOfResources,
+            ErrorCode::XDSRegistryNotAvailable,
+        ]
+        .contains(&e.code)
+    })
 }
 
 /// The bytes of the part that an Include names.
@@ -113,9 +130,8 @@ async fn part(href: &str, parts: Option<PartReader>) -> Result<DocumentBody, Por
     let missing = || PortError::Protocol("the part that the answer names is not there".into());
     let (raw, decoded) = cid_of_href(href).ok_or_else(missing)?;
     let mut parts = parts.ok_or_else(missing)?;
-    let protocol = |e: carerecord_codec::mtom::MtomError| PortError::Protocol(e.to_string());
     loop {
-        let headers = parts.next_part().await.map_err(protocol)?.ok_or_else(missing)?;
+        let headers = parts.next_part().await.map_err(mtom)?.ok_or_else(missing)?;
         let ours = headers.content_id.is_some_and(|id| id == raw || id == decoded);
         if ours {
             break;
@@ -125,7 +141,7 @@ async fn part(href: &str, parts: Option<PartReader>) -> Result<DocumentBody, Por
         match parts.chunk().await {
             Ok(Some(chunk)) => Ok(Some((chunk, parts))),
             Ok(None) => Ok(None),
-            Err(error) => Err(PortError::Protocol(error.to_string())),
+            Err(error) => Err(mtom(error)),
         }
     });
     Ok(Box::pin(body))

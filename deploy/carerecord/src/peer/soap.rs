@@ -1,5 +1,5 @@
-use bytes::Bytes;
-use carerecord_codec::mtom::{Attachment, MtomReader, write_mtom};
+use bytes::{Bytes, BytesMut};
+use carerecord_codec::mtom::{Attachment, MtomError, MtomReader, write_mtom};
 use carerecord_codec::name::action;
 use carerecord_codec::soap::{self, Headers, SoapError, Understood};
 use carerecord_codec::{
@@ -24,8 +24,7 @@ pub(super) async fn call<T: Decode>(
     let envelope = write(url, action, body)?;
     let content_type = format!("application/soap+xml; charset=UTF-8; action=\"{action}\"");
     let request = http.post(url).header(CONTENT_TYPE, content_type).body(envelope);
-    let (envelope, _) = answer(request).await?;
-    read(&envelope)
+    answer(request).await?.read()
 }
 
 /// Sends a request in MTOM without parts; gives the answer and what follows it.
@@ -41,8 +40,8 @@ pub(super) async fn call_mtom<T: Decode>(
         .post(url)
         .header(CONTENT_TYPE, message.content_type)
         .body(reqwest::Body::wrap_stream(message.body));
-    let (envelope, parts) = answer(request).await?;
-    Ok((read(&envelope)?, parts))
+    let answer = answer(request).await?;
+    Ok((answer.read()?, answer.parts))
 }
 
 /// Publishes a submission with its documents. ITI-41.
@@ -65,8 +64,7 @@ pub async fn provide_and_register(
     if let Some(length) = message.length {
         request = request.header(reqwest::header::CONTENT_LENGTH, length);
     }
-    let (envelope, _) = answer(request.body(reqwest::Body::wrap_stream(message.body))).await?;
-    read(&envelope)
+    answer(request.body(reqwest::Body::wrap_stream(message.body))).await?.read()
 }
 
 /// A question names whom it asks: some peers refuse one that does not.
@@ -89,38 +87,85 @@ fn boundary() -> String {
     format!("uuid-{}", Uuid::new_v4())
 }
 
-/// The envelope of the answer, in whichever packaging it comes, and the parts behind it.
-async fn answer(
-    request: reqwest::RequestBuilder,
-) -> Result<(Bytes, Option<PartReader>), PortError> {
+/// An answer in whichever packaging it came.
+struct Answer {
+    status: reqwest::StatusCode,
+    envelope: Bytes,
+    /// What is behind the envelope.
+    parts: Option<PartReader>,
+}
+
+impl Answer {
+    /// What the envelope holds. Behind an error status it may be a page of somebody in between.
+    fn read<T: Decode>(&self) -> Result<T, PortError> {
+        match read(&self.envelope) {
+            Err(PortError::Protocol(_)) if !self.status.is_success() => Err(refused(self.status)),
+            read => read,
+        }
+    }
+}
+
+async fn answer(request: reqwest::RequestBuilder) -> Result<Answer, PortError> {
     let response = request.send().await.map_err(unavailable)?;
     let status = response.status();
     let content_type = response
         .headers()
         .get(CONTENT_TYPE)
         .and_then(|v| v.to_str().ok())
-        .and_then(ContentType::parse);
+        .and_then(ContentType::parse)
+        .filter(|content_type| {
+            content_type.is_multipart() || content_type.essence.ends_with("xml")
+        });
     let Some(content_type) = content_type else {
-        return Err(PortError::Unavailable(format!("HTTP {status} without a content type")));
+        return Err(match status.is_success() {
+            true => PortError::Protocol(format!("HTTP {status}, but no SOAP message")),
+            false => refused(status),
+        });
     };
     if !content_type.is_multipart() {
-        if !content_type.essence.ends_with("xml") {
-            return Err(PortError::Unavailable(format!("HTTP {status}, not a SOAP answer")));
-        }
-        let body = response.bytes().await.map_err(unavailable)?;
-        if body.len() > MAX_ENVELOPE {
-            return Err(PortError::Protocol("the answer is too long".into()));
-        }
-        return Ok((body, None));
+        let envelope = whole(response, MAX_ENVELOPE).await?;
+        return Ok(Answer { status, envelope, parts: None });
     }
     let source: std::pin::Pin<Box<dyn Stream<Item = _> + Send>> = Box::pin(response.bytes_stream());
     let mut parts =
         MtomReader::new(&content_type, source).map_err(|e| PortError::Protocol(e.to_string()))?;
-    let protocol = |e: carerecord_codec::mtom::MtomError| PortError::Protocol(e.to_string());
     let none = || PortError::Protocol("the answer has no parts".into());
-    parts.next_part().await.map_err(protocol)?.ok_or_else(none)?;
-    let root = parts.whole_part(MAX_ENVELOPE).await.map_err(protocol)?;
-    Ok((root, Some(parts)))
+    // Not every peer puts the envelope first: the header names it.
+    let (_, envelope) = parts.root_part(MAX_ENVELOPE).await.map_err(mtom)?.ok_or_else(none)?;
+    Ok(Answer { status, envelope, parts: Some(parts) })
+}
+
+/// Reads an answer to its end, as long as it is no longer than that.
+pub(super) async fn whole(
+    mut response: reqwest::Response,
+    most_bytes: usize,
+) -> Result<Bytes, PortError> {
+    let mut bytes = BytesMut::new();
+    while let Some(chunk) = response.chunk().await.map_err(unavailable)? {
+        if bytes.len() + chunk.len() > most_bytes {
+            return Err(PortError::Protocol("the answer is too long".into()));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes.freeze())
+}
+
+/// An answer with an error status and nothing that says more.
+pub(super) fn refused(status: reqwest::StatusCode) -> PortError {
+    PortError::Refused { with: format!("HTTP {status}"), reason: None }
+}
+
+/// What is wrong with the packaging, or with the connection that it came by.
+pub(super) fn mtom(error: MtomError) -> PortError {
+    match error {
+        MtomError::Source(_) => PortError::Unavailable("the answer broke off".into()),
+        MtomError::Boundary
+        | MtomError::Incomplete
+        | MtomError::Headers
+        | MtomError::TooManyParts
+        | MtomError::RootTooLong(_)
+        | MtomError::TransferEncoding => PortError::Protocol(error.to_string()),
+    }
 }
 
 fn read<T: Decode>(envelope: &[u8]) -> Result<T, PortError> {
@@ -133,7 +178,9 @@ fn read<T: Decode>(envelope: &[u8]) -> Result<T, PortError> {
     });
     match read {
         Ok((_, value)) => Ok(value),
-        Err((SoapError::Transport(reason), _)) => Err(PortError::Unavailable(reason)),
+        Err((SoapError::Transport(reason), _)) => {
+            Err(PortError::Refused { with: "a SOAP fault".into(), reason: Some(reason) })
+        }
         Err((error, _)) => Err(PortError::Protocol(error.to_string())),
     }
 }
@@ -142,8 +189,19 @@ pub(super) fn unavailable(error: reqwest::Error) -> PortError {
     if error.is_timeout() {
         return PortError::Late;
     }
-    // The URL is the configuration's, and no patient's; the error itself is enough.
-    PortError::Unavailable(error.without_url().to_string())
+    // The URL is the configuration's, and no patient's; what it stems from says why.
+    PortError::Unavailable(chain(&error.without_url()))
+}
+
+/// An error with what it stems from.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
 }
 
 /// As `Understood::ANSWER`.

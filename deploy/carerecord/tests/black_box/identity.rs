@@ -70,11 +70,11 @@ pub async fn what_hl7_v3_cannot_do_is_acknowledged_so(deployment: Deployment) {
     deployment.assert_no_panic();
 }
 
-struct Feed<'d>(&'d Deployment);
+pub(crate) struct Feed<'d>(pub(crate) &'d Deployment);
 
 impl Feed<'_> {
     /// The verdict on a message.
-    async fn tell(&self, interaction: &str, registration: &str) -> String {
+    pub(crate) async fn tell(&self, interaction: &str, registration: &str) -> String {
         verdict(&self.send(interaction, interaction, registration).await)
     }
 
@@ -114,7 +114,7 @@ fn verdict(answer: &Exchange) -> String {
     code
 }
 
-fn patient(number: &str, person: &str) -> String {
+pub(crate) fn patient(number: &str, person: &str) -> String {
     format!(
         "<subject1 typeCode=\"SBJ\"><patient classCode=\"PAT\">\
          <id root=\"{NHS}\" extension=\"{number}\"/><statusCode code=\"active\"/>\
@@ -123,7 +123,7 @@ fn patient(number: &str, person: &str) -> String {
     )
 }
 
-fn prior(number: &str) -> String {
+pub(crate) fn prior(number: &str) -> String {
     format!(
         "<replacementOf typeCode=\"RPLC\"><priorRegistration classCode=\"REG\" moodCode=\"EVN\">\
          <subject1 typeCode=\"SBJ\"><priorRegisteredRole classCode=\"PAT\">\

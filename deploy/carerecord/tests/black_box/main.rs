@@ -2,21 +2,29 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod audit_proofs;
 mod bad_input;
+mod break_glass;
 mod codes;
 mod content;
 mod doctor;
 mod example;
 mod identity;
+mod integrity;
 mod kills;
 mod messages;
 mod migrate;
+mod nodes;
 mod objections;
+mod on_demand;
+mod people;
 mod publishing;
 mod reads;
+mod retention;
 mod shape;
 mod silent_sources;
 mod submission_states;
+mod third_party;
 mod tool;
 mod xua;
 
@@ -56,6 +64,8 @@ however_it_is_deployed![
     publishing::published_documents_survive_a_kill,
     publishing::submissions_that_meet_never_mix,
     kills::a_kill_at_any_point_loses_and_invents_nothing,
+    integrity::a_damaged_document_is_refused_and_told_of,
+    integrity::a_damaged_long_document_is_broken_off,
     reads::what_a_search_finds_is_read_by_its_address,
     messages::messages_of_others_are_answered_and_recorded,
     submission_states::a_sender_can_look_up_what_became_of_it,
@@ -64,7 +74,10 @@ however_it_is_deployed![
     tool::a_tool_that_is_killed_is_started_again,
     identity::a_merge_by_hl7_v3_holds_on_every_door,
     identity::what_hl7_v3_cannot_do_is_acknowledged_so,
+    people::people_are_found_by_what_is_told_of_them,
     content::what_is_inside_is_found_until_it_may_not_be,
+    break_glass::a_closed_record_is_opened_with_a_reason_and_reviewed,
+    break_glass::the_pages_ask_why_and_the_inbox_has_it,
     objections::an_objection_holds_from_the_next_request_until_it_is_lifted,
 ];
 
@@ -85,14 +98,27 @@ apart![
     bad_input::nothing_sent_to_the_registry_hurts_it,
     doctor::the_doctor_says_what_is_wrong,
     messages::what_we_ask_has_the_standards_shape,
+    nodes::the_directory_changes_without_a_restart,
+    nodes::of_ill_nodes_the_truth_is_told_within_the_deadline,
+    nodes::the_doctor_looks_at_every_node,
     silent_sources::a_stopped_node_is_told_of_and_others_answer,
     silent_sources::a_frozen_node_is_told_of_within_the_deadline,
     silent_sources::a_listener_that_never_answers_is_late,
     silent_sources::a_frozen_registry_does_not_hold_a_source,
     silent_sources::a_node_frozen_in_a_document_breaks_it_off,
     silent_sources::without_a_registry_nothing_looks_empty,
+    on_demand::what_is_made_on_demand_has_an_id_of_its_own,
+    retention::what_is_due_goes_and_what_is_held_stays,
     submission_states::what_is_kept_is_registered_when_the_registry_is_back,
+    third_party::a_third_partys_documents_come_whole_or_not_at_all,
+    third_party::a_second_endpoint_makes_up_for_the_first,
 ];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_due_goes_on_postgres_too() {
+    let Some(deployment) = Deployment::apart_on_postgres(BINARY).await else { return };
+    retention::what_is_due_goes_and_what_is_held_stays(deployment).await;
+}
 
 #[tokio::test]
 async fn a_first_start_that_is_killed_is_made_up_for() {

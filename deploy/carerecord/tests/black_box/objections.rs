@@ -298,7 +298,7 @@ fn matches(bundle: &Value) -> BTreeSet<String> {
         .collect()
 }
 
-fn consent(provision: &Value) -> Value {
+pub fn consent(provision: &Value) -> Value {
     json!({
         "resourceType": "Consent", "status": "active",
         "scope": {"coding": [{

@@ -5,7 +5,9 @@ mod body;
 mod document;
 mod inside;
 mod outcome;
+mod overrides;
 mod patient;
+mod people;
 mod wire;
 
 use std::time::Duration;
@@ -21,7 +23,9 @@ pub(crate) use body::{bounded, checked, sha1_base64};
 pub(crate) use document::{Coded, Document, DocumentStatus};
 pub(crate) use inside::{FoundInside, Hit, Piece};
 pub(crate) use outcome::{Refusal, Source, SourceState, sort_key};
+pub(crate) use overrides::{Alert, AlertNote, OverrideState, REASONS, Reason};
 pub(crate) use patient::PatientRecord;
+pub(crate) use people::{FoundPeople, PeopleQuestion};
 
 use crate::config::WebConfig;
 
@@ -46,6 +50,8 @@ pub(crate) struct Found {
     pub(crate) sources: Vec<Source>,
     /// Set when something is withheld and the policy lets the reader know.
     pub(crate) withheld: Vec<Refusal>,
+    /// Whether the reader may open, or has opened, what is closed.
+    pub(crate) overriding: OverrideState,
 }
 
 /// Why the API gave nothing.
@@ -100,6 +106,7 @@ impl ApiClient {
             documents,
             sources: issues.iter().filter_map(Source::read).collect(),
             withheld: issues.iter().filter_map(Refusal::read).collect(),
+            overriding: OverrideState::read(&issues),
         })
     }
 
@@ -153,6 +160,17 @@ impl ApiClient {
         asker: Asker<'_>,
         form: &[(&str, &str)],
     ) -> Result<wire::Bundle, ApiError> {
+        let response = succeeded(self.ask_search(path, asker, form).await?).await?;
+        wire::Bundle::read(body::json(response).await?)
+    }
+
+    /// Sends a search; the answer may be a refusal.
+    async fn ask_search(
+        &self,
+        path: &str,
+        asker: Asker<'_>,
+        form: &[(&str, &str)],
+    ) -> Result<Response, ApiError> {
         let request = self
             .http
             .post(self.at(path)?)
@@ -160,8 +178,7 @@ impl ApiClient {
             .header(ACCEPT, FHIR_JSON)
             .header(http::header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(encoded(form));
-        let response = self.send(request, asker).await?;
-        wire::Bundle::read(body::json(response).await?)
+        self.ask(request, asker).await
     }
 
     fn at(&self, path: &str) -> Result<Url, ApiError> {
@@ -169,21 +186,25 @@ impl ApiClient {
     }
 
     async fn send(&self, request: RequestBuilder, asker: Asker<'_>) -> Result<Response, ApiError> {
+        succeeded(self.ask(request, asker).await?).await
+    }
+
+    async fn ask(&self, request: RequestBuilder, asker: Asker<'_>) -> Result<Response, ApiError> {
         let mut request =
             request.bearer_auth(asker.token).header(X_REQUEST_ID, asker.request_id.to_string());
         if let Some(role) = asker.role {
             request = request.header(X_SELECTED_ROLE, role);
         }
-        let response = request.send().await.map_err(|error| {
+        request.send().await.map_err(|error| {
             tracing::warn!(error = %error.without_url(), "the API could not be asked");
             ApiError::CouldNotAsk
-        })?;
-        let status = response.status();
-        if status.is_success() {
-            return Ok(response);
-        }
-        Err(refused(status, response).await)
+        })
     }
+}
+
+async fn succeeded(response: Response) -> Result<Response, ApiError> {
+    let status = response.status();
+    if status.is_success() { Ok(response) } else { Err(refused(status, response).await) }
 }
 
 fn encoded(form: &[(&str, &str)]) -> String {

@@ -28,6 +28,8 @@ pub(crate) struct Source {
     /// Its newest document, as FHIR writes times.
     pub(crate) latest: Option<String>,
     pub(crate) latency_ms: Option<u64>,
+    /// When it last answered as it should, if the API knows.
+    pub(crate) last_good: Option<Timestamp>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -35,6 +37,9 @@ pub(crate) enum SourceState {
     Answered,
     Late,
     Down,
+    Refused,
+    Garbage,
+    Paused,
     NotConnected,
 }
 
@@ -71,6 +76,9 @@ impl Source {
         let state = match coded(issue, SOURCE_STATE)?.as_str() {
             "answered" => SourceState::Answered,
             "late" => SourceState::Late,
+            "refused" => SourceState::Refused,
+            "garbage" => SourceState::Garbage,
+            "paused" => SourceState::Paused,
             "not-connected" => SourceState::NotConnected,
             // A state that is not known is no answer.
             _ => SourceState::Down,
@@ -83,6 +91,7 @@ impl Source {
             words: text(&issue["diagnostics"]),
             latest: more(LATEST).and_then(|e| text(&e["valueDateTime"])),
             latency_ms: more(LATENCY).and_then(|e| e["valueInteger"].as_u64()),
+            last_good: more(LAST_GOOD).and_then(|e| e["valueDateTime"].as_str()?.parse().ok()),
         })
     }
 }
@@ -92,14 +101,19 @@ impl SourceState {
     pub(crate) fn has_answered(self) -> bool {
         match self {
             Self::Answered => true,
-            Self::Late | Self::Down | Self::NotConnected => false,
+            Self::Late
+            | Self::Down
+            | Self::Refused
+            | Self::Garbage
+            | Self::Paused
+            | Self::NotConnected => false,
         }
     }
 
     /// Whether asking again may help.
     pub(crate) fn may_answer_later(self) -> bool {
         match self {
-            Self::Late | Self::Down => true,
+            Self::Late | Self::Down | Self::Refused | Self::Garbage | Self::Paused => true,
             Self::Answered | Self::NotConnected => false,
         }
     }
@@ -127,4 +141,5 @@ pub(crate) fn sort_key(time: &str) -> String {
 const DECISION_RULE: &str = "urn:carerecord:decision-rule";
 const SOURCE_STATE: &str = "urn:carerecord:source-state";
 const LATEST: &str = "urn:carerecord:latest";
+const LAST_GOOD: &str = "urn:carerecord:last-good";
 const LATENCY: &str = "urn:carerecord:latency-ms";

@@ -24,6 +24,7 @@ pub(crate) struct PatientRecord {
     pub(crate) restricted: bool,
     /// Address lines, telephone, e-mail; empty for restricted people.
     pub(crate) address: Option<String>,
+    pub(crate) postcode: Option<String>,
     pub(crate) telephone: Option<String>,
     pub(crate) practice: Option<String>,
 }
@@ -36,6 +37,7 @@ impl PatientRecord {
         let died = &resource["deceasedDateTime"];
         let restricted = codes(&resource["meta"]["security"]).any(|code| matches!(code, "R" | "V"));
         let shown = |value: Option<String>| value.filter(|_| !restricted);
+        let home = pick(&resource["address"], &["home"]);
         let phone = list(&resource["telecom"]).iter().find(|t| t["system"] == "phone");
         Some(Self {
             nhs_number: number(&resource["identifier"]),
@@ -49,7 +51,8 @@ impl PatientRecord {
             gender: text(&resource["gender"]),
             verified: is_verified(resource),
             restricted,
-            address: shown(pick(&resource["address"], &["home"]).and_then(address)),
+            address: shown(home.and_then(address)),
+            postcode: shown(home.and_then(|home| text(&home["postalCode"]))),
             telephone: shown(phone.and_then(|t| text(&t["value"]))),
             practice: shown(
                 list(&resource["generalPractitioner"]).first().and_then(|p| text(&p["display"])),

@@ -110,6 +110,7 @@ pub(super) fn refused(error: ApiError, handle: Uuid) -> Problem {
             refusals: vec![refusal],
             back_to: Some(handle.to_string()),
             banner: None,
+            may_open: None,
         })),
         ApiError::Unauthorized | ApiError::NotFound | ApiError::CouldNotAsk | ApiError::Answer => {
             error.into()

@@ -1,11 +1,14 @@
 //! The pages: each gathers what its template shows.
 
+pub(crate) mod alerts;
 pub(crate) mod content;
 pub(crate) mod document;
 pub(crate) mod filter;
 pub(crate) mod inside;
 pub(crate) mod patient;
+pub(crate) mod people;
 pub(crate) mod problem;
+pub(crate) mod restricted;
 pub(crate) mod search;
 pub(crate) mod start;
 
@@ -28,6 +31,8 @@ pub(crate) struct Layout {
     /// The role acted in, and where.
     pub(crate) role: Option<String>,
     pub(crate) may_change_role: bool,
+    /// Whether the role reviews overrides.
+    pub(crate) reviews: bool,
     pub(crate) csrf: String,
     /// After how many seconds without a request the session ends; 0 without a session.
     pub(crate) ends_after: u32,
@@ -43,6 +48,7 @@ impl Portal {
             demo: self.config.demo,
             name: person.map(|person| person.data.name.clone()),
             role: role.map(|role| format!("{}, {}", role.name, role.organisation)),
+            reviews: role.is_some_and(|role| self.config.review_roles.contains(&role.code)),
             may_change_role: person.is_some_and(|p| p.data.roles.len() > 1),
             csrf: person.map(|person| person.data.csrf.clone()).unwrap_or_default(),
             ends_after: person.map_or(0, |_| self.config.session_idle_minutes.saturating_mul(60)),

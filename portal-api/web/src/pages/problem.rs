@@ -35,6 +35,7 @@ struct RefusalPage {
     reasons: Vec<Reason>,
     /// What the reader can do, each thing once.
     advice: Vec<&'static str>,
+    may_open: Option<Uuid>,
 }
 
 /// One decision, in words.
@@ -130,6 +131,7 @@ impl RefusalPage {
             back_to: refused.back_to,
             reasons: reasons.collect(),
             advice: all,
+            may_open: refused.may_open,
         }
     }
 }

@@ -1,10 +1,11 @@
 use askama::Template;
 use axum::extract::{Form, State};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{Html, IntoResponse, Redirect, Response};
 use carerecord_model::{NhsNumber, NhsNumberError};
 use serde::Deserialize;
 
+use super::people::{Mistake as PeopleMistake, PeopleFields};
 use super::{Layout, page};
 use crate::portal::SharedPortal;
 use crate::problem::Problem;
@@ -18,6 +19,30 @@ struct SearchPage {
     error: Option<String>,
     /// Whether the error is the check digit, which needs explaining.
     explain_check: bool,
+    people: PeopleFields,
+    mistakes: Vec<PeopleMistake>,
+}
+
+impl SearchPage {
+    fn of(layout: Layout) -> Self {
+        Self {
+            layout,
+            typed: String::new(),
+            error: None,
+            explain_check: false,
+            people: PeopleFields::default(),
+            mistakes: Vec::new(),
+        }
+    }
+}
+
+/// The page with what is wrong in the search by name.
+pub(super) fn with_mistakes(
+    layout: Layout,
+    people: PeopleFields,
+    mistakes: Vec<PeopleMistake>,
+) -> Result<Html<String>, Problem> {
+    page(&SearchPage { people, mistakes, ..SearchPage::of(layout) })
 }
 
 /// The search box.
@@ -26,8 +51,7 @@ pub(crate) async fn ask(
     Caller(person): Caller,
 ) -> Result<Response, Problem> {
     let layout = portal.layout(Some(&person));
-    page(&SearchPage { layout, typed: String::new(), error: None, explain_check: false })
-        .map(IntoResponse::into_response)
+    page(&SearchPage::of(layout)).map(IntoResponse::into_response)
 }
 
 /// What the search box sends.
@@ -55,10 +79,10 @@ pub(crate) async fn find(
         }
         Err(mistake) => {
             let body = page(&SearchPage {
-                layout: portal.layout(Some(&person)),
                 typed: form.nhs_number.chars().take(MAX_SHOWN).collect(),
                 explain_check: mistake == Mistake::Number(NhsNumberError::CheckDigit),
                 error: Some(mistake.words(&form.nhs_number)),
+                ..SearchPage::of(portal.layout(Some(&person)))
             })?;
             Ok((StatusCode::UNPROCESSABLE_ENTITY, body).into_response())
         }

@@ -52,6 +52,9 @@ pub(crate) struct Role {
     pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) organisation: String,
+    /// The job role's code, e.g. `R8000`.
+    #[serde(default)]
+    pub(crate) code: String,
 }
 
 /// A patient under a handle that says nothing.

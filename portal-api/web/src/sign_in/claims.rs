@@ -75,7 +75,8 @@ impl CisClaims {
         let name = role.role_name.rsplit("\":\"").next().unwrap_or_default().trim_matches('"');
         let code = role.role_code.rsplit(':').next().unwrap_or_default();
         let name = if name.is_empty() { code } else { name };
-        Role { id: role.person_roleid.clone(), name: bounded(name), organisation }
+        let (id, code) = (role.person_roleid.clone(), bounded(code));
+        Role { id, name: bounded(name), organisation, code }
     }
 }
 

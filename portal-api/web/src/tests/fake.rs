@@ -187,11 +187,15 @@ async fn patients(
     State(fake): SharedFake,
     headers: HeaderMap,
     Form(form): Form<Vec<(String, String)>>,
-) -> Json<Value> {
+) -> Response {
     fake.note(&headers);
+    if form[0].0 == "family" {
+        return people(&form).into_response();
+    }
     let number = form[0].1.rsplit('|').next().unwrap();
     if number == "9990001022" {
-        return Json(json!({"resourceType": "Bundle", "type": "searchset", "total": 0}));
+        let none = json!({"resourceType": "Bundle", "type": "searchset", "total": 0});
+        return Json(none).into_response();
     }
     let number = kept_under(number);
     let mut person = json!({
@@ -205,6 +209,34 @@ async fn patients(
     }
     Json(json!({"resourceType": "Bundle", "type": "searchset", "total": 1,
         "entry": [{"resource": person, "search": {"mode": "match"}}]}))
+    .into_response()
+}
+
+/// Smiths are many, of whom nobody is told; of others there is one who is restricted, and a note.
+fn people(form: &[(String, String)]) -> (StatusCode, Json<Value>) {
+    let of = |key: &str| form.iter().find(|(k, _)| k == key).map(|(_, v)| v.as_str());
+    if of("family") == Some("Smith") {
+        let issue = json!({"severity": "error", "code": "too-costly"});
+        let outcome = json!({"resourceType": "OperationOutcome", "issue": [issue]});
+        return (StatusCode::UNPROCESSABLE_ENTITY, Json(outcome));
+    }
+    let person = |family: &str, number: &str, code: &str, postcode: &str| {
+        json!({"resource": {
+            "resourceType": "Patient", "gender": "female", "birthDate": of("birthdate"),
+            "name": [{"family": family, "given": ["Ada", of("given").unwrap_or("")]}],
+            "identifier": [{"system": NHS, "value": number}],
+            "address": [{"use": "home", "postalCode": postcode}],
+            "meta": {"security": [{"code": code}]}, "deceasedDateTime": "2026-10-20",
+        }})
+    };
+    let note = json!({"severity": "warning", "details": {"text": "The index is being built."}});
+    let entries = json!([
+        person("Okafor<b>", "9990001006", "U", "XX1 1XX"),
+        person(of("family").unwrap(), "9990001030", "R", "ZZ9 9ZZ"),
+        {"resource": {"resourceType": "OperationOutcome", "issue": [note]}},
+    ]);
+    let bundle = json!({"resourceType": "Bundle", "type": "searchset", "entry": entries});
+    (StatusCode::OK, Json(bundle))
 }
 
 /// One number has been merged into another.
@@ -239,7 +271,7 @@ async fn documents(
                 .into_response()
         }
         "9990001146" => bundle(&[], &["answered", "answered", "answered"]),
-        "9990001138" => bundle(&[], &["answered", "late", "down"]),
+        "9990001138" => bundle(&[], &["answered", "refused", "paused", "garbage"]),
         "9990001111" => {
             let many: Vec<Value> = (0..450).map(|n| letter(100 + n, "Letter", number)).collect();
             bundle(&many, &["answered"])
@@ -365,6 +397,7 @@ fn bundle(documents: &[Value], states: &[&str]) -> Response {
                 "diagnostics": format!("The source is {state}."),
                 "expression": [format!("2.999.{}", names.iter().position(|n| n == name).unwrap() + 1)],
                 "extension": [{"url": "urn:carerecord:latency-ms", "valueInteger": 1234},
+                    {"url": "urn:carerecord:last-good", "valueDateTime": "2025-11-02T09:00:00Z"},
                     {"url": "urn:carerecord:latest", "valueDateTime": "2026-11-02"}]})
         })
         .collect();

@@ -4,6 +4,7 @@ mod browser;
 mod fake;
 mod inside;
 mod pages;
+mod people;
 mod rows;
 mod sessions;
 mod sign_in;

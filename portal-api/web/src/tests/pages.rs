@@ -153,6 +153,11 @@ async fn nothing_found_and_could_not_ask_look_different() {
     nothing.shows("No documents found in the 3 sources that answered.");
     nothing.hides("Try again");
     partly.shows("No documents found in the 1 source that answered.");
+    for state in ["Would not answer", "Not asked, after failures", "Answered wrongly"] {
+        partly.shows(state);
+    }
+    let last_good = "Last answered 02-Nov-2025 09:00.";
+    assert_eq!(partly.body.matches(last_good).count(), 3, "not of the one that answered");
     partly.shows("Sources that did not answer may hold documents.");
     partly.shows("Try again");
     assert_eq!(down.status, StatusCode::SERVICE_UNAVAILABLE);

@@ -1,7 +1,7 @@
 //! From ADT messages to events. ITI TF-2: 3.8.4; HL7 v2.3.1 chapter 3.
 
 use carerecord_codec::hl7v2::{Field, Message, Segment};
-use carerecord_model::{Gender, NHS_NUMBER_OID};
+use carerecord_model::{Gender, NHS_NUMBER_OID, tidy_postcode};
 use jiff::civil::Date;
 
 use super::described::{Death, Said};
@@ -55,6 +55,7 @@ fn known(message: &Message) -> Result<IdentityEvent, FeedError> {
         birth_date: date(&pid.text(7, 1)),
         death: death(pid)?,
         gender: gender(&pid.text(8, 1)),
+        postcode: postcode(pid),
         restricted: protected.and_then(|p| match p.as_str() {
             "Y" => Some(true),
             "N" => Some(false),
@@ -119,6 +120,12 @@ fn death(pid: Segment<'_>) -> Result<Option<Death>, FeedError> {
         _ => Said::Nothing,
     };
     Death::of(time, has_died)
+}
+
+/// PID-11: of the home address; of the first one where none is said to be it.
+fn postcode(pid: Segment<'_>) -> Option<String> {
+    let home = pid.repetitions(11).find(|a| a.component(7) == "H");
+    tidy_postcode(&home.or_else(|| pid.repetitions(11).next())?.component(5))
 }
 
 /// PID-32: how far the NHS Number has been traced, as number or as word. Other codes, such as those

@@ -15,7 +15,7 @@ fn known_of(text: &str) -> Known {
 fn identifiers_and_demographics_are_read() {
     let known = known_of(
         "MSH|^~\\&|PAS|T|R|S|2026||ADT^A01|1|P|2.3.1\r\
-         PID|||H7^^^&2.999.1&ISO~9990001006^^^NHS^NH~X^^^UNKNOWN||Okafor^Ada^^^Mrs||19450714|F\r\
+         PID|||H7^^^&2.999.1&ISO~9990001006^^^NHS^NH~X^^^UNKNOWN||Okafor^Ada^^^Mrs||19450714|F|||1 High St^^Town^^ZZ9 9ZZ^^O~^^^^xx11xx^^H\r\
          PD1||||||||||||Y\r",
     );
 
@@ -24,6 +24,7 @@ fn identifiers_and_demographics_are_read() {
     assert_eq!(known.person.family_name.as_deref(), Some("Okafor"));
     assert_eq!(known.person.restricted, Some(true));
     assert!(known.person.birth_date.is_some());
+    assert_eq!(known.person.postcode.as_deref(), Some("XX1 1XX"));
 }
 
 #[test]

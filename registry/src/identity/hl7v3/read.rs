@@ -1,4 +1,4 @@
-use carerecord_model::Gender;
+use carerecord_model::{Gender, tidy_postcode};
 use carerecord_xml::ElementRef;
 use jiff::civil::Date;
 
@@ -99,8 +99,19 @@ fn described(person: ElementRef<'_>) -> Result<Described, FeedError> {
             Some("UN") => Some(Gender::Other),
             Some(_) | None => None,
         },
+        postcode: home(person).and_then(|a| tidy_postcode(a.child("postalCode")?.text().trim())),
         restricted: None,
     })
+}
+
+/// The home address; the first one where none is said to be it.
+fn home(person: ElementRef<'_>) -> Option<ElementRef<'_>> {
+    let is_home = |a: &ElementRef<'_>| a.attr("use").is_some_and(|u| u.split(' ').any(is_home_use));
+    person.all("addr").find(is_home).or_else(|| person.child("addr"))
+}
+
+fn is_home_use(code: &str) -> bool {
+    matches!(code, "H" | "HP" | "HV")
 }
 
 /// The confidentiality of what is known of a person; the strictest of several codes holds.
@@ -155,7 +166,8 @@ mod tests {
             "<subject1><patient><id root=\"{OID}\" extension=\"9990001006\"/>\
              <id root=\"2.999.1\" extension=\"H7\"/><patientPerson><name><given>Ada</given>\
              <family>Okafor</family></name><administrativeGenderCode code=\"F\"/>\
-             <birthTime value=\"19450714\"/></patientPerson></patient></subject1>"
+             <birthTime value=\"19450714\"/><addr use=\"WP\"><postalCode>ZZ9 9ZZ</postalCode>\
+             </addr><addr use=\"HP\"><postalCode>xx1 1xx</postalCode></addr></patientPerson></patient></subject1>"
         );
         let Ok(IdentityEvent::Known(known)) = read(&body, Interaction::Added) else {
             panic!("not known")
@@ -163,6 +175,7 @@ mod tests {
         assert_eq!(known.identifiers.len(), 2);
         assert_eq!(known.person.family_name.as_deref(), Some("Okafor"));
         assert_eq!(known.person.gender, Some(Gender::Female));
+        assert_eq!(known.person.postcode.as_deref(), Some("XX1 1XX"));
     }
 
     #[test]

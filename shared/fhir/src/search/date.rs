@@ -1,11 +1,11 @@
-use carerecord_model::{Dtm, DtmRange};
+use carerecord_model::{DateSpan, Dtm, DtmRange};
 
 use super::{SearchError, alternatives};
 use crate::dtm_bound;
 
 /// One repetition of a date parameter: any of its alternatives.
 #[derive(Clone, Debug)]
-pub(super) struct DateFilter(Vec<Bound>);
+pub(crate) struct DateFilter(Vec<Bound>);
 
 #[derive(Clone, Debug)]
 struct Bound {
@@ -27,7 +27,7 @@ enum Prefix {
 }
 
 impl DateFilter {
-    pub(super) fn parse(name: &str, value: &str) -> Result<Self, SearchError> {
+    pub(crate) fn parse(name: &str, value: &str) -> Result<Self, SearchError> {
         let bounds = alternatives(name, value)?;
         let bounds: Option<Vec<Bound>> = bounds.iter().map(|b| Bound::parse(b.trim())).collect();
         bounds.map(Self).ok_or_else(|| SearchError::malformed(name))
@@ -43,6 +43,11 @@ impl DateFilter {
         let from = start.map_or_else(|| "0".to_owned(), Dtm::earliest);
         let to = stop.map_or_else(|| "9".repeat(14), latest);
         self.0.iter().any(|bound| bound.matches(&from, &to))
+    }
+
+    /// The days asked for: of a date that is known to the day.
+    pub(crate) fn spans(&self) -> Vec<DateSpan> {
+        self.0.iter().flat_map(Bound::spans).collect()
     }
 
     /// The range of a stored query that loses nothing of what is asked for.
@@ -71,6 +76,22 @@ impl Bound {
             None => (Prefix::Eq, text),
         };
         Some(Self { prefix, value: dtm_bound(rest)? })
+    }
+
+    fn spans(&self) -> Vec<DateSpan> {
+        let digits = self.value.as_str();
+        let digits = &digits[..digits.len().min(8)];
+        let day = |filler: &str| format!("{digits}{}", &filler[digits.len()..]).parse::<i64>();
+        let (Ok(low), Ok(high)) = (day("00000000"), day("99999999")) else { return Vec::new() };
+        let span = |from, to| DateSpan { from, to };
+        match self.prefix {
+            Prefix::Eq | Prefix::Ap => vec![span(low, high)],
+            Prefix::Ne => vec![span(0, low - 1), span(high + 1, LAST_DAY)],
+            Prefix::Gt | Prefix::Sa => vec![span(high + 1, LAST_DAY)],
+            Prefix::Lt | Prefix::Eb => vec![span(0, low - 1)],
+            Prefix::Ge => vec![span(low, LAST_DAY)],
+            Prefix::Le => vec![span(0, high)],
+        }
     }
 
     /// All bounds are 14 digits, and inside: text is compared as time. FHIR R4, search, 3.1.1.4.7.
@@ -110,6 +131,8 @@ impl Prefix {
         }
     }
 }
+
+const LAST_DAY: i64 = 99_999_999;
 
 /// The digits padded to the last second they can mean. A 31st that the month has not got compares
 /// as it should.

@@ -7,15 +7,20 @@ mod date;
 mod document_reference;
 mod form;
 mod list;
+mod narrow;
 mod patient;
+mod people;
 mod token;
 
 use carerecord_model::{AvailabilityStatus, NhsNumberError};
 
+pub(crate) use date::DateFilter;
 pub use document_reference::DocumentReferenceSearch;
 pub use form::pairs;
 pub use list::{ListCode, ListSearch};
+pub(crate) use narrow::is_narrow;
 pub use patient::identifier_number;
+pub use people::PeopleSearch;
 pub use token::Token;
 
 use crate::echo::safe_name;
@@ -35,6 +40,13 @@ pub enum SearchError {
     /// A modifier that is not supported, or a parameter under strict handling.
     #[error("the search parameter {0} is not supported")]
     Unsupported(String),
+    /// A search for people that could mean too many.
+    #[error(
+        "this says too little of whom to look for: send an identifier, or family (two letters or \
+         more) with birthdate (within one year) or with address-postalcode, or given with birthdate \
+         (one day) and address-postalcode"
+    )]
+    TooWide,
 }
 
 impl SearchError {

@@ -30,6 +30,11 @@ impl Token {
             && self.system.as_ref().is_none_or(|s| s == system.unwrap_or(""))
     }
 
+    /// The system, when the token has one; empty is no system.
+    pub(super) fn system(&self) -> Option<&str> {
+        self.system.as_deref()
+    }
+
     /// The code alone, when the token has one.
     pub(super) fn code(&self) -> Option<&str> {
         self.code.as_deref()

@@ -37,7 +37,7 @@ const RESOURCES: [&str; 12] = [
 
 /// Types with the elements that we write of them, in the order of R4. A part of a resource is
 /// named after the resource and the element.
-const TYPES: [(&str, &str); 45] = [
+const TYPES: [(&str, &str); 46] = [
     ("Address", "use type text line city district state postalCode country period:Period"),
     ("Annotation", "authorReference:Reference authorString time text"),
     ("Attachment", "contentType language data url size hash title creation"),
@@ -103,7 +103,7 @@ const TYPES: [(&str, &str); 45] = [
     ("DocumentRelatesTo", "code target:Reference"),
     (
         "Extension",
-        "valueCodeableConcept:CodeableConcept valueCoding:Coding valueDateTime \
+        "valueCode valueCodeableConcept:CodeableConcept valueCoding:Coding valueDateTime \
          valueIdentifier:Identifier valueInteger valueOid valueReference:Reference valueString \
          valueUri",
     ),
@@ -129,8 +129,9 @@ const TYPES: [(&str, &str); 45] = [
     (
         "Patient",
         "identifier:Identifier active name:HumanName telecom:ContactPoint gender birthDate \
-         deceasedBoolean deceasedDateTime address:Address",
+         deceasedBoolean deceasedDateTime address:Address link:PatientLink",
     ),
+    ("PatientLink", "other:Reference type"),
     ("Period", "start end"),
     (
         "Practitioner",

@@ -31,6 +31,7 @@ pub(super) fn person(
         activities: Vec::new(),
         assurance: class.map_or(Assurance::Aal1, |class| assurance(config, class)),
         client_id: system.name.clone(),
+        session_id: None,
         asserted: Some(Box::new(Asserted {
             issuer: assertion.issuer.clone(),
             assertion_id: assertion.id.clone(),

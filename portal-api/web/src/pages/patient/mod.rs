@@ -9,12 +9,14 @@ use axum::extract::{Form, Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use carerecord_model::NhsNumber;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde::Deserialize;
 use uuid::Uuid;
 
 use super::filter::{Filter, FilterForm, FilterMistake};
 use super::{Layout, page};
-use crate::api::{ApiError, Found, PatientRecord, Refusal};
+use crate::api::{ApiError, Found, OverrideState, PatientRecord, Refusal};
 use crate::display::Banner;
 use crate::portal::{Portal, SharedPortal};
 use crate::problem::{Problem, RefusedPage};
@@ -40,6 +42,10 @@ struct PatientPage {
     classes: Vec<Choice>,
     holders: Vec<Choice>,
     list: ListView,
+    /// Whether the reader may open what is closed.
+    may_open: bool,
+    /// Why and until when the reader has.
+    opened: Option<(String, String)>,
 }
 
 /// Which page of a long list.
@@ -95,7 +101,7 @@ async fn show(
     let mut caller = Caller(person);
     let patient = caller.0.patient(handle)?;
     let (number, filter) = (patient.nhs_number, patient.filter.clone());
-    let Asked { banner, kept_under, found } = ask(portal, &caller, &number).await?;
+    let Asked { banner, kept_under, found } = ask(portal, &caller, handle, &number).await?;
     let list = ListView::new(&found.documents, &filter, handle, page_number, &portal.zone);
     keep_shown(portal, &mut caller.0, handle, kept_under, list.order()).await?;
     let (classes, holders) = choices(&found.documents);
@@ -105,14 +111,23 @@ async fn show(
         merged: (kept_under != number).then(|| number.grouped()),
         handle,
         words: "",
-        sources: SourcesView::new(&found, &portal.zone),
+        sources: SourcesView::new(&found, &portal.zone, portal.clock.now()),
         withheld: found.withheld,
+        may_open: found.overriding == OverrideState::Offered,
+        opened: opened(found.overriding, &portal.zone),
         filter,
         mistake,
         classes,
         holders,
         list,
     })
+}
+
+/// Why something is open, and until what time of the day.
+fn opened(state: OverrideState, zone: &TimeZone) -> Option<(String, String)> {
+    let OverrideState::InForce { reason, until } = state else { return None };
+    let until = until.parse::<Timestamp>().ok()?.to_zoned(zone.clone());
+    Some((reason, until.strftime("%H:%M").to_string()))
 }
 
 struct Asked {
@@ -123,7 +138,12 @@ struct Asked {
 }
 
 /// Asks for the person and the documents at the same time.
-async fn ask(portal: &Portal, caller: &Caller, number: &NhsNumber) -> Result<Asked, Problem> {
+async fn ask(
+    portal: &Portal,
+    caller: &Caller,
+    handle: Uuid,
+    number: &NhsNumber,
+) -> Result<Asked, Problem> {
     let asker = caller.asker();
     let (record, found) =
         tokio::join!(portal.api.patient(asker, number), portal.api.documents(asker, number));
@@ -136,10 +156,11 @@ async fn ask(portal: &Portal, caller: &Caller, number: &NhsNumber) -> Result<Ask
     let kept_under = record.and_then(|record| record.nhs_number).unwrap_or(*number);
     match found {
         Ok(found) if found.documents.is_empty() && !found.withheld.is_empty() => {
-            Err(refused(found.withheld, banner))
+            let may_open = (found.overriding == OverrideState::Offered).then_some(handle);
+            Err(refused(found.withheld, banner, may_open))
         }
         Ok(found) => Ok(Asked { banner, kept_under, found }),
-        Err(ApiError::Refused(refusal)) => Err(refused(vec![refusal], banner)),
+        Err(ApiError::Refused(refusal)) => Err(refused(vec![refusal], banner, None)),
         Err(
             error @ (ApiError::Unauthorized
             | ApiError::NotFound
@@ -150,8 +171,9 @@ async fn ask(portal: &Portal, caller: &Caller, number: &NhsNumber) -> Result<Ask
 }
 
 /// A record of which nothing may be seen. It must not look like one without documents.
-pub(super) fn refused(refusals: Vec<Refusal>, banner: Banner) -> Problem {
-    Problem::Refused(Box::new(RefusedPage { refusals, back_to: None, banner: Some(banner) }))
+pub(super) fn refused(refusals: Vec<Refusal>, banner: Banner, may_open: Option<Uuid>) -> Problem {
+    let banner = Some(banner);
+    Problem::Refused(Box::new(RefusedPage { refusals, back_to: None, banner, may_open }))
 }
 
 /// Keeps what was shown: its documents are opened under this number, in this order.

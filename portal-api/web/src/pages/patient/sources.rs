@@ -1,3 +1,4 @@
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::api::{Document, Found, Source, SourceState};
@@ -21,6 +22,8 @@ pub(super) struct SourceView {
     pub(super) class: &'static str,
     pub(super) state: &'static str,
     pub(super) words: Option<String>,
+    /// When it last answered, of one that does not.
+    pub(super) last_good: Option<String>,
     pub(super) latest: Option<String>,
     pub(super) seconds: Option<String>,
     /// How many of the list are its; `None` where that must not be told.
@@ -28,7 +31,7 @@ pub(super) struct SourceView {
 }
 
 impl SourcesView {
-    pub(super) fn new(found: &Found, zone: &TimeZone) -> Self {
+    pub(super) fn new(found: &Found, zone: &TimeZone, now: Timestamp) -> Self {
         let sources = &found.sources;
         let answered = sources.iter().filter(|source| source.state.has_answered()).count();
         let silent = sources.iter().filter(|source| source.state.may_answer_later()).count();
@@ -38,13 +41,16 @@ impl SourcesView {
             nothing: nothing(sources.len(), answered),
             retry: silent > 0 || sources.is_empty(),
             complete,
-            sources: sources.iter().map(|s| SourceView::new(s, &found.documents, zone)).collect(),
+            sources: sources
+                .iter()
+                .map(|s| SourceView::new(s, &found.documents, zone, now))
+                .collect(),
         }
     }
 }
 
 impl SourceView {
-    fn new(source: &Source, documents: &[Document], zone: &TimeZone) -> Self {
+    fn new(source: &Source, documents: &[Document], zone: &TimeZone, now: Timestamp) -> Self {
         // Documents that do not name their source are those of a person whose places are masked.
         let told = documents.iter().all(|d| d.source_id.is_some());
         let held = documents.iter().filter(|d| d.source_id == source.id).count();
@@ -52,6 +58,9 @@ impl SourceView {
             SourceState::Answered => ("answered", "Answered"),
             SourceState::Late => ("late", "Did not answer in time"),
             SourceState::Down => ("down", "Could not be asked"),
+            SourceState::Refused => ("down", "Would not answer"),
+            SourceState::Garbage => ("down", "Answered wrongly"),
+            SourceState::Paused => ("down", "Not asked, after failures"),
             SourceState::NotConnected => ("not-connected", "Not connected"),
         };
         let seconds = source.latency_ms.map(|ms| match ms {
@@ -63,12 +72,38 @@ impl SourceView {
             class,
             state,
             words: source.words.clone().filter(|_| !source.state.has_answered()),
+            last_good: source
+                .state
+                .may_answer_later()
+                .then(|| last_good(source.last_good, zone, now)),
             latest: source.latest.as_ref().map(|latest| clinical(latest, zone)),
             seconds,
             documents: told.then(|| {
                 counted(held, "document or version listed", "documents and versions listed")
             }),
         }
+    }
+}
+
+/// When a source that does not answer last did, in words.
+fn last_good(time: Option<Timestamp>, zone: &TimeZone, now: Timestamp) -> String {
+    let Some(time) = time else {
+        return "When it last answered is not known.".to_owned();
+    };
+    let at = clinical(&time.to_string(), zone);
+    let minutes = now.duration_since(time).as_mins();
+    match minutes {
+        // Clocks of two machines differ a little.
+        ..1 => "Last answered less than a minute ago.".to_owned(),
+        1..60 => {
+            let minutes = counted(minutes as usize, "minute", "minutes");
+            format!("Last answered {minutes} ago.")
+        }
+        60..1440 => {
+            let hours = counted(minutes as usize / 60, "hour", "hours");
+            format!("Last answered {hours} ago, {at}.")
+        }
+        _ => format!("Last answered {at}."),
     }
 }
 
@@ -114,6 +149,21 @@ mod tests {
         assert_eq!(nothing(3, 1), "No documents found in the 1 source that answered.");
         assert!(nothing(3, 0).starts_with("No source could be asked."));
         assert!(nothing(0, 0).starts_with("No source could be asked."));
+    }
+
+    #[test]
+    fn when_a_silent_source_last_answered_is_told_in_words() {
+        let zone = TimeZone::UTC;
+        let now: Timestamp = "2026-11-26T18:30:00Z".parse().unwrap();
+        let told = |time: &str| last_good(Some(time.parse().unwrap()), &zone, now);
+
+        assert_eq!(told("2026-11-26T18:29:30Z"), "Last answered less than a minute ago.");
+        assert_eq!(told("2026-11-26T18:30:02Z"), "Last answered less than a minute ago.");
+        assert_eq!(told("2026-11-26T18:29:00Z"), "Last answered 1 minute ago.");
+        assert_eq!(told("2026-11-26T17:31:00Z"), "Last answered 59 minutes ago.");
+        assert_eq!(told("2026-11-26T16:00:00Z"), "Last answered 2 hours ago, 26-Nov-2026 16:00.");
+        assert_eq!(told("2026-11-24T16:00:00Z"), "Last answered 24-Nov-2026 16:00.");
+        assert_eq!(last_good(None, &zone, now), "When it last answered is not known.");
     }
 
     #[test]

@@ -1,12 +1,16 @@
 //! What a node holds: from uniqueId to object, with the entry as it was registered.
 
+mod row;
+
 use carerecord_audit::{AuditEvent, AuditLog};
 use carerecord_model::{DocumentEntry, MimeType, Submission, UniqueId};
 use carerecord_storage::{Connection, Database, StoreError, sql};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::objects::StoredObject;
+use crate::retention::{self, Disposal};
 use crate::submissions::{self, Step};
+use row::{Row, insert};
 
 /// A document that the node holds.
 #[derive(Clone, Debug)]
@@ -15,6 +19,8 @@ pub(crate) struct Holding {
     pub object: StoredObject,
     pub mime_type: MimeType,
     pub registered: bool,
+    /// Found damaged: nobody is given it.
+    pub quarantined: bool,
     pub entry: DocumentEntry,
 }
 
@@ -155,20 +161,18 @@ impl Index {
         rows.into_iter().map(Row::into_holding).collect()
     }
 
-    /// Marks documents as removed: nobody gets them any more. The bytes go after `GRACE_DAYS`.
+    /// Marks documents as removed: nobody gets them any more.
     pub(crate) async fn remove(
         &self,
-        ids: Vec<UniqueId>,
+        disposals: Vec<Disposal>,
         now: Timestamp,
         audit: AuditEvent,
     ) -> Result<(), StoreError> {
         self.database
             .write(move |c| {
                 Box::pin(async move {
-                    for id in &ids {
-                        let at = now.as_millisecond();
-                        sql(REMOVE).bind(at).bind(id.as_str()).run(&mut *c).await?;
-                        crate::search::queue::removed(c, id, now).await?;
+                    for disposal in &disposals {
+                        retention::remove_in(c, disposal, now).await?;
                     }
                     AuditLog::append_in(c, &[&audit]).await
                 })
@@ -176,15 +180,31 @@ impl Index {
             .await
     }
 
-    /// Whether an object is named by a document, also by one that was removed not long ago.
-    pub(crate) async fn has_object(&self, key: &str, now: Timestamp) -> Result<bool, StoreError> {
-        let purged = now - SignedDuration::from_hours(24 * GRACE_DAYS);
-        let n = sql(NAMES_OBJECT)
-            .bind(key)
-            .bind(purged.as_millisecond())
-            .number(&self.database)
-            .await?;
-        Ok(n > 0)
+    /// Records that a document is damaged, and takes its bytes out of use where they are.
+    pub(crate) async fn note_fault(
+        &self,
+        holding: &Holding,
+        quarantine: bool,
+        now: Timestamp,
+        audit: AuditEvent,
+    ) -> Result<(), StoreError> {
+        let (id, key) = (holding.unique_id.to_string(), holding.object.key.clone());
+        self.database
+            .write(move |c| {
+                Box::pin(async move {
+                    if quarantine {
+                        let at = now.as_millisecond();
+                        sql(QUARANTINE).bind(at).bind(id).bind(key).run(&mut *c).await?;
+                    }
+                    AuditLog::append_in(c, &[&audit]).await
+                })
+            })
+            .await
+    }
+
+    /// Whether an object is named by a document, also by one that was removed and not destroyed.
+    pub(crate) async fn has_object(&self, key: &str) -> Result<bool, StoreError> {
+        Ok(sql(NAMES_OBJECT).bind(key).number(&self.database).await? > 0)
     }
 }
 
@@ -203,98 +223,31 @@ async fn insert_all(
     Ok(())
 }
 
-async fn insert(
-    c: &mut Connection,
-    holding: &Holding,
-    now: Timestamp,
-    registered: i64,
-) -> Result<(), StoreError> {
-    let metadata = serde_json::to_vec(&holding.entry)
-        .map_err(|e| StoreError::Row("stored_document", "metadata", e.to_string()))?;
-    sql(INSERT)
-        .bind(holding.unique_id.as_str())
-        .bind(&holding.object.key)
-        .bind(holding.mime_type.as_str())
-        .bind(holding.object.size as i64)
-        .bind(&holding.object.sha1)
-        .bind(&holding.object.sha256)
-        .bind(now.as_millisecond())
-        .bind(metadata)
-        .bind(registered)
-        .run(c)
-        .await?;
-    Ok(())
-}
-
-#[derive(sqlx::FromRow)]
-struct Row {
-    unique_id: String,
-    object_key: String,
-    mime_type: String,
-    size_bytes: i64,
-    sha1: String,
-    sha256: String,
-    registered: i64,
-    metadata: Vec<u8>,
-}
-
-impl Row {
-    fn into_holding(self) -> Result<Holding, StoreError> {
-        let wrong = |column: &'static str, e: &dyn std::fmt::Display| {
-            StoreError::Row("stored_document", column, e.to_string())
-        };
-        Ok(Holding {
-            unique_id: self.unique_id.parse().map_err(|e| wrong("unique_id", &e))?,
-            mime_type: self.mime_type.parse().map_err(|e| wrong("mime_type", &e))?,
-            object: StoredObject {
-                key: self.object_key,
-                size: self.size_bytes.unsigned_abs(),
-                sha1: self.sha1,
-                sha256: self.sha256,
-            },
-            registered: self.registered != 0,
-            entry: serde_json::from_slice(&self.metadata).map_err(|e| wrong("metadata", &e))?,
-        })
-    }
-}
-
 const FIND: &str = "
-    SELECT unique_id, object_key, mime_type, size_bytes, sha1, sha256, registered, metadata
+    SELECT unique_id, object_key, mime_type, size_bytes, sha1, sha256, registered, metadata,
+        quarantined_at
     FROM stored_document WHERE unique_id = $1 AND registered < 2";
 
 const FIND_KEPT: &str = "
-    SELECT unique_id, object_key, mime_type, size_bytes, sha1, sha256, registered, metadata
+    SELECT unique_id, object_key, mime_type, size_bytes, sha1, sha256, registered, metadata,
+        quarantined_at
     FROM stored_document WHERE unique_id = $1 AND registered = 3";
 
 const PENDING: &str = "
-    SELECT unique_id, object_key, mime_type, size_bytes, sha1, sha256, registered, metadata
+    SELECT unique_id, object_key, mime_type, size_bytes, sha1, sha256, registered, metadata,
+        quarantined_at
     FROM stored_document WHERE registered = 0 AND stored_at < $1";
 
-// What is registered stays: a document's bytes never change. So does what is kept, until the
-// registry has answered.
-const INSERT: &str = "
-    INSERT INTO stored_document VALUES ($1, $2, $3, $4, $5, $6, $9, $7, $8)
-    ON CONFLICT (unique_id) DO UPDATE SET
-        object_key = excluded.object_key, mime_type = excluded.mime_type,
-        size_bytes = excluded.size_bytes, sha1 = excluded.sha1, sha256 = excluded.sha256,
-        stored_at = excluded.stored_at, metadata = excluded.metadata,
-        registered = excluded.registered
-    WHERE stored_document.registered <> 1
-      AND (stored_document.registered <> 3 OR excluded.registered = 1)";
+const QUARANTINE: &str = "
+    UPDATE stored_document SET quarantined_at = $1
+    WHERE unique_id = $2 AND object_key = $3 AND quarantined_at IS NULL";
 
-const REMOVE: &str =
-    "UPDATE stored_document SET registered = 2, stored_at = $1 WHERE unique_id = $2";
-
-const NAMES_OBJECT: &str = "
-    SELECT count(*) FROM stored_document
-    WHERE object_key = $1 AND (registered <> 2 OR stored_at > $2)";
+const NAMES_OBJECT: &str = "SELECT count(*) FROM stored_document WHERE object_key = $1";
 
 const FORGET: &str =
     "DELETE FROM stored_document WHERE unique_id = $1 AND object_key = $2 AND registered IN (0, 3)";
 
 const PENDING_ROW: i64 = 0;
 const REGISTERED_ROW: i64 = 1;
-/// 2 is what was removed.
+/// 2 is what was removed, 4 what was destroyed.
 const KEPT_ROW: i64 = 3;
-/// How long the bytes of a removed document are kept. In that time nobody can be given them.
-const GRACE_DAYS: i64 = 7;

@@ -1,25 +1,18 @@
-use std::collections::HashSet;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use carerecord_audit::{AuditFilter, AuditLog, AuditOutcome, StoredEvent};
 use carerecord_model::NhsNumber;
 use clap::Args;
 use jiff::Timestamp;
 
-use crate::config::Config;
-use crate::database::Source;
+use super::sources::{Databases, record_reading};
 
 /// What to print.
 #[derive(Args)]
-pub struct AuditOptions {
-    /// The data folder of the deployment, when its databases are files
-    #[arg(long, default_value = "carerecord-data", conflicts_with = "config")]
-    data: PathBuf,
-    /// The configuration file of a process of the deployment
-    #[arg(long)]
-    config: Option<PathBuf>,
+pub struct ListOptions {
+    #[command(flatten)]
+    databases: Databases,
     /// Only accesses to the record of this person (NHS Number)
     #[arg(long)]
     subject: Option<NhsNumber>,
@@ -44,14 +37,17 @@ pub struct AuditOptions {
     /// One JSON object a line
     #[arg(long)]
     json: bool,
-    /// Check that no record is missing or changed, and print nothing else
+    /// One FHIR AuditEvent a line, in the form of IHE's profiles (BALP)
+    #[arg(long, conflicts_with = "json")]
+    fhir: bool,
+    /// Check the chain of hashes, and print nothing else; `audit verify` proves more
     #[arg(long)]
     verify: bool,
 }
 
 /// `carerecord audit`: the records of all roles that keep their data here, by time.
-pub async fn run(options: AuditOptions) -> anyhow::Result<ExitCode> {
-    let sources = sources(&options)?;
+pub async fn run(options: ListOptions) -> anyhow::Result<ExitCode> {
+    let sources = options.databases.all()?;
     let filter = AuditFilter {
         subject: options.subject,
         actor: options.actor.clone(),
@@ -69,13 +65,16 @@ pub async fn run(options: AuditOptions) -> anyhow::Result<ExitCode> {
             let count = log.verify().await.with_context(|| source.to_string())?;
             println!("{source}: {count} records, the chain is whole");
         } else {
+            record_reading(&database, "list", options.subject).await?;
             events.extend(log.read(&filter).await?);
         }
         database.close().await;
     }
     events.sort_by_key(|e| e.event.recorded_at);
     for event in &events {
-        if options.json {
+        if options.fhir {
+            println!("{}", carerecord_audit::audit_event(&event.event));
+        } else if options.json {
             println!("{}", serde_json::to_string(&event.event)?);
         } else {
             println!("{}", line(event));
@@ -100,49 +99,6 @@ fn line(stored: &StoredEvent) -> String {
         who,
         e.error.as_ref().map(|e| format!("  {e}")).unwrap_or_default(),
     )
-}
-
-/// The databases of the roles, each once.
-fn sources(options: &AuditOptions) -> anyhow::Result<Vec<Source>> {
-    let Some(file) = &options.config else {
-        let files = databases(&options.data)?;
-        if files.is_empty() {
-            bail!("there is no database below {}", options.data.display());
-        }
-        return Ok(files.into_iter().map(Source::File).collect());
-    };
-    let config = Config::read(file)?;
-    let mut all = Vec::new();
-    for database in config.databases() {
-        all.push(Source::Postgres(database.address(&config.base)?));
-    }
-    if config.data.is_dir() {
-        all.extend(databases(&config.data)?.into_iter().map(Source::File));
-    }
-    // One database can serve several roles.
-    let mut seen = HashSet::new();
-    all.retain(|source| match source {
-        Source::Postgres(address) => seen.insert(address.expose().to_owned()),
-        Source::File(_) => true,
-    });
-    Ok(all)
-}
-
-fn databases(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    let entries =
-        std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
-    for entry in entries {
-        let path = entry?.path();
-        let inner = path.join("node.db");
-        if path.extension().is_some_and(|e| e == "db") {
-            found.push(path);
-        } else if inner.is_file() {
-            found.push(inner);
-        }
-    }
-    found.sort();
-    Ok(found)
 }
 
 fn outcome(text: &str) -> Result<AuditOutcome, String> {

@@ -1,0 +1,59 @@
+//! `carerecord audit`: reading the record of accesses, and proving it.
+
+mod check;
+mod export;
+mod keys;
+mod list;
+mod prove;
+mod sealing;
+mod section;
+mod sources;
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+pub use sealing::{feed, findings, sealer};
+pub use section::AuditSection;
+
+/// What to do with the record of accesses; without a command it is printed.
+#[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct AuditOptions {
+    #[command(subcommand)]
+    command: Option<AuditCommand>,
+    #[command(flatten)]
+    list: list::ListOptions,
+}
+
+#[derive(Subcommand)]
+enum AuditCommand {
+    /// Write each log to a file of JSON lines that proves itself
+    Export(export::ExportOptions),
+    /// Check logs against the public key and witnesses: exit status 0 whole, 2 not whole
+    Verify(check::VerifyOptions),
+    /// Print a proof that a record is in its log
+    Prove(prove::ProveOptions),
+    /// Print a proof that a log has only grown from one signed head to another
+    Consistency(prove::ConsistencyOptions),
+    /// Check a proof, without any database: exit status 0 proven, 2 not proven
+    CheckProof(prove::CheckOptions),
+    /// Sign with a new key from now on, which the old one vouches for
+    RotateKey(keys::RotateOptions),
+}
+
+/// Runs it.
+pub async fn run(options: AuditOptions) -> anyhow::Result<ExitCode> {
+    match options.command {
+        None => list::run(options.list).await,
+        Some(AuditCommand::Export(options)) => export::run(options).await,
+        Some(AuditCommand::Verify(options)) => check::run(options).await,
+        Some(AuditCommand::Prove(options)) => prove::run(options).await,
+        Some(AuditCommand::Consistency(options)) => prove::consistency(options).await,
+        Some(AuditCommand::CheckProof(options)) => prove::check(&options),
+        Some(AuditCommand::RotateKey(options)) => keys::rotate(&options),
+    }
+}
+
+/// The exit status of what was checked and does not hold.
+const NOT_WHOLE: u8 = 2;

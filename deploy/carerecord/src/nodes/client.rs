@@ -1,0 +1,135 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use base64::Engine as _;
+use carerecord_model::{DocumentRepository, NodeId};
+use carerecord_portal_api::{Endpoint, Node, NodeLimits};
+use carerecord_service::SecretFile;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::{Certificate, Identity};
+
+use super::{Credentials, Directory, NodeSection};
+use crate::config::SourceConfig;
+use crate::peer::{RepositoryClient, role_client_builder};
+
+/// Makes nodes out of what the configuration says of them.
+#[derive(Clone)]
+pub struct NodeClients {
+    /// The nodes of this process.
+    pub local: Vec<(NodeId, Arc<dyn DocumentRepository>)>,
+    /// How long a node may say nothing.
+    pub silence: Duration,
+    /// Of nodes that need no credentials.
+    pub http: reqwest::Client,
+}
+
+impl NodeClients {
+    /// A `[[portal.source]]`.
+    pub fn source(&self, source: &SourceConfig) -> anyhow::Result<Node> {
+        source
+            .limits
+            .validate()
+            .map_err(|e| anyhow::anyhow!("portal.source {}: {e}", source.id))?;
+        let Some(url) = &source.url else {
+            return self
+                .here(&source.id, &source.name, source.limits)
+                .with_context(|| format!("portal.source {}: url is missing", source.id));
+        };
+        let (id, status) = (source.id.clone(), source.status_url.clone());
+        let client = RepositoryClient::new(self.http.clone(), id, url, status);
+        let repository = Arc::new(client.with_search(source.search_url.clone()));
+        let endpoints = vec![Endpoint { address: url.clone(), repository }];
+        let (id, name) = (source.id.clone(), source.name.clone());
+        Ok(Node { id, name, limits: source.limits, endpoints })
+    }
+
+    /// Every node of a directory.
+    pub fn nodes(&self, directory: &Directory) -> anyhow::Result<Vec<Node>> {
+        directory
+            .nodes
+            .iter()
+            .map(|node| self.node(node, directory).with_context(|| format!("node {}", node.id)))
+            .collect()
+    }
+
+    fn node(&self, node: &NodeSection, directory: &Directory) -> anyhow::Result<Node> {
+        if node.endpoints.is_empty() {
+            return self
+                .here(&node.id, &node.name, node.limits)
+                .context("it has no endpoints, and is no node of this process");
+        }
+        let http = match client_of(node, directory, self.silence)? {
+            Some(http) => http,
+            None => self.http.clone(),
+        };
+        let endpoints = node.endpoints.iter().map(|endpoint| {
+            let status = endpoint.status_url.clone().map(String::from);
+            let url = endpoint.url.as_str();
+            let client = RepositoryClient::new(http.clone(), node.id.clone(), url, status);
+            let search = endpoint.search(node.kind).map(String::from);
+            Endpoint { address: url.to_owned(), repository: Arc::new(client.with_search(search)) }
+        });
+        let (id, name) = (node.id.clone(), node.name.clone());
+        Ok(Node { id, name, limits: node.limits, endpoints: endpoints.collect() })
+    }
+
+    fn here(&self, id: &NodeId, name: &str, limits: NodeLimits) -> Option<Node> {
+        let (_, repository) = self.local.iter().find(|(local, _)| local == id)?;
+        Some(Node { limits, ..Node::new(id.clone(), name, repository.clone()) })
+    }
+}
+
+/// The HTTP client of a node that has credentials or an authority of its own; `None` for others.
+pub fn client_of(
+    node: &NodeSection,
+    directory: &Directory,
+    silence: Duration,
+) -> anyhow::Result<Option<reqwest::Client>> {
+    if node.credentials.is_none() && node.authority_file.is_none() {
+        return Ok(None);
+    }
+    let mut builder = role_client_builder(silence);
+    if let Some(file) = &node.authority_file {
+        let file = directory.base.join(file);
+        let pem =
+            std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        let certificates = Certificate::from_pem_bundle(&pem);
+        let certificates = certificates.ok().filter(|certificates| !certificates.is_empty());
+        let Some(certificates) = certificates else {
+            bail!("{} holds no certificate", file.display());
+        };
+        builder = builder.tls_certs_only(certificates);
+    }
+    let secret = |file: &std::path::Path| SecretFile::new(file).read(&directory.base);
+    match &node.credentials {
+        None => {}
+        Some(Credentials::Basic { user, password_file }) => {
+            let pair = format!("{user}:{}", secret(password_file)?.expose());
+            let pair = base64::engine::general_purpose::STANDARD.encode(pair);
+            builder = builder.default_headers(authorization(&format!("Basic {pair}"))?);
+        }
+        Some(Credentials::Bearer { token_file }) => {
+            let token = secret(token_file)?;
+            builder = builder.default_headers(
+                authorization(&format!("Bearer {}", token.expose()))
+                    .with_context(|| format!("{}", directory.base.join(token_file).display()))?,
+            );
+        }
+        Some(Credentials::Certificate { identity_file }) => {
+            let pem = secret(identity_file)?;
+            let identity = Identity::from_pem(pem.expose().as_bytes()).map_err(|_| {
+                let file = directory.base.join(identity_file);
+                anyhow::anyhow!("{} holds no certificate with its key", file.display())
+            })?;
+            builder = builder.identity(identity);
+        }
+    }
+    Ok(Some(builder.build().context("the HTTP client cannot be set up")?))
+}
+
+fn authorization(value: &str) -> anyhow::Result<HeaderMap> {
+    let mut value = HeaderValue::from_str(value).ok().context("it holds what no header can")?;
+    value.set_sensitive(true);
+    Ok(HeaderMap::from_iter([(AUTHORIZATION, value)]))
+}

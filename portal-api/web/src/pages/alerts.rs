@@ -1,0 +1,175 @@
+//! The privacy officer's inbox: what was opened by override, and the review of it.
+
+use askama::Template;
+use axum::extract::{Form, Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use jiff::Timestamp;
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::{Layout, page};
+use crate::api::{Alert, REASONS};
+use crate::portal::{Portal, SharedPortal};
+use crate::problem::Problem;
+use crate::session::{Caller, Person};
+
+#[derive(Template)]
+#[template(path = "alerts.html")]
+struct AlertsPage {
+    layout: Layout,
+    /// What is shown: a state, `open`, `overdue`, or empty for all.
+    shown: String,
+    /// Code, words and count of each that can be chosen.
+    choices: Vec<(&'static str, &'static str, usize)>,
+    alerts: Vec<AlertView>,
+}
+
+#[derive(Template)]
+#[template(path = "alert.html")]
+struct AlertPage {
+    layout: Layout,
+    alert: AlertView,
+    states: &'static [(&'static str, &'static str)],
+    mistake: Option<&'static str>,
+    form: ReviewForm,
+}
+
+struct AlertView {
+    alert: Alert,
+    raised: String,
+    due: String,
+    state: &'static str,
+    reason: &'static str,
+    patient: String,
+    notes: Vec<(String, String)>,
+}
+
+/// Which alerts to show.
+#[derive(Deserialize)]
+pub(crate) struct Shown {
+    #[serde(default)]
+    show: String,
+}
+
+/// A step of a review.
+#[derive(Default, Deserialize)]
+pub(crate) struct ReviewForm {
+    csrf: String,
+    #[serde(default)]
+    state: String,
+    #[serde(default)]
+    note: String,
+}
+
+/// The inbox.
+pub(crate) async fn list(
+    State(portal): SharedPortal,
+    Caller(person): Caller,
+    Query(Shown { show }): Query<Shown>,
+) -> Result<Html<String>, Problem> {
+    let layout = portal.layout(Some(&person));
+    let alerts = portal.api.alerts(Caller(person).asker()).await?;
+    let count = |code: &str| alerts.iter().filter(|a| is_shown(a, code)).count();
+    let choices = CHOICES.iter().map(|(code, words)| (*code, *words, count(code))).collect();
+    let shown = if CHOICES.iter().any(|(code, _)| *code == show) { show } else { "open".into() };
+    let alerts = alerts.into_iter().filter(|a| is_shown(a, &shown));
+    let alerts = alerts.map(|a| portal.alert_view(a)).collect();
+    page(&AlertsPage { layout, shown, choices, alerts })
+}
+
+/// One alert with its notes, and the next step.
+pub(crate) async fn alert(
+    State(portal): SharedPortal,
+    Caller(person): Caller,
+    Path(id): Path<Uuid>,
+) -> Result<Response, Problem> {
+    show(&portal, person, id, ReviewForm::default(), None).await
+}
+
+/// Takes the step.
+pub(crate) async fn review(
+    State(portal): SharedPortal,
+    Caller(person): Caller,
+    Path(id): Path<Uuid>,
+    Form(form): Form<ReviewForm>,
+) -> Result<Response, Problem> {
+    person.check(&form.csrf)?;
+    let note: String = form.note.trim().chars().take(2_000).collect();
+    let known = STATES.iter().any(|(code, _)| *code == form.state);
+    let mistake = match known {
+        false => Some("Choose where the review stands"),
+        true if form.state != "in-review" && note.is_empty() => Some("Say what you found"),
+        true => None,
+    };
+    if mistake.is_some() {
+        return show(&portal, person, id, form, mistake).await;
+    }
+    portal.api.review(Caller(person).asker(), id, &form.state, &note).await?;
+    Ok(Redirect::to(&format!("/alerts/{id}")).into_response())
+}
+
+async fn show(
+    portal: &Portal,
+    person: Person,
+    id: Uuid,
+    form: ReviewForm,
+    mistake: Option<&'static str>,
+) -> Result<Response, Problem> {
+    let layout = portal.layout(Some(&person));
+    let alert = portal.api.alert(Caller(person).asker(), id).await?;
+    let alert = portal.alert_view(alert);
+    let status = if mistake.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let body = page(&AlertPage { layout, alert, states: &STATES, mistake, form })?;
+    Ok((status, body).into_response())
+}
+
+impl Portal {
+    fn alert_view(&self, alert: Alert) -> AlertView {
+        let time = |text: &str| match text.parse::<Timestamp>() {
+            Ok(at) => at.to_zoned(self.zone.clone()).strftime("%d-%b-%Y %H:%M").to_string(),
+            Err(_) => "Not known".to_owned(),
+        };
+        let note = |note: &crate::api::AlertNote| {
+            let head = format!("{}, {}: {}", time(&note.at), note.by, state_words(&note.state));
+            (head, note.words.clone())
+        };
+        AlertView {
+            raised: time(&alert.raised),
+            due: time(&alert.due),
+            state: state_words(&alert.state),
+            reason: REASONS
+                .iter()
+                .find(|(code, _, _)| *code == alert.reason)
+                .map_or("Not known", |(_, words, _)| words),
+            patient: alert.patient.map_or_else(|| "Not known".to_owned(), |n| n.grouped()),
+            notes: alert.notes.iter().map(note).collect(),
+            alert,
+        }
+    }
+}
+
+fn is_shown(alert: &Alert, choice: &str) -> bool {
+    let open = matches!(alert.state.as_str(), "new" | "in-review");
+    match choice {
+        "open" => open,
+        "overdue" => alert.overdue,
+        "closed" => !open,
+        _ => true,
+    }
+}
+
+fn state_words(code: &str) -> &'static str {
+    let known = STATES.iter().find(|(state, _)| *state == code);
+    known.map_or("New", |(_, words)| words)
+}
+
+const CHOICES: [(&str, &str); 4] =
+    [("open", "To review"), ("overdue", "Overdue"), ("closed", "Closed"), ("all", "All")];
+
+const STATES: [(&str, &str); 4] = [
+    ("in-review", "In review"),
+    ("appropriate", "Closed: appropriate"),
+    ("not-appropriate", "Closed: not appropriate"),
+    ("needs-hr", "Closed: handed to HR"),
+];

@@ -1,0 +1,274 @@
+//! The search for people by name. What is looked for goes by form and is kept nowhere: in an
+//! address it would name somebody.
+
+use askama::Template;
+use axum::extract::{Form, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use jiff::civil::Date;
+use serde::Deserialize;
+
+use super::{Layout, page, search};
+use crate::api::{FoundPeople, PatientRecord, PeopleQuestion};
+use crate::display::{Banner, counted};
+use crate::portal::{Portal, SharedPortal};
+use crate::problem::Problem;
+use crate::session::Caller;
+
+#[derive(Template)]
+#[template(path = "people.html")]
+struct PeoplePage {
+    layout: Layout,
+    people: PeopleFields,
+    mistakes: Vec<Mistake>,
+    summary: String,
+    notes: Vec<String>,
+    rows: Vec<Row>,
+    too_many: bool,
+}
+
+/// A person as a list shows them: enough to tell them from others. nhs.md 8.2.
+struct Row {
+    banner: Banner,
+    /// As the form takes it.
+    number: String,
+    postcode: String,
+}
+
+/// What the search by name sends; also what stands in its fields.
+#[derive(Clone, Default, Deserialize)]
+pub(crate) struct PeopleFields {
+    #[serde(default)]
+    csrf: String,
+    #[serde(default)]
+    pub(crate) family: String,
+    #[serde(default)]
+    pub(crate) given: String,
+    #[serde(default)]
+    pub(crate) day: String,
+    #[serde(default)]
+    pub(crate) month: String,
+    #[serde(default)]
+    pub(crate) year: String,
+    #[serde(default)]
+    pub(crate) postcode: String,
+}
+
+/// What is wrong, and with which field.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Mistake {
+    pub(crate) field: &'static str,
+    pub(crate) words: &'static str,
+}
+
+/// Looks for people, and shows who may be meant, best first.
+pub(crate) async fn find(
+    State(portal): SharedPortal,
+    Caller(person): Caller,
+    Form(fields): Form<PeopleFields>,
+) -> Result<Response, Problem> {
+    person.check(&fields.csrf)?;
+    let fields = fields.bounded();
+    let layout = portal.layout(Some(&person));
+    let question = match read(&fields, portal.today()) {
+        Ok(question) => question,
+        Err(mistakes) => {
+            let body = search::with_mistakes(layout, fields, mistakes)?;
+            return Ok((StatusCode::UNPROCESSABLE_ENTITY, body).into_response());
+        }
+    };
+    let caller = Caller(person);
+    let found = portal.api.people(caller.asker(), &question).await?;
+    let (people, notes, too_many) = match found {
+        FoundPeople::These(people, notes) => (people, notes, false),
+        FoundPeople::TooMany => (Vec::new(), Vec::new(), true),
+    };
+    let summary = match (too_many, people.len()) {
+        (true, _) => "More than 50 people fit, so none is shown".to_owned(),
+        (false, 0) => "Nobody found".to_owned(),
+        (false, n) => counted(n, "person found", "people found"),
+    };
+    let rows = people.iter().map(|(number, record)| {
+        let unknown = if record.restricted { "Not shown" } else { "Not known" };
+        Row {
+            banner: portal.banner(number, Some(record)),
+            number: number.digits(),
+            postcode: postcode(record).unwrap_or_else(|| unknown.to_owned()),
+        }
+    });
+    let (mistakes, rows) = (Vec::new(), rows.collect());
+    let body =
+        page(&PeoplePage { layout, people: fields, mistakes, summary, notes, rows, too_many })?;
+    Ok(body.into_response())
+}
+
+fn postcode(record: &PatientRecord) -> Option<String> {
+    record.postcode.clone()
+}
+
+impl PeopleFields {
+    fn bounded(self) -> Self {
+        let cut = |text: &str| text.trim().chars().take(MAX_CHARS).collect();
+        Self {
+            csrf: String::new(),
+            family: cut(&self.family),
+            given: cut(&self.given),
+            day: cut(&self.day),
+            month: cut(&self.month),
+            year: cut(&self.year),
+            postcode: cut(&self.postcode),
+        }
+    }
+}
+
+/// The first of the mistakes of a field, for the template.
+pub(crate) fn mistake_of(mistakes: &[Mistake], field: &str) -> Option<&'static str> {
+    mistakes.iter().find(|mistake| mistake.field == field).map(|mistake| mistake.words)
+}
+
+fn read(fields: &PeopleFields, today: Date) -> Result<PeopleQuestion, Vec<Mistake>> {
+    let mut mistakes = Vec::new();
+    let mut wrong = |field, words| mistakes.push(Mistake { field, words });
+    let letters = |text: &str| text.chars().filter(|c| c.is_alphanumeric()).count();
+    match letters(&fields.family) {
+        0 => wrong("family", "Enter a family name, or how it begins"),
+        1 => wrong("family", "Enter at least 2 letters of the family name"),
+        _ => {}
+    }
+    if !fields.given.is_empty() && letters(&fields.given) == 0 {
+        wrong("given", "Enter a given name with letters, or leave it empty");
+    }
+    let born = match birth_date(fields, today) {
+        Ok(born) => born,
+        Err(words) => {
+            wrong("born-day", words);
+            None
+        }
+    };
+    let postcode = Some(fields.postcode.clone()).filter(|code| !code.is_empty());
+    if postcode.as_deref().is_some_and(|code| letters(code) < 2) {
+        wrong("postcode", "Enter a postcode, or how it begins, such as XX1");
+    }
+    let has_date = [&fields.day, &fields.month, &fields.year].iter().any(|part| !part.is_empty());
+    if !has_date && postcode.is_none() {
+        wrong("born-day", "Enter a date of birth or a postcode");
+    }
+    if !mistakes.is_empty() {
+        return Err(mistakes);
+    }
+    let given = Some(fields.given.clone()).filter(|name| !name.is_empty());
+    Ok(PeopleQuestion { family: fields.family.clone(), given, born, postcode })
+}
+
+fn birth_date(fields: &PeopleFields, today: Date) -> Result<Option<Date>, &'static str> {
+    let parts = [&fields.day, &fields.month, &fields.year];
+    if parts.iter().all(|part| part.is_empty()) {
+        return Ok(None);
+    }
+    for (part, words) in parts.iter().zip([
+        "Date of birth must include a day",
+        "Date of birth must include a month",
+        "Date of birth must include a year",
+    ]) {
+        if part.is_empty() {
+            return Err(words);
+        }
+    }
+    let number = |text: &String| text.parse::<i16>().ok();
+    let date = number(&fields.year).zip(month(&fields.month)).zip(fields.day.parse().ok());
+    let date = date.filter(|((year, _), _)| *year >= 1850);
+    let date = date.and_then(|((year, month), day)| Date::new(year, month, day).ok());
+    let date = date.ok_or("Date of birth must be a real date, such as 15 3 1984")?;
+    if date > today { Err("Date of birth must be today or in the past") } else { Ok(Some(date)) }
+}
+
+/// As a number, or by its name.
+fn month(text: &str) -> Option<i8> {
+    if let Ok(number) = text.parse() {
+        return Some(number);
+    }
+    let text = text.to_lowercase();
+    let at = MONTHS.iter().position(|name| text.len() >= 3 && name.starts_with(&text))?;
+    i8::try_from(at + 1).ok()
+}
+
+impl Portal {
+    /// Today, where the portal is used.
+    fn today(&self) -> Date {
+        self.clock.now().to_zoned(self.zone.clone()).date()
+    }
+}
+
+const MONTHS: [&str; 12] = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+];
+const MAX_CHARS: usize = 60;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(change: impl Fn(&mut PeopleFields)) -> Result<PeopleQuestion, Vec<&'static str>> {
+        let text = str::to_owned;
+        let mut fields = PeopleFields {
+            family: text("Okafor"),
+            day: text("14"),
+            month: text("7"),
+            year: text("1945"),
+            ..PeopleFields::default()
+        };
+        change(&mut fields);
+        let read = read(&fields, "2026-11-26".parse().unwrap());
+        read.map_err(|mistakes| mistakes.iter().map(|mistake| mistake.words).collect())
+    }
+
+    #[test]
+    fn dates_are_taken_as_people_write_them() {
+        for month in ["7", "07", "jul", "July", "JULY"] {
+            let question = asked(|f| f.month = month.into()).ok().unwrap();
+            assert_eq!(question.born, Some("1945-07-14".parse().unwrap()), "{month}");
+        }
+        let by_postcode = asked(|f| {
+            *f = PeopleFields {
+                family: "Ok".into(),
+                postcode: "XX1".into(),
+                ..PeopleFields::default()
+            };
+        });
+        assert_eq!(by_postcode.ok().unwrap().born, None);
+    }
+
+    #[test]
+    fn each_mistake_has_its_words() {
+        let words = |change: &dyn Fn(&mut PeopleFields)| asked(change).err().unwrap();
+
+        assert_eq!(words(&|f| f.family.clear()), ["Enter a family name, or how it begins"]);
+        let one = ["Enter at least 2 letters of the family name"];
+        assert_eq!(words(&|f| f.family = "O'".into()), one);
+        assert_eq!(words(&|f| f.day.clear()), ["Date of birth must include a day"]);
+        assert_eq!(words(&|f| f.month.clear()), ["Date of birth must include a month"]);
+        assert_eq!(words(&|f| f.year.clear()), ["Date of birth must include a year"]);
+        let real = ["Date of birth must be a real date, such as 15 3 1984"];
+        assert_eq!(words(&|f| f.month = "13".into()), real);
+        assert_eq!(words(&|f| f.month = "ju".into()), real);
+        assert_eq!(words(&|f| f.year = "45".into()), real);
+        let future = ["Date of birth must be today or in the past"];
+        assert_eq!(words(&|f| f.year = "2045".into()), future);
+        let nothing = words(&|f| *f = PeopleFields::default());
+        let both = ["Enter a family name, or how it begins", "Enter a date of birth or a postcode"];
+        assert_eq!(nothing, both);
+        let postcode = ["Enter a postcode, or how it begins, such as XX1"];
+        assert_eq!(words(&|f| f.postcode = "X".into()), postcode);
+    }
+}

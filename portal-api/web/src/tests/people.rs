@@ -1,0 +1,69 @@
+//! The search for people by name.
+
+use http::StatusCode;
+
+use super::browser::Browser;
+
+const BORN: [(&str, &str); 3] = [("day", "14"), ("month", "7"), ("year", "1945")];
+
+#[tokio::test]
+async fn people_are_listed_and_opened_and_no_address_names_them() {
+    let mut browser = Browser::signed_in().await;
+    let fields = [&BORN[..], &[("family", "O,k"), ("given", "Mary")]].concat();
+
+    let page = browser.submit("/search", "/people/find", &fields).await;
+
+    assert_eq!((page.status, page.title()), (StatusCode::OK, "People found - Care Record"));
+    page.shows("2 people found.");
+    page.shows("OKAFOR&#60;B&#62;, Ada Mary");
+    page.shows("<span class=\"cr-nowrap\">14-Jul-1945</span>");
+    page.shows("Died 20-Oct-2026 (81y)");
+    page.shows("<span class=\"cr-number\">999 000 1006</span>");
+    page.shows("<span class=\"cr-nowrap\">XX1 1XX</span>");
+    page.shows("The index is being built.");
+    page.shows("O\\,K, Ada Mary");
+    // Where a restricted person lives is not shown, whatever the API says.
+    page.shows("Restricted record");
+    page.shows("Not shown");
+    page.hides("ZZ9");
+    page.shows("value=\"O,k\"");
+    let open = [("nhs_number", "9990001006")];
+    let opened = browser.submit("/search", "/patient/find", &open).await;
+    assert_eq!(opened.status, StatusCode::SEE_OTHER);
+    for address in &browser.visited {
+        assert!(!address.contains("999000") && !address.contains("1945"), "{address}");
+    }
+}
+
+#[tokio::test]
+async fn too_many_people_are_not_listed() {
+    let mut browser = Browser::signed_in().await;
+    let fields = [&BORN[..], &[("family", "Smith")]].concat();
+
+    let page = browser.submit("/search", "/people/find", &fields).await;
+
+    page.shows("More than 50 people fit, so none is shown.");
+    page.shows("value=\"Smith\"");
+    page.hides("<table");
+}
+
+#[tokio::test]
+async fn mistakes_are_told_at_their_fields_and_nothing_is_asked() {
+    let mut browser = Browser::signed_in().await;
+    let calls = browser.fake.state.lock().unwrap().calls.len();
+    let fields = [("family", "O"), ("day", "31"), ("month", "2"), ("year", "1945")];
+
+    let page = browser.submit("/search", "/people/find", &fields).await;
+
+    assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(page.title(), "Error: Find a patient - Care Record");
+    page.shows("<a href=\"#family\">Enter at least 2 letters of the family name</a>");
+    page.shows("<a href=\"#born-day\">Date of birth must be a real date, such as 15 3 1984</a>");
+    page.shows("id=\"family-error\"");
+    page.shows("value=\"31\"");
+    let hostile = [("family", "\"><script>x")];
+    browser.submit("/search", "/people/find", &hostile).await.hides("<script>x");
+    assert_eq!(browser.fake.state.lock().unwrap().calls.len(), calls);
+    let forged = browser.post("/people/find", &[("family", "Okafor"), ("csrf", "x")], &[]).await;
+    assert_ne!(forged.status, StatusCode::OK);
+}

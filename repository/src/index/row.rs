@@ -1,0 +1,78 @@
+use carerecord_storage::{Connection, StoreError, sql};
+use jiff::Timestamp;
+
+use super::Holding;
+use crate::objects::StoredObject;
+
+pub(super) async fn insert(
+    c: &mut Connection,
+    holding: &Holding,
+    now: Timestamp,
+    registered: i64,
+) -> Result<(), StoreError> {
+    let metadata = serde_json::to_vec(&holding.entry)
+        .map_err(|e| StoreError::Row("stored_document", "metadata", e.to_string()))?;
+    sql(INSERT)
+        .bind(holding.unique_id.as_str())
+        .bind(&holding.object.key)
+        .bind(holding.mime_type.as_str())
+        .bind(holding.object.size as i64)
+        .bind(&holding.object.sha1)
+        .bind(&holding.object.sha256)
+        .bind(now.as_millisecond())
+        .bind(metadata)
+        .bind(registered)
+        .run(c)
+        .await?;
+    Ok(())
+}
+
+#[derive(sqlx::FromRow)]
+pub(super) struct Row {
+    unique_id: String,
+    object_key: String,
+    mime_type: String,
+    size_bytes: i64,
+    sha1: String,
+    sha256: String,
+    registered: i64,
+    metadata: Vec<u8>,
+    quarantined_at: Option<i64>,
+}
+
+impl Row {
+    pub(super) fn into_holding(self) -> Result<Holding, StoreError> {
+        let wrong = |column: &'static str, e: &dyn std::fmt::Display| {
+            StoreError::Row("stored_document", column, e.to_string())
+        };
+        Ok(Holding {
+            unique_id: self.unique_id.parse().map_err(|e| wrong("unique_id", &e))?,
+            mime_type: self.mime_type.parse().map_err(|e| wrong("mime_type", &e))?,
+            object: StoredObject {
+                key: self.object_key,
+                size: self.size_bytes.unsigned_abs(),
+                sha1: self.sha1,
+                sha256: self.sha256,
+            },
+            registered: self.registered != 0,
+            quarantined: self.quarantined_at.is_some(),
+            entry: serde_json::from_slice(&self.metadata).map_err(|e| wrong("metadata", &e))?,
+        })
+    }
+}
+
+// What is registered stays: a document's bytes never change. Damaged ones are replaced by the same
+// bytes, sent again. What is kept stays until the registry has answered.
+const INSERT: &str = "
+    INSERT INTO stored_document (unique_id, object_key, mime_type, size_bytes, sha1, sha256,
+        stored_at, metadata, registered)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+    ON CONFLICT (unique_id) DO UPDATE SET
+        object_key = excluded.object_key, mime_type = excluded.mime_type,
+        size_bytes = excluded.size_bytes, sha1 = excluded.sha1, sha256 = excluded.sha256,
+        stored_at = excluded.stored_at, metadata = excluded.metadata,
+        registered = excluded.registered, quarantined_at = NULL
+    WHERE stored_document.registered NOT IN (1, 3)
+        OR stored_document.registered = 3 AND excluded.registered = 1
+        OR stored_document.quarantined_at IS NOT NULL AND excluded.registered = 1
+            AND stored_document.sha256 = excluded.sha256";

@@ -1,0 +1,124 @@
+//! What can be wrong with a stored document, and the alarm when something is.
+
+use std::sync::Arc;
+
+use carerecord_audit::{AuditEvent, AuditOutcome, DocumentRef};
+use carerecord_model::{Clock, IdSource};
+
+use crate::Repository;
+use crate::index::{Holding, Index};
+
+/// What is wrong with a document of a node.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Fault {
+    /// The object is not in the store.
+    Missing,
+    /// The bytes are not those that were stored.
+    Differs,
+    /// The key that the object is encrypted with cannot be had.
+    NoKey,
+    /// The registry has no entry for the document at this node.
+    NotRegistered,
+    /// The registry's entry has another hash.
+    RegisteredHash,
+    /// The registry's entry has another size.
+    RegisteredSize,
+}
+
+impl Fault {
+    /// Every fault.
+    pub const ALL: [Self; 6] = [
+        Self::Missing,
+        Self::Differs,
+        Self::NoKey,
+        Self::NotRegistered,
+        Self::RegisteredHash,
+        Self::RegisteredSize,
+    ];
+
+    /// The word in tables, metrics and reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Differs => "differs",
+            Self::NoKey => "no-key",
+            Self::NotRegistered => "not-registered",
+            Self::RegisteredHash => "registered-hash",
+            Self::RegisteredSize => "registered-size",
+        }
+    }
+
+    /// The fault with this word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|fault| fault.as_str() == word)
+    }
+
+    /// In words, for people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Missing => "the object is not in the store",
+            Self::Differs => "the bytes are not those that were stored",
+            Self::NoKey => "the key of the object cannot be had",
+            Self::NotRegistered => "the registry has no entry for it",
+            Self::RegisteredHash => "the registry's entry has another hash",
+            Self::RegisteredSize => "the registry's entry has another size",
+        }
+    }
+
+    /// Whether the bytes themselves are wrong, so that nobody may be given them.
+    pub(crate) fn quarantines(self) -> bool {
+        self == Self::Differs
+    }
+}
+
+/// Tells of a damaged document: a metric, an audit record and a line of the log, none of them with
+/// anything of the patient but the record.
+#[derive(Clone)]
+pub(crate) struct Alarm {
+    index: Index,
+    holding: Arc<Holding>,
+    recorder: String,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn IdSource>,
+}
+
+impl Alarm {
+    /// Tells of it and takes damaged bytes out of use. A database that fails is told of as well;
+    /// the document is refused in any case.
+    pub(crate) async fn raise(&self, fault: Fault, found_by: &'static str) {
+        let holding = &self.holding;
+        let object = holding.object.key.as_str();
+        tracing::error!(fault = fault.as_str(), object, found_by, "a stored document is damaged");
+        metrics::counter!(FAULTS, "fault" => fault.as_str()).increment(1);
+        let now = self.clock.now();
+        let mut event = AuditEvent::incoming(self.ids.ordered(), now, &self.recorder, "process");
+        event.interaction = "integrity alarm".to_owned();
+        event.request = found_by.to_owned();
+        event.outcome = AuditOutcome::Failed;
+        event.subject = holding.entry.patient_id.nhs_number();
+        event.documents = vec![DocumentRef {
+            id: holding.unique_id.to_string(),
+            hash: Some(holding.object.sha1.clone()),
+        }];
+        event.error = Some(fault.words().to_owned());
+        let quarantine = fault.quarantines();
+        if let Err(error) = self.index.note_fault(holding, quarantine, now, event).await {
+            tracing::error!(%error, object, "a damaged document could not be noted");
+        }
+    }
+}
+
+impl Repository {
+    pub(crate) fn alarm(&self, holding: &Holding) -> Alarm {
+        Alarm {
+            index: self.index.clone(),
+            holding: Arc::new(holding.clone()),
+            recorder: format!("node {}", self.config.repository_unique_id),
+            clock: self.clock.clone(),
+            ids: self.ids.clone(),
+        }
+    }
+}
+
+/// Damaged documents that were found, by `fault`.
+const FAULTS: &str = "repository_integrity_faults_total";

@@ -1,0 +1,165 @@
+//! The bytes of a node's documents, in an object store.
+
+mod abandoned;
+mod check;
+mod error;
+mod local;
+mod upload;
+
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use carerecord_codec::mtom::MtomError;
+use carerecord_model::ByteRange;
+use futures_util::{Stream, StreamExt, TryStreamExt};
+use object_store::local::LocalFileSystem;
+use object_store::path::Path as Key;
+use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt};
+use uuid::Uuid;
+
+use check::Check;
+pub(crate) use error::ObjectError;
+use upload::{PutRules, Upload};
+
+/// The bytes of a node's documents, in an object store. Objects are immutable.
+#[derive(Clone)]
+pub struct Objects {
+    store: Arc<dyn ObjectStore>,
+    /// Where the store is a folder: a process that is killed leaves files there that the store
+    /// itself does not list.
+    folder: Option<PathBuf>,
+    rules: PutRules,
+}
+
+/// A document that has been stored.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct StoredObject {
+    pub key: String,
+    pub size: u64,
+    /// Lower case hex.
+    pub sha1: String,
+    /// Lower case hex.
+    pub sha256: String,
+}
+
+/// Bytes on their way out of the store.
+pub(crate) type ObjectBytes = Pin<Box<dyn Stream<Item = Result<Bytes, ObjectError>> + Send>>;
+
+impl Objects {
+    /// Local files below a folder, synced to disk before they count as stored.
+    ///
+    /// # Errors
+    /// When the folder cannot be made.
+    pub fn local(folder: &Path) -> std::io::Result<Self> {
+        std::fs::create_dir_all(folder)?;
+        let store = LocalFileSystem::new_with_prefix(folder)
+            .map_err(std::io::Error::other)?
+            .with_fsync(true)
+            .with_automatic_cleanup(true);
+        // A file takes its name by a rename, which every file system has. Hard links, by which it
+        // could be kept from replacing another one, are not everywhere.
+        let rules = PutRules { part_bytes: LOCAL_PART_BYTES, creates: false };
+        Ok(Self { store: Arc::new(store), folder: Some(folder.to_owned()), rules })
+    }
+
+    /// Streams a document into the store while size and hashes are counted. The object has a name
+    /// of its own until the registry has taken it, so two uploads never meet.
+    pub(crate) async fn put<S>(
+        &self,
+        id: Uuid,
+        mut body: S,
+        limit: u64,
+    ) -> Result<StoredObject, ObjectError>
+    where
+        S: Stream<Item = Result<Bytes, MtomError>> + Unpin,
+    {
+        let hex = id.simple().to_string();
+        let key = format!("{}/{}/{hex}", &hex[30..], &hex[28..30]);
+        let mut upload = Upload::new(self.store.as_ref(), self.rules, key);
+        while let Some(chunk) = body.next().await {
+            let outcome = match chunk {
+                Ok(chunk) if upload.size() + chunk.len() as u64 <= limit => upload.add(chunk).await,
+                Ok(_) => Err(ObjectError::TooLong(limit)),
+                Err(error) => Err(error.into()),
+            };
+            if let Err(error) = outcome {
+                upload.abort().await;
+                return Err(error);
+            }
+        }
+        upload.finish().await
+    }
+
+    /// The bytes of a document, checked on their way: an error comes in place of the last piece.
+    pub(crate) async fn checked(&self, object: &StoredObject) -> Result<ObjectBytes, ObjectError> {
+        if let Some(folder) = &self.folder {
+            let wanted = local::Wanted::Whole(Check::new(object));
+            return local::read(folder.join(&object.key), wanted).await;
+        }
+        Ok(check::checked(self.get(object, None).await?, object))
+    }
+
+    /// A range of a document; nothing about it has been checked.
+    pub(crate) async fn read(
+        &self,
+        object: &StoredObject,
+        range: ByteRange,
+    ) -> Result<ObjectBytes, ObjectError> {
+        if let Some(folder) = &self.folder {
+            return local::read(folder.join(&object.key), local::Wanted::Range(range)).await;
+        }
+        self.get(object, Some(GetRange::Bounded(range.start..range.end + 1))).await
+    }
+
+    async fn get(
+        &self,
+        object: &StoredObject,
+        range: Option<GetRange>,
+    ) -> Result<ObjectBytes, ObjectError> {
+        let options = GetOptions { range, ..GetOptions::default() };
+        let found = self.store.get_opts(&Key::from(object.key.as_str()), options).await?;
+        Ok(Box::pin(found.into_stream().map_err(ObjectError::from)))
+    }
+
+    /// Removes an object; one that is gone already is no error.
+    pub(crate) async fn delete(&self, key: &str) -> Result<(), ObjectError> {
+        match self.store.delete(&Key::from(key)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Keys and ages of all objects: for the sweeper.
+    pub(crate) fn list(
+        &self,
+    ) -> impl Stream<Item = Result<object_store::ObjectMeta, object_store::Error>> + Send + 'static
+    {
+        self.store.list(None)
+    }
+
+    /// Removes uploads that nobody has gone on with since `before`; returns how many. An upload
+    /// under way writes to its file again and again, so that it is young.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub(crate) async fn remove_abandoned(&self, before: SystemTime) -> Result<u64, ObjectError> {
+        let Some(folder) = self.folder.clone() else { return Ok(0) };
+        let work = tokio::task::spawn_blocking(move || abandoned::remove_abandoned(folder, before));
+        let failed = |e: tokio::task::JoinError| std::io::Error::other(e);
+        work.await.map_err(failed).and_then(|done| done).map_err(ObjectError::Open)
+    }
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, b| {
+        // Writing to a String does not fail.
+        let _ = write!(out, "{b:02x}");
+        out
+    })
+}
+
+const LOCAL_PART_BYTES: usize = 1 << 20;
