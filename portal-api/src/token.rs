@@ -177,6 +177,7 @@ impl Claims {
             activities: role.activity_codes,
             assurance: Assurance::from_claim(&self.acr).max(stronger),
             client_id: self.client_id,
+            asserted: None,
             session_id: self.sid,
         })))
     }

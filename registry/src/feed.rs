@@ -36,12 +36,12 @@ pub(crate) async fn changes(
     draft: AuditDraft,
     Query(ask): Query<Ask>,
 ) -> Result<Json<ChangePage>, StatusCode> {
-    draft.caller(&door.caller);
+    draft.caller(door.callers.listener());
     draft.fill(|event| event.interaction = "changes".to_owned());
     let limit = ask.limit.clamp(1, MOST);
     let mut waited = Duration::ZERO;
     loop {
-        let page = door.registry.changes(&door.caller, ask.since, limit).await;
+        let page = door.registry.changes(door.callers.listener(), ask.since, limit).await;
         let page = page.map_err(|e| refused(&draft, e))?.into_value();
         let over = waited >= Duration::from_secs(ask.wait.min(LONGEST_WAIT));
         if over || !page.changes.is_empty() {

@@ -19,11 +19,13 @@ pub(crate) async fn consent(
     match question {
         ConsentQuestion::Patient(number) => {
             draft.fill(|event| event.subject = Some(number));
-            let found = door.registry.consent_of(&door.caller, number).await.map_err(status)?;
+            let found =
+                door.registry.consent_of(door.callers.listener(), number).await.map_err(status)?;
             Ok(Json(found.into_value()))
         }
         ConsentQuestion::Id(id) => {
-            let found = door.registry.consent_by_id(&door.caller, id).await.map_err(status)?;
+            let found =
+                door.registry.consent_by_id(door.callers.listener(), id).await.map_err(status)?;
             Ok(Json(found.into_value().into_iter().collect()))
         }
     }
@@ -36,7 +38,7 @@ pub(crate) async fn update_consent(
 ) -> Result<StatusCode, StatusCode> {
     enter(&door, &draft, "consent update")?;
     draft.fill(|event| event.subject = Some(update.record.patient));
-    match door.registry.put_consent(&door.caller, update.record).await {
+    match door.registry.put_consent(door.callers.listener(), update.record).await {
         Ok(()) => Ok(StatusCode::NO_CONTENT),
         Err(ConsentStoreError::Conflict) => Err(StatusCode::CONFLICT),
         Err(ConsentStoreError::NotFound) => Err(StatusCode::NOT_FOUND),
@@ -53,12 +55,13 @@ pub(crate) async fn patient(
     match question {
         PatientQuestion::Number(number) => {
             draft.fill(|event| event.subject = Some(number));
-            let found = door.registry.patient(&door.caller, number).await.map_err(status)?;
+            let found =
+                door.registry.patient(door.callers.listener(), number).await.map_err(status)?;
             Ok(Json(found.into_value()))
         }
         PatientQuestion::Put(person) => {
             draft.fill(|event| event.subject = Some(person.nhs_number));
-            door.registry.put_patient(&door.caller, *person).await.map_err(status)?;
+            door.registry.put_patient(door.callers.listener(), *person).await.map_err(status)?;
             Ok(Json(None))
         }
     }
@@ -71,7 +74,11 @@ pub(crate) async fn cross_reference(
 ) -> Result<Json<CrossReference>, StatusCode> {
     enter(&door, &draft, "patient index")?;
     draft.fill(|event| event.subject = question.id.nhs_number());
-    let found = door.registry.cross_reference(&door.caller, &question.id).await.map_err(status)?;
+    let found = door
+        .registry
+        .cross_reference(door.callers.listener(), &question.id)
+        .await
+        .map_err(status)?;
     let number = found.value().person.as_ref().and_then(|person| person.own.nhs_number());
     draft.fill(|event| event.subject = number.or(event.subject));
     Ok(Json(found.into_value()))
@@ -84,16 +91,21 @@ pub(crate) async fn find_patients(
     Json(search): Json<PatientSearch>,
 ) -> Result<Json<FoundPatients>, StatusCode> {
     enter(&door, &draft, "patient search")?;
-    let found = door.registry.find_patients(&door.caller, &search).await.map_err(status)?;
+    let found =
+        door.registry.find_patients(door.callers.listener(), &search).await.map_err(status)?;
     draft.subjects(found.value().people.iter().map(|person| person.patient.nhs_number));
     Ok(Json(found.into_value()))
 }
 
 /// Only roles of this deployment come in here.
 fn enter(door: &Door, draft: &AuditDraft, interaction: &str) -> Result<(), StatusCode> {
-    draft.caller(&door.caller);
+    draft.caller(door.callers.listener());
     draft.fill(|event| interaction.clone_into(&mut event.interaction));
-    if door.caller.has_right(Right::Delegate) { Ok(()) } else { Err(StatusCode::FORBIDDEN) }
+    if door.callers.listener().has_right(Right::Delegate) {
+        Ok(())
+    } else {
+        Err(StatusCode::FORBIDDEN)
+    }
 }
 
 fn status(error: RegistryError) -> StatusCode {

@@ -1,21 +1,20 @@
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
-use carerecord_access::Caller;
 use carerecord_model::IdSource;
-use carerecord_service::AuditTrail;
+use carerecord_service::{AuditTrail, Callers};
 use std::sync::Arc;
 
 use crate::{Registry, feed, identity, peer, soap};
 
-/// Every route of the registry. `caller` is who comes in by this listener.
+/// Every route of the registry. `callers` says who comes in by this listener.
 pub fn router(
     registry: Registry,
-    caller: Caller,
+    callers: impl Into<Callers>,
     ids: Arc<dyn IdSource>,
     trail: AuditTrail,
 ) -> Router {
-    let state = Door { registry, caller, ids };
+    let state = Door { registry, callers: callers.into(), ids };
     Router::new()
         .route("/xds/registry", post(soap::registry))
         .route("/xds/identity", post(identity::hl7v3::identity))
@@ -34,7 +33,7 @@ pub fn router(
 #[derive(Clone)]
 pub(crate) struct Door {
     pub registry: Registry,
-    pub caller: Caller,
+    pub callers: Callers,
     pub ids: Arc<dyn IdSource>,
 }
 

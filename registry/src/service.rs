@@ -115,6 +115,7 @@ impl Registry {
         draft: &AuditDraft,
     ) -> Result<Registered, RegistryError> {
         self.access.may_publish(caller)?;
+        self.access.may_concern(caller, submission.submission_set.patient_id.nhs_number())?;
         note_submission(draft, &submission);
         let errors = validate::submission(&submission, entry_type, self.config.number_policy);
         let audit = draft.to_commit(AuditOutcome::Success);
@@ -156,6 +157,7 @@ impl Registry {
         draft: &AuditDraft,
     ) -> Result<Registered, RegistryError> {
         self.access.may_administer(caller)?;
+        self.access.may_concern(caller, submission.submission_set.patient_id.nhs_number())?;
         note_submission(draft, &submission);
         draft.fill(|event| event.listed = validate::registered(&submission));
         let errors = validate::update(&submission, self.config.number_policy);
@@ -175,6 +177,8 @@ impl Registry {
         draft: &AuditDraft,
     ) -> Result<(), RegistryError> {
         self.access.may_administer(caller)?;
+        // Whose the objects are is not known from their ids.
+        self.access.may_concern(caller, None)?;
         draft.fill(|event| event.listed = ids.iter().map(ToString::to_string).collect());
         let audit = draft.to_commit(AuditOutcome::Success);
         done(self.store.remove(ids, self.clock.now(), audit).await, draft)

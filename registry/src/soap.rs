@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use carerecord_access::Caller;
 use carerecord_audit::AuditOutcome;
 use carerecord_codec::name::action;
 use carerecord_codec::soap::{self, Headers, SoapError};
@@ -13,7 +14,7 @@ use carerecord_codec::{
     RemoveObjectsRequest, SubmitObjectsRequest, ebrim, found_objects,
 };
 use carerecord_model::{DocumentEntryType, ReturnType, TransactionError};
-use carerecord_service::AuditDraft;
+use carerecord_service::{AuditDraft, Peer};
 use carerecord_xml::{Decode, Encode, EncodeError, XmlWriter, to_utf8};
 
 use crate::RegistryError;
@@ -51,13 +52,16 @@ impl Submit {
 pub(crate) async fn registry(
     State(door): State<Door>,
     draft: AuditDraft,
+    peer: Peer,
     http: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    draft.caller(&door.caller);
+    draft.caller(door.callers.listener());
     let whole = check_content_type(&http).and_then(|()| whole(body));
-    let read = whole.map_err(|e| (e, Headers::default())).and_then(|body| read(&body));
-    let (headers, request) = match read {
+    let read = whole
+        .map_err(|e| (e, Headers::default()))
+        .and_then(|body| read(&door, &draft, &peer, &body));
+    let (caller, headers, request) = match read {
         Ok(read) => read,
         Err((error, headers)) => return fault(&door, &draft, &error, &headers),
     };
@@ -66,22 +70,21 @@ pub(crate) async fn registry(
         Request::Submit(kind, request) => {
             let (interaction, action) = kind.names();
             draft.fill(|event| event.interaction = interaction.to_owned());
-            let answer = submit(&door, &draft, kind, request).await;
+            let answer = submit(&door, &caller, &draft, kind, request).await;
             envelope(&door, &draft, &headers, action, &answer)
         }
         Request::Remove(request) => {
             draft.fill(|event| event.interaction = "ITI-62".to_owned());
-            let answer =
-                match door.registry.remove_metadata(&door.caller, request.ids, &draft).await {
-                    Ok(()) => RegistryResponse::success(Vec::new()),
-                    Err(error) => RegistryResponse::failure(failed(&draft, error)),
-                };
+            let answer = match door.registry.remove_metadata(&caller, request.ids, &draft).await {
+                Ok(()) => RegistryResponse::success(Vec::new()),
+                Err(error) => RegistryResponse::failure(failed(&draft, error)),
+            };
             envelope(&door, &draft, &headers, action::REMOVE_METADATA_RESPONSE, &answer)
         }
         Request::Query(action, query) => {
             let name = if action == action::STORED_QUERY_RESPONSE { "ITI-18" } else { "ITI-51" };
             draft.fill(|event| event.interaction = format!("{name} {}", query.id.0));
-            stored_query(&door, &draft, &headers, action, &query).await
+            stored_query(&door, &caller, &draft, &headers, action, &query).await
         }
     }
 }
@@ -105,9 +108,18 @@ fn whole(body: Result<Bytes, BytesRejection>) -> Result<Bytes, SoapError> {
     })
 }
 
-fn read(body: &[u8]) -> Result<(Headers, Request), (SoapError, Headers)> {
+/// Who sends a message comes first, then what they say.
+fn read(
+    door: &Door,
+    draft: &AuditDraft,
+    peer: &Peer,
+    body: &[u8],
+) -> Result<(Caller, Headers, Request), (SoapError, Headers)> {
     let text = to_utf8(body).map_err(|e| (e.into(), Headers::default()))?;
-    soap::read(&text, |headers, start, xml| {
+    let caller = door.callers.of_message(&text, peer, draft);
+    let caller = caller.map_err(|e| (e, soap::headers(&text)))?;
+    let understood = door.callers.understood();
+    let (headers, request) = soap::read_with(understood, &text, |headers, start, xml| {
         let kind = match headers.action.as_str() {
             action::REGISTER => Submit::Register,
             action::REGISTER_ON_DEMAND => Submit::RegisterOnDemand,
@@ -127,11 +139,13 @@ fn read(body: &[u8]) -> Result<(Headers, Request), (SoapError, Headers)> {
             _ => return Err(SoapError::ActionNotSupported),
         };
         Ok(Request::Submit(kind, SubmitObjectsRequest::decode(start, xml)?))
-    })
+    })?;
+    Ok((caller, headers, request))
 }
 
 async fn submit(
     door: &Door,
+    caller: &Caller,
     draft: &AuditDraft,
     kind: Submit,
     request: SubmitObjectsRequest,
@@ -140,7 +154,7 @@ async fn submit(
         Ok(submission) => submission,
         Err(error) => return RegistryResponse::failure(failed(draft, error.into())),
     };
-    let (registry, caller) = (&door.registry, &door.caller);
+    let registry = &door.registry;
     let done = match kind {
         Submit::Register => {
             registry
@@ -162,6 +176,7 @@ async fn submit(
 
 async fn stored_query(
     door: &Door,
+    caller: &Caller,
     draft: &AuditDraft,
     headers: &Headers,
     action: &str,
@@ -171,7 +186,7 @@ async fn stored_query(
     let found = match typed {
         Ok((return_type, query)) => {
             let whole = return_type == ReturnType::LeafClass;
-            let found = door.registry.stored_query(&door.caller, &query, whole, draft).await;
+            let found = door.registry.stored_query(caller, &query, whole, draft).await;
             found.map(|f| (return_type, f.into_value()))
         }
         Err(error) => Err(error.into()),
@@ -268,7 +283,8 @@ fn envelope<T: Encode>(
 }
 
 fn fault(door: &Door, draft: &AuditDraft, error: &SoapError, request: &Headers) -> Response {
-    draft.fill(|event| event.error = Some(error.to_string()));
+    // Who was refused has the reason in the record already.
+    draft.fill(|event| _ = event.error.get_or_insert_with(|| error.to_string()));
     let status =
         StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let body = error.to_envelope(&message_id(door), request.message_id.as_deref());

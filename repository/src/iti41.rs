@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
-use carerecord_access::Caller;
+use carerecord_access::{Caller, Refused};
 use carerecord_codec::mtom::{MtomError, MtomReader, cid_of_href};
 use carerecord_codec::{ContentRef, ProvideAndRegisterDocumentSetRequest, ebrim};
 use carerecord_model::{
@@ -36,14 +36,12 @@ impl Repository {
         S: Stream<Item = Result<Bytes, E>> + Unpin,
         E: std::fmt::Display,
     {
-        if let Err(refused) = self.access.may_publish(caller) {
-            draft.decision(&refused.decision);
-            draft.outcome(carerecord_audit::AuditOutcome::Refused);
-            let what = refused.decision.rule.explanation();
-            return Err(TransactionError::one(ErrorCode::XDSRepositoryError, what));
-        }
+        self.access.may_publish(caller).map_err(|refused| not_permitted(draft, &refused))?;
         let mut submission = ebrim::submission(request.submit.objects).map_err(as_repository)?;
-        draft.fill(|e| e.subject = submission.submission_set.patient_id.nhs_number());
+        let patient = submission.submission_set.patient_id.nhs_number();
+        draft.fill(|e| e.subject = patient);
+        let concerns = self.access.may_concern(caller, patient);
+        concerns.map_err(|refused| not_permitted(draft, &refused))?;
         let contents = match match_documents(&submission, &request.documents) {
             Ok(contents) => contents,
             Err(error) => return Err(self.refused(caller, submission, error).await),
@@ -338,6 +336,12 @@ pub(crate) fn holding(entry: &DocumentEntry, object: &StoredObject) -> Holding {
 }
 
 /// What the repository itself finds wrong with metadata carries its own code. ITI TF-3: 4.2.4.
+fn not_permitted(draft: &AuditDraft, refused: &Refused) -> TransactionError {
+    draft.decision(&refused.decision);
+    draft.outcome(carerecord_audit::AuditOutcome::Refused);
+    TransactionError::one(ErrorCode::XDSRepositoryError, refused.decision.rule.explanation())
+}
+
 fn as_repository(error: TransactionError) -> TransactionError {
     let own = |mut e: RegistryError| {
         if e.code == ErrorCode::XDSRegistryMetadataError {

@@ -23,7 +23,9 @@ impl Repository {
         request: RemoveDocumentsRequest,
         draft: &AuditDraft,
     ) -> Result<(), TransactionError> {
-        if let Err(refused) = self.access.may_administer(caller) {
+        // Whose the documents are is not known from their ids.
+        let may = self.access.may_administer(caller);
+        if let Err(refused) = may.and_then(|()| self.access.may_concern(caller, None)) {
             draft.decision(&refused.decision);
             draft.outcome(AuditOutcome::Refused);
             let what = refused.decision.rule.explanation();

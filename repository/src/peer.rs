@@ -16,9 +16,9 @@ pub(crate) async fn search(
     draft: AuditDraft,
     Json(question): Json<ContentQuestion>,
 ) -> Result<Json<ContentAnswer>, StatusCode> {
-    draft.caller(&door.caller);
+    draft.caller(door.callers.listener());
     draft.fill(|event| event.interaction = "search in documents".to_owned());
-    let answer = door.repository.search_documents(&door.caller, question, &draft).await;
+    let answer = door.repository.search_documents(door.callers.listener(), question, &draft).await;
     answer.map(Json).map_err(|error| match error {
         SearchFailure::Refused => StatusCode::FORBIDDEN,
         SearchFailure::Store(_)

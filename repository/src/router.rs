@@ -3,20 +3,19 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
-use carerecord_access::Caller;
 use carerecord_model::IdSource;
-use carerecord_service::AuditTrail;
+use carerecord_service::{AuditTrail, Callers};
 
 use crate::{Repository, peer, soap, status};
 
-/// Every route of a repository node. `caller` is who comes in by this listener.
+/// Every route of a repository node. `callers` says who comes in by this listener.
 pub fn router(
     repository: Repository,
-    caller: Caller,
+    callers: impl Into<Callers>,
     ids: Arc<dyn IdSource>,
     trail: AuditTrail,
 ) -> Router {
-    let state = Door { repository, caller, ids };
+    let state = Door { repository, callers: callers.into(), ids };
     Router::new()
         .route("/xds/repository", post(soap::repository))
         .route("/submissions/{id}", get(status::submission))
@@ -29,7 +28,7 @@ pub fn router(
 #[derive(Clone)]
 pub(crate) struct Door {
     pub repository: Repository,
-    pub caller: Caller,
+    pub callers: Callers,
     pub ids: Arc<dyn IdSource>,
 }
 

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use carerecord_access::{AccessDecisions, Caller, Purpose, Refused, Released, Right};
+use carerecord_access::{AccessDecisions, Caller, Refused, Released, Right};
 use carerecord_model::{
     ByteRange, Clock, DocumentEntry, DocumentRegistry, DocumentRequest, EntryRef, ErrorCode,
     GetDocuments, IdSource, MetadataLevel, PortError, RegistryError, RetrievedDocument,
@@ -122,9 +122,10 @@ impl Repository {
         entry: &DocumentEntry,
         draft: &AuditDraft,
     ) -> Result<Released<DocumentEntry>, Refused> {
-        let purpose = Purpose::DirectCare;
+        let purpose = caller.purpose();
         self.access.admit(caller, purpose, Right::Retrieve)?;
         let Some(number) = entry.patient_id.nhs_number() else {
+            self.access.may_concern(caller, None)?;
             return self.access.release_person(caller, purpose, entry.clone());
         };
         let view = self.access.open(caller, purpose, Right::Retrieve, number).await?;

@@ -6,6 +6,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use carerecord_access::Caller;
 use carerecord_audit::AuditOutcome;
 use carerecord_codec::mtom::{Attachment, MtomError, MtomReader, write_mtom};
 use carerecord_codec::name::action;
@@ -15,7 +16,7 @@ use carerecord_codec::{
     RetrieveDocumentSetRequest,
 };
 use carerecord_model::ResponseStatus;
-use carerecord_service::AuditDraft;
+use carerecord_service::{AuditDraft, Peer};
 use carerecord_xml::{Decode, Encode, to_utf8};
 use futures_util::Stream;
 
@@ -34,10 +35,13 @@ type Reader = MtomReader<std::pin::Pin<Box<dyn Stream<Item = Result<Bytes, axum:
 pub(crate) async fn repository(
     State(door): State<Door>,
     draft: AuditDraft,
+    peer: Peer,
     request: Request,
 ) -> Response {
-    draft.caller(&door.caller);
-    let mut answer = Answer { door, draft, mtom: false, request: Headers::default() };
+    let caller = door.callers.listener().clone();
+    draft.caller(&caller);
+    let request_headers = Headers::default();
+    let mut answer = Answer { door, draft, peer, caller, mtom: false, request: request_headers };
     match take(request, &mut answer).await {
         Ok((RequestBody::Provide(request), parts)) => answer.provide(*request, parts).await,
         Ok((RequestBody::Retrieve(request), _)) => answer.retrieve(request).await,
@@ -89,6 +93,9 @@ fn content_type(headers: &HeaderMap) -> Result<ContentType, SoapError> {
 struct Answer {
     door: Door,
     draft: AuditDraft,
+    peer: Peer,
+    /// Who comes in by the listener, until the envelope has said who sends it.
+    caller: Caller,
     mtom: bool,
     request: Headers,
 }
@@ -96,17 +103,22 @@ struct Answer {
 impl Answer {
     fn read(&mut self, envelope: &[u8]) -> Result<RequestBody, SoapError> {
         let text = to_utf8(envelope)?;
-        let read = soap::read(&text, |headers, start, xml| match headers.action.as_str() {
-            action::PROVIDE_AND_REGISTER => Ok(RequestBody::Provide(Box::new(
-                ProvideAndRegisterDocumentSetRequest::decode(start, xml)?,
-            ))),
-            action::RETRIEVE => {
-                Ok(RequestBody::Retrieve(RetrieveDocumentSetRequest::decode(start, xml)?))
+        let caller = self.door.callers.of_message(&text, &self.peer, &self.draft);
+        self.caller = caller.inspect_err(|_| self.request = soap::headers(&text))?;
+        let understood = self.door.callers.understood();
+        let read = soap::read_with(understood, &text, |headers, start, xml| {
+            match headers.action.as_str() {
+                action::PROVIDE_AND_REGISTER => Ok(RequestBody::Provide(Box::new(
+                    ProvideAndRegisterDocumentSetRequest::decode(start, xml)?,
+                ))),
+                action::RETRIEVE => {
+                    Ok(RequestBody::Retrieve(RetrieveDocumentSetRequest::decode(start, xml)?))
+                }
+                action::REMOVE_DOCUMENTS => {
+                    Ok(RequestBody::Remove(RemoveDocumentsRequest::decode(start, xml)?))
+                }
+                _ => Err(SoapError::ActionNotSupported),
             }
-            action::REMOVE_DOCUMENTS => {
-                Ok(RequestBody::Remove(RemoveDocumentsRequest::decode(start, xml)?))
-            }
-            _ => Err(SoapError::ActionNotSupported),
         });
         let (headers, result) = match read {
             Ok((headers, body)) => (headers, Ok(body)),
@@ -123,7 +135,7 @@ impl Answer {
         parts: Option<Reader>,
     ) -> Response {
         self.draft.fill(|event| event.interaction = "ITI-41".to_owned());
-        let Door { repository, caller, .. } = &self.door;
+        let (repository, caller) = (&self.door.repository, &self.caller);
         let done = repository.provide_and_register(caller, request, parts, &self.draft).await;
         let response = match done {
             Ok(registered) => RegistryResponse::success(registered.warnings),
@@ -135,7 +147,7 @@ impl Answer {
 
     async fn retrieve(self, request: RetrieveDocumentSetRequest) -> Response {
         self.draft.fill(|event| event.interaction = "ITI-43".to_owned());
-        let Door { repository, caller, .. } = &self.door;
+        let (repository, caller) = (&self.door.repository, &self.caller);
         let answer = repository.retrieve_document_set(caller, request, &self.draft).await;
         self.note(&answer.response.response);
         self.send(action::RETRIEVE_RESPONSE, &answer.response, answer.attachments)
@@ -143,7 +155,7 @@ impl Answer {
 
     async fn remove(self, request: RemoveDocumentsRequest) -> Response {
         self.draft.fill(|event| event.interaction = "ITI-86".to_owned());
-        let Door { repository, caller, .. } = &self.door;
+        let (repository, caller) = (&self.door.repository, &self.caller);
         let response = match repository.remove_documents(caller, request, &self.draft).await {
             Ok(()) => RegistryResponse::success(Vec::new()),
             Err(error) => RegistryResponse::failure(error),
@@ -185,7 +197,8 @@ impl Answer {
     }
 
     fn fault(&self, error: &SoapError) -> Response {
-        self.draft.fill(|event| event.error = Some(error.to_string()));
+        // Who was refused has the reason in the record already.
+        self.draft.fill(|event| _ = event.error.get_or_insert_with(|| error.to_string()));
         let status =
             StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let relates_to = self.request.message_id.as_deref();

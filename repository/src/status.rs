@@ -17,14 +17,14 @@ pub(crate) async fn submission(
     Path(id): Path<String>,
     draft: AuditDraft,
 ) -> Response {
-    draft.caller(&door.caller);
+    draft.caller(door.callers.listener());
     draft.fill(|event| event.interaction = "submission state".to_owned());
-    if let Err(refused) = door.repository.access.may_publish(&door.caller) {
+    if let Err(refused) = door.repository.access.may_publish(door.callers.listener()) {
         draft.decision(&refused.decision);
         draft.outcome(AuditOutcome::Refused);
         return problem(StatusCode::FORBIDDEN, refused.decision.rule.explanation());
     }
-    let sent_by = sender(&door.caller);
+    let sent_by = sender(door.callers.listener());
     match submissions::find(door.repository.database(), &id, sent_by).await {
         Ok(Some(found)) => Json(found).into_response(),
         Ok(None) => problem(StatusCode::NOT_FOUND, "you have sent no such submission to this node"),
@@ -35,11 +35,11 @@ pub(crate) async fn submission(
     }
 }
 
-/// Who sends, by the name under which a system is known.
+/// Who sends, by the name under which a system is known: also what its users send by it.
 pub(crate) fn sender(caller: &Caller) -> &str {
     match caller {
         Caller::System(system) => &system.name,
-        Caller::User(user) => &user.user_id,
+        Caller::User(user) => user.asserted.as_ref().map_or(&user.user_id, |a| &a.system.name),
     }
 }
 

@@ -9,7 +9,7 @@ use carerecord_model::{Code, NodeId, OrganisationCode};
 use carerecord_portal_api::{NodeLimits, PortalConfig};
 use carerecord_registry::{MllpConfig, RegistryConfig};
 use carerecord_repository::RepositoryConfig;
-use carerecord_service::{ListenerConfig, LogFormat};
+use carerecord_service::{ListenerConfig, LogFormat, XuaConfig, XuaMode};
 use serde::Deserialize;
 
 use crate::audit::AuditSection;
@@ -37,6 +37,8 @@ pub struct Config {
     pub audit: AuditSection,
     /// The registry.
     pub registry: Option<RegistrySection>,
+    /// Whose assertions are believed, for doors that take them.
+    pub xua: Option<XuaConfig>,
     /// The codes of the affinity domain, for the registry.
     #[serde(default)]
     pub codes: CodesSection,
@@ -131,6 +133,9 @@ pub struct Door {
     pub listen: ListenerConfig,
     /// Who comes in.
     pub caller: CallerConfig,
+    /// Whether SOAP messages carry an assertion of the person behind them.
+    #[serde(default)]
+    pub xua: XuaMode,
 }
 
 /// The `[registry]` section.

@@ -20,7 +20,9 @@ use carerecord_repository::{
     LocalRepository, Objects, OnDemand, Repository, RepositoryParts, Retention, RetentionParts,
     Search, Synonyms,
 };
-use carerecord_service::{AuditTrail, Lifecycle, Listener, Metrics, ReadinessChecks};
+use carerecord_service::{
+    AuditTrail, Callers, Lifecycle, Listener, Metrics, ReadinessChecks, Xua, XuaMode,
+};
 use carerecord_storage::Database;
 
 use crate::config::{
@@ -51,6 +53,7 @@ struct Assembly<'a> {
     policy: Arc<Policy>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
+    xua: Option<Arc<Xua>>,
     checks: ReadinessChecks,
     databases: Vec<Database>,
     sealers: Vec<Arc<Sealer>>,
@@ -86,12 +89,16 @@ pub async fn start(config: &Config, lifecycle: &Lifecycle) -> anyhow::Result<Rol
     std::fs::create_dir_all(&config.data)
         .with_context(|| format!("cannot make {}", config.data.display()))?;
     let policy = Policy::load(&config.policy).context("the access rules cannot be used")?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let xua = config.xua.clone().map(|xua| Xua::new(xua, &config.base, clock.clone()));
+    let xua = xua.transpose().context("assertions cannot be judged")?.map(Arc::new);
     let mut assembly = Assembly {
         config,
         lifecycle,
         policy: Arc::new(policy),
-        clock: Arc::new(SystemClock),
+        clock,
         ids: Arc::new(RandomIds),
+        xua,
         checks: ReadinessChecks::new(),
         databases: Vec::new(),
         sealers: Vec::new(),
@@ -194,7 +201,7 @@ impl Assembly<'_> {
             let trail = self.trail(&database, "registry", "soap", None);
             let router = carerecord_registry::router(
                 registry.clone(),
-                caller(&door.caller),
+                self.callers(door)?,
                 self.ids.clone(),
                 trail,
             );
@@ -261,7 +268,7 @@ impl Assembly<'_> {
             let trail = self.trail(&database, &format!("node {id}"), "soap", None);
             let router = carerecord_repository::router(
                 repository.clone(),
-                caller(&door.caller),
+                self.callers(door)?,
                 self.ids.clone(),
                 trail,
             );
@@ -340,6 +347,16 @@ impl Assembly<'_> {
             trail,
             carerecord_service::audit_trail::record,
         )))
+    }
+
+    /// Who comes in by a door.
+    fn callers(&self, door: &Door) -> anyhow::Result<Callers> {
+        let callers = Callers::from(caller(&door.caller));
+        match (&self.xua, door.xua) {
+            (_, XuaMode::Off) => Ok(callers),
+            (Some(xua), mode) => Ok(callers.with_xua(xua.clone(), mode)),
+            (None, _) => bail!("the door at {} needs [xua]", door.listen.address),
+        }
     }
 
     async fn serve(

@@ -122,7 +122,14 @@ impl Registry {
         event: IdentityEvent,
         draft: &AuditDraft,
     ) -> Result<(), FeedError> {
-        self.access.may_publish(caller).map_err(|refused| {
+        let mut about: Vec<_> = numbers(&event).into_iter().map(Some).collect();
+        if about.is_empty() {
+            about.push(None);
+        }
+        let access = &self.access;
+        let may = access.may_publish(caller);
+        let may = may.and_then(|()| about.iter().try_for_each(|n| access.may_concern(caller, *n)));
+        may.map_err(|refused| {
             draft.decision(&refused.decision);
             draft.outcome(AuditOutcome::Refused);
             FeedError::Refused

@@ -1,6 +1,6 @@
 use std::collections::HashSet;
 
-use carerecord_access::{Caller, FactsUnavailable, Purpose, Released, Right};
+use carerecord_access::{Caller, FactsUnavailable, Released, Right};
 use carerecord_model::{
     Association, DocumentEntry, EntryUuid, ErrorCode, FoundObjects, Get, GetDocuments, ObjectId,
     PatientId, StoredQuery, TransactionError,
@@ -28,7 +28,7 @@ impl Registry {
         whole_objects: bool,
         draft: &AuditDraft,
     ) -> Result<Released<FoundObjects>, RegistryError> {
-        self.access.admit(caller, PURPOSE, Right::Query)?;
+        self.access.admit(caller, caller.purpose(), Right::Query)?;
         // One statement reads all that FindDocuments finds: it needs no snapshot.
         let mut c = if matches!(query, StoredQuery::FindDocuments(_)) {
             self.store.database().reader().await?
@@ -209,7 +209,8 @@ impl Answer<'_> {
         let records =
             async { consents_of(c, number).await.map_err(|e| FactsUnavailable(e.to_string())) };
         let access = &self.registry.access;
-        let view = access.open_with(self.caller, PURPOSE, Right::Query, number, records).await?;
+        let (caller, purpose) = (self.caller, self.caller.purpose());
+        let view = access.open_with(caller, purpose, Right::Query, number, records).await?;
         let (released, withheld) = view.release_found(found);
         self.withheld += withheld.count;
         Ok(released)
@@ -217,7 +218,7 @@ impl Answer<'_> {
 
     pub(super) fn nothing(&self) -> Result<Released<FoundObjects>, RegistryError> {
         let none = FoundObjects::default();
-        Ok(self.registry.access.release_person(self.caller, PURPOSE, none)?)
+        Ok(self.registry.access.release_person(self.caller, self.caller.purpose(), none)?)
     }
 }
 
@@ -251,5 +252,3 @@ fn is_multi_patient(query: &StoredQuery) -> bool {
             | StoredQuery::FindFoldersForMultiplePatients(_)
     )
 }
-
-const PURPOSE: Purpose = Purpose::DirectCare;

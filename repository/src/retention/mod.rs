@@ -156,6 +156,8 @@ impl Retention {
             role_profile: None,
             known_by: "command line".to_owned(),
             client: None,
+            user_name: None,
+            assertion: None,
         });
         event
     }

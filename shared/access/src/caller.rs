@@ -1,6 +1,6 @@
 use std::fmt;
 
-use carerecord_model::OrganisationCode;
+use carerecord_model::{NhsNumber, OrganisationCode};
 use serde::{Deserialize, Serialize};
 
 /// Who asks: a person who has signed in, or a system.
@@ -37,11 +37,28 @@ impl Caller {
         }
     }
 
-    /// Whether the caller is a system with this right.
+    /// Whether the caller is a system with this right, or a person who works through one. For its
+    /// users no system decides itself: about a person who is named, the decision is taken here.
     pub fn has_right(&self, right: Right) -> bool {
         match self {
-            Self::User(_) => false,
+            Self::User(user) => {
+                right != Right::Delegate
+                    && user.asserted.as_ref().is_some_and(|a| a.system.rights.contains(&right))
+            }
             Self::System(system) => system.rights.contains(&right),
+        }
+    }
+
+    /// What the caller says that the record is opened for, where the message itself cannot say it.
+    pub fn purpose(&self) -> Purpose {
+        self.asserted().and_then(|a| a.purpose).unwrap_or_default()
+    }
+
+    /// What was asserted of a person who came by a system.
+    pub fn asserted(&self) -> Option<&Asserted> {
+        match self {
+            Self::User(user) => user.asserted.as_deref(),
+            Self::System(_) => None,
         }
     }
 }
@@ -67,6 +84,52 @@ pub struct UserCaller {
     pub client_id: String,
     /// The session at the identity provider, where it tells.
     pub session_id: Option<String>,
+    /// What an assertion says beside, of a person who came by one (IHE XUA) and not by signing in.
+    pub asserted: Option<Box<Asserted>>,
+}
+
+/// What a verified assertion says of a person and their request, and the system that brought it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Asserted {
+    /// Who vouches for the person.
+    pub issuer: String,
+    /// The assertion's id.
+    pub assertion_id: String,
+    /// The name by which the system knows the person.
+    pub alias: Option<String>,
+    /// What for; `None` when it is said in words that are not known here, or in several.
+    pub purpose: Option<Purpose>,
+    /// Of whom alone it speaks.
+    pub patient: AssertedPatient,
+    /// The name of the organisation, for people.
+    pub organisation_name: Option<String>,
+    /// The community that the person belongs to.
+    pub home_community_id: Option<String>,
+    /// Professional identifiers, each as `id` or `root|id`.
+    pub identifiers: Vec<String>,
+    /// The consent document and the policies on which the person relies.
+    pub consent: Vec<String>,
+    /// The system that sent the message: it may do no more for its users than for itself.
+    pub system: SystemCaller,
+}
+
+/// The patient that an assertion is about. ITI TF-2: 3.40.4.1.2.1, `resource-id`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum AssertedPatient {
+    /// It says none: about any.
+    Any,
+    /// About this one only.
+    Only(NhsNumber),
+    /// About somebody who cannot be told.
+    Unknown,
+}
+
+impl Asserted {
+    /// The person as audit records of other systems name them: `alias<user@issuer>`. ITI TF-2:
+    /// 3.20.
+    pub fn user_name(&self, user_id: &str) -> String {
+        format!("{}<{user_id}@{}>", self.alias.as_deref().unwrap_or_default(), self.issuer)
+    }
 }
 
 /// A system and what it may do.

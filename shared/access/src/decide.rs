@@ -1,7 +1,8 @@
 //! The order of the decision. The first rule that denies wins.
 //!
 //! 1. Session: is the sign-in strong enough, and is the role known?
-//! 2. Purpose: is it allowed for the role, or for the system's rights?
+//! 2. Purpose: is it allowed for the role, or for the system's rights? An assertion must say the same,
+//!    and may be about one patient only.
 //! 3. Agreement: does one in force today link source to recipient for this data and purpose?
 //! 4. Objection: whole record, source, document, class, recipient.
 //! 5. Consent model of the user's group: implied, or explicit with a permission in force.
@@ -24,8 +25,8 @@ use crate::agreement::{Flow, SharingAgreement};
 use crate::consent_model::Basis;
 use crate::policy::Label;
 use crate::{
-    Caller, ConsentRecord, Decision, Grain, Override, Policy, Provision, Purpose, Right, Rule,
-    UserCaller,
+    AssertedPatient, Caller, ConsentRecord, Decision, Grain, Override, Policy, Provision, Purpose,
+    Right, Rule, UserCaller,
 };
 
 /// What is asked, with the facts.
@@ -48,13 +49,42 @@ pub(crate) fn caller_may_ask(
     right: Right,
 ) -> Result<Option<Decision>, Decision> {
     match caller {
-        Caller::User(user) => user_may_ask(policy, user, purpose).map(|()| None),
+        Caller::User(user) => {
+            asserted_may_ask(user, purpose, right)?;
+            user_may_ask(policy, user, purpose).map(|()| None)
+        }
         Caller::System(_) if caller.has_right(Right::Delegate) => {
             Ok(Some(Decision::permit(Rule::Delegated)))
         }
         Caller::System(_) if caller.has_right(right) => Ok(None),
         Caller::System(system) => {
             Err(Decision::deny(Rule::PurposeNotAllowed).on(format!("system {}", system.name)))
+        }
+    }
+}
+
+/// Of a person who came by an assertion: the system that brought it must have the right itself, and
+/// the purpose must be the one that is asserted.
+fn asserted_may_ask(user: &UserCaller, purpose: Purpose, right: Right) -> Result<(), Decision> {
+    let Some(asserted) = &user.asserted else { return Ok(()) };
+    let rights = &asserted.system.rights;
+    if !rights.contains(&right) && !rights.contains(&Right::Delegate) {
+        let system = format!("system {}", asserted.system.name);
+        return Err(Decision::deny(Rule::PurposeNotAllowed).on(system));
+    }
+    if asserted.purpose != Some(purpose) {
+        return Err(Decision::deny(Rule::PurposeNotAllowed).on("the purpose that is asserted"));
+    }
+    Ok(())
+}
+
+/// Whether the patient is the one that an assertion speaks of, if it speaks of one.
+pub(crate) fn may_concern(caller: &Caller, patient: Option<NhsNumber>) -> Result<(), Decision> {
+    match caller.asserted().map_or(AssertedPatient::Any, |a| a.patient) {
+        AssertedPatient::Any => Ok(()),
+        AssertedPatient::Only(number) if patient == Some(number) => Ok(()),
+        AssertedPatient::Only(_) | AssertedPatient::Unknown => {
+            Err(Decision::deny(Rule::OtherPatient))
         }
     }
 }
@@ -75,6 +105,9 @@ fn user_may_ask(policy: &Policy, user: &UserCaller, purpose: Purpose) -> Result<
 impl Question<'_> {
     /// Steps 3 to 7 for one document.
     pub(crate) fn decide(&self, entry: &DocumentEntry) -> Decision {
+        if let Err(deny) = may_concern(self.caller, Some(self.patient)) {
+            return deny;
+        }
         let sources = Sources::of(self.policy, entry);
         let permit = match self.agreement(entry, &sources) {
             Ok(permit) => permit,
@@ -103,7 +136,11 @@ impl Question<'_> {
     }
 
     /// Steps 4 and 5 for the record as a whole: what is known before any document is looked at.
+    /// Before them, whether an assertion is about another patient.
     pub(crate) fn closed(&self) -> Option<Decision> {
+        if let Err(deny) = may_concern(self.caller, Some(self.patient)) {
+            return Some(deny);
+        }
         let missing = self.consent_model().err();
         self.objections_to_record().chain(missing).find(|deny| !self.opens(deny.rule, None))
     }

@@ -43,6 +43,8 @@ pub enum Rule {
     FactsUnavailable,
     /// The subject cannot be told: not an NHS Number.
     SubjectUnknown,
+    /// The assertion that came with the request speaks of another patient.
+    OtherPatient,
     /// No agreement in force covers the flow.
     NoAgreement,
     /// The patient objects to all sharing.
@@ -80,6 +82,7 @@ impl Rule {
             Self::PurposeNotAllowed => "purpose-not-allowed",
             Self::FactsUnavailable => "facts-unavailable",
             Self::SubjectUnknown => "subject-unknown",
+            Self::OtherPatient => "other-patient",
             Self::NoAgreement => "no-agreement",
             Self::ObjectionWholeRecord => "objection-whole-record",
             Self::ObjectionSource => "objection-source",
@@ -110,6 +113,9 @@ impl Rule {
                  Try again in a moment."
             }
             Self::SubjectUnknown => "The patient could not be told from the request.",
+            Self::OtherPatient => {
+                "What your system says about you holds for another patient's record only."
+            }
             Self::NoAgreement => {
                 "No data sharing agreement in force covers these documents, your organisation and \
                  this purpose."
@@ -163,12 +169,13 @@ impl Rule {
     }
 
     /// Every rule that denies.
-    pub const DENIALS: [Self; 14] = [
+    pub const DENIALS: [Self; 15] = [
         Self::AssuranceTooLow,
         Self::RoleUnknown,
         Self::PurposeNotAllowed,
         Self::FactsUnavailable,
         Self::SubjectUnknown,
+        Self::OtherPatient,
         Self::NoAgreement,
         Self::ObjectionWholeRecord,
         Self::ObjectionSource,

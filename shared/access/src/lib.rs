@@ -22,7 +22,9 @@ mod record_view;
 mod release;
 
 pub use agreement::{AgreementStatus, Flow, Party, SharingAgreement};
-pub use caller::{Assurance, Caller, Purpose, Right, SystemCaller, UserCaller};
+pub use caller::{
+    Asserted, AssertedPatient, Assurance, Caller, Purpose, Right, SystemCaller, UserCaller,
+};
 pub use consent_model::{Basis, ConsentModel};
 pub use consent_record::{ConsentRecord, ConsentStatus, Grain, Provision};
 pub use decision::{Decision, Outcome, Rule};

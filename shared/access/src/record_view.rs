@@ -45,7 +45,8 @@ impl RecordView {
     }
 
     /// What stands against the record as a whole, and may be told, whether or not there are
-    /// documents: an objection to all sharing or to this recipient, or missing consent.
+    /// documents: an assertion about another patient, an objection to all sharing or to this
+    /// recipient, or missing consent.
     pub fn closed(&self) -> Option<Refused> {
         if self.settled.is_some() {
             return None;

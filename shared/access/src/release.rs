@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use carerecord_model::{Association, Clock, DocumentEntry, EntryUuid, FoundObjects, NhsNumber};
 
-use crate::decide::caller_may_ask;
+use crate::decide::{caller_may_ask, may_concern};
 use crate::record_view::RecordView;
 use crate::{
     Caller, ConsentRecord, ConsentRecords, Decision, FactsUnavailable, Override, Overrides, Policy,
@@ -118,6 +118,18 @@ impl AccessDecisions {
         }
         let decision = Decision::deny(Rule::PurposeNotAllowed);
         Err(Refused { decision, may_be_told: true })
+    }
+
+    /// Whether what is done may be about this patient, `None` for one that cannot be told: an
+    /// assertion can be about one patient only.
+    ///
+    /// # Errors
+    /// `Refused`.
+    pub fn may_concern(&self, caller: &Caller, patient: Option<NhsNumber>) -> Result<(), Refused> {
+        may_concern(caller, patient).map_err(|decision| {
+            let may_be_told = self.policy.reveals(decision.rule);
+            Refused { decision, may_be_told }
+        })
     }
 
     /// Whether a system may change and remove what is registered.

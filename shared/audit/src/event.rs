@@ -108,6 +108,12 @@ pub struct AuditActor {
     pub known_by: String,
     /// The client application.
     pub client: Option<String>,
+    /// A person who came by an assertion, as ATNA names them: `alias<user@issuer>`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_name: Option<String>,
+    /// The id of that assertion.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assertion: Option<String>,
 }
 
 impl From<&Caller> for AuditActor {
@@ -121,6 +127,8 @@ impl From<&Caller> for AuditActor {
                 role_profile: Some(user.role_profile_id.clone()),
                 known_by: format!("{:?}", user.assurance).to_uppercase(),
                 client: Some(user.client_id.clone()),
+                user_name: user.asserted.as_ref().map(|a| a.user_name(&user.user_id)),
+                assertion: user.asserted.as_ref().map(|a| a.assertion_id.clone()),
             },
             Caller::System(system) => Self {
                 id: system.name.clone(),
@@ -130,6 +138,8 @@ impl From<&Caller> for AuditActor {
                 role_profile: None,
                 known_by: system.known_by.to_owned(),
                 client: None,
+                user_name: None,
+                assertion: None,
             },
         }
     }

@@ -126,6 +126,8 @@ pub(crate) fn event(n: u64) -> AuditEvent {
         role_profile: None,
         known_by: "test".to_owned(),
         client: None,
+        user_name: None,
+        assertion: None,
     });
     event
 }

@@ -13,6 +13,7 @@ mod provide_and_register;
 mod registry_response;
 mod remove_objects;
 mod retrieve;
+pub mod saml;
 pub mod soap;
 mod stored_query;
 mod submit_objects;

@@ -17,6 +17,7 @@ mod listener;
 mod metrics;
 mod request_log;
 mod stall;
+pub mod xua;
 
 pub use carerecord_model::{Clock, IdSource, RandomIds, SystemClock};
 
@@ -28,3 +29,4 @@ pub use crate::listener::{Listener, ListenerConfig, ListenerError};
 pub use crate::metrics::{Metrics, MetricsError};
 pub use crate::request_log::RequestId;
 pub use crate::telemetry::LogFormat;
+pub use crate::xua::{Callers, Peer, Xua, XuaConfig, XuaMode};

@@ -12,6 +12,7 @@ mod letter;
 mod ports;
 pub mod postgres;
 mod process;
+pub mod saml;
 pub mod submission;
 mod web;
 mod xds;
@@ -24,5 +25,6 @@ pub use ports::{free_ports, ten_ports};
 pub use process::Process;
 pub use web::Browser;
 pub use xds::{
-    APPROVED, Exchange, PATIENT, Retrieved, SOAP, Xds, envelope, patient_id, register_message,
+    APPROVED, Exchange, PATIENT, Retrieved, SOAP, Xds, envelope, patient_id, query_message,
+    register_message,
 };

@@ -18,6 +18,8 @@ pub const PATIENT: &str = "9990001146";
 pub struct Xds {
     http: reqwest::Client,
     url: String,
+    /// One more header of each message.
+    header: String,
 }
 
 /// What came back.
@@ -45,7 +47,22 @@ impl Xds {
     /// A caller of this address.
     pub fn new(url: String) -> Self {
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { http, url }
+        Self { http, url, header: String::new() }
+    }
+
+    /// The same with a Security header in each message of ITI-18, 41, 42, 43 and 86.
+    #[must_use]
+    pub fn with_security(mut self, content: &str) -> Self {
+        self.header = crate::saml::security(content);
+        self
+    }
+
+    /// The message with the header, before the end of the first headers in it.
+    fn secured(&self, message: impl Into<Bytes>) -> Bytes {
+        let message = message.into();
+        let end = b"</s:Header>";
+        let at = message.windows(end.len()).position(|w| w == end).unwrap();
+        [&message[..at], self.header.as_bytes(), &message[at..]].concat().into()
     }
 
     /// Sends anything.
@@ -72,7 +89,7 @@ impl Xds {
     /// # Errors
     /// As `send`.
     pub async fn publish(&self, letter: &Letter) -> Result<Exchange, reqwest::Error> {
-        self.send(CONTENT_TYPE, letter.message()).await
+        self.send(CONTENT_TYPE, self.secured(letter.message())).await
     }
 
     /// ITI-41 whose body comes in pieces.
@@ -88,7 +105,7 @@ impl Xds {
     /// # Errors
     /// As `send`.
     pub async fn register(&self, submission: &Submission) -> Result<Exchange, reqwest::Error> {
-        self.send(SOAP, register_message(submission)).await
+        self.send(SOAP, self.secured(register_message(submission))).await
     }
 
     /// ITI-43.
@@ -100,7 +117,7 @@ impl Xds {
         repository: &str,
         unique_ids: &[&str],
     ) -> Result<Retrieved, reqwest::Error> {
-        let message = mtom(&retrieve_request(repository, unique_ids));
+        let message = self.secured(mtom(&retrieve_request(repository, unique_ids)));
         let exchange = self.send(CONTENT_TYPE, message).await?;
         let multipart = exchange.content_type.starts_with("multipart/related");
         assert!(multipart, "a request in MTOM is answered in MTOM: {}", exchange.content_type);
@@ -126,7 +143,7 @@ impl Xds {
         repository: &str,
         unique_ids: &[&str],
     ) -> Result<Exchange, reqwest::Error> {
-        self.send(SOAP, remove_request(repository, unique_ids)).await
+        self.send(SOAP, self.secured(remove_request(repository, unique_ids))).await
     }
 
     /// ITI-43 of one document that is not kept: how many bytes came, envelope included.
@@ -151,7 +168,7 @@ impl Xds {
         return_type: &str,
         parameters: &[(&str, String)],
     ) -> Result<Exchange, reqwest::Error> {
-        self.send(SOAP, query_request(id, return_type, parameters)).await
+        self.send(SOAP, self.secured(query_message(id, return_type, parameters))).await
     }
 
     /// ITI-18 FindDocuments of what is approved; the uniqueIds, sorted.
@@ -202,6 +219,13 @@ impl Exchange {
         let tree = self.tree();
         let errors = tree.root().descendants().filter(|e| e.local() == "RegistryError");
         errors.map(|e| e.attr("errorCode").unwrap_or_default().to_owned()).collect()
+    }
+
+    /// The subcode of a SOAP fault.
+    pub fn fault_subcode(&self) -> Option<String> {
+        let tree = Tree::read(&self.envelope, Limits::document()).ok()?;
+        let fault = tree.root().descendants().find(|e| e.is(ENVELOPE, "Fault"))?;
+        fault.at(&["Code", "Subcode", "Value"]).map(carerecord_xml::ElementRef::text)
     }
 
     /// The reason of a SOAP fault.
@@ -285,7 +309,8 @@ fn mtom(envelope: &str) -> String {
     )
 }
 
-fn query_request(id: &str, return_type: &str, parameters: &[(&str, String)]) -> String {
+/// The message of ITI-18.
+pub fn query_message(id: &str, return_type: &str, parameters: &[(&str, String)]) -> String {
     let slots: String = parameters
         .iter()
         .map(|(name, value)| {

@@ -165,6 +165,8 @@ fn event() -> AuditEvent {
         role_profile: Some("555021935108".to_owned()),
         known_by: "AAL2".to_owned(),
         client: Some("carerecord-web".to_owned()),
+        user_name: None,
+        assertion: None,
     });
     event.decision = Some(AuditDecision {
         outcome: "permit".to_owned(),

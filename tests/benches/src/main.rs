@@ -9,6 +9,7 @@ mod node;
 mod pages;
 mod population;
 mod product;
+mod saml;
 mod yardstick;
 
 use std::path::PathBuf;
@@ -35,6 +36,8 @@ struct Cli {
 enum Command {
     /// How fast messages are read and written, on one core
     Codec,
+    /// How long an assertion takes to verify, on one core
+    Saml,
     /// The record of accesses: appending, signing, exporting, verifying, proving
     Audit(AuditOptions),
     /// ITI-18 and ITI-42 over HTTP, next to Y18 and Y42
@@ -90,6 +93,10 @@ async fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Codec => {
             codec::run();
+            Ok(())
+        }
+        Command::Saml => {
+            saml::run();
             Ok(())
         }
         Command::Audit(options) => audit(&options).await,

@@ -141,6 +141,8 @@ pub async fn record_reading(
         role_profile: None,
         known_by: "operating system".to_owned(),
         client: None,
+        user_name: None,
+        assertion: None,
     });
     AuditLog::new(database.clone()).append(event).await.context("the reading cannot be recorded")
 }

@@ -28,6 +28,7 @@ mod silent_sources;
 mod submission_states;
 mod third_party;
 mod tool;
+mod xua;
 
 use carerecord_testkit::Deployment;
 

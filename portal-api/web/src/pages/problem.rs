@@ -234,6 +234,7 @@ fn rule_name(rule: &str) -> &'static str {
         "role-unknown" => "Role not set up for this service",
         "purpose-not-allowed" => "Purpose not allowed for this role",
         "facts-unavailable" => "Facts for the decision could not be had",
+        "other-patient" => "For another patient only",
         "subject-unknown" => "Patient could not be told",
         _ => "Another rule",
     }

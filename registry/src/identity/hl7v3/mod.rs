@@ -9,7 +9,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use carerecord_audit::AuditOutcome;
 use carerecord_codec::soap::{self, Headers, SoapError};
-use carerecord_service::AuditDraft;
+use carerecord_service::{AuditDraft, Peer};
 use carerecord_xml::{Limits, Tree, to_utf8};
 
 use acknowledge::{Verdict, acknowledge};
@@ -19,14 +19,23 @@ use crate::router::Door;
 use crate::store::FeedError;
 
 /// Answers `POST /xds/identity`.
-pub(crate) async fn identity(State(door): State<Door>, draft: AuditDraft, body: Bytes) -> Response {
-    draft.caller(&door.caller);
+pub(crate) async fn identity(
+    State(door): State<Door>,
+    draft: AuditDraft,
+    peer: Peer,
+    body: Bytes,
+) -> Response {
+    draft.caller(door.callers.listener());
     draft.fill(|e| e.interaction = "ITI-44".to_owned());
     let text = match to_utf8(&body) {
         Ok(text) => text,
         Err(error) => return fault(&door, &draft, &error.into(), &Headers::default()),
     };
-    let read = soap::read(&text, |headers, _, xml| {
+    let caller = match door.callers.of_message(&text, &peer, &draft) {
+        Ok(caller) => caller,
+        Err(error) => return fault(&door, &draft, &error, &soap::headers(&text)),
+    };
+    let read = soap::read_with(door.callers.understood(), &text, |headers, _, xml| {
         let interaction = Interaction::of(&headers.action).ok_or(SoapError::ActionNotSupported)?;
         xml.skip()?;
         Ok(interaction)
@@ -48,7 +57,7 @@ pub(crate) async fn identity(State(door): State<Door>, draft: AuditDraft, body: 
         return acknowledge(&door, &draft, &headers, message, &verdict);
     }
     let done = match event(tree.root(), interaction) {
-        Ok(event) => door.registry.identity_feed(&door.caller, event, &draft).await,
+        Ok(event) => door.registry.identity_feed(&caller, event, &draft).await,
         Err(error) => Err(error),
     };
     let verdict = match &done {
@@ -69,7 +78,8 @@ pub(crate) async fn identity(State(door): State<Door>, draft: AuditDraft, body: 
 }
 
 fn fault(door: &Door, draft: &AuditDraft, error: &SoapError, request: &Headers) -> Response {
-    draft.fill(|e| e.error = Some(error.to_string()));
+    // Who was refused has the reason in the record already.
+    draft.fill(|e| _ = e.error.get_or_insert_with(|| error.to_string()));
     let status =
         StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let id = format!("urn:uuid:{}", door.ids.random());

@@ -120,6 +120,10 @@ fn user(actor: &AuditActor, event: &AuditEvent) -> Value {
     if let Some(name) = &actor.name {
         fields.insert("name".to_owned(), json!(name));
     }
+    // Of an assertion its id, as of a token.
+    if let Some(assertion) = &actor.assertion {
+        fields.insert("policy".to_owned(), json!([assertion]));
+    }
     if let Some(role) = &actor.role {
         fields.insert("role".to_owned(), json!([{ "coding": [{ "code": role }] }]));
     }
@@ -217,6 +221,17 @@ mod tests {
             .collect();
         assert_eq!(roles, [json!("1"), json!("24"), Value::Null]);
         assert_eq!(resource["purposeOfEvent"][0]["coding"][0]["code"], "TREAT");
+    }
+
+    #[test]
+    fn an_assertion_is_named_by_its_id() {
+        let mut event = event(3);
+        event.actor.as_mut().unwrap().assertion = Some("_9618".to_owned());
+
+        let resource = audit_event(&event);
+
+        let agents = resource["agent"].as_array().unwrap();
+        assert!(agents.iter().any(|a| a["policy"] == json!(["_9618"])), "{resource}");
     }
 
     #[test]

@@ -99,7 +99,9 @@ fn participants(
 }
 
 fn person_acted(xml: &mut Xml, person: &AuditActor) -> Result<(), EncodeError> {
-    let (id, name) = (clean(&person.id), person.name.as_deref().map(clean));
+    // ITI TF-2: 3.40.4.2: who came by an assertion is named with its issuer.
+    let name = person.user_name.as_deref().or(person.name.as_deref());
+    let (id, name) = (clean(&person.id), name.map(clean));
     let mut attributes = vec![("UserID", id.as_str()), ("UserIsRequestor", "true")];
     if let Some(name) = &name {
         attributes.push(("UserName", name));
@@ -190,6 +192,18 @@ mod tests {
 
     fn written(event: &AuditEvent) -> String {
         String::from_utf8(audit_message(event, "ICB-99", 42).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn who_came_by_an_assertion_is_named_with_its_issuer() {
+        let mut event = event(3);
+        let actor = event.actor.as_mut().unwrap();
+        actor.user_name = Some("portal<555021935107@https://sts.example>".to_owned());
+
+        let named = written(&event);
+
+        let name = "UserName=\"portal&lt;555021935107@https://sts.example&gt;\"";
+        assert!(named.contains(name), "{named}");
     }
 
     #[test]

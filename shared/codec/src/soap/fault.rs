@@ -1,7 +1,7 @@
 use carerecord_xml::{Decode, Name, Start, XmlError, XmlReader, XmlWriter};
 
 use super::{FAULT_ACTION, Headers, write};
-use crate::name::SOAP;
+use crate::name::{SOAP, WSSE};
 
 /// Why a message is refused on the level of SOAP.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -42,6 +42,50 @@ pub enum SoapError {
     /// The caller may not do this.
     #[error("the system is not permitted to do this")]
     NotPermitted,
+    /// What is in the Security header does not show who calls.
+    #[error("{0}")]
+    Security(SecurityFault),
+}
+
+/// A fault of WS-Security. It never says more than its class. WS-Security 1.1: 12.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum SecurityFault {
+    /// The header cannot be processed.
+    #[error("an error was discovered processing the Security header")]
+    InvalidSecurity,
+    /// The token is not a valid one.
+    #[error("an invalid security token was provided")]
+    InvalidSecurityToken,
+    /// The token does not show who calls.
+    #[error("the security token could not be authenticated or authorized")]
+    FailedAuthentication,
+    /// A signature does not hold.
+    #[error("the signature was invalid")]
+    FailedCheck,
+    /// There is no token.
+    #[error("a security token is required and was not provided")]
+    SecurityTokenUnavailable,
+    /// The token is of another kind.
+    #[error("an unsupported token was provided")]
+    UnsupportedSecurityToken,
+    /// The token or the message has expired.
+    #[error("the message has expired")]
+    MessageExpired,
+}
+
+impl SecurityFault {
+    /// The subcode.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::InvalidSecurity => "wsse:InvalidSecurity",
+            Self::InvalidSecurityToken => "wsse:InvalidSecurityToken",
+            Self::FailedAuthentication => "wsse:FailedAuthentication",
+            Self::FailedCheck => "wsse:FailedCheck",
+            Self::SecurityTokenUnavailable => "wsse:SecurityTokenUnavailable",
+            Self::UnsupportedSecurityToken => "wsse:UnsupportedSecurityToken",
+            Self::MessageExpired => "wsse:MessageExpired",
+        }
+    }
 }
 
 impl From<XmlError> for SoapError {
@@ -65,7 +109,8 @@ impl SoapError {
             | Self::ActionNotSupported
             | Self::OnlyAnonymousAddress
             | Self::WrongBody
-            | Self::Transport(_) => 400,
+            | Self::Transport(_)
+            | Self::Security(_) => 400,
         }
     }
 
@@ -78,6 +123,7 @@ impl SoapError {
             Self::RepeatedHeader(_) => ("s:Sender", Some("wsa:InvalidAddressingHeader")),
             Self::ActionNotSupported => ("s:Sender", Some("wsa:ActionNotSupported")),
             Self::OnlyAnonymousAddress => ("s:Sender", Some("wsa:OnlyAnonymousAddressSupported")),
+            Self::Security(fault) => ("s:Sender", Some(fault.code())),
             Self::Internal => ("s:Receiver", None),
             Self::Xml(_)
             | Self::WrongBody
@@ -96,8 +142,10 @@ impl SoapError {
             message_id: Some(message_id.to_owned()),
             relates_to: relates_to.map(str::to_owned),
         };
+        let security = matches!(self, Self::Security(_));
+        let declared: &[(&str, &str)] = if security { &[("xmlns:wsse", WSSE)] } else { &[] };
         let fault = |xml: &mut XmlWriter<Vec<u8>>| {
-            xml.element("s:Fault", &[], |xml| {
+            xml.element("s:Fault", declared, |xml| {
                 xml.element("s:Code", &[], |xml| {
                     xml.text("s:Value", code)?;
                     match subcode {
@@ -236,6 +284,9 @@ mod tests {
         let code = |error: SoapError| (error.http_status(), read_back(&error).1.code);
 
         assert_eq!(code(SoapError::Internal), (500, "Receiver".into()));
+        let security = SoapError::Security(SecurityFault::FailedCheck);
+        assert_eq!(code(security.clone()), (400, "Sender".into()));
+        assert_eq!(read_back(&security).1.subcode.as_deref(), Some("FailedCheck"));
         assert_eq!(code(SoapError::WrongBody), (400, "Sender".into()));
         assert_eq!(code(SoapError::VersionMismatch), (400, "VersionMismatch".into()));
         assert_eq!(code(SoapError::MustUnderstand("h".into())), (400, "MustUnderstand".into()));

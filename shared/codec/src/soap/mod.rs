@@ -4,7 +4,7 @@ mod fault;
 
 use carerecord_xml::{EncodeError, Limits, Name, Start, XmlErrorKind, XmlReader, XmlWriter};
 
-pub use fault::{Fault, SoapError, fault_reason};
+pub use fault::{Fault, SecurityFault, SoapError, fault_reason};
 
 use crate::name::{SOAP, WSA, WSSE};
 
@@ -68,6 +68,14 @@ where
         Ok(value) => Ok((headers, value)),
         Err(error) => Err((error, headers)),
     }
+}
+
+/// The addressing headers of a message that is refused before its body is read, as far as they can
+/// be had: for the answer to name its question.
+pub fn headers(text: &str) -> Headers {
+    let understood = Understood { security: true, ..Understood::default() };
+    let read = read_with(understood, text, |_, _, _| Err::<(), _>(SoapError::WrongBody));
+    read.map_or_else(|(_, headers)| headers, |(headers, ())| headers)
 }
 
 fn read_into<T, F>(
@@ -157,7 +165,7 @@ fn read_headers(
 }
 
 /// Whether a header is meant for the one who reads the body. SOAP 1.2 part 1: 2.2.
-fn is_for_us(header: &Start) -> bool {
+pub(crate) fn is_for_us(header: &Start) -> bool {
     let role = header.attr_ns(SOAP, "role").unwrap_or_default().trim();
     role.is_empty() || role == ROLE_NEXT || role == ROLE_ULTIMATE_RECEIVER
 }
