@@ -10,13 +10,17 @@ mod codes;
 mod courier;
 mod csv;
 mod entry;
+mod feed;
 mod flight;
+mod given;
 mod ids;
 mod known;
+mod lookups;
 mod manifest;
 mod metadata;
 mod order;
 mod outcome;
+mod outcome_log;
 mod pace;
 mod people;
 mod rows;
@@ -42,14 +46,17 @@ use crate::peer::{RegistryClient, http_client};
 use check::Check;
 pub use codes::CodeMaps;
 use courier::{Courier, Delivered};
+use feed::{NewRow, feed};
 use flight::Pacing;
-use known::Lookups;
+pub use given::Given;
+use lookups::Lookups;
 use manifest::Manifest;
-pub use metadata::{Given, Prepared, prepare};
-use outcome::{Acknowledged, Outcome, OutcomeLog, Verdict};
+pub use metadata::{Prepared, prepare};
+use outcome::{Outcome, Verdict};
+use outcome_log::{Acknowledged, OutcomeLog};
 use pace::Pace;
 use rows::{Cells, KeyMaker, Row, Rows};
-use run::{Run, feed};
+use run::Run;
 pub use settings::PublishOptions;
 pub use source::Source;
 use tally::Tally;
@@ -61,6 +68,12 @@ pub async fn run(options: PublishOptions) -> anyhow::Result<ExitCode> {
     options.check()?;
     let codes = CodeMaps::load(options.codes.as_deref())?;
     let given = options.given(&codes)?;
+    let keys = KeyMaker::new(&given);
+    let check = Arc::new(Check::new(codes, given, &options.affinity_domain)?);
+    let courier = courier(&options)?;
+    let stop = courier.stop.clone();
+    let total = count(&options, &stop)?;
+    let rows = options.rows()?;
     let (log, done) = match options.outcome_file() {
         Some(file) => {
             let (log, done) = OutcomeLog::open(&file, &options.node, options.dry_run)?;
@@ -71,36 +84,25 @@ pub async fn run(options: PublishOptions) -> anyhow::Result<ExitCode> {
     if !done.is_empty() {
         eprintln!("Going on: {} were acknowledged before.", done.len());
     }
-    let keys = KeyMaker::new(&given);
-    let (total, skipped) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
-    let courier = courier(&options)?;
-    let stop = courier.stop.clone();
-    count(&options, &total, &stop)?;
-    let rows = options.rows()?;
     let (send, receive) = mpsc::channel(QUEUE);
-    let except = options.outcome_file().and_then(|file| file.canonicalize().ok());
-    let fed = skipped.clone();
-    let feeding =
-        tokio::task::spawn_blocking(move || feed(rows, &keys, &done, except, &send, &fed));
-    let mut run = Run {
-        check: Arc::new(Check::new(codes, given, &options.affinity_domain)?),
-        courier,
-        most: options.parallel.into(),
-        tally: Tally::new(total, log.is_none())?,
-        log,
-        dry: options.dry_run,
-    };
-    let went = until_interrupted(run.all(receive, &skipped), &stop).await;
-    let ended = !stop.is_cancelled();
+    let skipped = Arc::new(AtomicU64::new(0));
+    let feeding = tokio::task::spawn_blocking({
+        let own = options.outcome_file().and_then(|file| file.canonicalize().ok());
+        let (skipped, stop) = (skipped.clone(), stop.clone());
+        move || feed(rows, &keys, &done, own.as_deref(), &send, &skipped, &stop)
+    });
+    let tally = Tally::new(total, log.is_none())?;
+    let most = options.parallel.into();
+    let mut run = Run { check, courier, most, tally, log, dry: options.dry_run };
+    let left = until_interrupted(run.all(receive, &skipped), &stop).await;
     stop.cancel();
     run.tally.close();
-    let fed = feeding.await.context("the rows could not be read")?;
+    let all_fed = feeding.await.context("the rows could not be read")?;
     if let Some(log) = run.log.take() {
         log.close().await?;
     }
-    went?;
-    fed?;
-    Ok(tell(&run, &options, ended))
+    let left = !all_fed? || left?;
+    Ok(tell(&run, &options, left))
 }
 
 fn courier(options: &PublishOptions) -> anyhow::Result<Courier> {
@@ -125,38 +127,34 @@ fn courier(options: &PublishOptions) -> anyhow::Result<Courier> {
 }
 
 /// Counts what there is: of a manifest now, so that one that cannot be read is known before
-/// anything is sent; of folders while it goes on.
-fn count(
-    options: &PublishOptions,
-    total: &Arc<AtomicU64>,
-    stop: &CancellationToken,
-) -> anyhow::Result<()> {
+/// anything is sent; of folders while it goes on, 0 until then.
+fn count(options: &PublishOptions, stop: &CancellationToken) -> anyhow::Result<Arc<AtomicU64>> {
     if let Some(manifest) = &options.manifest {
-        total.store(Manifest::count(manifest)?, Ordering::Relaxed);
-        return Ok(());
+        return Ok(Arc::new(AtomicU64::new(Manifest::count(manifest)?)));
     }
-    let (walk, total, stop) = (Walk::new(&options.paths), total.clone(), stop.clone());
+    let total = Arc::new(AtomicU64::new(0));
+    let (walk, counted, stop) = (Walk::new(&options.paths), total.clone(), stop.clone());
     tokio::task::spawn_blocking(move || {
         let count = walk.take_while(|_| !stop.is_cancelled()).count();
-        total.store(count as u64, Ordering::Relaxed);
+        counted.store(count as u64, Ordering::Relaxed);
     });
-    Ok(())
+    Ok(total)
 }
 
 /// The first signal lets what is under way come to its end, the second one does not.
 async fn until_interrupted(
-    work: impl Future<Output = anyhow::Result<()>>,
+    work: impl Future<Output = bool>,
     stop: &CancellationToken,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<bool> {
     let mut work = std::pin::pin!(work);
     tokio::select! {
-        done = &mut work => return done,
+        left = &mut work => return Ok(left),
         signal = signal() => signal?,
     }
     eprintln!("Stopping when what is under way has come to its end; once more to stop at once.");
     stop.cancel();
     tokio::select! {
-        done = &mut work => done,
+        left = &mut work => Ok(left),
         signal = signal() => {
             signal?;
             anyhow::bail!("stopped at once; what was under way may be there or not")
@@ -179,14 +177,14 @@ async fn signal() -> std::io::Result<()> {
 }
 
 /// Says how it ended.
-fn tell(run: &Run, options: &PublishOptions, ended: bool) -> ExitCode {
+fn tell(run: &Run, options: &PublishOptions, left: bool) -> ExitCode {
     if let (highest, Some(lowest)) = run.courier.window.extremes() {
         eprintln!("The node was busy: {lowest} to {highest} were sent at once.");
     }
     if let Some(file) = options.outcome_file() {
         eprintln!("Outcomes: {}", file.display());
     }
-    if !ended {
+    if left {
         if run.courier.gave_up.load(Ordering::Relaxed) {
             eprintln!("Given up: the node takes nothing just now.");
         }
@@ -196,10 +194,10 @@ fn tell(run: &Run, options: &PublishOptions, ended: bool) -> ExitCode {
         };
         eprintln!("Stopped before the end. {again}");
     }
-    match (ended, run.tally.all_good()) {
-        (true, true) => ExitCode::SUCCESS,
-        (true, false) => ExitCode::from(SOME_NOT_TAKEN),
-        (false, _) => ExitCode::from(STOPPED),
+    match (left, run.tally.all_good()) {
+        (true, _) => ExitCode::from(STOPPED),
+        (false, true) => ExitCode::SUCCESS,
+        (false, false) => ExitCode::from(SOME_NOT_TAKEN),
     }
 }
 

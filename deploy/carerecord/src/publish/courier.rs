@@ -10,8 +10,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::flight::{self, Pacing};
-use super::known::{Known, Lookups};
-use super::{Prepared, Source, Verdict, Window, reasons};
+use super::known::Known;
+use super::{Lookups, Prepared, Source, Verdict, Window, reasons};
 use crate::peer::RegistryClient;
 
 /// Who sends, how fast, and how patiently.

@@ -29,6 +29,19 @@ pub(super) fn source_id(organisation: &OrganisationCode) -> SourceId {
     oid_of(text.as_bytes()).as_str().parse().expect("an OID is a sourceId")
 }
 
+/// Whether others can read it as the id of a document: an OID, perhaps with `^` and an extension of
+/// 16 characters, or a UUID as a URN. ITI TF-3: 4.2.3.2.26.
+pub(super) fn is_own_id(text: &str) -> bool {
+    if let Some(uuid) = text.strip_prefix("urn:uuid:") {
+        return uuid.parse::<Uuid>().is_ok();
+    }
+    let (root, extension) = text.split_once('^').unwrap_or((text, "1"));
+    let fits = |c: char| c.is_ascii_graphic() && !matches!(c, '^' | '&');
+    root.parse::<Oid>().is_ok()
+        && (1..=16).contains(&extension.len())
+        && extension.chars().all(fits)
+}
+
 fn oid_of(bytes: &[u8]) -> Oid {
     half_oid(digest(&SHA256, bytes).as_ref())
 }

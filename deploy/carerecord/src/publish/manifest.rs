@@ -3,10 +3,9 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use carerecord_model::Oid;
-use uuid::Uuid;
 
 use super::csv::{CsvReader, CsvRow};
+use super::ids::is_own_id;
 use super::{Cells, Row};
 
 /// A CSV file with a row for each document, and the names of its columns in the first one.
@@ -148,19 +147,6 @@ impl Column {
         }
         Ok(())
     }
-}
-
-/// Whether others can read it as the id of a document: an OID, perhaps with `^` and an extension of
-/// 16 characters, or a UUID as a URN. ITI TF-3: 4.2.3.2.26.
-fn is_own_id(text: &str) -> bool {
-    if let Some(uuid) = text.strip_prefix("urn:uuid:") {
-        return uuid.parse::<Uuid>().is_ok();
-    }
-    let (root, extension) = text.split_once('^').unwrap_or((text, "1"));
-    let fits = |c: char| c.is_ascii_graphic() && !matches!(c, '^' | '&');
-    root.parse::<Oid>().is_ok()
-        && (1..=16).contains(&extension.len())
-        && extension.chars().all(fits)
 }
 
 fn columns(header: Option<CsvRow>) -> anyhow::Result<Vec<Column>> {

@@ -1,6 +1,5 @@
 //! A run over all rows: reads ahead in order, sends side by side, notes each outcome.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -13,8 +12,7 @@ use tokio::sync::mpsc;
 
 use super::order::{Order, Turn};
 use super::{
-    Acknowledged, Check, Courier, Delivered, KeyMaker, Outcome, OutcomeLog, Prepared, Row, Rows,
-    Source, Tally, Verdict,
+    Check, Courier, Delivered, NewRow, Outcome, OutcomeLog, Prepared, Source, Tally, Verdict,
 };
 
 /// All that a run needs.
@@ -26,12 +24,6 @@ pub struct Run {
     pub log: Option<OutcomeLog>,
     pub tally: Tally,
     pub dry: bool,
-}
-
-/// A row that is new to this run, with its key.
-pub struct NewRow {
-    row: Row,
-    key: u128,
 }
 
 /// A row with its document, or why that cannot be published.
@@ -48,28 +40,22 @@ struct Ended {
     delivered: Option<Delivered>,
 }
 
+type Flights<'a> = FuturesUnordered<LocalBoxFuture<'a, Ended>>;
+
 impl Run {
-    /// Goes through all rows until the end or until it is stopped.
-    ///
-    /// # Errors
-    /// When rows cannot be read on, or outcomes not be written.
-    pub async fn all(
-        &mut self,
-        mut rows: mpsc::Receiver<NewRow>,
-        skipped: &AtomicU64,
-    ) -> anyhow::Result<()> {
-        let mut order = Order::default();
+    /// Goes through all rows until the end or until it is stopped. Whether any are left.
+    pub async fn all(&mut self, mut rows: mpsc::Receiver<NewRow>, skipped: &AtomicU64) -> bool {
+        let (mut order, mut flights) = (Order::default(), Flights::new());
         let mut reading = FuturesOrdered::new();
-        let mut sending: FuturesUnordered<LocalBoxFuture<'_, Ended>> = FuturesUnordered::new();
         let (courier, check, dry) = (&self.courier, &self.check, self.dry);
         let (tally, log) = (&mut self.tally, &self.log);
         let mut clock = tokio::time::interval(Duration::from_secs(1));
-        let (mut more, mut failures) = (true, 0);
+        let (mut more, mut unsent, mut failures) = (true, false, 0);
         loop {
             let stopped = courier.stop.is_cancelled();
             let reads = more && !stopped && reading.len() < AHEAD;
-            let sends = !stopped && !reading.is_empty() && sending.len() < self.most;
-            if sending.is_empty() && !reads && !sends {
+            let sends = !stopped && !reading.is_empty() && flights.len() < self.most;
+            if flights.is_empty() && !reads && !sends {
                 break;
             }
             let outcome = tokio::select! {
@@ -80,38 +66,28 @@ impl Run {
                     tally.show(sent, courier.window.limit());
                     None
                 }
-                Some(ended) = sending.next(), if !sending.is_empty() => {
-                    let Ended { row, turn, delivered } = ended;
-                    let failed = delivered.as_ref().is_none_or(|d| d.verdict == Verdict::Failed);
-                    order.leave(&turn, failed);
-                    delivered.map(|delivered| outcome(&row, Ok(delivered)))
+                Some(ended) = flights.next(), if !flights.is_empty() => {
+                    let outcome = end(&mut order, ended);
+                    unsent |= outcome.is_none();
+                    outcome
                 }
                 Some(ready) = reading.next(), if sends => {
-                    let Ready { row, document } = ready;
-                    match document {
-                        Err(reason) => Some(outcome(&row, Err(reason))),
-                        Ok(document) if dry => Some(outcome(&row, Ok(untried(&document.0)))),
-                        Ok(document) => match start(&mut order, courier, row, *document) {
-                            Ok(flight) => { sending.push(flight); None }
-                            Err(outcome) => Some(*outcome),
-                        },
-                    }
+                    begin(&mut order, courier, ready, dry, &mut flights)
                 }
                 row = rows.recv(), if reads => {
-                    match row {
-                        Some(row) => reading.push_back(read(check.clone(), row)),
-                        None => more = false,
-                    }
+                    more = row.is_some();
+                    reading.extend(row.map(|row| read(check.clone(), row)));
                     None
                 }
                 () = courier.stop.cancelled(), if !stopped => None,
             };
             let Some(outcome) = outcome else { continue };
             tally.count(&outcome);
-            failures = match outcome.outcome == Verdict::Failed {
-                true => failures + u32::from(outcome.attempts > 0),
-                false => 0,
-            };
+            if outcome.outcome != Verdict::Failed {
+                failures = 0;
+            } else if outcome.attempts > 0 {
+                failures += 1;
+            }
             if failures >= HOPELESS {
                 courier.gave_up.store(true, Ordering::Relaxed);
                 courier.stop.cancel();
@@ -123,8 +99,39 @@ impl Run {
             }
         }
         tally.skipped = skipped.load(Ordering::Relaxed);
-        Ok(())
+        unsent || !reading.is_empty() || rows.recv().await.is_some()
     }
+}
+
+/// Begins with a document; what came of it, when it ends there.
+fn begin<'a>(
+    order: &mut Order,
+    courier: &'a Courier,
+    ready: Ready,
+    dry: bool,
+    flights: &mut Flights<'a>,
+) -> Option<Outcome> {
+    let Ready { row, document } = ready;
+    let flight = match document {
+        Err(reason) => return Some(outcome(&row, Err(reason))),
+        Ok(document) if dry => return Some(outcome(&row, Ok(untried(&document.0)))),
+        Ok(document) => start(order, courier, row, *document),
+    };
+    match flight {
+        Ok(flight) => {
+            flights.push(flight);
+            None
+        }
+        Err(outcome) => Some(*outcome),
+    }
+}
+
+/// Ends with a document. `None`: stopped before it was sent.
+fn end(order: &mut Order, ended: Ended) -> Option<Outcome> {
+    let Ended { row, turn, delivered } = ended;
+    let failed = delivered.as_ref().is_none_or(|d| d.verdict == Verdict::Failed);
+    order.leave(&turn, failed);
+    delivered.map(|delivered| outcome(&row, Ok(delivered)))
 }
 
 /// Starts to send a document, unless the one that it replaces may be missing yet.
@@ -200,38 +207,6 @@ fn outcome(row: &NewRow, of: Result<Delivered, String>) -> Outcome {
         attempts: delivered.map_or(0, |d| d.attempts),
         at: SystemClock.now(),
     }
-}
-
-/// Passes on the rows that no earlier run has done.
-///
-/// # Errors
-/// When they cannot be read on.
-pub fn feed(
-    rows: Rows,
-    keys: &KeyMaker,
-    done: &Acknowledged,
-    except: Option<PathBuf>,
-    send: &mpsc::Sender<NewRow>,
-    skipped: &AtomicU64,
-) -> anyhow::Result<()> {
-    for row in rows {
-        let row = row?;
-        let own = |path: &PathBuf| {
-            row.path.file_name() == path.file_name()
-                && row.path.canonicalize().is_ok_and(|p| p == *path)
-        };
-        // The outcomes themselves may lie in a folder that is published.
-        if row.line.is_none() && except.as_ref().is_some_and(own) {
-            continue;
-        }
-        let key = keys.key(&row);
-        if done.has(key) {
-            skipped.fetch_add(1, Ordering::Relaxed);
-        } else if send.blocking_send(NewRow { row, key }).is_err() {
-            break;
-        }
-    }
-    Ok(())
 }
 
 /// Documents that are read while others are sent.

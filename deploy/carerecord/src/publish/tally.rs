@@ -1,7 +1,7 @@
 //! How far a run is: counts, rate and what is left, for a person who watches and for a log.
 
 use std::collections::BTreeMap;
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -56,7 +56,10 @@ impl Tally {
             let (mark, path) = (outcome.outcome.words(), printable(&outcome.path));
             let line = outcome.line.map(|line| format!("line {line}: ")).unwrap_or_default();
             let text = words(outcome);
-            self.bar.suspend(|| println!("{mark}\t{line}{path}\t{text}"));
+            // Nobody need listen to the end.
+            let mut out = std::io::stdout();
+            let line = format!("{mark}\t{line}{path}\t{text}");
+            let _ = self.bar.suspend(|| writeln!(out, "{line}"));
         }
         self.bar.set_position(self.rows());
     }
