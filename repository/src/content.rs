@@ -38,8 +38,9 @@ impl Repository {
             Ok(body) => body,
             Err(error) => {
                 let Some(fault) = error.fault() else { return Err(failed(&error, id)) };
+                tracing::error!(%error, object = object.key, "a document cannot be given");
                 alarm.raise(fault, "retrieval").await;
-                return Err(damaged(id));
+                return Err(if fault == Fault::NoKey { locked(id) } else { damaged(id) });
             }
         };
         Ok(RetrievedDocument {
@@ -59,7 +60,9 @@ impl Repository {
     ) -> Result<DocumentBody, ObjectError> {
         if object.size > CHECK_FIRST {
             return Ok(match range {
-                Some(range) => part(self.objects.read(object, range).await?, range, alarm.clone()),
+                Some(range) => {
+                    part(self.objects.read(object, Some(range)).await?, range, alarm.clone())
+                }
                 None => passing(self.objects.checked(object).await?, alarm.clone()),
             });
         }
@@ -75,6 +78,11 @@ impl Repository {
 /// The same words for whatever is wrong with it: the operator has been told more.
 fn damaged(id: &UniqueId) -> TransactionError {
     let what = "the document is damaged in the repository, and is not given";
+    located(ErrorCode::XDSRepositoryError, what, id)
+}
+
+fn locked(id: &UniqueId) -> TransactionError {
+    let what = "the repository does not have the key that the document is encrypted with";
     located(ErrorCode::XDSRepositoryError, what, id)
 }
 

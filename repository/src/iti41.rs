@@ -203,7 +203,11 @@ impl Repository {
                 let id = entry.unique_id.as_str();
                 return Err(TransactionError::one(ErrorCode::XDSNonIdenticalHash, id));
             }
-            if known.quarantined {
+            let whole = self.objects.has(&known.object).await;
+            if known.quarantined || !whole.map_err(|e| store_failure(&e))? {
+                let replaced = self.index.replace_damaged(&known, object, self.clock.now()).await;
+                replaced.map_err(|e| index_failure(&e))?;
+                tracing::warn!(object = object.key, "a damaged document has come again");
                 continue;
             }
             let spare = std::mem::replace(object, known.object);

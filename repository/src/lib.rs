@@ -9,11 +9,13 @@ mod iti41;
 mod iti43;
 mod iti86;
 mod kept;
+mod keys;
 mod local;
 mod objects;
 mod on_demand;
 mod peer;
 mod retention;
+mod rewrap;
 mod router;
 mod search;
 mod service;
@@ -25,13 +27,15 @@ mod turns;
 
 pub use config::{RepositoryConfig, WhenAway};
 pub use integrity::Fault;
+pub use keys::{DataKey, FileKeys, KeyError, KeyWrapper, WrappedKey};
 pub use local::LocalRepository;
-pub use objects::Objects;
+pub use objects::{Objects, RemoteStore, RemoteStoreError};
 pub use on_demand::{DocumentProducer, OnDemand};
 pub use retention::{
     Approval, Assessment, Certificate, Due, HoldScope, LegalHold, Purged, Retention,
     RetentionError, RetentionParts, RetentionRules, RetentionRulesError,
 };
+pub use rewrap::{RewrapError, RewrapProgress, RewrapReport, keys_in_use, rewrap};
 pub use router::router;
 pub use search::{
     IndexError, Indexer, IndexingError, RebuildProgress, Search, Synonyms, SynonymsError,

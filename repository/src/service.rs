@@ -236,9 +236,10 @@ pub(crate) fn store_failure(error: &ObjectError) -> TransactionError {
             ObjectError::Source(_) | ObjectError::TooLong(_) => {
                 ErrorCode::XDSRepositoryMetadataError
             }
-            ObjectError::Store(_) | ObjectError::Open(_) | ObjectError::Fault(_) => {
-                ErrorCode::XDSRepositoryError
-            }
+            ObjectError::Store(_)
+            | ObjectError::Open(_)
+            | ObjectError::Fault(_)
+            | ObjectError::Keys(_) => ErrorCode::XDSRepositoryError,
         }
     };
     tracing::warn!(%error, "a document could not be stored");

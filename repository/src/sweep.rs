@@ -17,10 +17,13 @@ impl Repository {
         // What is there now is of an earlier process; what comes from now on is under way and must
         // not be disturbed.
         let mut settled = self.clock.now();
+        let mut turn = 0u32;
         lifecycle.spawn("sweeper", async move {
             loop {
                 let old = node.clock.now() - GRACE;
-                node.sweep(settled.max(old), old).await;
+                let orphans = !node.objects.is_remote() || turn.is_multiple_of(REMOTE_TURNS);
+                node.sweep(settled.max(old), orphans.then_some(old)).await;
+                turn = turn.wrapping_add(1);
                 settled = Timestamp::MIN;
                 tokio::select! {
                     () = draining.cancelled() => return,
@@ -30,12 +33,13 @@ impl Repository {
         });
     }
 
-    /// Settles documents noted before `noted`, and removes objects stored before `stored`.
-    async fn sweep(&self, noted: Timestamp, stored: Timestamp) {
+    /// Settles documents noted before `noted`, and removes unnamed objects stored before `stored`.
+    async fn sweep(&self, noted: Timestamp, stored: Option<Timestamp>) {
         if let Err(error) = self.settle_pending(noted).await {
             tracing::warn!(%error, "pending documents could not be settled; trying again later");
             return;
         }
+        let Some(stored) = stored else { return };
         if let Err(error) = self.remove_orphans(stored).await {
             tracing::warn!(%error, "orphaned objects could not be removed; trying again later");
         }
@@ -82,3 +86,5 @@ impl Repository {
 /// Longer than any submission takes.
 const GRACE: SignedDuration = SignedDuration::from_hours(1);
 const PAUSE: Duration = Duration::from_secs(600);
+/// A store elsewhere is listed every six hours: it is slow, and some ask money for it.
+const REMOTE_TURNS: u32 = 36;

@@ -3,18 +3,21 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use carerecord_access::Right;
 use carerecord_model::{Code, NodeId, OrganisationCode};
 use carerecord_portal_api::{NodeLimits, PortalConfig};
 use carerecord_registry::{MllpConfig, RegistryConfig};
 use carerecord_repository::RepositoryConfig;
 use carerecord_service::{ListenerConfig, LogFormat, XuaConfig, XuaMode};
+use carerecord_storage::Database;
 use serde::Deserialize;
 
 use crate::audit::AuditSection;
 use crate::codes::CodesSection;
 use crate::database::DatabaseConfig;
+use crate::encryption::EncryptionConfig;
+use crate::storage::StorageConfig;
 
 /// The whole file. A role runs in this process when its section is there.
 #[derive(Clone, Debug, Deserialize)]
@@ -71,6 +74,29 @@ impl Config {
             }
         }
         Ok(config)
+    }
+
+    /// The nodes here, or the one of this id.
+    pub fn nodes(&self, id: Option<&NodeId>) -> impl Iterator<Item = &RepositorySection> {
+        let wanted =
+            move |s: &&RepositorySection| id.is_none_or(|id| *id == s.node.repository_unique_id);
+        self.repositories.iter().filter(wanted)
+    }
+
+    /// The folder of a node.
+    pub fn node_folder(&self, section: &RepositorySection) -> PathBuf {
+        self.data.join(format!("node-{}", section.node.repository_unique_id))
+    }
+
+    /// The database of a node that has been started before.
+    pub async fn open_node_database(
+        &self,
+        section: &RepositorySection,
+    ) -> anyhow::Result<Database> {
+        let folder = self.node_folder(section);
+        ensure!(folder.is_dir(), "there is no folder {}", folder.display());
+        let file = folder.join("node.db");
+        crate::database::open(section.database.as_ref(), &self.base, &file).await
     }
 
     /// The databases of roles here that are not SQLite files.
@@ -171,6 +197,10 @@ pub struct RepositorySection {
     pub node: RepositoryConfig,
     /// PostgreSQL; a SQLite file below `data` unless given.
     pub database: Option<DatabaseConfig>,
+    /// An object store elsewhere; files below `data` unless given.
+    pub storage: Option<StorageConfig>,
+    /// The keys that its documents are encrypted with; stored as they come unless given.
+    pub encryption: Option<EncryptionConfig>,
     /// The search inside its documents.
     #[serde(default)]
     pub search: SearchSection,

@@ -12,7 +12,7 @@ use carerecord_model::{
 };
 use clap::Args;
 
-use crate::config::{Config, SourceConfig};
+use crate::config::{Config, RepositorySection, SourceConfig};
 use crate::nodes::NodeSection;
 use crate::peer::{self, RegistryClient, RepositoryClient, role_client};
 
@@ -43,6 +43,9 @@ pub async fn run(options: DoctorOptions) -> anyhow::Result<ExitCode> {
     if let Some(admin) = &config.admin {
         let url = format!("http://{}/health/ready", admin.address);
         doctor.page("this process", &http, &url, "is ready").await;
+    }
+    for section in &config.repositories {
+        doctor.storage(&config, section).await;
     }
     if let Some(remote) = &config.remote_registry {
         doctor.registry(&RegistryClient::new(http.clone(), &remote.url), &remote.url).await;
@@ -100,6 +103,29 @@ impl Doctor {
             Ok(Ok(answer)) => Err(format!("{url} answers with HTTP {}", answer.status())),
         };
         self.tell(what, found);
+    }
+
+    async fn storage(&mut self, config: &Config, section: &RepositorySection) {
+        let what = format!("documents of node {}", section.node.repository_unique_id);
+        if let Some(encryption) = &section.encryption {
+            let read = encryption.load(&config.base).map(|_| "read".to_owned());
+            self.tell(&format!("keys of {what}"), read.map_err(|e| format!("{e:#}")));
+        }
+        let Some(storage) = &section.storage else {
+            return self.tell(&what, Ok("are files below data".to_owned()));
+        };
+        let objects = match storage.open(&config.base) {
+            Ok(objects) => objects,
+            Err(error) => return self.tell(&what, Err(format!("{error:#}"))),
+        };
+        let started = Instant::now();
+        let found = match tokio::time::timeout(self.wait, objects.probe()).await {
+            Err(_) => Err(self.silence("the object store")),
+            Ok(answer) => {
+                answer.map(|()| format!("the store answers ({} ms)", started.elapsed().as_millis()))
+            }
+        };
+        self.tell(&what, found);
     }
 
     async fn registry(&mut self, registry: &RegistryClient, url: &str) {

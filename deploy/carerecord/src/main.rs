@@ -6,6 +6,7 @@ mod config;
 mod database;
 mod demo;
 mod doctor;
+mod encryption;
 mod key_file;
 mod load;
 mod migrate;
@@ -15,11 +16,13 @@ mod progress;
 mod publish;
 mod reindex;
 mod retention;
+mod rewrap;
 mod roles;
 mod samples;
 mod serve;
 mod sessions;
 mod signin;
+mod storage;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -62,6 +65,8 @@ enum Command {
     /// See what a node's retention rules say, approve removals, set legal holds, destroy what is removed
     #[command(subcommand)]
     Retention(retention::RetentionCommand),
+    /// Put the keys of a node's encrypted documents under the current key, while it serves or not
+    Rewrap(rewrap::RewrapOptions),
     /// Check the codes of the affinity domain, and print those that sources use besides
     #[command(subcommand)]
     Codes(codes::CodesCommand),
@@ -100,6 +105,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Load(options) => load::run(options).await,
         Command::Reindex(options) => reindex::run(options).await,
         Command::Retention(command) => retention::run(command).await,
+        Command::Rewrap(options) => rewrap::run(options).await,
         Command::Codes(command) => codes::run(command).await,
     }
 }

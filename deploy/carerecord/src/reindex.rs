@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use carerecord_model::{Clock as _, NodeId, SystemClock};
-use carerecord_repository::{IndexError, Indexer, Objects, Search};
+use carerecord_repository::{IndexError, Indexer, Search};
 use carerecord_storage::Database;
 use clap::Args;
 
@@ -28,11 +28,7 @@ pub struct ReindexOptions {
 /// Builds the indexes one after the other. A node that serves does so itself, and this waits.
 pub async fn run(options: ReindexOptions) -> anyhow::Result<ExitCode> {
     let config = Config::read(&options.config)?;
-    let wanted = |section: &&RepositorySection| {
-        let id = &section.node.repository_unique_id;
-        options.node.as_ref().is_none_or(|node| node == id)
-    };
-    let sections: Vec<&RepositorySection> = config.repositories.iter().filter(wanted).collect();
+    let sections: Vec<_> = config.nodes(options.node.as_ref()).collect();
     ensure!(!sections.is_empty(), "the configuration has no such [[repository]]");
     for section in sections {
         let id = &section.node.repository_unique_id;
@@ -43,15 +39,12 @@ pub async fn run(options: ReindexOptions) -> anyhow::Result<ExitCode> {
 
 async fn reindex(config: &Config, section: &RepositorySection) -> anyhow::Result<()> {
     let id = &section.node.repository_unique_id;
-    let folder = config.data.join(format!("node-{id}"));
-    ensure!(folder.is_dir(), "there is no folder {}", folder.display());
-    let database =
-        crate::database::open(section.database.as_ref(), &config.base, &folder.join("node.db"))
-            .await?;
+    let folder = config.node_folder(section);
+    let database = config.open_node_database(section).await?;
     let opened = Search::open_empty(&folder.join(SEARCH), synonyms(config, section)?);
     let indexer = match opened {
         Ok(search) => {
-            let objects = Objects::local(&folder.join("objects"))?;
+            let objects = crate::storage::objects(config, section)?;
             Some(Indexer::new(database.clone(), objects, search, Arc::new(SystemClock)))
         }
         Err(IndexError::Busy) => None,

@@ -13,7 +13,7 @@ use carerecord_model::{
 };
 use carerecord_registry::LocalRegistry;
 use carerecord_repository::{
-    Approval, Assessment, HoldScope, Objects, Retention, RetentionParts, RetentionRules,
+    Approval, Assessment, HoldScope, Retention, RetentionParts, RetentionRules,
 };
 use carerecord_storage::Database;
 use clap::{Args, Subcommand};
@@ -275,7 +275,7 @@ impl NodeRetention {
             crate::database::open(section.database.as_ref(), &config.base, &file).await?;
         let retention = Retention::new(RetentionParts {
             database,
-            objects: Objects::local(&folder.join("objects"))?,
+            objects: crate::storage::objects(&config, section)?,
             patients: patients(&config).await?,
             clock: Arc::new(SystemClock),
             ids: Arc::new(RandomIds),

@@ -17,8 +17,8 @@ use carerecord_model::{
 use carerecord_portal_api::{OverrideStore, PatientIds, Portal, PortalParts, TokenVerifier};
 use carerecord_registry::{LocalRegistry, Registry, Store};
 use carerecord_repository::{
-    LocalRepository, Objects, OnDemand, Repository, RepositoryParts, Retention, RetentionParts,
-    Search, Synonyms,
+    LocalRepository, OnDemand, Repository, RepositoryParts, Retention, RetentionParts, Search,
+    Synonyms,
 };
 use carerecord_service::{
     AuditTrail, Callers, Lifecycle, Listener, Metrics, ReadinessChecks, Xua, XuaMode,
@@ -225,11 +225,13 @@ impl Assembly<'_> {
         ports: &RegistryPorts,
     ) -> anyhow::Result<LocalRepository> {
         let id = section.node.repository_unique_id.clone();
-        let folder = self.config.data.join(format!("node-{id}"));
-        let objects = Objects::local(&folder.join("objects"))
-            .with_context(|| format!("cannot open {}", folder.display()))?;
+        let folder = self.config.node_folder(section);
+        let objects = crate::storage::objects(self.config, section)
+            .with_context(|| format!("node {id} cannot be started"))?;
+        let store = objects.clone();
         let (name, file) = (format!("node-{id}"), folder.join("node.db"));
         let database = self.database(&name, section.database.as_ref(), &file).await?;
+        warn_of_missing_keys(&database, section).await?;
         let search = Search::open(&folder.join(SEARCH), synonyms(self.config, section)?)
             .with_context(|| format!("the search index of node {id} cannot be opened"))?;
         // Rules that cannot be used are told now, not on the day when they are needed.
@@ -264,6 +266,12 @@ impl Assembly<'_> {
             let database = ready.clone();
             async move { database.ping().await.map_err(|e| e.to_string()) }
         });
+        if section.storage.is_some() {
+            self.checks.register(format!("documents of repository {id}"), move || {
+                let store = store.clone();
+                async move { store.probe().await }
+            });
+        }
         for door in &section.door {
             let trail = self.trail(&database, &format!("node {id}"), "soap", None);
             let router = carerecord_repository::router(
@@ -418,6 +426,20 @@ impl Assembly<'_> {
             static_prefix,
         }
     }
+}
+
+/// Documents whose key is gone cannot be given, whatever else runs: that is said at the start.
+async fn warn_of_missing_keys(
+    database: &Database,
+    section: &RepositorySection,
+) -> anyhow::Result<()> {
+    for key in carerecord_repository::keys_in_use(database).await? {
+        if !section.encryption.as_ref().is_some_and(|e| e.has(&key)) {
+            let node = section.node.repository_unique_id.to_string();
+            tracing::error!(key, node, "documents are encrypted with a key that is not configured");
+        }
+    }
+    Ok(())
 }
 
 /// The words that mean the same at a node.

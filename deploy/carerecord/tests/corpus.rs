@@ -11,7 +11,19 @@ use carerecord_testkit::{Deployment, NODES, PATIENT, Role, corpus, sha1_base64};
 #[tokio::test]
 async fn published_documents_come_back_byte_for_byte() {
     let Some(corpus) = corpus() else { return };
-    let mut deployment = Deployment::one_process_stopped(env!("CARGO_BIN_EXE_carerecord"));
+    go_through(Deployment::one_process_stopped(BINARY), &corpus).await;
+}
+
+/// The same with every role in a process of its own, PostgreSQL, and documents in an object store.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn published_documents_come_back_from_an_object_store() {
+    let Some(corpus) = corpus() else { return };
+    let deployment = Deployment::apart_on_s3_and_postgres_stopped(BINARY).await;
+    let Some(deployment) = deployment else { return };
+    go_through(deployment, &corpus).await;
+}
+
+async fn go_through(mut deployment: Deployment, corpus: &Path) {
     deployment.show_everything();
     deployment.start_all();
     let own = own_documents(&deployment.file("own"));
@@ -29,6 +41,8 @@ async fn published_documents_come_back_byte_for_byte() {
     compare_over_iti43(&deployment, &published).await;
     deployment.assert_no_panic();
 }
+
+const BINARY: &str = env!("CARGO_BIN_EXE_carerecord");
 
 /// What was accepted: path and bytes by uniqueId.
 type Published = HashMap<String, (String, Bytes)>;

@@ -67,6 +67,7 @@ mod tests {
             size: bytes.len() as u64,
             sha1: String::new(),
             sha256: hex(digest.as_ref()),
+            wrapped: None,
         }
     }
 

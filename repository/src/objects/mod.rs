@@ -2,8 +2,12 @@
 
 mod abandoned;
 mod check;
+#[cfg(test)]
+mod contract;
 mod error;
 mod local;
+mod remote;
+mod sealed;
 mod upload;
 
 use std::path::{Path, PathBuf};
@@ -22,7 +26,10 @@ use uuid::Uuid;
 
 use check::Check;
 pub(crate) use error::ObjectError;
+pub use remote::{RemoteStore, RemoteStoreError};
 use upload::{PutRules, Upload};
+
+use crate::keys::{DataKey, KeyError, KeyWrapper, WrappedKey};
 
 /// The bytes of a node's documents, in an object store. Objects are immutable.
 #[derive(Clone)]
@@ -32,6 +39,7 @@ pub struct Objects {
     /// itself does not list.
     folder: Option<PathBuf>,
     rules: PutRules,
+    keys: Option<Arc<dyn KeyWrapper>>,
 }
 
 /// A document that has been stored.
@@ -43,9 +51,11 @@ pub(crate) struct StoredObject {
     pub sha1: String,
     /// Lower case hex.
     pub sha256: String,
+    /// The key that the object is encrypted with; none where it is stored as it came.
+    pub wrapped: Option<WrappedKey>,
 }
 
-/// Bytes on their way out of the store.
+/// Bytes on their way out of the store. It may be asked again after its end.
 pub(crate) type ObjectBytes = Pin<Box<dyn Stream<Item = Result<Bytes, ObjectError>> + Send>>;
 
 impl Objects {
@@ -62,7 +72,14 @@ impl Objects {
         // A file takes its name by a rename, which every file system has. Hard links, by which it
         // could be kept from replacing another one, are not everywhere.
         let rules = PutRules { part_bytes: LOCAL_PART_BYTES, creates: false };
-        Ok(Self { store: Arc::new(store), folder: Some(folder.to_owned()), rules })
+        Ok(Self { store: Arc::new(store), folder: Some(folder.to_owned()), rules, keys: None })
+    }
+
+    /// Encrypts what is stored from now on, where the keys have a current one, and reads what they
+    /// open.
+    #[must_use]
+    pub fn with_keys(self, keys: Arc<dyn KeyWrapper>) -> Self {
+        Self { keys: Some(keys), ..self }
     }
 
     /// Streams a document into the store while size and hashes are counted. The object has a name
@@ -78,7 +95,7 @@ impl Objects {
     {
         let hex = id.simple().to_string();
         let key = format!("{}/{}/{hex}", &hex[30..], &hex[28..30]);
-        let mut upload = Upload::new(self.store.as_ref(), self.rules, key);
+        let mut upload = self.upload(key).await?;
         while let Some(chunk) = body.next().await {
             let outcome = match chunk {
                 Ok(chunk) if upload.size() + chunk.len() as u64 <= limit => upload.add(chunk).await,
@@ -95,33 +112,77 @@ impl Objects {
 
     /// The bytes of a document, checked on their way: an error comes in place of the last piece.
     pub(crate) async fn checked(&self, object: &StoredObject) -> Result<ObjectBytes, ObjectError> {
-        if let Some(folder) = &self.folder {
+        if let (Some(folder), None) = (&self.folder, &object.wrapped) {
             let wanted = local::Wanted::Whole(Check::new(object));
             return local::read(folder.join(&object.key), wanted).await;
         }
-        Ok(check::checked(self.get(object, None).await?, object))
+        Ok(check::checked(self.read(object, None).await?, object))
     }
 
-    /// A range of a document; nothing about it has been checked.
+    async fn upload(&self, key: String) -> Result<Upload<'_>, ObjectError> {
+        let encrypting = self.keys.as_ref().filter(|keys| keys.current().is_some());
+        let Some(keys) = encrypting else {
+            return Ok(Upload::new(self.store.as_ref(), self.rules, key));
+        };
+        let data = DataKey::random()?;
+        let wrapped = keys.wrap(&data, &key).await?;
+        Ok(Upload::new(self.store.as_ref(), self.rules, key).sealed(&data, wrapped))
+    }
+
+    /// The bytes of a document, or a range of them, decrypted. Of what is not encrypted nothing has
+    /// been checked.
     pub(crate) async fn read(
         &self,
         object: &StoredObject,
-        range: ByteRange,
+        range: Option<ByteRange>,
     ) -> Result<ObjectBytes, ObjectError> {
-        if let Some(folder) = &self.folder {
-            return local::read(folder.join(&object.key), local::Wanted::Range(range)).await;
-        }
-        self.get(object, Some(GetRange::Bounded(range.start..range.end + 1))).await
+        let Some(wrapped) = &object.wrapped else {
+            if let (Some(folder), Some(range)) = (&self.folder, range) {
+                return local::read(folder.join(&object.key), local::Wanted::Range(range)).await;
+            }
+            return self.get(&object.key, range).await;
+        };
+        let unknown = || KeyError::Unknown(wrapped.key_id.clone());
+        let keys = self.keys.as_ref().ok_or_else(unknown)?;
+        let data = keys.open(wrapped, &object.key).await?;
+        let sealed = range.map(|range| sealed::sealed_range(range, object.size));
+        let bytes = self.get(&object.key, sealed).await?;
+        Ok(sealed::opened(bytes, &data, object.size, range))
     }
 
-    async fn get(
-        &self,
-        object: &StoredObject,
-        range: Option<GetRange>,
-    ) -> Result<ObjectBytes, ObjectError> {
+    async fn get(&self, key: &str, range: Option<ByteRange>) -> Result<ObjectBytes, ObjectError> {
+        let range = range.map(|r| GetRange::Bounded(r.start..r.end + 1));
         let options = GetOptions { range, ..GetOptions::default() };
-        let found = self.store.get_opts(&Key::from(object.key.as_str()), options).await?;
-        Ok(Box::pin(found.into_stream().map_err(ObjectError::from)))
+        let found = self.store.get_opts(&Key::from(key), options).await?;
+        Ok(Box::pin(found.into_stream().map_err(ObjectError::from).fuse()))
+    }
+
+    /// Whether an object is there, and as long as it should be.
+    pub(crate) async fn has(&self, object: &StoredObject) -> Result<bool, ObjectError> {
+        match self.store.head(&Key::from(object.key.as_str())).await {
+            Ok(found) if object.wrapped.is_some() => {
+                Ok(found.size == sealed::sealed_size(object.size))
+            }
+            Ok(found) => Ok(found.size == object.size),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Whether the store answers, and lets itself be read: it lists what nobody has.
+    ///
+    /// # Errors
+    /// What is wrong, in words and without addresses.
+    pub async fn probe(&self) -> Result<(), String> {
+        match self.store.list(Some(&Key::from(NOBODYS))).try_next().await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(ObjectError::from(error).to_string()),
+        }
+    }
+
+    /// Whether each list of all objects is asked for over a network, and may be paid for.
+    pub(crate) fn is_remote(&self) -> bool {
+        self.folder.is_none()
     }
 
     /// Removes an object; one that is gone already is no error.
@@ -162,4 +223,5 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     })
 }
 
+const NOBODYS: &str = "probe";
 const LOCAL_PART_BYTES: usize = 1 << 20;

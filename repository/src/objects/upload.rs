@@ -4,7 +4,10 @@ use aws_lc_rs::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY, SHA256};
 use object_store::path::Path as Key;
 use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
 
+use super::error::transport;
+use super::sealed::Sealer;
 use super::{ObjectError, StoredObject, hex};
+use crate::keys::{DataKey, WrappedKey};
 
 /// How a store takes objects.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +29,7 @@ pub(crate) struct Upload<'s> {
     size: u64,
     buffer: BytesMut,
     parts: Option<Box<dyn MultipartUpload>>,
+    sealing: Option<(Sealer, WrappedKey)>,
 }
 
 impl<'s> Upload<'s> {
@@ -39,7 +43,14 @@ impl<'s> Upload<'s> {
             size: 0,
             buffer: BytesMut::new(),
             parts: None,
+            sealing: None,
         }
+    }
+
+    /// The same, encrypted.
+    pub(crate) fn sealed(mut self, key: &DataKey, wrapped: WrappedKey) -> Self {
+        self.sealing = Some((Sealer::new(key), wrapped));
+        self
     }
 
     /// Bytes of the document so far.
@@ -51,7 +62,18 @@ impl<'s> Upload<'s> {
         self.sha1.update(&chunk);
         self.sha256.update(&chunk);
         self.size += chunk.len() as u64;
-        self.send(&chunk).await
+        let mut rest = &chunk[..];
+        while let Some((sealer, _)) = &mut self.sealing {
+            if rest.is_empty() {
+                return Ok(());
+            }
+            let (taken, piece) = sealer.add(rest)?;
+            rest = &rest[taken..];
+            if let Some(piece) = piece {
+                self.send(&piece).await?;
+            }
+        }
+        self.send(rest).await
     }
 
     /// Adds to the part at hand, and sends it when it is full.
@@ -109,6 +131,7 @@ impl<'s> Upload<'s> {
         }
         Ok(StoredObject {
             key: self.key,
+            wrapped: self.sealing.map(|(_, wrapped)| wrapped),
             size: self.size,
             sha1: hex(self.sha1.finish().as_ref()),
             sha256: hex(self.sha256.finish().as_ref()),
@@ -116,6 +139,10 @@ impl<'s> Upload<'s> {
     }
 
     async fn complete(&mut self) -> Result<(), ObjectError> {
+        if let Some((sealer, _)) = &mut self.sealing {
+            let last = sealer.finish()?;
+            self.send(&last).await?;
+        }
         if self.parts.is_some() {
             if !self.buffer.is_empty() {
                 self.send_part().await?;
@@ -126,18 +153,36 @@ impl<'s> Upload<'s> {
             return Ok(());
         }
         let whole = std::mem::take(&mut self.buffer).freeze();
-        let key = Key::from(self.key.as_str());
-        let mode = if self.rules.creates { PutMode::Create } else { PutMode::Overwrite };
-        let payload = PutPayload::from_bytes(whole.clone());
-        match self.store.put_opts(&key, payload, PutOptions::from(mode)).await {
-            Ok(_) => Ok(()),
-            // The name is this upload's own: an answer was lost, and the request was repeated.
-            Err(error @ object_store::Error::AlreadyExists { .. }) => {
-                let there = self.store.get(&key).await?.bytes().await?;
-                if there == whole { Ok(()) } else { Err(error.into()) }
-            }
-            Err(error) => Err(error.into()),
+        Ok(self.put(whole).await?)
+    }
+
+    /// Stores a small object. The store's client does not repeat what must not replace, so that
+    /// happens here: the name is this upload's own, and what it has come to can be looked up.
+    async fn put(&mut self, whole: Bytes) -> Result<(), object_store::Error> {
+        let Err(error) = self.put_once(&whole).await else { return Ok(()) };
+        let exists = matches!(error, object_store::Error::AlreadyExists { .. });
+        if !self.rules.creates || !exists && transport(&error).is_none() {
+            return Err(error);
         }
+        let key = Key::from(self.key.as_str());
+        match self.store.get(&key).await {
+            Ok(there) if there.meta.size == whole.len() as u64 => {
+                if there.bytes().await? == whole {
+                    Ok(())
+                } else {
+                    Err(error)
+                }
+            }
+            Err(object_store::Error::NotFound { .. }) => self.put_once(&whole).await,
+            // It is left to the sweeper.
+            Ok(_) | Err(_) => Err(error),
+        }
+    }
+
+    async fn put_once(&mut self, whole: &Bytes) -> Result<(), object_store::Error> {
+        let mode = if self.rules.creates { PutMode::Create } else { PutMode::Overwrite };
+        let (key, payload) = (Key::from(self.key.as_str()), PutPayload::from(whole.clone()));
+        self.store.put_opts(&key, payload, PutOptions::from(mode)).await.map(drop)
     }
 }
 

@@ -235,7 +235,8 @@ const SHARED: &str = "
 
 // A document that came again meanwhile has bytes of its own, and stays.
 const GONE: &str = "
-    UPDATE stored_document SET registered = 4, object_key = '', metadata = $3
+    UPDATE stored_document SET registered = 4, object_key = '', metadata = $3,
+        wrapping_key_id = NULL, wrapped_key = NULL
     WHERE unique_id = $1 AND object_key = $2 AND registered = 2";
 
 const CERTIFY: &str = "

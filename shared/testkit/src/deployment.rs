@@ -16,6 +16,9 @@ pub struct Deployment {
     samples: bool,
     /// PostgreSQL of registry, nodes and portal.
     databases: Option<[String; 5]>,
+    /// Where the nodes keep documents, when that is not in files.
+    #[cfg(feature = "s3")]
+    store: Option<crate::S3Server>,
     running: HashMap<String, Process>,
 }
 
@@ -126,6 +129,49 @@ impl Deployment {
     }
 
     fn apart_on(binary: &str, databases: Option<[String; 5]>) -> Self {
+        let mut deployment = Self::apart_stopped(binary);
+        deployment.databases = databases;
+        deployment.start_all();
+        deployment
+    }
+
+    /// As `apart`, with the documents on a server of the S3 protocol.
+    #[cfg(feature = "s3")]
+    pub async fn apart_on_s3(binary: &str) -> Self {
+        let mut deployment = Self::apart_on_s3_stopped(binary).await;
+        deployment.start_all();
+        deployment
+    }
+
+    /// As `apart_on_s3`, yet to be started.
+    #[cfg(feature = "s3")]
+    pub async fn apart_on_s3_stopped(binary: &str) -> Self {
+        let mut deployment = Self::apart_stopped(binary);
+        let server = crate::S3Server::start().await;
+        std::fs::write(deployment.file("s3.secret"), crate::S3Server::SECRET).unwrap();
+        deployment.store = Some(server);
+        deployment
+    }
+
+    /// As `apart_on_s3_stopped`, on PostgreSQL besides; `None` where that is not installed.
+    #[cfg(feature = "s3")]
+    pub async fn apart_on_s3_and_postgres_stopped(binary: &str) -> Option<Self> {
+        let mut databases = Vec::new();
+        for _ in 0..5 {
+            databases.push(crate::postgres::fresh_url().await?);
+        }
+        let mut deployment = Self::apart_on_s3_stopped(binary).await;
+        deployment.databases = databases.try_into().ok();
+        Some(deployment)
+    }
+
+    /// The server that has the documents of `apart_on_s3`.
+    #[cfg(feature = "s3")]
+    pub fn store(&self) -> &crate::S3Server {
+        self.store.as_ref().expect("it is there")
+    }
+
+    fn apart_stopped(binary: &str) -> Self {
         let p = free_ports(16);
         let ports = Ports {
             portal: p[0],
@@ -136,11 +182,7 @@ impl Deployment {
             node_peers: [p[13], p[14], p[15]],
             admin: [p[7], p[8], p[9], p[10], p[11], p[12]],
         };
-        let mut deployment = Self::new(binary, ports, true);
-        deployment.databases = databases;
-        deployment.write_configurations();
-        deployment.start_all();
-        deployment
+        Self::new(binary, ports, true)
     }
 
     fn new(binary: &str, ports: Ports, apart: bool) -> Self {
@@ -153,6 +195,8 @@ impl Deployment {
             apart,
             samples: false,
             databases: None,
+            #[cfg(feature = "s3")]
+            store: None,
             running: HashMap::new(),
         }
     }
@@ -164,6 +208,9 @@ impl Deployment {
 
     /// Starts what does not run.
     pub fn start_all(&mut self) {
+        if self.apart && !self.file("registry.toml").exists() {
+            self.write_configurations();
+        }
         for role in ALL {
             self.start(role);
         }
@@ -240,6 +287,12 @@ impl Deployment {
         format!("http://127.0.0.1:{}{path}", self.port(role))
     }
 
+    /// What the process of a role says of its readiness.
+    pub async fn readiness(&self, role: Role) -> String {
+        let url = format!("http://127.0.0.1:{}/health/ready", self.ports.admin[index(role)]);
+        reqwest::get(url).await.unwrap().text().await.unwrap()
+    }
+
     /// A caller of the registry by SOAP.
     pub fn registry(&self) -> Xds {
         Xds::new(self.url(Role::Registry, "/xds/registry"))
@@ -287,11 +340,13 @@ impl Deployment {
         command.output().unwrap()
     }
 
-    /// Before the first start of `demo`: rules by which every document may be seen, for tests that
+    /// Before the first start: rules by which every document may be seen, for tests that
     /// are about bytes.
     pub fn show_everything(&self) {
-        let policy = self.data(Role::Registry).join("policy");
+        let policy = self.own_policy();
         std::fs::create_dir_all(policy.join("agreements")).unwrap();
+        let models = "consent-models.toml";
+        std::fs::copy(format!("{POLICY}/{models}"), policy.join(models)).unwrap();
         let changed = |file: &str, changes: &[(&str, &str)]| {
             let mut text = std::fs::read_to_string(format!("{POLICY}/{file}")).unwrap();
             for (from, to) in changes {
@@ -308,6 +363,13 @@ impl Deployment {
 
     /// The files in a node's object store.
     pub fn stored_objects(&self, n: usize) -> Vec<PathBuf> {
+        #[cfg(feature = "s3")]
+        if let Some(store) = &self.store {
+            let of_node = format!("node-{n}");
+            let mut found = store.objects();
+            found.retain(|file| file.components().any(|c| c.as_os_str() == of_node.as_str()));
+            return found;
+        }
         let folder = format!("node-{}/objects", NODES[n].0);
         files(&self.data(Role::Node(n)).join(folder))
     }
@@ -318,6 +380,11 @@ impl Deployment {
             let said = process.said();
             assert!(!said.contains("panicked at"), "{name}: {said}");
         }
+    }
+
+    /// The rules of this deployment alone, where there are any.
+    fn own_policy(&self) -> PathBuf {
+        if self.apart { self.file("policy") } else { self.data(Role::Registry).join("policy") }
     }
 
     fn command(&self) -> Command {
@@ -335,9 +402,11 @@ impl Deployment {
     }
 
     fn write_configurations(&self) {
+        let own = self.own_policy();
+        let policy = if own.exists() { own.display().to_string() } else { POLICY.to_owned() };
         for role in ALL {
             let text = format!(
-                "data = \"data-{}\"\npolicy = \"{POLICY}\"\nadmin = {{ address = \"127.0.0.1:{}\" \
+                "data = \"data-{}\"\npolicy = \"{policy}\"\nadmin = {{ address = \"127.0.0.1:{}\" \
                  }}\nlog = {{ filter = \"warn\" }}\npeers = {{ silence_ms = {} }}\n{}",
                 self.name(role),
                 self.ports.admin[index(role)],
@@ -359,10 +428,11 @@ impl Deployment {
                 door("registry", self.ports.peers, "\"publish\", \"delegate\", \"administer\"")
             ),
             Role::Node(n) => format!(
-                "{}[[repository]]\n{}node = {{ repository_unique_id = \"{}\", organisation = \"{}\", \
+                "{}[[repository]]\n{}{}node = {{ repository_unique_id = \"{}\", organisation = \"{}\", \
                  when_registry_is_away = \"{}\" }}\n{}{}",
                 self.remote_registry(),
                 self.database(role),
+                self.storage(n),
                 NODES[n].0,
                 NODES[n].1,
                 // The last one keeps submissions, the others refuse them.
@@ -417,6 +487,25 @@ impl Deployment {
         };
         let url = self.databases.as_ref().map(|urls| &urls[n]);
         url.map(|url| format!("database = \"{url}\"\n")).unwrap_or_default()
+    }
+
+    #[cfg(feature = "s3")]
+    fn storage(&self, n: usize) -> String {
+        let Some(store) = &self.store else { return String::new() };
+        format!(
+            "storage = {{ url = \"s3://{}/node-{n}\", endpoint = \"{}\", region = \"eu-west-2\", \
+             silence_ms = 1500, retry_ms = 1500, settings = {{ access_key_id = \"{}\", \
+             secret_access_key = {{ file = \"s3.secret\" }} }} }}\n",
+            crate::S3Server::BUCKET,
+            store.endpoint(),
+            crate::S3Server::ACCESS_KEY,
+        )
+    }
+
+    #[cfg(not(feature = "s3"))]
+    #[expect(clippy::unused_self, reason = "with the feature it needs it")]
+    fn storage(&self, _n: usize) -> String {
+        String::new()
     }
 
     fn remote_registry(&self) -> String {

@@ -84,6 +84,16 @@ impl Fhir {
         Ok((answer.status().as_u16(), answer.bytes().await?))
     }
 
+    /// A range of what an address gives.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub async fn get_range(&self, url: &str, range: &str) -> Result<(u16, Bytes), reqwest::Error> {
+        let request = self.http.get(url).bearer_auth(&self.token).header("range", range);
+        let answer = request.send().await?;
+        Ok((answer.status().as_u16(), answer.bytes().await?))
+    }
+
     /// Begins to read what an address gives; the bytes are still to come.
     ///
     /// # Errors

@@ -12,6 +12,8 @@ mod letter;
 mod ports;
 pub mod postgres;
 mod process;
+#[cfg(feature = "s3")]
+mod s3;
 pub mod saml;
 pub mod submission;
 mod web;
@@ -23,6 +25,8 @@ pub use fhir::{Fhir, GP, NURSE, sources};
 pub use letter::{CONTENT_TYPE, Letter, sha1_base64};
 pub use ports::{free_ports, ten_ports};
 pub use process::Process;
+#[cfg(feature = "s3")]
+pub use s3::{S3Fault, S3Server};
 pub use web::Browser;
 pub use xds::{
     APPROVED, Exchange, PATIENT, Retrieved, SOAP, Xds, envelope, patient_id, query_message,

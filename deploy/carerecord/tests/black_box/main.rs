@@ -9,6 +9,7 @@ mod break_glass;
 mod codes;
 mod content;
 mod doctor;
+mod encryption;
 mod example;
 mod identity;
 mod integrity;
@@ -17,6 +18,7 @@ mod messages;
 mod migrate;
 mod mock_node;
 mod nodes;
+mod object_store;
 mod objections;
 mod on_demand;
 mod people;
@@ -98,6 +100,7 @@ macro_rules! apart {
 apart![
     content::an_index_is_built_again,
     bad_input::nothing_sent_to_the_registry_hurts_it,
+    encryption::keys_come_and_go_and_documents_stay,
     doctor::the_doctor_says_what_is_wrong,
     messages::what_we_ask_has_the_standards_shape,
     nodes::the_directory_changes_without_a_restart,
@@ -121,6 +124,34 @@ async fn what_is_due_goes_on_postgres_too() {
     let Some(deployment) = Deployment::apart_on_postgres(BINARY).await else { return };
     retention::what_is_due_goes_and_what_is_held_stays(deployment).await;
 }
+
+/// What is about the store of documents, where that is an object store.
+macro_rules! on_s3 {
+    ($($module:ident :: $test:ident),+ $(,)?) => {
+        mod on_s3 {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                let deployment = super::Deployment::apart_on_s3(super::BINARY).await;
+                super::$module::$test(deployment).await;
+            })+
+        }
+    };
+}
+
+on_s3![
+    publishing::what_is_published_is_in_the_next_answer_on_every_door,
+    publishing::a_repeat_changes_nothing_and_other_bytes_are_refused,
+    publishing::published_documents_survive_a_kill,
+    publishing::submissions_that_meet_never_mix,
+    kills::a_kill_at_any_point_loses_and_invents_nothing,
+    integrity::a_damaged_document_is_refused_and_told_of,
+    integrity::a_damaged_long_document_is_broken_off,
+    submission_states::what_is_kept_is_registered_when_the_registry_is_back,
+    content::what_is_inside_is_found_until_it_may_not_be,
+    object_store::a_store_that_fails_is_told_of_and_nothing_is_lost,
+    object_store::answers_that_break_off_are_gone_on_with,
+    object_store::the_doctor_asks_the_store,
+];
 
 #[tokio::test]
 async fn a_first_start_that_is_killed_is_made_up_for() {
