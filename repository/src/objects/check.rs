@@ -36,7 +36,7 @@ impl Check {
 /// wrong nobody has all.
 pub(crate) fn checked(bytes: ObjectBytes, object: &StoredObject) -> ObjectBytes {
     let state = (bytes, Check::new(object), None::<Bytes>);
-    Box::pin(stream::unfold(Some(state), |state| async {
+    let passed = stream::unfold(Some(state), |state| async {
         let (mut bytes, mut check, mut held) = state?;
         while let Some(piece) = bytes.next().await {
             let added = piece.and_then(|piece| check.add(&piece).map(|()| piece));
@@ -53,7 +53,8 @@ pub(crate) fn checked(bytes: ObjectBytes, object: &StoredObject) -> ObjectBytes 
             Ok(()) => held.map(|last| (Ok(last), None)),
             Err(error) => Some((Err(error), None)),
         }
-    }))
+    });
+    Box::pin(passed.fuse())
 }
 
 #[cfg(test)]

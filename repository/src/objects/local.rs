@@ -54,7 +54,7 @@ pub(super) async fn read(path: PathBuf, wanted: Wanted) -> Result<ObjectBytes, O
             Err(error) => Some((Err(error), None)),
         }
     });
-    Ok(Box::pin(stream::iter([Ok(first)]).chain(rest)))
+    Ok(Box::pin(stream::iter([Ok(first)]).chain(rest).fuse()))
 }
 
 fn next(opened: Opened) -> Option<Reading> {
