@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use carerecord_audit::{AuditEvent, AuditOutcome, DocumentRef};
-use carerecord_model::{Clock, IdSource};
+use carerecord_model::{Clock, IdSource, RepositoryUniqueId};
 
 use crate::Repository;
 use crate::index::{Holding, Index};
@@ -17,6 +17,8 @@ pub enum Fault {
     Differs,
     /// The key that the object is encrypted with cannot be had.
     NoKey,
+    /// The store failed while the object was read.
+    Unreadable,
     /// The registry has no entry for the document at this node.
     NotRegistered,
     /// The registry's entry has another hash.
@@ -27,10 +29,11 @@ pub enum Fault {
 
 impl Fault {
     /// Every fault.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Missing,
         Self::Differs,
         Self::NoKey,
+        Self::Unreadable,
         Self::NotRegistered,
         Self::RegisteredHash,
         Self::RegisteredSize,
@@ -42,6 +45,7 @@ impl Fault {
             Self::Missing => "missing",
             Self::Differs => "differs",
             Self::NoKey => "no-key",
+            Self::Unreadable => "unreadable",
             Self::NotRegistered => "not-registered",
             Self::RegisteredHash => "registered-hash",
             Self::RegisteredSize => "registered-size",
@@ -59,15 +63,17 @@ impl Fault {
             Self::Missing => "the object is not in the store",
             Self::Differs => "the bytes are not those that were stored",
             Self::NoKey => "the key of the object cannot be had",
+            Self::Unreadable => "the object store failed while the object was read",
             Self::NotRegistered => "the registry has no entry for it",
             Self::RegisteredHash => "the registry's entry has another hash",
             Self::RegisteredSize => "the registry's entry has another size",
         }
     }
 
-    /// Whether the bytes themselves are wrong, so that nobody may be given them.
+    /// Whether these are other bytes than were stored or registered, so that nobody may be given
+    /// them.
     pub(crate) fn quarantines(self) -> bool {
-        self == Self::Differs
+        matches!(self, Self::Differs | Self::RegisteredHash | Self::RegisteredSize)
     }
 }
 
@@ -83,6 +89,17 @@ pub(crate) struct Alarm {
 }
 
 impl Alarm {
+    pub(crate) fn new(
+        node: &RepositoryUniqueId,
+        index: Index,
+        holding: &Holding,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn IdSource>,
+    ) -> Self {
+        let recorder = format!("node {node}");
+        Self { index, holding: Arc::new(holding.clone()), recorder, clock, ids }
+    }
+
     /// Tells of it and takes damaged bytes out of use. A database that fails is told of as well;
     /// the document is refused in any case.
     pub(crate) async fn raise(&self, fault: Fault, found_by: &'static str) {
@@ -110,13 +127,8 @@ impl Alarm {
 
 impl Repository {
     pub(crate) fn alarm(&self, holding: &Holding) -> Alarm {
-        Alarm {
-            index: self.index.clone(),
-            holding: Arc::new(holding.clone()),
-            recorder: format!("node {}", self.config.repository_unique_id),
-            clock: self.clock.clone(),
-            ids: self.ids.clone(),
-        }
+        let (clock, ids) = (self.clock.clone(), self.ids.clone());
+        Alarm::new(&self.config.repository_unique_id, self.index.clone(), holding, clock, ids)
     }
 }
 

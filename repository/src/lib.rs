@@ -17,6 +17,7 @@ mod peer;
 mod retention;
 mod rewrap;
 mod router;
+mod scrub;
 mod search;
 mod service;
 mod soap;
@@ -37,6 +38,7 @@ pub use retention::{
 };
 pub use rewrap::{RewrapError, RewrapProgress, RewrapReport, keys_in_use, rewrap};
 pub use router::router;
+pub use scrub::{Scrub, ScrubError, ScrubOptions, ScrubParts, ScrubProgress, ScrubReport};
 pub use search::{
     IndexError, Indexer, IndexingError, RebuildProgress, Search, Synonyms, SynonymsError,
 };

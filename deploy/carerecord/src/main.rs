@@ -19,6 +19,7 @@ mod retention;
 mod rewrap;
 mod roles;
 mod samples;
+mod scrub;
 mod serve;
 mod sessions;
 mod signin;
@@ -67,6 +68,8 @@ enum Command {
     Retention(retention::RetentionCommand),
     /// Put the keys of a node's encrypted documents under the current key, while it serves or not
     Rewrap(rewrap::RewrapOptions),
+    /// Read everything that nodes hold, compare it with hashes and registry, and say what differs
+    Scrub(scrub::ScrubArguments),
     /// Check the codes of the affinity domain, and print those that sources use besides
     #[command(subcommand)]
     Codes(codes::CodesCommand),
@@ -106,6 +109,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Reindex(options) => reindex::run(options).await,
         Command::Retention(command) => retention::run(command).await,
         Command::Rewrap(options) => rewrap::run(options).await,
+        Command::Scrub(options) => scrub::run(options).await,
         Command::Codes(command) => codes::run(command).await,
     }
 }

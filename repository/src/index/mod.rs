@@ -1,5 +1,6 @@
 //! What a node holds: from uniqueId to object, with the entry as it was registered.
 
+mod integrity;
 mod row;
 
 use carerecord_audit::{AuditEvent, AuditLog};
@@ -180,50 +181,6 @@ impl Index {
             .await
     }
 
-    /// Records that a document is damaged, and takes its bytes out of use where they are.
-    pub(crate) async fn note_fault(
-        &self,
-        holding: &Holding,
-        quarantine: bool,
-        now: Timestamp,
-        audit: AuditEvent,
-    ) -> Result<(), StoreError> {
-        let (id, key) = (holding.unique_id.to_string(), holding.object.key.clone());
-        self.database
-            .write(move |c| {
-                Box::pin(async move {
-                    if quarantine {
-                        let at = now.as_millisecond();
-                        sql(QUARANTINE).bind(at).bind(id).bind(key).run(&mut *c).await?;
-                    }
-                    AuditLog::append_in(c, &[&audit]).await
-                })
-            })
-            .await
-    }
-
-    /// Puts the same bytes, which have come again, in place of a damaged or missing object, and the
-    /// document back into use.
-    pub(crate) async fn replace_damaged(
-        &self,
-        damaged: &Holding,
-        object: &StoredObject,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let (id, old, new) =
-            (damaged.unique_id.clone(), damaged.object.key.clone(), object.clone());
-        self.database
-            .write(move |c| {
-                Box::pin(async move {
-                    let (key_id, wrapped) = row::wrapped(&new);
-                    let replace = sql(REPLACE).bind(&new.key).bind(key_id).bind(wrapped);
-                    replace.bind(id.as_str()).bind(old).run(&mut *c).await?;
-                    crate::search::queue::registered(c, &id, now).await
-                })
-            })
-            .await
-    }
-
     /// Whether an object is named by a document, also by one that was removed and not destroyed.
     pub(crate) async fn has_object(&self, key: &str) -> Result<bool, StoreError> {
         Ok(sql(NAMES_OBJECT).bind(key).number(&self.database).await? > 0)
@@ -259,15 +216,6 @@ const PENDING: &str = "
     SELECT unique_id, object_key, mime_type, size_bytes, sha1, sha256, registered, metadata,
         quarantined_at, wrapping_key_id, wrapped_key
     FROM stored_document WHERE registered = 0 AND stored_at < $1";
-
-const QUARANTINE: &str = "
-    UPDATE stored_document SET quarantined_at = $1
-    WHERE unique_id = $2 AND object_key = $3 AND quarantined_at IS NULL";
-
-const REPLACE: &str = "
-    UPDATE stored_document SET object_key = $1, wrapping_key_id = $2, wrapped_key = $3,
-        quarantined_at = NULL
-    WHERE unique_id = $4 AND object_key = $5 AND registered = 1";
 
 const NAMES_OBJECT: &str = "SELECT count(*) FROM stored_document WHERE object_key = $1";
 

@@ -24,7 +24,7 @@ use object_store::path::Path as Key;
 use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt};
 use uuid::Uuid;
 
-use check::Check;
+pub(crate) use check::Check;
 pub(crate) use error::ObjectError;
 pub use remote::{RemoteStore, RemoteStoreError};
 use upload::{PutRules, Upload};

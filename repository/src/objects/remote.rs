@@ -178,6 +178,7 @@ mod tests {
     use super::*;
 
     fn store(url: &str, endpoint: Option<&str>, options: &[(&str, &str)]) -> RemoteStore {
+        carerecord_testkit::install_crypto();
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         RemoteStore {
             url: url.parse().unwrap(),

@@ -19,6 +19,11 @@ pub mod submission;
 mod web;
 mod xds;
 
+/// The one crypto provider, without which nothing speaks TLS; as often as wanted.
+pub fn install_crypto() {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+}
+
 pub use corpus::{corpus, examples, files, must_not_skip};
 pub use deployment::{Deployment, NODES, PEER_SILENCE, Role, SOURCE_DEADLINE};
 pub use fhir::{Fhir, GP, NURSE, sources};

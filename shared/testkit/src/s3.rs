@@ -63,7 +63,7 @@ impl S3Server {
     /// Starts one.
     #[expect(clippy::disallowed_methods, reason = "it ends with the test that started it")]
     pub async fn start() -> Self {
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        crate::install_crypto();
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join(Self::BUCKET)).unwrap();
         let mut builder = S3ServiceBuilder::new(s3s_fs::FileSystem::new(folder.path()).unwrap());

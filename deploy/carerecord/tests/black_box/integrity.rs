@@ -1,4 +1,4 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use carerecord_testkit::{Deployment, Letter, NODES, PATIENT, Role};
@@ -38,6 +38,14 @@ pub async fn a_damaged_document_is_refused_and_told_of(deployment: Deployment) {
     assert!(node.publish(&damaged).await.unwrap().is_success());
     let given = node.retrieve(NODES[0].0, &[&damaged.unique_id]).await.unwrap();
     assert_eq!(given.documents[&damaged.unique_id], damaged.bytes);
+
+    // What has gone from the disk is likewise told of and made good.
+    std::fs::remove_file(file_of(&deployment, &sound)).unwrap();
+    let given = node.retrieve(NODES[0].0, &[&sound.unique_id]).await.unwrap();
+    assert_eq!(given.exchange.error_codes(), ["XDSRepositoryError"]);
+    assert!(node.publish(&sound).await.unwrap().is_success());
+    let given = node.retrieve(NODES[0].0, &[&sound.unique_id]).await.unwrap();
+    assert_eq!(given.documents[&sound.unique_id], sound.bytes);
     deployment.assert_no_panic();
 }
 
@@ -63,12 +71,18 @@ pub async fn a_damaged_long_document_is_broken_off(deployment: Deployment) {
 
 /// Changes one byte of the object that holds a letter.
 fn flip(deployment: &Deployment, letter: &Letter) {
+    flip_byte(&file_of(deployment, letter));
+}
+
+/// The object that holds a letter, which no other is as long as.
+pub fn file_of(deployment: &Deployment, letter: &Letter) -> PathBuf {
     let size = letter.bytes.len() as u64;
     let files = deployment.stored_objects(0);
     let has = |file: &&std::path::PathBuf| std::fs::metadata(file).unwrap().len() == size;
     let mut found = files.iter().filter(has);
-    flip_byte(found.next().unwrap());
+    let file = found.next().unwrap();
     assert!(found.next().is_none(), "two objects of {size} bytes");
+    file.clone()
 }
 
 pub fn flip_byte(file: &Path) {

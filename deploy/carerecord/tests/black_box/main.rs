@@ -25,6 +25,7 @@ mod people;
 mod publishing;
 mod reads;
 mod retention;
+mod scrub;
 mod shape;
 mod silent_sources;
 mod submission_states;
@@ -101,6 +102,9 @@ apart![
     content::an_index_is_built_again,
     bad_input::nothing_sent_to_the_registry_hurts_it,
     encryption::keys_come_and_go_and_documents_stay,
+    scrub::a_scrub_finds_what_differs,
+    scrub::a_scrub_that_is_stopped_goes_on,
+    scrub::without_a_registry_a_scrub_says_so,
     doctor::the_doctor_says_what_is_wrong,
     messages::what_we_ask_has_the_standards_shape,
     nodes::the_directory_changes_without_a_restart,
@@ -151,7 +155,15 @@ on_s3![
     object_store::a_store_that_fails_is_told_of_and_nothing_is_lost,
     object_store::answers_that_break_off_are_gone_on_with,
     object_store::the_doctor_asks_the_store,
+    scrub::a_scrub_finds_what_differs,
 ];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_scrub_finds_what_differs_on_postgresql() {
+    let deployment = Deployment::apart_on_postgres(BINARY).await;
+    let Some(deployment) = deployment else { return };
+    scrub::a_scrub_finds_what_differs(deployment).await;
+}
 
 #[tokio::test]
 async fn a_first_start_that_is_killed_is_made_up_for() {
@@ -167,6 +179,23 @@ async fn the_example_configuration_runs() {
 
     assert!(answer.status().is_success(), "{}", example.said());
     assert!(example.file("data/registry.db").exists());
+}
+
+/// The registry and the nodes of one file are scrubbed while they serve.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_with_every_role_is_scrubbed() {
+    let example = example::Example::start(|text| text);
+    let letter = carerecord_testkit::Letter::text(carerecord_testkit::PATIENT, 1);
+    let answer = example.node().publish(&letter).await.unwrap();
+    assert!(answer.is_success(), "{}", answer.envelope);
+
+    let scrub = || example.run(&["scrub", "--config", &example.config()]);
+    let output = tokio::task::block_in_place(scrub);
+
+    let said = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}{errors}");
+    assert!(said.contains(": 1 documents") && said.matches("Node ").count() == 3, "{said}");
 }
 
 #[test]
