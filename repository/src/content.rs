@@ -1,15 +1,20 @@
 //! Bytes on their way out, checked against hash and size.
 //!
-//! A document of up to `CHECK_FIRST` is read and checked before its first byte leaves. Of a larger
-//! one the last piece waits until the whole has been checked: when it is wrong the connection is
-//! broken off, and nobody has all of it. A range of a small document is cut out of the checked
-//! whole; of a large one there is nothing to check it against, unless it is encrypted.
+//! A document of up to `CHECK_FIRST` is read and checked before its first byte leaves, as long as
+//! there is room to hold it. Any other is read when its turn comes, and its last piece waits until
+//! the whole has been checked: when it is wrong the connection is broken off, and nobody has all of
+//! it. So an answer of very many documents holds little of them. A range of a small document is cut
+//! out of the checked whole; of a large one there is nothing to check it against, unless it is
+//! encrypted.
+
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use carerecord_model::{
     ByteRange, DocumentBody, ErrorCode, PortError, RetrievedDocument, TransactionError, UniqueId,
 };
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::Repository;
 use crate::index::Holding;
@@ -58,20 +63,50 @@ impl Repository {
         range: Option<ByteRange>,
         alarm: &Alarm,
     ) -> Result<DocumentBody, ObjectError> {
-        if object.size > CHECK_FIRST {
-            return Ok(match range {
-                Some(range) => {
-                    part(self.objects.read(object, Some(range)).await?, range, alarm.clone())
-                }
-                None => passing(self.objects.checked(object).await?, alarm.clone()),
-            });
+        let small = object.size <= CHECK_FIRST;
+        if let Some(place) = self.room.take(object.size).filter(|_| small) {
+            let all = whole(self.objects.checked(object).await?, object.size).await?;
+            let wanted = match range {
+                // A small document fits into memory, and so do the places in it.
+                Some(range) => all.slice(range.start as usize..range.end as usize + 1),
+                None => all,
+            };
+            return Ok(ready(wanted, place));
         }
-        let all = whole(self.objects.checked(object).await?, object.size).await?;
-        Ok(ready(match range {
-            // A small document fits into memory, and so do the places in it.
-            Some(range) => all.slice(range.start as usize..range.end as usize + 1),
-            None => all,
-        }))
+        let Some(range) = range else {
+            self.objects.must_have(object).await?;
+            return Ok(passing(self.later(object), alarm.clone()));
+        };
+        if small {
+            let mut all = self.objects.checked(object).await?;
+            while all.next().await.transpose()?.is_some() {}
+        }
+        Ok(part(self.objects.read(object, Some(range)).await?, range, alarm.clone()))
+    }
+
+    /// All of a document, of which nothing is read before it is asked for.
+    fn later(&self, object: &StoredObject) -> ObjectBytes {
+        let (objects, object) = (self.objects.clone(), object.clone());
+        let opened = async move { objects.checked(&object).await };
+        Box::pin(stream::once(opened).try_flatten().fuse())
+    }
+}
+
+/// Room for small documents that are held whole until they leave: one answer can have many.
+#[derive(Clone)]
+pub(crate) struct Room(Arc<Semaphore>);
+
+impl Default for Room {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(ROOM_KIB)))
+    }
+}
+
+impl Room {
+    /// `None`: others have it all.
+    fn take(&self, bytes: u64) -> Option<OwnedSemaphorePermit> {
+        let kib = u32::try_from(bytes.div_ceil(1024)).ok()?;
+        self.0.clone().try_acquire_many_owned(kib).ok()
     }
 }
 
@@ -100,9 +135,12 @@ pub(crate) async fn whole(mut bytes: ObjectBytes, size: u64) -> Result<Bytes, Ob
     Ok(all.freeze())
 }
 
-/// One piece, all of it there.
-fn ready(bytes: Bytes) -> DocumentBody {
-    Box::pin(stream::once(std::future::ready(Ok(bytes))))
+/// One piece, all of it there. Its place is free when it has left.
+fn ready(bytes: Bytes, place: OwnedSemaphorePermit) -> DocumentBody {
+    Box::pin(stream::once(async move {
+        drop(place);
+        Ok(bytes)
+    }))
 }
 
 /// A large document, which the store checks while it passes.
@@ -148,3 +186,5 @@ impl Alarm {
 
 /// The longest document that is checked before its first byte leaves.
 const CHECK_FIRST: u64 = 1 << 20;
+/// What such documents may hold together.
+const ROOM_KIB: usize = 32 << 10;

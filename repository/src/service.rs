@@ -10,6 +10,7 @@ use carerecord_service::AuditDraft;
 use carerecord_storage::{Database, StoreError, Trouble};
 
 use crate::RepositoryConfig;
+use crate::content::Room;
 use crate::index::{Holding, Index};
 use crate::objects::{ObjectError, Objects};
 use crate::on_demand::{Made, OnDemand};
@@ -22,6 +23,7 @@ pub struct Repository {
     pub(crate) config: Arc<RepositoryConfig>,
     pub(crate) index: Index,
     pub(crate) objects: Objects,
+    pub(crate) room: Room,
     pub(crate) turns: Turns,
     pub(crate) search: Search,
     pub(crate) registry: Arc<dyn DocumentRegistry>,
@@ -67,6 +69,7 @@ impl Repository {
             config: Arc::new(parts.config),
             index: Index::new(parts.database),
             objects: parts.objects,
+            room: Room::default(),
             turns: Turns::default(),
             search: parts.search,
             registry: parts.registry,

@@ -46,7 +46,7 @@ async fn pass(deployment: Deployment, chunks: usize, limit_kib: u64) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn eight_long_documents_in_and_out_at_once_need_little_memory() {
-    let deployment = Deployment::apart(env!("CARGO_BIN_EXE_carerecord"));
+    let deployment = Deployment::apart(BINARY);
     let letters: Vec<Letter> = (1..=CLIENTS).map(|n| Letter::text(PATIENT, n)).collect();
     join_all(letters.iter().map(|letter| publish(&deployment, letter, EACH))).await;
 
@@ -62,6 +62,29 @@ async fn eight_long_documents_in_and_out_at_once_need_little_memory() {
     println!("the node's memory was {peak} KiB at most");
     assert!(peak < ALL_KIB, "{peak} KiB");
     deployment.assert_no_panic();
+}
+
+/// One answer may have very many documents, of which each by itself would fit into memory.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_of_many_documents_needs_little_memory() {
+    for deployment in [Deployment::apart(BINARY), Deployment::apart_on_s3(BINARY).await] {
+        let node = deployment.node(0);
+        let (short, long) = (Letter::text(PATIENT, 1), Letter::text(PATIENT, 2));
+        for (letter, bytes) in [(&short, CHUNK - 1), (&long, 2 * CHUNK)] {
+            let letter = Letter { bytes: Bytes::from(vec![b'x'; bytes]), ..letter.clone() };
+            assert!(node.publish(&letter).await.unwrap().is_success());
+        }
+        let before = deployment.process(Role::Node(0)).peak_memory_kib();
+        let both = [short.unique_id.as_str(), long.unique_id.as_str()];
+        let all: Vec<&str> = both.iter().copied().cycle().take(MANY).collect();
+
+        let received = node.retrieve_lengths(NODES[0].0, &all).await;
+
+        assert!(received > MANY * CHUNK, "{received} bytes came back");
+        let grown = deployment.process(Role::Node(0)).peak_memory_kib() - before;
+        println!("memory grew by {grown} KiB for {MANY} documents of {received} bytes");
+        assert!(grown < MANY_KIB, "memory grew by {grown} KiB");
+    }
 }
 
 /// ITI-41 of a document of so many chunks, which nobody holds whole.
@@ -86,5 +109,8 @@ const CLIENTS: u32 = 8;
 const EACH: usize = 200;
 /// What is promised of a node, in all.
 const ALL_KIB: u64 = 256 << 10;
+const MANY: usize = 200;
+/// A part of what they have together.
+const MANY_KIB: u64 = 80 << 10;
 /// Parts are longer there.
 const S3_LIMIT_KIB: u64 = 64 << 10;

@@ -29,6 +29,7 @@ pub(crate) use error::ObjectError;
 pub use remote::{RemoteStore, RemoteStoreError};
 use upload::{PutRules, Upload};
 
+use crate::integrity::Fault;
 use crate::keys::{DataKey, KeyError, KeyWrapper, WrappedKey};
 
 /// The bytes of a node's documents, in an object store. Objects are immutable.
@@ -159,14 +160,24 @@ impl Objects {
 
     /// Whether an object is there, and as long as it should be.
     pub(crate) async fn has(&self, object: &StoredObject) -> Result<bool, ObjectError> {
-        match self.store.head(&Key::from(object.key.as_str())).await {
-            Ok(found) if object.wrapped.is_some() => {
-                Ok(found.size == sealed::sealed_size(object.size))
-            }
-            Ok(found) => Ok(found.size == object.size),
-            Err(object_store::Error::NotFound { .. }) => Ok(false),
-            Err(error) => Err(error.into()),
+        match self.must_have(object).await {
+            Ok(()) => Ok(true),
+            Err(error) if error.fault().is_some() => Ok(false),
+            Err(error) => Err(error),
         }
+    }
+
+    /// The same.
+    ///
+    /// # Errors
+    /// With its fault when it is not.
+    pub(crate) async fn must_have(&self, object: &StoredObject) -> Result<(), ObjectError> {
+        let found = self.store.head(&Key::from(object.key.as_str())).await?;
+        let size = match object.wrapped {
+            Some(_) => sealed::sealed_size(object.size),
+            None => object.size,
+        };
+        if found.size == size { Ok(()) } else { Err(Fault::Differs.into()) }
     }
 
     /// Whether the store answers, and lets itself be read: it lists what nobody has.

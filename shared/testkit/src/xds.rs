@@ -148,7 +148,12 @@ impl Xds {
 
     /// ITI-43 of one document that is not kept: how many bytes came, envelope included.
     pub async fn retrieve_length(&self, repository: &str, unique_id: &str) -> usize {
-        let request = retrieve_request(repository, &[unique_id]);
+        self.retrieve_lengths(repository, &[unique_id]).await
+    }
+
+    /// The same for an answer of several documents.
+    pub async fn retrieve_lengths(&self, repository: &str, unique_ids: &[&str]) -> usize {
+        let request = retrieve_request(repository, unique_ids);
         let request = self.http.post(&self.url).header("content-type", SOAP).body(request);
         let mut bytes = request.send().await.unwrap().bytes_stream();
         let mut received = 0;
