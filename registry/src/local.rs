@@ -28,8 +28,9 @@ impl LocalRegistry {
         Self { registry, caller, draft }
     }
 
-    fn audit(&self) -> AuditDraft {
+    fn audit(&self, transaction: &str) -> AuditDraft {
         let draft = AuditDraft::detached((self.draft)(&self.caller));
+        draft.fill(|event| transaction.clone_into(&mut event.interaction));
         draft.caller(&self.caller);
         draft
     }
@@ -38,7 +39,7 @@ impl LocalRegistry {
 #[async_trait]
 impl DocumentRegistry for LocalRegistry {
     async fn register_document_set(&self, submission: Submission) -> Result<Registered, PortError> {
-        let draft = self.audit();
+        let draft = self.audit("ITI-42");
         let done = self
             .registry
             .register_document_set(&self.caller, submission, DocumentEntryType::Stable, &draft)
@@ -47,13 +48,13 @@ impl DocumentRegistry for LocalRegistry {
     }
 
     async fn stored_query(&self, query: &StoredQuery) -> Result<FoundObjects, PortError> {
-        let draft = self.audit();
+        let draft = self.audit("ITI-18");
         let found = self.registry.stored_query(&self.caller, query, true, &draft).await;
         found.map(carerecord_access::Released::into_value).map_err(port_error)
     }
 
     async fn remove_metadata(&self, ids: Vec<EntryUuid>) -> Result<(), PortError> {
-        let draft = self.audit();
+        let draft = self.audit("ITI-62");
         self.registry.remove_metadata(&self.caller, ids, &draft).await.map_err(port_error)
     }
 }

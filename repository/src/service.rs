@@ -80,6 +80,11 @@ impl Repository {
         }
     }
 
+    /// The node's own id.
+    pub fn id(&self) -> &carerecord_model::RepositoryUniqueId {
+        &self.config.repository_unique_id
+    }
+
     /// The node's database, for readiness, audit and shutdown.
     pub fn database(&self) -> &Database {
         self.index.database()

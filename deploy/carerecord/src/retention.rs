@@ -7,20 +7,16 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, bail, ensure};
-use carerecord_access::Policy;
-use carerecord_model::{
-    Clock as _, NhsNumber, NodeId, PatientDirectory, RandomIds, SystemClock, UniqueId,
-};
-use carerecord_registry::LocalRegistry;
+use carerecord_model::{Clock as _, NhsNumber, NodeId, RandomIds, SystemClock, UniqueId};
 use carerecord_repository::{
     Approval, Assessment, HoldScope, Retention, RetentionParts, RetentionRules,
 };
-use carerecord_storage::Database;
 use clap::{Args, Subcommand};
 use jiff::civil::Date;
 
 use crate::config::{Config, RepositorySection};
 use crate::progress::bar;
+use crate::roles::AskedRegistry;
 
 /// What to do.
 #[derive(Subcommand)]
@@ -258,28 +254,19 @@ struct NodeRetention {
 impl NodeRetention {
     async fn open(options: &NodeOptions) -> anyhow::Result<Self> {
         let config = Config::read(&options.config)?;
-        let wanted = |section: &&RepositorySection| {
-            let id = &section.node.repository_unique_id;
-            options.node.as_ref().is_none_or(|node| node == id)
-        };
-        let sections: Vec<&RepositorySection> = config.repositories.iter().filter(wanted).collect();
+        let sections: Vec<&RepositorySection> = config.nodes(options.node.as_ref()).collect();
         let [section] = sections.as_slice() else {
             ensure!(!sections.is_empty(), "the configuration has no such [[repository]]");
             bail!("the configuration has several [[repository]]: say which with --node");
         };
-        let id = &section.node.repository_unique_id;
-        let folder = config.data.join(format!("node-{id}"));
-        ensure!(folder.is_dir(), "there is no folder {}", folder.display());
-        let file = folder.join("node.db");
-        let database: Database =
-            crate::database::open(section.database.as_ref(), &config.base, &file).await?;
+        let registry = AskedRegistry::of(&config).await?;
         let retention = Retention::new(RetentionParts {
-            database,
+            database: config.open_node_database(section).await?,
             objects: crate::storage::objects(&config, section)?,
-            patients: patients(&config).await?,
+            patients: registry.ports.patients.clone(),
             clock: Arc::new(SystemClock),
             ids: Arc::new(RandomIds),
-            recorder: format!("node {id}"),
+            recorder: format!("node {}", section.node.repository_unique_id),
         });
         let rules = rules(&config, section)?;
         Ok(Self { retention, rules, grace_days: section.node.grace_days })
@@ -298,24 +285,6 @@ pub fn rules(config: &Config, section: &RepositorySection) -> anyhow::Result<Ret
     let Some(file) = &section.retention.rules else { return Ok(RetentionRules::built_in()) };
     let file = config.base.join(file);
     RetentionRules::load(&file).with_context(|| format!("{} cannot be used", file.display()))
-}
-
-/// The patient index, here or at the registry.
-async fn patients(config: &Config) -> anyhow::Result<Arc<dyn PatientDirectory>> {
-    if let Some(section) = &config.registry {
-        let file = config.data.join(crate::database::REGISTRY);
-        let database =
-            crate::database::open(section.database.as_ref(), &config.base, &file).await?;
-        let policy = Policy::load(&config.policy).context("the access rules cannot be used")?;
-        let registry = crate::roles::registry_on(&database, config, section, Arc::new(policy))?;
-        let registry: LocalRegistry = crate::roles::local_registry(registry);
-        return Ok(Arc::new(registry));
-    }
-    let remote = config.remote_registry.as_ref();
-    let remote = remote.context("the configuration has no [registry] or [remote_registry]")?;
-    let silence = std::time::Duration::from_millis(config.peers.silence_ms);
-    let http = crate::peer::role_client(silence)?;
-    Ok(Arc::new(crate::peer::RegistryClient::new(http, &remote.url)))
 }
 
 fn today() -> Date {

@@ -4,26 +4,17 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
-use anyhow::{Context, bail, ensure};
-use carerecord_access::Policy;
-use carerecord_audit::AuditEvent;
-use carerecord_model::{
-    Clock as _, DocumentRegistry, IdSource as _, NodeId, RandomIds, SystemClock,
-};
-use carerecord_registry::LocalRegistry;
+use anyhow::{Context, ensure};
+use carerecord_model::{NodeId, RandomIds, SystemClock};
 use carerecord_repository::{Scrub, ScrubOptions, ScrubParts, ScrubReport};
-use carerecord_storage::Database;
 use clap::Args;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, RepositorySection};
-use crate::database::REGISTRY;
-use crate::peer::{RegistryClient, role_client};
 use crate::progress::bar;
-use crate::roles::{own_role, registry_on};
+use crate::roles::AskedRegistry;
 
 /// What to check, and how.
 #[derive(Args)]
@@ -92,12 +83,15 @@ async fn scrub_node(
     stop: &CancellationToken,
 ) -> anyhow::Result<ScrubReport> {
     let database = config.open_node_database(section).await?;
-    let registry = if options.bytes_only { None } else { Some(registry(config).await?) };
+    let registry = match options.bytes_only {
+        true => None,
+        false => Some(AskedRegistry::of(config).await.context("--bytes-only does without it")?),
+    };
     let scrub = Scrub::new(ScrubParts {
         node: section.node.repository_unique_id.clone(),
         database: database.clone(),
         objects: crate::storage::objects(config, section)?,
-        registry: registry.as_ref().map(|(registry, _)| registry.clone()),
+        registry: registry.as_ref().map(|asked| asked.ports.registry.clone()),
         clock: Arc::new(SystemClock),
         ids: Arc::new(RandomIds),
     });
@@ -121,36 +115,10 @@ async fn scrub_node(
     };
     bar.finish_and_clear();
     database.close().await;
-    if let Some((_, Some(database))) = registry {
-        database.close().await;
+    if let Some(registry) = registry {
+        registry.close().await;
     }
     Ok(report?)
-}
-
-/// The registry, in this configuration or elsewhere, with its database where that is opened here.
-async fn registry(
-    config: &Config,
-) -> anyhow::Result<(Arc<dyn DocumentRegistry>, Option<Database>)> {
-    if let Some(section) = &config.registry {
-        let policy = Policy::load(&config.policy).context("the access rules cannot be used")?;
-        let file = config.data.join(REGISTRY);
-        let database =
-            crate::database::open(section.database.as_ref(), &config.base, &file).await?;
-        let registry = registry_on(&database, config, section, Arc::new(policy))?;
-        let local = LocalRegistry::new(registry, own_role("carerecord scrub"), |caller| {
-            let (clock, ids) = (SystemClock, RandomIds);
-            let mut event = AuditEvent::incoming(ids.ordered(), clock.now(), "registry", "process");
-            event.actor = Some(caller.into());
-            event.interaction = "scrub".to_owned();
-            event
-        });
-        return Ok((Arc::new(local), Some(database)));
-    }
-    let Some(remote) = &config.remote_registry else {
-        bail!("the configuration names no registry; --bytes-only does without");
-    };
-    let client = role_client(Duration::from_millis(config.peers.silence_ms))?;
-    Ok((Arc::new(RegistryClient::new(client, &remote.url)), None))
 }
 
 #[derive(Serialize)]

@@ -1,0 +1,233 @@
+//! Puts the roles of one process together: local services where the role runs here, clients where
+//! it runs elsewhere.
+
+mod portal;
+mod registry;
+mod repository;
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use carerecord_access::{AccessDecisions, Caller, ConsentRecords, Policy, Right, SystemCaller};
+use carerecord_audit::{AuditLog, Sealer};
+use carerecord_model::{Clock, IdSource, RandomIds, SystemClock};
+use carerecord_registry::LocalRegistry;
+use carerecord_service::{
+    AuditTrail, Callers, Lifecycle, Listener, Metrics, ReadinessChecks, Xua, XuaMode,
+};
+use carerecord_storage::Database;
+
+pub use registry::{AskedRegistry, registry_on};
+pub use repository::{SEARCH, synonyms};
+
+use crate::config::{CallerConfig, Config, DemoSignIn, Door};
+use crate::database::DatabaseConfig;
+use crate::peer::{RegistryClient, role_client};
+use crate::signin;
+use registry::RegistryPorts;
+
+/// The roles of this process, running.
+pub struct Roles {
+    /// The registry as other roles see it.
+    pub registry: Option<LocalRegistry>,
+    databases: Vec<Database>,
+    sealers: Vec<Arc<Sealer>>,
+}
+
+/// What every role needs.
+struct Assembly<'a> {
+    config: &'a Config,
+    lifecycle: &'a Lifecycle,
+    policy: Arc<Policy>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn IdSource>,
+    xua: Option<Arc<Xua>>,
+    checks: ReadinessChecks,
+    databases: Vec<Database>,
+    sealers: Vec<Arc<Sealer>>,
+    /// What holds a log that is sealed here: one database can serve several roles.
+    sealed: HashSet<String>,
+}
+
+/// Starts every role that the configuration names.
+pub async fn start(config: &Config, lifecycle: &Lifecycle) -> anyhow::Result<Roles> {
+    std::fs::create_dir_all(&config.data)
+        .with_context(|| format!("cannot make {}", config.data.display()))?;
+    let policy = Policy::load(&config.policy).context("the access rules cannot be used")?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let xua = config.xua.clone().map(|xua| Xua::new(xua, &config.base, clock.clone()));
+    let xua = xua.transpose().context("assertions cannot be judged")?.map(Arc::new);
+    let mut assembly = Assembly {
+        config,
+        lifecycle,
+        policy: Arc::new(policy),
+        clock,
+        ids: Arc::new(RandomIds),
+        xua,
+        checks: ReadinessChecks::new(),
+        databases: Vec::new(),
+        sealers: Vec::new(),
+        sealed: HashSet::new(),
+    };
+    if let Some(section) = &config.demo_sign_in {
+        assembly.sign_in(section).await.context("the sign-in provider cannot be started")?;
+    }
+    let local = match &config.registry {
+        Some(section) => Some(assembly.registry(section).await?),
+        None => None,
+    };
+    let ports = match (&local, &config.remote_registry) {
+        (Some(local), _) => Some(RegistryPorts::of(local.clone())),
+        (None, Some(remote)) => {
+            Some(RegistryPorts::of(RegistryClient::new(assembly.client()?, &remote.url)))
+        }
+        (None, None) => None,
+    };
+    let needs = !config.repositories.is_empty() || config.portal.is_some();
+    match ports {
+        Some(ports) => assembly.clients_of(&ports).await?,
+        None if needs => bail!("a repository or portal needs [registry] or [remote_registry]"),
+        None if config.demo_sign_in.is_some() => {}
+        None => bail!("the configuration names no role"),
+    }
+    if let Some(admin) = &config.admin {
+        let metrics = Metrics::install()?;
+        let listener = Listener::bind(admin.clone()).await?;
+        let router = carerecord_service::admin::router(assembly.checks.clone(), metrics, lifecycle);
+        listener.serve("admin", router, assembly.ids.clone(), lifecycle);
+    }
+    Ok(Roles { registry: local, databases: assembly.databases, sealers: assembly.sealers })
+}
+
+impl Roles {
+    /// Signs what was recorded last and closes the databases, after everything that uses them has
+    /// stopped.
+    pub async fn close(self) {
+        for sealer in self.sealers {
+            sealer.finish().await;
+        }
+        for database in self.databases {
+            database.close().await;
+        }
+    }
+}
+
+impl Assembly<'_> {
+    /// The roles that ask the registry.
+    async fn clients_of(&mut self, ports: &RegistryPorts) -> anyhow::Result<()> {
+        let config = self.config;
+        let mut nodes = Vec::new();
+        for section in &config.repositories {
+            nodes.push((section, self.repository(section, ports).await?));
+        }
+        if let Some(section) = &config.portal {
+            self.portal(section, ports, &nodes).await?;
+        }
+        Ok(())
+    }
+
+    fn client(&self) -> anyhow::Result<reqwest::Client> {
+        role_client(Duration::from_millis(self.config.peers.silence_ms))
+    }
+
+    async fn sign_in(&self, section: &DemoSignIn) -> anyhow::Result<()> {
+        let provider = signin::demo_provider(section, &self.config.data)?;
+        signin::start(provider, self.clock.clone(), self.ids.clone(), self.lifecycle).await?;
+        Ok(())
+    }
+
+    /// Who comes in by a door.
+    fn callers(&self, door: &Door) -> anyhow::Result<Callers> {
+        let callers = Callers::from(caller(&door.caller));
+        match (&self.xua, door.xua) {
+            (_, XuaMode::Off) => Ok(callers),
+            (Some(xua), mode) => Ok(callers.with_xua(xua.clone(), mode)),
+            (None, _) => bail!("the door at {} needs [xua]", door.listen.address),
+        }
+    }
+
+    async fn serve(
+        &self,
+        name: &'static str,
+        door: &Door,
+        router: axum::Router,
+    ) -> anyhow::Result<()> {
+        let listener = Listener::bind(door.listen.clone()).await?;
+        listener.serve(name, router, self.ids.clone(), self.lifecycle);
+        Ok(())
+    }
+
+    /// A role's database, whose log is signed from now on.
+    async fn database(
+        &mut self,
+        name: &str,
+        config: Option<&DatabaseConfig>,
+        file: &Path,
+    ) -> anyhow::Result<Database> {
+        let database = crate::database::open(config, &self.config.base, file).await?;
+        self.databases.push(database.clone());
+        let place = match config {
+            Some(config) => config.address(&self.config.base)?.expose().to_owned(),
+            None => file.display().to_string(),
+        };
+        if self.sealed.insert(place) {
+            let (clock, ids) = (self.clock.clone(), self.ids.clone());
+            let sealer = crate::audit::sealer(self.config, database.clone(), name, clock, ids);
+            let sealer = Arc::new(sealer.context("the record of accesses cannot be signed")?);
+            self.sealers.push(sealer.clone());
+            let (times, draining) = (self.config.audit.times()?, self.lifecycle.draining());
+            self.lifecycle.spawn("audit heads", async move { sealer.run(times, draining).await });
+            if let Some(feed) = crate::audit::feed(self.config, database.clone())? {
+                let draining = self.lifecycle.draining();
+                self.lifecycle.spawn("audit feed", async move { feed.run(draining).await });
+            }
+        }
+        Ok(database)
+    }
+
+    fn access(&self, facts: Arc<dyn ConsentRecords>) -> AccessDecisions {
+        AccessDecisions::new(self.policy.clone(), facts, self.clock.clone())
+    }
+
+    fn trail(
+        &self,
+        database: &Database,
+        recorder: &str,
+        transport: &'static str,
+        static_prefix: Option<&'static str>,
+    ) -> AuditTrail {
+        AuditTrail {
+            log: AuditLog::new(database.clone()),
+            recorder: Arc::from(recorder),
+            transport,
+            clock: self.clock.clone(),
+            ids: self.ids.clone(),
+            static_prefix,
+        }
+    }
+}
+
+fn caller(config: &CallerConfig) -> Caller {
+    Caller::System(SystemCaller {
+        name: config.name.clone(),
+        organisation: config.organisation.clone(),
+        rights: config.rights.clone(),
+        known_by: "listener",
+    })
+}
+
+/// A role of this process towards another one: it takes the decision for its users itself.
+pub fn own_role(name: &str) -> Caller {
+    Caller::System(SystemCaller {
+        name: name.to_owned(),
+        organisation: REGION.parse().expect("the constant is an ODS code"),
+        rights: vec![Right::Publish, Right::Delegate],
+        known_by: "process",
+    })
+}
+
+/// The organisation that runs the roles of a deployment; only named in records of its own calls.
+const REGION: &str = "ZEX09";

@@ -1,0 +1,82 @@
+//! The portal API and the web portal.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use carerecord_model::DocumentRepository;
+use carerecord_portal_api::{OverrideStore, PatientIds, Portal, PortalParts, TokenVerifier};
+use carerecord_repository::LocalRepository;
+use carerecord_service::Listener;
+use carerecord_storage::Database;
+use carerecord_web::WebConfig;
+
+use super::Assembly;
+use super::registry::RegistryPorts;
+use crate::config::{PortalSection, RepositorySection, WebSection};
+use crate::key_file::key_file;
+use crate::nodes::{self, NodeClients};
+use crate::sessions::SqlSessionRows;
+
+impl Assembly<'_> {
+    pub(super) async fn portal(
+        &mut self,
+        section: &PortalSection,
+        ports: &RegistryPorts,
+        local: &[(&RepositorySection, LocalRepository)],
+    ) -> anyhow::Result<()> {
+        let file = self.config.data.join("portal.db");
+        let database = self.database("portal", section.database.as_ref(), &file).await?;
+        let http = self.client()?;
+        let here = |(section, node): &(&RepositorySection, LocalRepository)| {
+            let node: Arc<dyn DocumentRepository> = Arc::new(node.clone());
+            (section.node.repository_unique_id.clone(), node)
+        };
+        let silence = Duration::from_millis(self.config.peers.silence_ms);
+        let local = local.iter().map(here).collect();
+        let clients = NodeClients { local, silence, http: http.clone() };
+        let (clock, ids) = (self.clock.clone(), self.ids.clone());
+        let federation = nodes::start(section, clients, clock, ids, &self.checks, self.lifecycle)?;
+        let portal = Portal::new(PortalParts {
+            tokens: TokenVerifier::new(&section.api, http),
+            config: section.api.clone(),
+            registry: ports.registry.clone(),
+            patients: ports.patients.clone(),
+            consents: ports.consents.clone(),
+            access: self.access(ports.facts.clone()),
+            federation,
+            clock: self.clock.clone(),
+            ids: self.ids.clone(),
+            overrides: OverrideStore::new(database.clone()),
+            patient_ids: PatientIds::new(key_file(&self.config.data.join("patient-ids.key"))?),
+        });
+        let trail = self.trail(&database, "portal", "fhir", None);
+        let mut router = carerecord_portal_api::router(portal, trail);
+        if let Some(web) = &section.web {
+            router = router.merge(self.web(section, web, &database)?);
+        }
+        let listener = Listener::bind(section.listen.clone()).await?;
+        listener.serve("portal", router, self.ids.clone(), self.lifecycle);
+        Ok(())
+    }
+
+    /// The web portal: a client of the API like any other, on the same listener.
+    fn web(
+        &self,
+        section: &PortalSection,
+        web: &WebSection,
+        database: &Database,
+    ) -> anyhow::Result<axum::Router> {
+        let api = section.api.base_url.parse().context("portal.api.base_url")?;
+        let issuer = section.api.issuer.parse().context("portal.api.issuer")?;
+        let mut config = WebConfig::new(web.public_url.clone(), api, issuer, &web.client_id);
+        config.demo = web.demo;
+        let rows = Arc::new(SqlSessionRows(database.clone()));
+        let router = carerecord_web::router(config, rows, self.clock.clone(), self.ids.clone())?;
+        let trail = self.trail(database, "web portal", "web", Some("/assets/"));
+        Ok(router.layer(axum::middleware::from_fn_with_state(
+            trail,
+            carerecord_service::audit_trail::record,
+        )))
+    }
+}
