@@ -15,7 +15,7 @@ use super::input::Sent;
 use super::{Session, answer};
 use crate::Portal;
 use crate::error::FhirError;
-use crate::overrides::{Alert, Note, ReviewState};
+use crate::overrides::{Alert, AlertCount, Grant, Note, ReviewState, WhichAlerts};
 
 /// Answers a search for the alerts of the reviewer's organisation.
 pub(crate) async fn search(
@@ -31,25 +31,56 @@ pub(crate) async fn search(
     if one("type") != Some(alert.as_str()) {
         return Err(SearchError::Unsupported(format!("type other than {alert}")).into());
     }
-    let state = match one("state") {
-        None => None,
-        Some(code) => Some(
-            ReviewState::from_code(code).ok_or_else(|| SearchError::Malformed("state".into()))?,
-        ),
-    };
-    let now = portal.clock.now();
-    let overdue = one("overdue").map(|value| value == "true");
-    let mut alerts = alerts(&portal, reviewer).await?;
-    alerts.retain(|a| state.is_none_or(|s| a.state == s));
-    alerts.retain(|a| overdue.is_none_or(|o| a.is_overdue(now) == o));
+    let which = which(&parameters)?;
+    let (now, organisation) = (portal.clock.now(), reviewer.organisation.as_str());
+    let counts = portal.overrides.counts(organisation, now).await;
+    let total = which.total(&counts.map_err(|e| FhirError::store(&e))?);
+    let found = portal.overrides.alerts(organisation, &which, now).await;
+    let alerts = found.map_err(|e| FhirError::store(&e))?;
     session.draft.fill(|event| event.listed = alerts.iter().map(|a| a.id.to_string()).collect());
-    let base = &portal.config.base_url;
-    let entries: Vec<Entry> = alerts
-        .iter()
-        .map(|a| Entry::Match(format!("{base}/AuditEvent/{}", a.id), resource(a, now)))
-        .collect();
-    let bundle = searchset(&format!("{base}/AuditEvent"), alerts.len(), entries);
+    session.draft.subjects(alerts.iter().map(|a| a.grant.opened.patient));
+    let url = format!("{}/AuditEvent", portal.config.base_url);
+    let entries: Vec<Entry> =
+        alerts.iter().map(|a| Entry::Match(format!("{url}/{}", a.id), resource(a, now))).collect();
+    let mut bundle = searchset(&url, usize::try_from(total).unwrap_or_default(), entries);
+    if let Some(last) = alerts.last().filter(|_| alerts.len() == which.most as usize) {
+        let next = format!("{url}?{}", next_page(&parameters, last.id));
+        if let Some(links) = bundle["link"].as_array_mut() {
+            links.push(json!({"relation": "next", "url": next}));
+        }
+    }
     Ok(answer::resource(StatusCode::OK, bundle))
+}
+
+/// The parameters but `type`.
+fn which(parameters: &[(String, String)]) -> Result<WhichAlerts, SearchError> {
+    let mut which = WhichAlerts { most: USUAL, ..WhichAlerts::default() };
+    for (name, value) in parameters {
+        let malformed = || SearchError::Malformed(name.clone());
+        match name.as_str() {
+            "state" => {
+                let states = value.split(',').map(ReviewState::from_code);
+                which.states = states.collect::<Option<_>>().ok_or_else(malformed)?;
+            }
+            "overdue" => which.overdue = Some(value.parse().map_err(|_| malformed())?),
+            "before" => which.before = Some(value.parse().map_err(|_| malformed())?),
+            "_count" => {
+                let count: u32 = value.parse().map_err(|_| malformed())?;
+                which.most = count.clamp(1, MOST);
+            }
+            _ => {}
+        }
+    }
+    Ok(which)
+}
+
+/// The same search, after an alert. None of it is about a patient.
+fn next_page(parameters: &[(String, String)], last: Uuid) -> String {
+    let kept = parameters.iter().filter(|(name, _)| name != "before");
+    url::form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(kept)
+        .append_pair("before", &last.to_string())
+        .finish()
 }
 
 /// Answers a read of one alert.
@@ -117,20 +148,23 @@ pub(crate) async fn statistics(
     session: Session,
 ) -> Result<Response, FhirError> {
     session.does("privacy alert statistics");
-    let alerts = alerts(&portal, reviewer(&portal, &session)?).await?;
+    let reviewer = reviewer(&portal, &session)?;
     let now = portal.clock.now();
-    let count = |name: &str, code: &str, is: &dyn Fn(&Alert) -> bool| {
-        let count = alerts.iter().filter(|a| is(a)).count();
+    let counts = portal.overrides.counts(reviewer.organisation.as_str(), now).await;
+    let counts = counts.map_err(|e| FhirError::store(&e))?;
+    let part = |name: &str, code: &str, count: i64| {
         json!({"name": name, "part": [
             {"name": "code", "valueCode": code}, {"name": "count", "valueUnsignedInt": count},
         ]})
     };
-    let states = ReviewState::ALL.iter().map(|s| count("state", s.code(), &|a| a.state == *s));
-    let of = |reason: &OverrideReason| {
-        count("reason", reason.code(), &|a| a.grant.opened.reason == *reason)
+    let sum = |is: &dyn Fn(&AlertCount) -> bool| -> i64 {
+        counts.iter().filter(|c| is(c)).map(|c| c.count).sum()
     };
-    let reasons = OverrideReason::ALL.iter().map(of);
-    let overdue = count("overdue", "overdue", &|a| a.is_overdue(now));
+    let states = ReviewState::ALL;
+    let states = states.iter().map(|s| part("state", s.code(), sum(&|c| c.state == *s)));
+    let reasons = OverrideReason::ALL;
+    let reasons = reasons.iter().map(|r| part("reason", r.code(), sum(&|c| c.reason == *r)));
+    let overdue = part("overdue", "overdue", counts.iter().map(|c| c.overdue).sum());
     let parameter: Vec<Value> = states.chain(reasons).chain([overdue]).collect();
     let answer = json!({"resourceType": "Parameters", "parameter": parameter});
     Ok(answer::resource(StatusCode::OK, answer))
@@ -140,47 +174,20 @@ fn reviewer<'s>(portal: &Portal, session: &'s Session) -> Result<&'s UserCaller,
     session.note(portal.access.may_review(&session.caller).map_err(FhirError::from))
 }
 
-async fn alerts(portal: &Portal, reviewer: &UserCaller) -> Result<Vec<Alert>, FhirError> {
-    let found = portal.overrides.alerts(reviewer.organisation.as_str()).await;
-    found.map_err(|e| FhirError::store(&e))
-}
-
 /// Of alerts to other organisations nobody learns that they exist.
 async fn find(portal: &Portal, reviewer: &UserCaller, id: &str) -> Result<Alert, FhirError> {
     let id = Uuid::try_parse(id).map_err(|_| FhirError::NotFound)?;
-    let alerts = alerts(portal, reviewer).await?;
-    alerts.into_iter().find(|a| a.id == id).ok_or(FhirError::NotFound)
+    let found = portal.overrides.alert(reviewer.organisation.as_str(), id).await;
+    found.map_err(|e| FhirError::store(&e))?.ok_or(FhirError::NotFound)
 }
 
 fn resource(alert: &Alert, now: Timestamp) -> Value {
     let grant = &alert.grant;
-    let opened = &grant.opened;
-    let (scr, words) = scr_reason(opened.reason);
-    let notes = alert.notes.iter().map(|note| {
-        json!({"url": "note", "extension": [
-            {"url": "by", "valueString": note.by},
-            {"url": "at", "valueInstant": note.at.to_string()},
-            {"url": "state", "valueCode": note.state.code()},
-            {"url": "text", "valueString": note.words},
-        ]})
-    });
-    let mut review = vec![
-        json!({"url": "state", "valueCode": alert.state.code()}),
-        json!({"url": "due", "valueInstant": alert.due_at.to_string()}),
-        json!({"url": "overdue", "valueBoolean": alert.is_overdue(now)}),
-        json!({"url": "reason", "valueCode": opened.reason.code()}),
-        json!({"url": "until", "valueInstant": opened.until.to_string()}),
-    ];
-    let text = |url: &str, value: &Option<String>| {
-        value.as_ref().map(|value| json!({"url": url, "valueString": value}))
-    };
-    review.extend(text("text", &grant.words));
-    review.extend(text("reference", &grant.reference));
-    review.extend(notes);
+    let (scr, words) = scr_reason(grant.opened.reason);
     json!({
         "resourceType": "AuditEvent",
         "id": alert.id.to_string(),
-        "extension": [{"url": REVIEW, "extension": review}],
+        "extension": [{"url": REVIEW, "extension": review_of(alert, now)}],
         "type": {"system": ALERT_TYPE, "code": ACCESS_ALERT, "display": "Access Alert"},
         "subtype": [{"system": ALERT_REASON, "code": scr, "display": words}],
         "action": "R",
@@ -191,33 +198,57 @@ fn resource(alert: &Alert, now: Timestamp) -> Value {
             "code": "BTG",
             "display": "break the glass",
         }]}],
-        "agent": [
-            {
-                "who": {"identifier": {
-                    "system": "https://fhir.nhs.uk/Id/sds-user-id",
-                    "value": opened.user_id,
-                }},
-                "name": grant.user_name,
-                "requestor": true,
-                "role": [{"coding": [{
-                    "system": "https://fhir.hl7.org.uk/CodeSystem/UKCore-SDSJobRoleName",
-                    "code": grant.role,
-                }]}],
-            },
-            {
-                "who": {"identifier": {
-                    "system": "https://fhir.nhs.uk/Id/ods-organization-code",
-                    "value": grant.organisation,
-                }},
-                "requestor": false,
-            },
-        ],
+        "agent": agents(grant),
         "source": {"observer": {"display": "Care Record"}},
         "entity": [{"what": {"identifier": {
             "system": NHS_NUMBER_SYSTEM,
-            "value": opened.patient.digits(),
+            "value": grant.opened.patient.digits(),
         }}}],
     })
+}
+
+/// Where the review stands, and what it is about.
+fn review_of(alert: &Alert, now: Timestamp) -> Vec<Value> {
+    let (grant, opened) = (&alert.grant, &alert.grant.opened);
+    let mut review = vec![
+        json!({"url": "state", "valueCode": alert.state.code()}),
+        json!({"url": "due", "valueInstant": alert.due_at.to_string()}),
+        json!({"url": "overdue", "valueBoolean": alert.is_overdue(now)}),
+        json!({"url": "reason", "valueCode": opened.reason.code()}),
+        json!({"url": "until", "valueInstant": opened.until.to_string()}),
+    ];
+    for (url, value) in [("text", &grant.words), ("reference", &grant.reference)] {
+        review.extend(value.as_ref().map(|value| json!({"url": url, "valueString": value})));
+    }
+    review.extend(alert.notes.iter().map(|note| {
+        json!({"url": "note", "extension": [
+            {"url": "by", "valueString": note.by},
+            {"url": "at", "valueInstant": note.at.to_string()},
+            {"url": "state", "valueCode": note.state.code()},
+            {"url": "text", "valueString": note.words},
+        ]})
+    }));
+    review
+}
+
+/// Who opened the record, and for which organisation.
+fn agents(grant: &Grant) -> Value {
+    let who = |system: &str, value: &str| json!({"identifier": {"system": system, "value": value}});
+    json!([
+        {
+            "who": who("https://fhir.nhs.uk/Id/sds-user-id", &grant.opened.user_id),
+            "name": grant.user_name,
+            "requestor": true,
+            "role": [{"coding": [{
+                "system": "https://fhir.hl7.org.uk/CodeSystem/UKCore-SDSJobRoleName",
+                "code": grant.role,
+            }]}],
+        },
+        {
+            "who": who("https://fhir.nhs.uk/Id/ods-organization-code", &grant.organisation),
+            "requestor": false,
+        },
+    ])
 }
 
 /// The nearest reason that the Summary Care Record has.
@@ -236,3 +267,6 @@ const ALERT_REASON: &str = "https://fhir.nhs.uk/CodeSystem/SCR-AlertReason";
 const ACCESS_ALERT: &str = "2";
 const REVIEW: &str = "urn:carerecord:review";
 const LONGEST: usize = 2_000;
+/// Alerts of one answer, unless asked otherwise, and at most.
+const USUAL: u32 = 100;
+const MOST: u32 = 1_000;

@@ -17,6 +17,42 @@ pub(crate) struct Alert {
     pub notes: Vec<Note>,
 }
 
+/// Which alerts are wanted.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct WhichAlerts {
+    /// Any of these; empty for all.
+    pub states: Vec<ReviewState>,
+    /// Only those that are overdue, or only those that are not.
+    pub overdue: Option<bool>,
+    /// Only those that were raised before this one.
+    pub before: Option<Uuid>,
+    /// So many at most.
+    pub most: u32,
+}
+
+impl WhichAlerts {
+    /// How many of these there are, wherever they begin.
+    pub(crate) fn total(&self, counts: &[AlertCount]) -> i64 {
+        let of = |count: &AlertCount| match self.overdue {
+            None => count.count,
+            Some(true) => count.overdue,
+            Some(false) => count.count - count.overdue,
+        };
+        let wanted =
+            counts.iter().filter(|c| self.states.is_empty() || self.states.contains(&c.state));
+        wanted.map(of).sum()
+    }
+}
+
+/// How many alerts stand so and have this reason.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AlertCount {
+    pub state: ReviewState,
+    pub reason: carerecord_access::OverrideReason,
+    pub count: i64,
+    pub overdue: i64,
+}
+
 /// Where a review stands.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

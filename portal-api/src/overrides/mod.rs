@@ -8,7 +8,7 @@ use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
 
-pub(crate) use alert::{Alert, Note, ReviewState};
+pub(crate) use alert::{Alert, AlertCount, Note, ReviewState, WhichAlerts};
 pub(crate) use store::NewAlert;
 pub use store::OverrideStore;
 

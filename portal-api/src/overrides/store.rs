@@ -6,7 +6,7 @@ use carerecord_storage::{Database, StoreError, sql};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{Alert, Grant, Note, ReviewState};
+use super::{Alert, AlertCount, Grant, Note, ReviewState, WhichAlerts};
 
 /// Overrides and alerts, in the portal's database.
 #[derive(Clone, Debug)]
@@ -71,23 +71,54 @@ impl OverrideStore {
     }
 
     /// The alerts of an organisation, the newest first.
-    pub(crate) async fn alerts(&self, organisation: &str) -> Result<Vec<Alert>, StoreError> {
-        type AlertRow = (Vec<u8>, Vec<u8>, String, i64, i64, String);
-        let rows: Vec<AlertRow> =
-            sql(ALERTS).bind(organisation).bind(MOST).all(&self.database).await?;
-        let mut alerts = Vec::with_capacity(rows.len());
-        for (id, override_id, state, raised_at, due_at, notes) in rows {
-            let grant = self.find(&override_id).await?;
-            alerts.push(Alert {
-                id: uuid(&id)?,
-                grant: grant.ok_or_else(|| wrong("override_id"))?,
-                state: ReviewState::from_code(&state).ok_or_else(|| wrong("state"))?,
-                raised_at: time(raised_at)?,
-                due_at: time(due_at)?,
-                notes: serde_json::from_str(&notes).map_err(|_| wrong("notes"))?,
-            });
-        }
-        Ok(alerts)
+    pub(crate) async fn alerts(
+        &self,
+        organisation: &str,
+        which: &WhichAlerts,
+        now: Timestamp,
+    ) -> Result<Vec<Alert>, StoreError> {
+        let states: Vec<&str> = which.states.iter().map(|state| state.code()).collect();
+        let rows: Vec<AlertRow> = sql(ALERTS)
+            .bind(organisation)
+            .bind(states.join(","))
+            .bind(which.overdue.map_or(-1, i64::from))
+            .bind(now.as_millisecond())
+            .bind(which.before.map(|id| id.as_bytes().to_vec()))
+            .bind(which.most)
+            .all(&self.database)
+            .await?;
+        rows.into_iter().map(AlertRow::into_alert).collect()
+    }
+
+    /// One of them; those of other organisations are not there.
+    pub(crate) async fn alert(
+        &self,
+        organisation: &str,
+        id: Uuid,
+    ) -> Result<Option<Alert>, StoreError> {
+        let row: Option<AlertRow> =
+            sql(ALERT).bind(organisation).bind(id).first(&self.database).await?;
+        row.map(AlertRow::into_alert).transpose()
+    }
+
+    /// How many alerts an organisation has.
+    pub(crate) async fn counts(
+        &self,
+        organisation: &str,
+        now: Timestamp,
+    ) -> Result<Vec<AlertCount>, StoreError> {
+        let rows: Vec<(String, String, i64, i64)> =
+            sql(COUNTS).bind(organisation).bind(now.as_millisecond()).all(&self.database).await?;
+        rows.into_iter()
+            .map(|(state, reason, count, overdue)| {
+                Ok(AlertCount {
+                    state: ReviewState::from_code(&state).ok_or_else(|| wrong("state"))?,
+                    reason: OverrideReason::from_code(&reason).ok_or_else(|| wrong("reason"))?,
+                    count,
+                    overdue,
+                })
+            })
+            .collect()
     }
 
     /// Notes a step of a review. `false`: somebody else has taken one meanwhile.
@@ -112,11 +143,6 @@ impl OverrideStore {
                 })
             })
             .await
-    }
-
-    async fn find(&self, override_id: &[u8]) -> Result<Option<Grant>, StoreError> {
-        let rows: Vec<Row> = sql(FIND).bind(override_id).all(&self.database).await?;
-        rows.into_iter().next().map(Row::into_grant).transpose()
     }
 }
 
@@ -186,6 +212,30 @@ impl Row {
     }
 }
 
+#[derive(sqlx::FromRow)]
+struct AlertRow {
+    #[sqlx(flatten)]
+    grant: Row,
+    alert_id: Vec<u8>,
+    state: String,
+    raised_at: i64,
+    due_at: i64,
+    notes: String,
+}
+
+impl AlertRow {
+    fn into_alert(self) -> Result<Alert, StoreError> {
+        Ok(Alert {
+            id: uuid(&self.alert_id)?,
+            grant: self.grant.into_grant()?,
+            state: ReviewState::from_code(&self.state).ok_or_else(|| wrong("state"))?,
+            raised_at: time(self.raised_at)?,
+            due_at: time(self.due_at)?,
+            notes: serde_json::from_str(&self.notes).map_err(|_| wrong("notes"))?,
+        })
+    }
+}
+
 fn uuid(bytes: &[u8]) -> Result<Uuid, StoreError> {
     Uuid::from_slice(bytes).map_err(|_| wrong("id"))
 }
@@ -205,18 +255,29 @@ const RAISE: &str = "
     INSERT INTO privacy_alert VALUES ($1, $2, $3, $4, $5, $6, $7)
     ON CONFLICT (override_id, organisation) DO NOTHING";
 
+// Ids are in the order of time. $3 is 1 for what is overdue, 0 for what is not, -1 for both.
 const ALERTS: &str = "
-    SELECT alert_id, override_id, state, raised_at, due_at, notes FROM privacy_alert
-    WHERE organisation = $1 ORDER BY raised_at DESC, alert_id LIMIT $2";
+    SELECT g.*, a.alert_id, a.state, a.raised_at, a.due_at, a.notes
+    FROM privacy_alert a JOIN override_grant g ON g.override_id = a.override_id
+    WHERE a.organisation = $1 AND ($2 = '' OR ',' || $2 || ',' LIKE '%,' || a.state || ',%')
+      AND $3 IN (-1, CASE WHEN a.state IN ('new', 'in-review') AND a.due_at < $4 THEN 1 ELSE 0 END)
+      AND ($5 IS NULL OR a.alert_id < $5)
+    ORDER BY a.alert_id DESC LIMIT $6";
+
+const ALERT: &str = "
+    SELECT g.*, a.alert_id, a.state, a.raised_at, a.due_at, a.notes
+    FROM privacy_alert a JOIN override_grant g ON g.override_id = a.override_id
+    WHERE a.organisation = $1 AND a.alert_id = $2";
+
+const COUNTS: &str = "
+    SELECT a.state, g.reason, count(*),
+        sum(CASE WHEN a.state IN ('new', 'in-review') AND a.due_at < $2 THEN 1 ELSE 0 END)
+    FROM privacy_alert a JOIN override_grant g ON g.override_id = a.override_id
+    WHERE a.organisation = $1 GROUP BY a.state, g.reason";
 
 const REVIEW: &str = "
     UPDATE privacy_alert SET state = $2, notes = $3 WHERE alert_id = $1 AND notes = $4";
 
-const FIND: &str = "SELECT * FROM override_grant WHERE override_id = $1";
-
 const OF_PERSON: &str = "
     SELECT * FROM override_grant WHERE user_id = $1 AND patient = $2
     ORDER BY granted_at DESC LIMIT 20";
-
-/// Alerts of an organisation that are looked at: the newest.
-const MOST: i64 = 5_000;

@@ -184,6 +184,10 @@ const LIST: &[Parameter] = &[
     ("source.given", "string", ""),
 ];
 /// Privacy alerts only.
-const AUDIT_EVENT: &[Parameter] =
-    &[("type", "token", ""), ("state", "token", ""), ("overdue", "token", "")];
+const AUDIT_EVENT: &[Parameter] = &[
+    ("type", "token", ""),
+    ("state", "token", ""),
+    ("overdue", "token", ""),
+    ("before", "token", ""),
+];
 const CONSENT: &[Parameter] = &[("patient.identifier", "token", ""), ("status", "token", "")];

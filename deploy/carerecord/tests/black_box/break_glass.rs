@@ -40,16 +40,21 @@ pub async fn a_closed_record_is_opened_with_a_reason_and_reviewed(deployment: De
     assert_eq!(state(&colleague, "offered").await, (0, true));
 
     review(&officer).await;
+    let (status, _) = gp.put("Patient/$break-glass", None, &asked("emergency", None)).await;
+    assert_eq!((status, gp.get(url).await.unwrap().0), (201, 200));
+    page_through(&officer).await;
     let (status, _) = gp.resource(ALERTS).await;
     assert_eq!(status, 403, "a clinician reviews nothing");
     let events = deployment.audit(Role::Portal);
     let of = |what: &str| events.iter().filter(|e| e["interaction"] == what).collect::<Vec<_>>();
     let granted: Vec<&Value> =
         of("break glass").into_iter().filter(|e| e["outcome"] == "success").collect();
-    assert_eq!((granted.len(), &granted[0]["purpose"]), (1, &"BTG".into()));
-    assert_eq!(of("break glass").len(), 7, "refusals and mistakes too");
+    assert_eq!((granted.len(), &granted[0]["purpose"]), (2, &"BTG".into()));
+    assert_eq!(of("break glass").len(), 8, "refusals and mistakes too");
     let read = of("ITI-68 read Binary");
     assert!(read.iter().any(|e| e["decision"]["rule"] == "break-glass"), "{read:?}");
+    let found = of("search privacy alerts");
+    assert!(found.iter().any(|e| e["subject"] == PATIENT), "whoever is shown is recorded");
     deployment.assert_no_panic();
 }
 
@@ -88,6 +93,20 @@ async fn review(officer: &Fhir) {
     assert!(statistics.to_string().contains(&part.to_string()), "{statistics}");
     let unknown = "AuditEvent/00000000-0000-4000-8000-000000000000";
     assert_eq!(officer.resource(unknown).await.0, 404);
+}
+
+/// Of more alerts than one answer has, the others are a link away, and counted all the same.
+async fn page_through(officer: &Fhir) {
+    let (_, first) = officer.resource(&format!("{ALERTS}&_count=1")).await;
+    let of = |bundle: &Value| bundle["entry"][0]["resource"]["id"].clone();
+    assert_eq!((&first["total"], first["entry"].as_array().unwrap().len()), (&json!(2), 1));
+    let next = first["link"].as_array().unwrap().iter().find(|link| link["relation"] == "next");
+    let next = next.unwrap()["url"].as_str().unwrap();
+    let (_, second) = officer.resource(next).await;
+    assert_ne!(of(&first), of(&second), "{second}");
+    let (_, both) = officer.resource(&format!("{ALERTS}&state=new,appropriate")).await;
+    assert_eq!(both["total"], 2, "{both}");
+    assert_eq!(officer.resource(&format!("{ALERTS}&state=old")).await.0, 400);
 }
 
 /// How many documents are listed, and whether this is said of overrides.

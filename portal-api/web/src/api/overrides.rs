@@ -37,6 +37,12 @@ pub(crate) struct Reason<'a> {
     pub(crate) reference: &'a str,
 }
 
+/// Some alerts, and the one after which there are more.
+pub(crate) struct Alerts {
+    pub(crate) alerts: Vec<Alert>,
+    pub(crate) next: Option<Uuid>,
+}
+
 /// An alert as a reviewer sees it.
 pub(crate) struct Alert {
     pub(crate) id: Uuid,
@@ -99,13 +105,44 @@ impl ApiClient {
         self.operate("Patient/$break-glass", asker, parameters).await.map(drop)
     }
 
-    /// The alerts of the reader's organisation, newest first.
-    pub(crate) async fn alerts(&self, asker: Asker<'_>) -> Result<Vec<Alert>, ApiError> {
+    /// The alerts of the reader's organisation, newest first: those with these parameters, after
+    /// an alert.
+    pub(crate) async fn alerts(
+        &self,
+        asker: Asker<'_>,
+        which: &[(&str, &str)],
+        before: Option<Uuid>,
+    ) -> Result<Alerts, ApiError> {
         let mut url = self.at("AuditEvent")?;
-        url.query_pairs_mut().append_pair("type", ALERTS);
+        url.query_pairs_mut().append_pair("type", ALERTS).extend_pairs(which);
+        if let Some(before) = before {
+            url.query_pairs_mut().append_pair("before", &before.to_string());
+        }
         let response = self.send(self.http.get(url).timeout(self.deadline), asker).await?;
-        let bundle = Bundle::read(body::json(response).await?)?;
-        Ok(bundle.resources("AuditEvent").filter_map(Alert::read).collect())
+        let answer = body::json(response).await?;
+        let goes_on = list(&answer["link"]).iter().any(|link| link["relation"] == "next");
+        let alerts: Vec<Alert> =
+            Bundle::read(answer)?.resources("AuditEvent").filter_map(Alert::read).collect();
+        let next = alerts.last().filter(|_| goes_on).map(|alert| alert.id);
+        Ok(Alerts { alerts, next })
+    }
+
+    /// How many of them stand how: state and count, and `overdue`.
+    pub(crate) async fn alert_counts(
+        &self,
+        asker: Asker<'_>,
+    ) -> Result<Vec<(String, u64)>, ApiError> {
+        let url = self.at("AuditEvent/$statistics")?;
+        let response = self.send(self.http.get(url).timeout(self.deadline), asker).await?;
+        let answer = body::json(response).await?;
+        let count = |parameter: &Value| {
+            let part = |name: &str| list(&parameter["part"]).iter().find(|p| p["name"] == name);
+            let kind = &parameter["name"];
+            let counted = kind == "state" || kind == "overdue";
+            let code = part("code").filter(|_| counted).and_then(|p| text(&p["valueCode"]))?;
+            Some((code, part("count")?["valueUnsignedInt"].as_u64()?))
+        };
+        Ok(list(&answer["parameter"]).iter().filter_map(count).collect())
     }
 
     /// One of them.

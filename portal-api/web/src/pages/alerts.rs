@@ -18,11 +18,13 @@ use crate::session::{Caller, Person};
 #[template(path = "alerts.html")]
 struct AlertsPage {
     layout: Layout,
-    /// What is shown: a state, `open`, `overdue`, or empty for all.
-    shown: String,
-    /// Code, words and count of each that can be chosen.
-    choices: Vec<(&'static str, &'static str, usize)>,
+    /// The choice that is shown.
+    shown: &'static str,
+    /// Code, words and count of each that can be chosen, and whether it is.
+    choices: Vec<(&'static str, &'static str, u64, bool)>,
     alerts: Vec<AlertView>,
+    /// After which alert there are more.
+    next: Option<Uuid>,
 }
 
 #[derive(Template)]
@@ -50,6 +52,7 @@ struct AlertView {
 pub(crate) struct Shown {
     #[serde(default)]
     show: String,
+    before: Option<Uuid>,
 }
 
 /// A step of a review.
@@ -66,16 +69,30 @@ pub(crate) struct ReviewForm {
 pub(crate) async fn list(
     State(portal): SharedPortal,
     Caller(person): Caller,
-    Query(Shown { show }): Query<Shown>,
+    Query(Shown { show, before }): Query<Shown>,
 ) -> Result<Html<String>, Problem> {
     let layout = portal.layout(Some(&person));
-    let alerts = portal.api.alerts(Caller(person).asker()).await?;
-    let count = |code: &str| alerts.iter().filter(|a| is_shown(a, code)).count();
-    let choices = CHOICES.iter().map(|(code, words)| (*code, *words, count(code))).collect();
-    let shown = if CHOICES.iter().any(|(code, _)| *code == show) { show } else { "open".into() };
-    let alerts = alerts.into_iter().filter(|a| is_shown(a, &shown));
-    let alerts = alerts.map(|a| portal.alert_view(a)).collect();
-    page(&AlertsPage { layout, shown, choices, alerts })
+    let caller = Caller(person);
+    let choice = CHOICES.iter().find(|choice| choice.code == show).unwrap_or(&CHOICES[0]);
+    let (counts, found) = tokio::join!(
+        portal.api.alert_counts(caller.asker()),
+        portal.api.alerts(caller.asker(), choice.which, before),
+    );
+    let (counts, found) = (counts?, found?);
+    let count = |choice: &Choice| -> u64 {
+        counts.iter().filter(|(code, _)| choice.counts.contains(&code.as_str())).map(|c| c.1).sum()
+    };
+    let choices = CHOICES.iter().map(|each| {
+        let current = each.code == choice.code;
+        (each.code, each.words, count(each), current)
+    });
+    page(&AlertsPage {
+        layout,
+        shown: choice.code,
+        choices: choices.collect(),
+        alerts: found.alerts.into_iter().map(|a| portal.alert_view(a)).collect(),
+        next: found.next,
+    })
 }
 
 /// One alert with its notes, and the next step.
@@ -149,23 +166,41 @@ impl Portal {
     }
 }
 
-fn is_shown(alert: &Alert, choice: &str) -> bool {
-    let open = matches!(alert.state.as_str(), "new" | "in-review");
-    match choice {
-        "open" => open,
-        "overdue" => alert.overdue,
-        "closed" => !open,
-        _ => true,
-    }
-}
-
 fn state_words(code: &str) -> &'static str {
     let known = STATES.iter().find(|(state, _)| *state == code);
     known.map_or("New", |(_, words)| words)
 }
 
-const CHOICES: [(&str, &str); 4] =
-    [("open", "To review"), ("overdue", "Overdue"), ("closed", "Closed"), ("all", "All")];
+/// A part of the inbox.
+struct Choice {
+    code: &'static str,
+    words: &'static str,
+    /// The parameters of the search for it.
+    which: &'static [(&'static str, &'static str)],
+    /// The counts that add up to it.
+    counts: &'static [&'static str],
+}
+
+const CHOICES: [Choice; 3] = [
+    Choice {
+        code: "open",
+        words: "To review",
+        which: &[("state", "new,in-review")],
+        counts: &["new", "in-review"],
+    },
+    Choice {
+        code: "overdue",
+        words: "Overdue",
+        which: &[("overdue", "true")],
+        counts: &["overdue"],
+    },
+    Choice {
+        code: "closed",
+        words: "Closed",
+        which: &[("state", "appropriate,not-appropriate,needs-hr")],
+        counts: &["appropriate", "not-appropriate", "needs-hr"],
+    },
+];
 
 const STATES: [(&str, &str); 4] = [
     ("in-review", "In review"),
