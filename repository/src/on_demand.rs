@@ -9,10 +9,9 @@ use carerecord_access::{Caller, Released};
 use carerecord_codec::mtom::MtomError;
 use carerecord_model::{
     Association, AssociationType, AvailabilityStatus, Code, DocumentBody, DocumentEntry,
-    DocumentEntryType, Dtm, EntryRef, ErrorCode, ExtraMetadata, GetDocuments, IdentifierError,
-    MetadataLevel, ObjectId, Oid, PortError, RegistryError, RepositoryUniqueId, RetrievedDocument,
-    SourceId, StoredQuery, Submission, SubmissionSet, SubmissionSetStatus, TransactionError,
-    UniqueId,
+    DocumentEntryType, Dtm, ErrorCode, ExtraMetadata, IdentifierError, ObjectId, Oid, PortError,
+    RegistryError, RepositoryUniqueId, RetrievedDocument, SourceId, Submission, SubmissionSet,
+    SubmissionSetStatus, TransactionError, UniqueId,
 };
 use carerecord_service::AuditDraft;
 use futures_util::{StreamExt as _, TryStreamExt as _};
@@ -93,16 +92,8 @@ impl Repository {
 
     /// The entry as it stands; one that is deprecated makes nothing.
     async fn on_demand_entry(&self, id: &UniqueId) -> Result<Option<DocumentEntry>, PortError> {
-        let query = StoredQuery::GetDocuments(GetDocuments {
-            level: MetadataLevel::Two,
-            ..GetDocuments::of(EntryRef::UniqueIds(vec![id.clone()]))
-        });
-        let found = self.registry.stored_query(&query).await?;
-        let ours = |e: &DocumentEntry| {
-            e.entry_type == DocumentEntryType::OnDemand
-                && e.repository_unique_id.as_ref() == Some(&self.config.repository_unique_id)
-        };
-        let newest = found.document_entries.into_iter().filter(ours).max_by_key(|e| e.version);
+        let on_demand = |e: &DocumentEntry| e.entry_type == DocumentEntryType::OnDemand;
+        let newest = self.newest_entry(id, on_demand).await?;
         Ok(newest.filter(|e| e.availability_status == AvailabilityStatus::Approved))
     }
 

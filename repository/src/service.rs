@@ -195,16 +195,25 @@ impl Repository {
         &self,
         holding: &Holding,
     ) -> Result<Option<DocumentEntry>, PortError> {
+        let same = |e: &DocumentEntry| {
+            e.hash.as_ref().is_some_and(|h| h.eq_ignore_ascii_case(&holding.object.sha1))
+        };
+        self.newest_entry(&holding.unique_id, same).await
+    }
+
+    /// Of the registry's entries under an id that name this node, and are so, the newest version.
+    pub(crate) async fn newest_entry(
+        &self,
+        id: &UniqueId,
+        is_so: impl Fn(&DocumentEntry) -> bool,
+    ) -> Result<Option<DocumentEntry>, PortError> {
         let query = StoredQuery::GetDocuments(GetDocuments {
             level: MetadataLevel::Two,
-            ..GetDocuments::of(EntryRef::UniqueIds(vec![holding.unique_id.clone()]))
+            ..GetDocuments::of(EntryRef::UniqueIds(vec![id.clone()]))
         });
         let found = self.registry.stored_query(&query).await?;
-        let ours = |e: &DocumentEntry| {
-            let hash = e.hash.as_ref().map(|h| h.to_ascii_lowercase());
-            e.repository_unique_id.as_ref() == Some(&self.config.repository_unique_id)
-                && hash.as_deref() == Some(holding.object.sha1.as_str())
-        };
+        let here = Some(&self.config.repository_unique_id);
+        let ours = |e: &DocumentEntry| e.repository_unique_id.as_ref() == here && is_so(e);
         Ok(found.document_entries.into_iter().filter(ours).max_by_key(|e| e.version))
     }
 

@@ -111,6 +111,44 @@ impl SourceState {
             Self::NotConnected => "not-connected",
         }
     }
+
+    /// Severity and kind of its issue, and what it means for the list.
+    fn told(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::Answered => ("information", "informational", "The source answered."),
+            Self::Late => (
+                "warning",
+                "timeout",
+                "The source did not answer in time: its documents are listed, but may not open.",
+            ),
+            Self::Down => (
+                "warning",
+                "transient",
+                "The source could not be asked: its documents are listed, but will not open.",
+            ),
+            Self::Refused => (
+                "warning",
+                "transient",
+                "The source would not answer: its documents are listed, but may not open.",
+            ),
+            Self::Garbage => (
+                "warning",
+                "exception",
+                "What the source answered was no answer: its documents are listed, but may not open.",
+            ),
+            Self::Paused => (
+                "warning",
+                "transient",
+                "The source has failed again and again, and was not asked just now: its documents are \
+             listed, but will not open.",
+            ),
+            Self::NotConnected => (
+                "warning",
+                "incomplete",
+                "The source is not connected to this record: what it has is not listed.",
+            ),
+        }
+    }
 }
 
 /// One source of a search: which, what became of it, how long it took, when it last answered as it
@@ -123,40 +161,7 @@ pub fn source_issue(
     last_good: Option<String>,
     latest: Option<String>,
 ) -> Issue {
-    let (severity, code, words) = match state {
-        SourceState::Answered => ("information", "informational", "The source answered."),
-        SourceState::Late => (
-            "warning",
-            "timeout",
-            "The source did not answer in time: its documents are listed, but may not open.",
-        ),
-        SourceState::Down => (
-            "warning",
-            "transient",
-            "The source could not be asked: its documents are listed, but will not open.",
-        ),
-        SourceState::Refused => (
-            "warning",
-            "transient",
-            "The source would not answer: its documents are listed, but may not open.",
-        ),
-        SourceState::Garbage => (
-            "warning",
-            "exception",
-            "What the source answered was no answer: its documents are listed, but may not open.",
-        ),
-        SourceState::Paused => (
-            "warning",
-            "transient",
-            "The source has failed again and again, and was not asked just now: its documents are \
-             listed, but will not open.",
-        ),
-        SourceState::NotConnected => (
-            "warning",
-            "incomplete",
-            "The source is not connected to this record: what it has is not listed.",
-        ),
-    };
+    let (severity, code, words) = state.told();
     let mut extension =
         vec![json!({"url": "urn:carerecord:latency-ms", "valueInteger": latency_ms})];
     if let Some(last_good) = last_good {
