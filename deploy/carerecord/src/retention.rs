@@ -11,9 +11,11 @@ use carerecord_model::{Clock as _, NhsNumber, NodeId, RandomIds, SystemClock, Un
 use carerecord_repository::{
     Approval, Assessment, HoldScope, Retention, RetentionParts, RetentionRules,
 };
+use carerecord_storage::Database;
 use clap::{Args, Subcommand};
 use jiff::civil::Date;
 
+use crate::audit::record_reading;
 use crate::config::{Config, RepositorySection};
 use crate::progress::bar;
 use crate::roles::AskedRegistry;
@@ -147,6 +149,7 @@ pub async fn run(command: RetentionCommand) -> anyhow::Result<ExitCode> {
         RetentionCommand::Purge(options) => purge(&options).await,
         RetentionCommand::Certificates(options) => {
             let node = NodeRetention::open(&options.node).await?;
+            node.record_reading("certificates").await?;
             print::certificates(&node.retention, options.json).await
         }
         RetentionCommand::Hold(options) => hold(options).await,
@@ -159,6 +162,7 @@ pub async fn run(command: RetentionCommand) -> anyhow::Result<ExitCode> {
         }
         RetentionCommand::Holds(options) => {
             let node = NodeRetention::open(&options.node).await?;
+            node.record_reading("holds").await?;
             print::holds(&node.retention.holds().await?, options.json)
         }
     }
@@ -166,6 +170,7 @@ pub async fn run(command: RetentionCommand) -> anyhow::Result<ExitCode> {
 
 async fn report(options: ReportOptions) -> anyhow::Result<ExitCode> {
     let node = NodeRetention::open(&options.node).await?;
+    node.record_reading("report").await?;
     let on = options.on.unwrap_or_else(today);
     let mut summary = print::Summary::new(on);
     let mut failed = None;
@@ -247,6 +252,7 @@ async fn hold(options: HoldOptions) -> anyhow::Result<ExitCode> {
 /// The retention of one node of a configuration.
 struct NodeRetention {
     retention: Retention,
+    database: Database,
     rules: RetentionRules,
     grace_days: u16,
 }
@@ -260,8 +266,9 @@ impl NodeRetention {
             bail!("the configuration has several [[repository]]: say which with --node");
         };
         let registry = AskedRegistry::of(&config).await?;
+        let database = config.open_node_database(section).await?;
         let retention = Retention::new(RetentionParts {
-            database: config.open_node_database(section).await?,
+            database: database.clone(),
             objects: crate::storage::objects(&config, section)?,
             patients: registry.ports.patients.clone(),
             clock: Arc::new(SystemClock),
@@ -269,7 +276,11 @@ impl NodeRetention {
             recorder: format!("node {}", section.node.repository_unique_id),
         });
         let rules = rules(&config, section)?;
-        Ok(Self { retention, rules, grace_days: section.node.grace_days })
+        Ok(Self { retention, database, rules, grace_days: section.node.grace_days })
+    }
+
+    async fn record_reading(&self, what: &str) -> anyhow::Result<()> {
+        record_reading(&self.database, "retention", what, None).await
     }
 
     async fn assess(&self, each: &mut dyn FnMut(Assessment)) -> anyhow::Result<()> {

@@ -34,7 +34,7 @@ pub async fn run(options: ExportOptions) -> anyhow::Result<ExitCode> {
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
         let file = file.with_context(|| format!("cannot make {}", path.display()))?;
         let database = log.open().await?;
-        record_reading(&database, "export", None).await?;
+        record_reading(&database, "audit", "export", None).await?;
         let mut file = BufWriter::with_capacity(1 << 20, file);
         let count = carerecord_audit::export(&database, SystemClock.now(), &mut |line| {
             file.write_all(line)?;

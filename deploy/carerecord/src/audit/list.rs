@@ -65,7 +65,7 @@ pub async fn run(options: ListOptions) -> anyhow::Result<ExitCode> {
             let count = log.verify().await.with_context(|| source.to_string())?;
             println!("{source}: {count} records, the chain is whole");
         } else {
-            record_reading(&database, "list", options.subject).await?;
+            record_reading(&database, "audit", "list", options.subject).await?;
             events.extend(log.read(&filter).await?);
         }
         database.close().await;

@@ -15,6 +15,7 @@ use clap::{Args, Subcommand};
 
 pub use sealing::{feed, findings, sealer};
 pub use section::AuditSection;
+pub use sources::record_reading;
 
 /// What to do with the record of accesses; without a command it is printed.
 #[derive(Args)]

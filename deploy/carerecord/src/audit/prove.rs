@@ -65,7 +65,7 @@ pub async fn run(options: ProveOptions) -> anyhow::Result<ExitCode> {
         };
         if let Some(seq) = seq {
             let proof = prove_inclusion(&database, seq).await?;
-            record_reading(&database, "prove", None).await?;
+            record_reading(&database, "audit", "prove", None).await?;
             println!("{}", serde_json::to_string_pretty(&proof)?);
             return Ok(ExitCode::SUCCESS);
         }

@@ -122,13 +122,18 @@ impl std::fmt::Display for Named {
 /// Reading the record is an access itself: its record is durable before anything is shown.
 pub async fn record_reading(
     database: &Database,
+    command: &str,
     what: &str,
     subject: Option<NhsNumber>,
 ) -> anyhow::Result<()> {
     let (clock, ids) = (SystemClock, RandomIds);
-    let mut event =
-        AuditEvent::incoming(ids.ordered(), clock.now(), "carerecord audit", "command line");
-    event.interaction = format!("audit {what}");
+    let mut event = AuditEvent::incoming(
+        ids.ordered(),
+        clock.now(),
+        &format!("carerecord {command}"),
+        "command line",
+    );
+    event.interaction = format!("{command} {what}");
     event.outcome = AuditOutcome::Success;
     event.subject = subject;
     let user = std::fs::metadata("/proc/self")

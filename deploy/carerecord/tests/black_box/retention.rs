@@ -62,6 +62,10 @@ pub async fn what_is_due_goes_and_what_is_held_stays(mut deployment: Deployment)
         assert!(audit.iter().any(|e| e["interaction"] == what), "{what}");
     }
     assert_eq!(audit.iter().filter(|e| e["interaction"] == "destruction").count(), 2);
+    let everything = said(deployment.run_audit(Role::Node(0), &["--json", "--limit", "100000"]));
+    for list in ["report", "certificates", "holds"] {
+        assert!(everything.contains(&format!("\"retention {list}\"")), "{list}");
+    }
     deployment.assert_no_panic();
 }
 
