@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::Query;
 use axum::http::StatusCode;
 use carerecord_audit::AuditOutcome;
 use carerecord_service::AuditDraft;
@@ -32,7 +32,7 @@ pub(crate) struct Ask {
 }
 
 pub(crate) async fn changes(
-    State(door): State<Door>,
+    door: Door,
     draft: AuditDraft,
     Query(ask): Query<Ask>,
 ) -> Result<Json<ChangePage>, StatusCode> {

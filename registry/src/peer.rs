@@ -1,7 +1,6 @@
 //! The answers to the other roles of this deployment. See `message.rs`.
 
 use axum::Json;
-use axum::extract::State;
 use axum::http::StatusCode;
 use carerecord_access::{ConsentRecord, ConsentStoreError, Right};
 use carerecord_model::{CrossReference, FoundPatients, Patient, PatientSearch};
@@ -11,7 +10,7 @@ use crate::router::Door;
 use crate::{ConsentQuestion, ConsentUpdate, IdentifierQuestion, PatientQuestion, RegistryError};
 
 pub(crate) async fn consent(
-    State(door): State<Door>,
+    door: Door,
     draft: AuditDraft,
     Json(question): Json<ConsentQuestion>,
 ) -> Result<Json<Vec<ConsentRecord>>, StatusCode> {
@@ -32,7 +31,7 @@ pub(crate) async fn consent(
 }
 
 pub(crate) async fn update_consent(
-    State(door): State<Door>,
+    door: Door,
     draft: AuditDraft,
     Json(update): Json<ConsentUpdate>,
 ) -> Result<StatusCode, StatusCode> {
@@ -47,7 +46,7 @@ pub(crate) async fn update_consent(
 }
 
 pub(crate) async fn patient(
-    State(door): State<Door>,
+    door: Door,
     draft: AuditDraft,
     Json(question): Json<PatientQuestion>,
 ) -> Result<Json<Option<Patient>>, StatusCode> {
@@ -68,7 +67,7 @@ pub(crate) async fn patient(
 }
 
 pub(crate) async fn cross_reference(
-    State(door): State<Door>,
+    door: Door,
     draft: AuditDraft,
     Json(question): Json<IdentifierQuestion>,
 ) -> Result<Json<CrossReference>, StatusCode> {
@@ -86,7 +85,7 @@ pub(crate) async fn cross_reference(
 
 /// People by a search. There is a record for each of them.
 pub(crate) async fn find_patients(
-    State(door): State<Door>,
+    door: Door,
     draft: AuditDraft,
     Json(search): Json<PatientSearch>,
 ) -> Result<Json<FoundPatients>, StatusCode> {

@@ -1,8 +1,9 @@
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, FromRequestParts};
+use axum::http::request::Parts;
 use axum::routing::{get, post};
 use carerecord_model::IdSource;
-use carerecord_service::{AuditTrail, Callers};
+use carerecord_service::{AuditTrail, Callers, Entrance, NotAdmitted};
 use std::sync::Arc;
 
 use crate::{Registry, feed, identity, peer, soap};
@@ -10,11 +11,11 @@ use crate::{Registry, feed, identity, peer, soap};
 /// Every route of the registry. `callers` says who comes in by this listener.
 pub fn router(
     registry: Registry,
-    callers: impl Into<Callers>,
+    callers: impl Into<Entrance>,
     ids: Arc<dyn IdSource>,
     trail: AuditTrail,
 ) -> Router {
-    let state = Door { registry, callers: callers.into(), ids };
+    let state = Doorway { registry, entrance: callers.into(), ids };
     Router::new()
         .route("/xds/registry", post(soap::registry))
         .route("/xds/identity", post(identity::hl7v3::identity))
@@ -29,12 +30,29 @@ pub fn router(
         .layer(axum::middleware::from_fn_with_state(trail, carerecord_service::audit_trail::record))
 }
 
-/// What the handlers of one listener need.
+/// What one listener has.
+#[derive(Clone)]
+pub(crate) struct Doorway {
+    registry: Registry,
+    entrance: Entrance,
+    ids: Arc<dyn IdSource>,
+}
+
+/// What a handler needs, with who has come in. An extractor, to come first.
 #[derive(Clone)]
 pub(crate) struct Door {
     pub registry: Registry,
     pub callers: Callers,
     pub ids: Arc<dyn IdSource>,
+}
+
+impl FromRequestParts<Doorway> for Door {
+    type Rejection = NotAdmitted;
+
+    async fn from_request_parts(parts: &mut Parts, doorway: &Doorway) -> Result<Self, NotAdmitted> {
+        let callers = doorway.entrance.enter(parts)?;
+        Ok(Self { registry: doorway.registry.clone(), callers, ids: doorway.ids.clone() })
+    }
 }
 
 const MAX_BODY: usize = 16 << 20;

@@ -1,7 +1,6 @@
 //! The SOAP binding: every transaction of the registry at one path, told apart by action.
 
 use axum::body::{Body, Bytes};
-use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -50,7 +49,7 @@ impl Submit {
 
 /// Answers every registry transaction.
 pub(crate) async fn registry(
-    State(door): State<Door>,
+    door: Door,
     draft: AuditDraft,
     peer: Peer,
     http: HeaderMap,

@@ -2,7 +2,6 @@
 //! is named in a URL.
 
 use axum::Json;
-use axum::extract::State;
 use axum::http::StatusCode;
 use carerecord_model::{ContentAnswer, ContentQuestion};
 use carerecord_service::AuditDraft;
@@ -12,7 +11,7 @@ use crate::search::SearchFailure;
 
 /// Answers a search inside documents. `POST /peer/search`.
 pub(crate) async fn search(
-    State(door): State<Door>,
+    door: Door,
     draft: AuditDraft,
     Json(question): Json<ContentQuestion>,
 ) -> Result<Json<ContentAnswer>, StatusCode> {

@@ -1,21 +1,22 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, FromRequestParts};
+use axum::http::request::Parts;
 use axum::routing::{get, post};
 use carerecord_model::IdSource;
-use carerecord_service::{AuditTrail, Callers};
+use carerecord_service::{AuditTrail, Callers, Entrance, NotAdmitted};
 
 use crate::{Repository, peer, soap, status};
 
 /// Every route of a repository node. `callers` says who comes in by this listener.
 pub fn router(
     repository: Repository,
-    callers: impl Into<Callers>,
+    callers: impl Into<Entrance>,
     ids: Arc<dyn IdSource>,
     trail: AuditTrail,
 ) -> Router {
-    let state = Door { repository, callers: callers.into(), ids };
+    let state = Doorway { repository, entrance: callers.into(), ids };
     Router::new()
         .route("/xds/repository", post(soap::repository))
         .route("/submissions/{id}", get(status::submission))
@@ -24,12 +25,29 @@ pub fn router(
         .layer(axum::middleware::from_fn_with_state(trail, carerecord_service::audit_trail::record))
 }
 
-/// What the handlers of one listener need.
+/// What one listener has.
+#[derive(Clone)]
+pub(crate) struct Doorway {
+    repository: Repository,
+    entrance: Entrance,
+    ids: Arc<dyn IdSource>,
+}
+
+/// What a handler needs, with who has come in. An extractor, to come first.
 #[derive(Clone)]
 pub(crate) struct Door {
     pub repository: Repository,
     pub callers: Callers,
     pub ids: Arc<dyn IdSource>,
+}
+
+impl FromRequestParts<Doorway> for Door {
+    type Rejection = NotAdmitted;
+
+    async fn from_request_parts(parts: &mut Parts, doorway: &Doorway) -> Result<Self, NotAdmitted> {
+        let callers = doorway.entrance.enter(parts)?;
+        Ok(Self { repository: doorway.repository.clone(), callers, ids: doorway.ids.clone() })
+    }
 }
 
 /// A question names the documents of one patient.

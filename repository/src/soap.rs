@@ -2,7 +2,7 @@
 //! those who send that.
 
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -33,7 +33,7 @@ type Reader = MtomReader<std::pin::Pin<Box<dyn Stream<Item = Result<Bytes, axum:
 
 /// Answers every repository transaction.
 pub(crate) async fn repository(
-    State(door): State<Door>,
+    door: Door,
     draft: AuditDraft,
     peer: Peer,
     request: Request,

@@ -1,7 +1,7 @@
 //! `GET /submissions/{id}`: what became of a submission, for the system that sent it.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use carerecord_access::Caller;
@@ -12,11 +12,7 @@ use crate::router::Door;
 use crate::submissions;
 
 /// By the SubmissionSet's uniqueId. Of others' submissions nobody learns that they exist.
-pub(crate) async fn submission(
-    State(door): State<Door>,
-    Path(id): Path<String>,
-    draft: AuditDraft,
-) -> Response {
+pub(crate) async fn submission(door: Door, Path(id): Path<String>, draft: AuditDraft) -> Response {
     draft.caller(door.callers.listener());
     draft.fill(|event| event.interaction = "submission state".to_owned());
     if let Err(refused) = door.repository.access.may_publish(door.callers.listener()) {

@@ -9,7 +9,9 @@ use carerecord_model::{Code, NodeId, OrganisationCode};
 use carerecord_portal_api::{NodeLimits, PortalConfig};
 use carerecord_registry::{MllpConfig, RegistryConfig};
 use carerecord_repository::RepositoryConfig;
-use carerecord_service::{ListenerConfig, LogFormat, XuaConfig, XuaMode};
+use carerecord_service::{
+    CertificateMatch, ClientTlsConfig, ListenerConfig, LogFormat, TlsConfig, XuaConfig, XuaMode,
+};
 use carerecord_storage::Database;
 use serde::Deserialize;
 
@@ -40,6 +42,9 @@ pub struct Config {
     pub audit: AuditSection,
     /// The registry.
     pub registry: Option<RegistrySection>,
+    /// Systems by their certificates, for listeners with mutual TLS.
+    #[serde(default, rename = "caller")]
+    pub callers: Vec<KnownCaller>,
     /// Whose assertions are believed, for doors that take them.
     pub xua: Option<XuaConfig>,
     /// The codes of the affinity domain, for the registry.
@@ -72,8 +77,25 @@ impl Config {
             if let Some(portal) = &mut config.portal {
                 portal.nodes = portal.nodes.as_ref().map(|nodes| base.join(nodes));
             }
+            config.listeners_tls().for_each(|tls| tls.resolve(base));
+            let web = config.portal.as_mut().and_then(|p| p.web.as_mut());
+            let web = web.and_then(|web| web.api_tls.as_mut());
+            config.peers.tls.iter_mut().chain(web).for_each(|tls| tls.resolve(base));
         }
         Ok(config)
+    }
+
+    /// `tls` of every listener.
+    fn listeners_tls(&mut self) -> impl Iterator<Item = &mut TlsConfig> {
+        let registry = self.registry.as_mut().map(|r| (&mut r.door, r.feed.as_mut()));
+        let (registry_doors, feed) = registry.unzip();
+        let nodes = self.repositories.iter_mut().flat_map(|node| &mut node.door);
+        let doors = registry_doors.into_iter().flatten().chain(nodes).map(|door| &mut door.listen);
+        let portal = self.portal.as_mut().map(|portal| &mut portal.listen);
+        let sign_in = self.demo_sign_in.as_mut().map(|sign_in| &mut sign_in.listen);
+        let listeners = doors.chain(portal).chain(sign_in).chain(&mut self.admin);
+        let feed = feed.flatten().and_then(|feed| feed.listen.tls.as_mut());
+        listeners.filter_map(|listener| listener.tls.as_mut()).chain(feed)
     }
 
     /// The nodes here, or the one of this id.
@@ -125,17 +147,20 @@ impl Default for LogConfig {
 }
 
 /// The `[peers]` section.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PeersConfig {
     /// How long a peer that took a question, or has begun to answer, may say nothing before it is
     /// given up.
     pub silence_ms: u64,
+    /// How roles make themselves known to others, and whom they believe; the authorities of the
+    /// machine unless given.
+    pub tls: Option<ClientTlsConfig>,
 }
 
 impl Default for PeersConfig {
     fn default() -> Self {
-        Self { silence_ms: 30_000 }
+        Self { silence_ms: 30_000, tls: None }
     }
 }
 
@@ -151,14 +176,28 @@ pub struct CallerConfig {
     pub rights: Vec<Right>,
 }
 
+/// A `[[caller]]`: a system that is known by its certificate.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KnownCaller {
+    /// What the system is called in the audit record.
+    pub name: String,
+    /// The organisation it acts for.
+    pub organisation: OrganisationCode,
+    /// What it may do.
+    pub rights: Vec<Right>,
+    /// Its certificate.
+    pub certificate: CertificateMatch,
+}
+
 /// A listener with who comes in by it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Door {
     /// Where it is bound.
     pub listen: ListenerConfig,
-    /// Who comes in.
-    pub caller: CallerConfig,
+    /// Who comes in, without TLS; with it systems are known by their certificates.
+    pub caller: Option<CallerConfig>,
     /// Whether SOAP messages carry an assertion of the person behind them.
     #[serde(default)]
     pub xua: XuaMode,
@@ -185,8 +224,8 @@ pub struct RegistrySection {
 pub struct FeedDoor {
     /// Where it listens, and its limits.
     pub listen: MllpConfig,
-    /// Who comes in here.
-    pub caller: CallerConfig,
+    /// Who comes in here, without TLS; with it systems are known by their certificates.
+    pub caller: Option<CallerConfig>,
 }
 
 /// A `[[repository]]` section.
@@ -273,6 +312,8 @@ pub struct WebSection {
     pub public_url: url::Url,
     /// The name under which the sign-in provider knows it.
     pub client_id: String,
+    /// How it speaks TLS with the API; the authorities of the machine unless given.
+    pub api_tls: Option<ClientTlsConfig>,
     /// Whether the start page says that everything is invented.
     #[serde(default)]
     pub demo: bool,

@@ -129,7 +129,7 @@ async fn publish_samples(roles: &Roles, port: u16) -> anyhow::Result<()> {
         }
     }
     let codes = CodeMaps::load(None)?;
-    let http = peer::http_client()?;
+    let http = peer::http_client(None)?;
     let all = samples::documents();
     let bar = progress::bar("{bar:40} {pos}/{len} documents", Some(all.len() as u64))?;
     for sample in all {

@@ -15,6 +15,7 @@ use clap::Args;
 use crate::config::{Config, RepositorySection, SourceConfig};
 use crate::nodes::NodeSection;
 use crate::peer::{self, RegistryClient, RepositoryClient, role_client};
+use crate::roles::peers_tls;
 
 /// What to look at.
 #[derive(Args)]
@@ -39,9 +40,15 @@ pub async fn run(options: DoctorOptions) -> anyhow::Result<ExitCode> {
     for (what, found) in crate::audit::findings(&config) {
         doctor.tell(what, found.map_err(|e| format!("{e:#}")));
     }
-    let http = role_client(doctor.wait)?;
+    let tls = peers_tls(&config);
+    if config.peers.tls.is_some() {
+        let read = tls.as_ref().map(|_| "read".to_owned());
+        doctor.tell("certificates of peers.tls", read.map_err(|e| format!("{e:#}")));
+    }
+    let http = role_client(doctor.wait, tls.ok().flatten().as_ref())?;
     if let Some(admin) = &config.admin {
-        let url = format!("http://{}/health/ready", admin.address);
+        let scheme = if admin.tls.is_some() { "https" } else { "http" };
+        let url = format!("{scheme}://{}/health/ready", admin.address);
         doctor.page("this process", &http, &url, "is ready").await;
     }
     for section in &config.repositories {
@@ -53,7 +60,8 @@ pub async fn run(options: DoctorOptions) -> anyhow::Result<ExitCode> {
     if let Some(portal) = &config.portal {
         let issuer = portal.api.issuer.trim_end_matches('/');
         let url = format!("{issuer}/.well-known/openid-configuration");
-        doctor.page("sign-in provider", &http, &url, "answers").await;
+        let machines = role_client(doctor.wait, None)?;
+        doctor.page("sign-in provider", &machines, &url, "answers").await;
         for source in &portal.source {
             doctor.source(source, &http).await;
         }

@@ -38,6 +38,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use carerecord_model::{Submission, TransactionError};
+use carerecord_service::ClientTls;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -106,7 +107,8 @@ pub async fn run(options: PublishOptions) -> anyhow::Result<ExitCode> {
 }
 
 fn courier(options: &PublishOptions) -> anyhow::Result<Courier> {
-    let http = http_client()?;
+    let tls = options.tls().map(ClientTls::load).transpose();
+    let http = http_client(tls.context("TLS cannot be set up")?.as_ref())?;
     Ok(Courier {
         node: options.node.clone(),
         registry: RegistryClient::new(http.clone(), &options.registry),

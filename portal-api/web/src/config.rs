@@ -10,6 +10,8 @@ pub struct WebConfig {
     pub public_url: Url,
     /// The base of the FHIR API, e.g. `http://127.0.0.1:8080/fhir`.
     pub api_url: Url,
+    /// The HTTP client for the API, where that speaks TLS by an authority of its own.
+    pub api_client: Option<reqwest::Client>,
     /// The sign-in provider, as its tokens name it in `iss`.
     pub issuer_url: Url,
     /// The name under which the provider knows the portal.
@@ -58,6 +60,7 @@ impl WebConfig {
         Self {
             public_url,
             api_url,
+            api_client: None,
             issuer_url,
             client_id: client_id.to_owned(),
             client_secret: None,

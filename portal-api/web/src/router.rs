@@ -36,7 +36,7 @@ pub fn router(
     let http = client(&config)?;
     let idle = CookieDuration::minutes(i64::from(config.session_idle_minutes));
     let portal = Arc::new(Portal {
-        api: ApiClient::new(&config, http.clone()),
+        api: ApiClient::new(&config, config.api_client.clone().unwrap_or_else(|| http.clone())),
         provider: Provider::new(&config, http)?,
         clock: clock.clone(),
         ids,

@@ -78,6 +78,7 @@ impl World {
             static_prefix: None,
         };
         let config = MllpConfig {
+            tls: None,
             address: "127.0.0.1:0".parse().unwrap(),
             max_message_bytes: 1 << 20,
             idle_seconds: 10,

@@ -101,6 +101,7 @@ pub fn router(checks: ReadinessChecks, metrics: Metrics, lifecycle: &Lifecycle) 
         .route("/health/ready", get(ready))
         .route("/metrics", get(prometheus))
         .with_state(state)
+        .layer(axum::middleware::from_fn(crate::refuse))
 }
 
 #[derive(Clone)]

@@ -18,7 +18,7 @@ use futures_util::future::try_join_all;
 use http::request::Parts;
 use http::{HeaderName, StatusCode, header};
 
-use crate::RequestId;
+use crate::{Refusal, RequestId};
 
 /// Where the records of one listener go.
 #[derive(Clone)]
@@ -159,7 +159,13 @@ pub async fn record(State(trail): State<AuditTrail>, mut request: Request, next:
     let draft = AuditDraft::detached(begin(&trail, &request));
     request.extensions_mut().insert(draft.clone());
 
-    let response = next.run(request).await;
+    let response = match request.extensions_mut().remove::<Refusal>() {
+        Some(refusal) => {
+            let id = request.extensions().get::<RequestId>().copied();
+            refusal.answer(request.uri().path(), id, Some(&draft))
+        }
+        None => next.run(request).await,
+    };
 
     match trail.append_all(finish(&trail, &draft, response.status())).await {
         Ok(()) => response,

@@ -12,11 +12,14 @@ pub mod telemetry;
 
 pub mod audit_trail;
 
+mod known;
 mod lifecycle;
 mod listener;
 mod metrics;
+mod refusal;
 mod request_log;
 mod stall;
+pub mod tls;
 pub mod xua;
 
 pub use carerecord_model::{Clock, IdSource, RandomIds, SystemClock};
@@ -24,9 +27,14 @@ pub use carerecord_model::{Clock, IdSource, RandomIds, SystemClock};
 pub use crate::admin::ReadinessChecks;
 pub use crate::audit_trail::{AuditDraft, AuditTrail};
 pub use crate::config::{ConfigError, Secret, SecretFile};
+pub use crate::known::{CertificateMatch, Entrance, KnownSystems, NotAdmitted};
 pub use crate::lifecycle::{Lifecycle, Stopped};
 pub use crate::listener::{Listener, ListenerConfig, ListenerError};
 pub use crate::metrics::{Metrics, MetricsError};
+pub use crate::refusal::{Refusal, refuse};
 pub use crate::request_log::RequestId;
 pub use crate::telemetry::LogFormat;
+pub use crate::tls::{
+    ClientTls, ClientTlsConfig, Handshakes, Recheck, ServerTls, TlsConfig, TlsConnection, TlsError,
+};
 pub use crate::xua::{Callers, Peer, Xua, XuaConfig, XuaMode};

@@ -9,13 +9,16 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use serde::Deserialize;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tower::Layer;
+use tokio_util::sync::CancellationToken;
 
+use crate::audit_trail::AuditTrail;
 use crate::lifecycle::Lifecycle;
 use crate::metrics::CONNECTIONS;
 use crate::stall::StallGuard;
+use crate::tls::{Handshakes, ServerTls, TlsConfig, TlsConnection, TlsError};
 
 /// Where a listener is bound and what it allows. Every field but the address has a default.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
@@ -48,6 +51,9 @@ pub struct ListenerConfig {
     /// The most connections at once, further ones wait; 1,024 unless given.
     #[serde(default = "default_max_connections")]
     pub max_connections: usize,
+    /// TLS; without it the address is a loopback one.
+    #[serde(default)]
+    pub tls: Option<TlsConfig>,
 }
 
 /// Why a listener cannot be.
@@ -56,6 +62,9 @@ pub enum ListenerError {
     /// Without TLS what is said could be heard and changed on the way.
     #[error("without TLS this listener may only bind a loopback address, and {0} is not one")]
     NotLoopback(SocketAddr),
+    /// Keys or certificates that cannot be used.
+    #[error("TLS cannot be set up at {0}")]
+    Tls(SocketAddr, #[source] TlsError),
     /// A limit of nothing, or too small to work with.
     #[error("{key} must be at least {least}")]
     TooSmall {
@@ -87,6 +96,7 @@ impl ListenerConfig {
             body_idle_timeout_ms: default_idle_timeout_ms(),
             write_stall_timeout_ms: default_idle_timeout_ms(),
             max_connections: default_max_connections(),
+            tls: None,
         }
     }
 
@@ -95,7 +105,7 @@ impl ListenerConfig {
     /// # Errors
     /// Names the first thing that cannot be.
     pub fn validate(&self) -> Result<(), ListenerError> {
-        if !self.address.ip().is_loopback() {
+        if self.tls.is_none() && !self.address.ip().is_loopback() {
             return Err(ListenerError::NotLoopback(self.address));
         }
         let least = [
@@ -108,7 +118,9 @@ impl ListenerConfig {
             ("write_stall_timeout_ms", self.write_stall_timeout_ms, 1),
             ("max_connections", self.max_connections as u64, 1),
         ];
-        match least.into_iter().find(|(_, given, least)| given < least) {
+        let handshake =
+            self.tls.iter().map(|t| ("tls.handshake_timeout_ms", t.handshake_timeout_ms, 1));
+        match least.into_iter().chain(handshake).find(|(_, given, least)| given < least) {
             Some((key, _, least)) => Err(ListenerError::TooSmall { key, least }),
             None => Ok(()),
         }
@@ -116,11 +128,18 @@ impl ListenerConfig {
 }
 
 /// A bound address that does not answer yet: connections queue until [`Listener::serve`].
-#[derive(Debug)]
 pub struct Listener {
     socket: TcpListener,
     address: SocketAddr,
     config: ListenerConfig,
+    tls: Option<ServerTls>,
+    trail: Option<AuditTrail>,
+}
+
+impl std::fmt::Debug for Listener {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Listener").field("address", &self.address).finish_non_exhaustive()
+    }
 }
 
 impl Listener {
@@ -130,10 +149,18 @@ impl Listener {
     /// When the configuration is not valid, or the system refuses the address.
     pub async fn bind(config: ListenerConfig) -> Result<Self, ListenerError> {
         config.validate()?;
+        let tls = config.tls.clone().map(ServerTls::load).transpose();
+        let tls = tls.map_err(|e| ListenerError::Tls(config.address, e))?;
         let refused = |source| ListenerError::Bind { address: config.address, source };
         let socket = TcpListener::bind(config.address).await.map_err(refused)?;
         let address = socket.local_addr().map_err(refused)?;
-        Ok(Self { socket, address, config })
+        Ok(Self { socket, address, config, tls, trail: None })
+    }
+
+    /// The same, whose refused handshakes are recorded.
+    #[must_use]
+    pub fn recorded_in(self, trail: AuditTrail) -> Self {
+        Self { trail: Some(trail), ..self }
     }
 
     /// The bound address, with the port that was taken if 0 was asked for.
@@ -154,14 +181,18 @@ impl Listener {
     ) {
         let router = crate::layers::standard(router, name, &self.config, ids);
         tracing::info!(listener = name, address = %self.address, "listening");
+        if let Some(tls) = self.tls.clone() {
+            lifecycle.spawn("certificates", tls.watch(lifecycle.draining()));
+        }
         let accept = accept(self, name, router, lifecycle.clone());
         lifecycle.spawn_essential(name, accept);
     }
 }
 
 async fn accept(listener: Listener, name: &'static str, router: Router, lifecycle: Lifecycle) {
-    let config = Arc::new(listener.config);
-    let room = Arc::new(Semaphore::new(config.max_connections.min(Semaphore::MAX_PERMITS)));
+    let handshakes = listener.tls.map(|tls| Handshakes::new(tls, name, listener.trail));
+    let door = Arc::new(Door { name, config: listener.config, handshakes });
+    let room = Arc::new(Semaphore::new(door.config.max_connections.min(Semaphore::MAX_PERMITS)));
     let draining = lifecycle.draining();
     loop {
         let (stream, peer, permit) = tokio::select! {
@@ -172,7 +203,7 @@ async fn accept(listener: Listener, name: &'static str, router: Router, lifecycl
             },
         };
         let connection =
-            connection(stream, peer, name, router.clone(), config.clone(), lifecycle.clone());
+            connection(stream, peer, door.clone(), router.clone(), lifecycle.draining());
         lifecycle.spawn("connection", async move {
             connection.await;
             drop(permit);
@@ -202,21 +233,58 @@ async fn next_connection(
     }
 }
 
+/// What the connections of a listener share.
+struct Door {
+    name: &'static str,
+    config: ListenerConfig,
+    handshakes: Option<Handshakes>,
+}
+
 async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
-    name: &'static str,
+    door: Arc<Door>,
     router: Router,
-    config: Arc<ListenerConfig>,
-    lifecycle: Lifecycle,
+    draining: CancellationToken,
 ) {
-    let open = metrics::gauge!(CONNECTIONS, "listener" => name);
+    let open = metrics::gauge!(CONNECTIONS, "listener" => door.name);
     open.increment(1.0);
-    let stream = StallGuard::new(stream, Duration::from_millis(config.write_stall_timeout_ms));
-    let service = TowerToHyperService::new(Extension(ConnectInfo(peer)).layer(router));
-    let builder = http1(&config);
+    let router = router.layer(Extension(ConnectInfo(peer)));
+    match &door.handshakes {
+        None => talk(stream, router, &door, &draining).await,
+        Some(handshakes) => {
+            let shaken = tokio::select! {
+                shaken = handshakes.accept(stream, peer) => shaken,
+                () = draining.cancelled() => None,
+            };
+            if let Some(TlsConnection { stream, client, recheck }) = shaken {
+                // From the outside in: whether the certificate is still good, then whose it is.
+                let router = match client {
+                    Some((certificate, facts)) => {
+                        router.layer(Extension(certificate)).layer(Extension(facts))
+                    }
+                    None => router,
+                };
+                let checked = axum::middleware::from_fn_with_state(recheck, crate::tls::recheck);
+                talk(stream, router.layer(checked), &door, &draining).await;
+            }
+        }
+    }
+    open.decrement(1.0);
+}
+
+/// Answers the requests of one connection.
+async fn talk<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
+    stream: S,
+    router: Router,
+    door: &Door,
+    draining: &CancellationToken,
+) {
+    let limit = Duration::from_millis(door.config.write_stall_timeout_ms);
+    let stream = StallGuard::new(stream, limit);
+    let service = TowerToHyperService::new(router);
+    let builder = http1(&door.config);
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
-    let draining = lifecycle.draining();
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         () = draining.cancelled() => {
@@ -226,13 +294,12 @@ async fn connection(
     };
     if ended.is_err() {
         // What the error says may quote the peer's bytes.
-        tracing::debug!(listener = name, "a connection ended with an error");
+        tracing::debug!(listener = door.name, "a connection ended with an error");
     }
-    open.decrement(1.0);
 }
 
-/// HTTP/1.1 only. HTTP/2 comes with TLS, where ALPN names it before a byte is parsed; to guess it
-/// from the first bytes would leave a peer that sends none of them without a time limit.
+/// HTTP/1.1 only, which is also what ALPN offers. To guess HTTP/2 from the first bytes would leave a
+/// peer that sends none of them without a time limit.
 fn http1(config: &ListenerConfig) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new()).http1_only();
     builder

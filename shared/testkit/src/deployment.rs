@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::{Fhir, Process, Xds, files, free_ports, ten_ports};
+use crate::{Authority, Fhir, Issued, Process, Xds, files, free_ports, ten_ports, trusting};
 
 /// A running Care Record: in one process or in six. Tests know addresses only.
 pub struct Deployment {
@@ -19,7 +19,15 @@ pub struct Deployment {
     /// Where the nodes keep documents, when that is not in files.
     #[cfg(feature = "s3")]
     store: Option<crate::S3Server>,
+    /// Where all speak TLS.
+    tls: Option<Tls>,
     running: HashMap<String, Process>,
+}
+
+struct Tls {
+    authority: Authority,
+    /// The system that tests are.
+    epr: Issued,
 }
 
 /// What can be stopped by itself, where the roles are apart.
@@ -171,6 +179,37 @@ impl Deployment {
         self.store.as_ref().expect("it is there")
     }
 
+    /// As `apart`, where all speak mutual TLS; the portal asks browsers for no certificate.
+    pub fn apart_over_tls(binary: &str) -> Self {
+        let mut deployment = Self::apart_stopped(binary);
+        let authority = Authority::new("Authority of the test");
+        let epr = authority.issue("epr", &["epr.example"], 1);
+        let write = |name: &str, text: &str| std::fs::write(deployment.file(name), text).unwrap();
+        write("ca.pem", &authority.pem);
+        write("epr.pem", &epr.certificate);
+        write("epr.key", &epr.key);
+        deployment.tls = Some(Tls { authority, epr });
+        for (n, role) in ALL.into_iter().enumerate() {
+            deployment.renew(role, 10 + n as u64);
+        }
+        deployment.start_all();
+        deployment
+    }
+
+    /// Gives a role a new certificate of the authority, while it runs or before.
+    pub fn renew(&self, role: Role, serial: u64) {
+        let name = self.name(role);
+        let dns = format!("{name}.example");
+        let issued = self.authority().issue(&name, &["127.0.0.1", &dns], serial);
+        std::fs::write(self.file(&format!("{name}.pem")), issued.certificate).unwrap();
+        std::fs::write(self.file(&format!("{name}.key")), issued.key).unwrap();
+    }
+
+    /// The authority of all certificates, where all speak TLS.
+    pub fn authority(&self) -> &Authority {
+        &self.tls.as_ref().expect("over TLS").authority
+    }
+
     fn apart_stopped(binary: &str) -> Self {
         let p = free_ports(16);
         let ports = Ports {
@@ -197,6 +236,7 @@ impl Deployment {
             databases: None,
             #[cfg(feature = "s3")]
             store: None,
+            tls: None,
             running: HashMap::new(),
         }
     }
@@ -284,7 +324,8 @@ impl Deployment {
 
     /// An address at a role.
     pub fn url(&self, role: Role, path: &str) -> String {
-        format!("http://127.0.0.1:{}{path}", self.port(role))
+        let scheme = if role == Role::SignIn { "http" } else { self.scheme() };
+        format!("{scheme}://127.0.0.1:{}{path}", self.port(role))
     }
 
     /// What the process of a role says of its readiness.
@@ -295,22 +336,38 @@ impl Deployment {
 
     /// A caller of the registry by SOAP.
     pub fn registry(&self) -> Xds {
-        Xds::new(self.url(Role::Registry, "/xds/registry"))
+        self.xds(Role::Registry, "/xds/registry")
     }
 
     /// A source of the patient identity feed by SOAP.
     pub fn identity(&self) -> Xds {
-        Xds::new(self.url(Role::Registry, "/xds/identity"))
+        self.xds(Role::Registry, "/xds/identity")
     }
 
     /// A caller of a node by SOAP.
     pub fn node(&self, n: usize) -> Xds {
-        Xds::new(self.url(Role::Node(n), "/xds/repository"))
+        self.xds(Role::Node(n), "/xds/repository")
+    }
+
+    fn xds(&self, role: Role, path: &str) -> Xds {
+        let xds = Xds::new(self.url(role, path));
+        match &self.tls {
+            Some(tls) => xds.by(tls.epr.client(&tls.authority.pem)),
+            None => xds,
+        }
+    }
+
+    fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
     }
 
     /// A caller of the FHIR API that nobody is signed in to.
     pub fn fhir(&self) -> Fhir {
-        Fhir::new(&self.url(Role::Portal, ""), &self.url(Role::SignIn, ""))
+        let http = match &self.tls {
+            Some(tls) => trusting(&tls.authority.pem),
+            None => reqwest::Client::builder().no_proxy(),
+        };
+        Fhir::new(http, &self.url(Role::Portal, ""), &self.url(Role::SignIn, ""))
     }
 
     /// Runs another command of the binary.
@@ -407,25 +464,26 @@ impl Deployment {
         for role in ALL {
             let text = format!(
                 "data = \"data-{}\"\npolicy = \"{policy}\"\nadmin = {{ address = \"127.0.0.1:{}\" \
-                 }}\nlog = {{ filter = \"warn\" }}\npeers = {{ silence_ms = {} }}\n{}",
+                 }}\nlog = {{ filter = \"warn\" }}\npeers = {{ silence_ms = {}{} }}\n{}",
                 self.name(role),
                 self.ports.admin[index(role)],
                 PEER_SILENCE.as_millis(),
-                self.sections(role)
+                self.client_tls(role),
+                self.sections(role) + &self.callers(role)
             );
             std::fs::write(self.file(&format!("{}.toml", self.name(role))), text).unwrap();
         }
     }
 
     fn sections(&self, role: Role) -> String {
-        let everything = "\"publish\", \"query\", \"retrieve\"";
+        let everything = EVERYTHING;
         match role {
             Role::Registry => format!(
                 "[registry]\n{}rules = {{ unknown_patients = \"accept\", number_policy = \"any\" }}\n\
                  {}{}",
                 self.database(role),
-                door("registry", self.ports.registry, everything),
-                door("registry", self.ports.peers, "\"publish\", \"delegate\", \"administer\"")
+                self.door(role, self.ports.registry, everything),
+                self.door(role, self.ports.peers, "\"publish\", \"delegate\", \"administer\"")
             ),
             Role::Node(n) => format!(
                 "{}[[repository]]\n{}{}node = {{ repository_unique_id = \"{}\", organisation = \"{}\", \
@@ -437,8 +495,8 @@ impl Deployment {
                 NODES[n].1,
                 // The last one keeps submissions, the others refuse them.
                 if n == 2 { "keep" } else { "refuse" },
-                door("repository", self.ports.nodes[n], everything),
-                door("repository", self.ports.node_peers[n], "\"retrieve\", \"delegate\"")
+                self.door(role, self.ports.nodes[n], everything),
+                self.door(role, self.ports.node_peers[n], "\"retrieve\", \"delegate\"")
             ),
             Role::Portal => self.portal(),
             Role::SignIn => format!(
@@ -453,20 +511,23 @@ impl Deployment {
     fn portal(&self) -> String {
         let portal = self.url(Role::Portal, "");
         let mut text = format!(
-            "{}[portal]\n{}listen = {{ address = \"127.0.0.1:{}\" }}\n\
+            "{}[portal]\n{}listen = {{ address = \"127.0.0.1:{}\"{} }}\n\
              api = {{ base_url = \"{portal}/fhir\", issuer = \"{}\", source_deadline_ms = {} }}\n\
-             web = {{ public_url = \"{portal}\", client_id = \"carerecord-web\" }}\n",
+             web = {{ public_url = \"{portal}\", client_id = \"carerecord-web\"{} }}\n",
             self.remote_registry(),
             self.database(Role::Portal),
             self.ports.portal,
+            self.server_tls(Role::Portal),
             self.url(Role::SignIn, ""),
             SOURCE_DEADLINE.as_millis(),
+            if self.tls.is_some() { ", api_tls = { authorities = [\"ca.pem\"] }" } else { "" },
         );
         for (n, (id, _, name)) in NODES.into_iter().enumerate() {
-            let url = format!("http://127.0.0.1:{}/xds/repository", self.ports.node_peers[n]);
+            let at = format!("{}://127.0.0.1:{}", self.scheme(), self.ports.node_peers[n]);
+            let url = format!("{at}/xds/repository");
             text +=
                 &format!("[[portal.source]]\nid = \"{id}\"\nname = \"{name}\"\nurl = \"{url}\"\n");
-            let search = format!("http://127.0.0.1:{}/peer/search", self.ports.node_peers[n]);
+            let search = format!("{at}/peer/search");
             text += &format!("search_url = \"{search}\"\n");
             // Tests that stop nodes look at what is told of each request.
             text += "limits = { breaker_failures = 1000 }\n";
@@ -509,21 +570,73 @@ impl Deployment {
     }
 
     fn remote_registry(&self) -> String {
-        format!("[remote_registry]\nurl = \"http://127.0.0.1:{}\"\n", self.ports.peers)
+        let scheme = self.scheme();
+        format!("[remote_registry]\nurl = \"{scheme}://127.0.0.1:{}\"\n", self.ports.peers)
     }
-}
 
-fn door(table: &str, port: u16, rights: &str) -> String {
-    format!(
-        "[[{table}.door]]\nlisten = {{ address = \"127.0.0.1:{port}\", \
-         max_body_bytes = 5368709120, request_timeout_ms = 1800000 }}\n\
-         caller = {{ name = \"loopback\", organisation = \"ZEX09\", rights = [{rights}] }}\n"
-    )
+    fn server_tls(&self, role: Role) -> String {
+        let (Some(_), name) = (&self.tls, self.name(role)) else { return String::new() };
+        let clients = "client_authorities = [\"ca.pem\"]";
+        let clients = if role == Role::Portal { "" } else { clients };
+        format!(
+            ", tls = {{ certificate = \"{name}.pem\", key = \"{name}.key\"{}{clients} }}",
+            if clients.is_empty() { "" } else { ", " }
+        )
+    }
+
+    fn client_tls(&self, role: Role) -> String {
+        let (Some(_), name) = (&self.tls, self.name(role)) else { return String::new() };
+        format!(
+            ", tls = {{ certificate = \"{name}.pem\", key = \"{name}.key\", \
+             authorities = [\"ca.pem\"] }}"
+        )
+    }
+
+    fn door(&self, role: Role, port: u16, rights: &str) -> String {
+        let table = if role == Role::Registry { "registry" } else { "repository" };
+        let mut text = format!(
+            "[[{table}.door]]\nlisten = {{ address = \"127.0.0.1:{port}\", \
+             max_body_bytes = 5368709120, request_timeout_ms = 1800000{} }}\n",
+            self.server_tls(role)
+        );
+        if self.tls.is_none() {
+            text += &format!(
+                "caller = {{ name = \"loopback\", organisation = \"ZEX09\", \
+                 rights = [{rights}] }}\n"
+            );
+        }
+        text
+    }
+
+    /// Who may come in where all speak TLS.
+    fn callers(&self, role: Role) -> String {
+        if self.tls.is_none() {
+            return String::new();
+        }
+        let caller = |name: &str, rights: &str| {
+            format!(
+                "[[caller]]\nname = \"{name}\"\norganisation = \"ZEX09\"\nrights = [{rights}]\n\
+                 certificate = {{ dns = \"{name}.example\" }}\n"
+            )
+        };
+        let own = "\"publish\", \"retrieve\", \"delegate\", \"administer\"";
+        match role {
+            Role::Registry => ["epr", "node0", "node1", "node2", "portal"]
+                .map(|name| caller(name, if name == "epr" { EVERYTHING } else { own }))
+                .concat(),
+            Role::Node(_) => {
+                caller("epr", EVERYTHING) + &caller("portal", "\"retrieve\", \"delegate\"")
+            }
+            Role::Portal | Role::SignIn => String::new(),
+        }
+    }
 }
 
 fn index(role: Role) -> usize {
     ALL.iter().position(|other| *other == role).expect("a role of the deployment")
 }
+
+const EVERYTHING: &str = "\"publish\", \"query\", \"retrieve\"";
 
 /// Where nothing is shared, the registry comes first: others ask it.
 const ALL: [Role; 6] =

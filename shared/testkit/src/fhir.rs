@@ -20,12 +20,8 @@ pub struct Fhir {
 }
 
 impl Fhir {
-    pub(crate) fn new(portal: &str, issuer: &str) -> Self {
-        let http = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .build()
-            .unwrap();
+    pub(crate) fn new(http: reqwest::ClientBuilder, portal: &str, issuer: &str) -> Self {
+        let http = http.redirect(reqwest::redirect::Policy::none()).build().unwrap();
         Self { http, portal: portal.to_owned(), issuer: issuer.to_owned(), token: String::new() }
     }
 

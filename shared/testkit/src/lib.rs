@@ -4,6 +4,7 @@
 #![warn(missing_docs)]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod authority;
 mod corpus;
 mod deployment;
 mod fhir;
@@ -24,6 +25,7 @@ pub fn install_crypto() {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
 }
 
+pub use authority::{Authority, Issued, trusting};
 pub use corpus::{corpus, examples, files, must_not_skip};
 pub use deployment::{Deployment, NODES, PEER_SILENCE, Role, SOURCE_DEADLINE};
 pub use fhir::{Fhir, GP, NURSE, sources};

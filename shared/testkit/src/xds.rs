@@ -50,6 +50,12 @@ impl Xds {
         Self { http, url, header: String::new() }
     }
 
+    /// The same by this HTTP client.
+    #[must_use]
+    pub fn by(self, http: reqwest::Client) -> Self {
+        Self { http, ..self }
+    }
+
     /// The same with a Security header in each message of ITI-18, 41, 42, 43 and 86.
     #[must_use]
     pub fn with_security(mut self, content: &str) -> Self {

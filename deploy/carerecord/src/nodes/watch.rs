@@ -177,7 +177,7 @@ mod tests {
         let clients = NodeClients {
             local: Vec::new(),
             silence: Duration::from_secs(1),
-            http: crate::peer::http_client().unwrap(),
+            http: crate::peer::http_client(None).unwrap(),
         };
         WatchedDirectory::open(file.to_owned(), clients, Vec::new())
     }

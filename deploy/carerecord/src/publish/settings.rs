@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use carerecord_model::{Dtm, NhsNumber, OrganisationCode, UniqueId};
+use carerecord_service::ClientTlsConfig;
 use clap::Args;
 
 use super::{CodeMaps, Given, Manifest, Rows, Walk};
@@ -52,6 +53,16 @@ pub struct PublishOptions {
     /// The registry, asked for documents that are to be replaced or are there already
     #[arg(long, default_value = "http://127.0.0.1:8081")]
     pub registry: String,
+    /// Certificates (PEM) of the authorities that node's and registry's must come from; those of the
+    /// machine unless given
+    #[arg(long, value_name = "FILE")]
+    pub authority: Vec<PathBuf>,
+    /// Our certificate with its chain (PEM), where node and registry ask for one
+    #[arg(long, value_name = "FILE", requires_all = ["key", "authority"])]
+    pub certificate: Option<PathBuf>,
+    /// Its key (PEM)
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    pub key: Option<PathBuf>,
     /// The code maps of the affinity domain; the built-in UK default unless given
     #[arg(long)]
     pub codes: Option<PathBuf>,
@@ -85,6 +96,16 @@ pub struct PublishOptions {
 }
 
 impl PublishOptions {
+    /// How we speak TLS, where that is not as the machine does.
+    pub fn tls(&self) -> Option<ClientTlsConfig> {
+        (!self.authority.is_empty()).then(|| ClientTlsConfig {
+            certificate: self.certificate.clone(),
+            key: self.key.clone(),
+            authorities: self.authority.clone(),
+            crls: Vec::new(),
+        })
+    }
+
     /// # Errors
     /// When options are for one file, and there may be more.
     pub fn check(&self) -> anyhow::Result<()> {
@@ -202,6 +223,8 @@ mod tests {
             &[],
             &["--manifest", "m.csv", "--replaces", "2.999.1"],
             &["a", "--parallel", "0"],
+            &["a", "--certificate", "c.pem", "--key", "k.pem"],
+            &["a", "--certificate", "c.pem", "--authority", "ca.pem"],
         ] {
             assert!(options(wrong).is_err(), "{wrong:?}");
         }

@@ -6,24 +6,26 @@ mod registry;
 mod repository;
 
 use std::collections::HashSet;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use carerecord_access::{AccessDecisions, Caller, ConsentRecords, Policy, Right, SystemCaller};
 use carerecord_audit::{AuditLog, Sealer};
 use carerecord_model::{Clock, IdSource, RandomIds, SystemClock};
 use carerecord_registry::LocalRegistry;
 use carerecord_service::{
-    AuditTrail, Callers, Lifecycle, Listener, Metrics, ReadinessChecks, Xua, XuaMode,
+    AuditTrail, ClientTls, Entrance, KnownSystems, Lifecycle, Listener, Metrics, ReadinessChecks,
+    TlsConfig, Xua, XuaMode,
 };
 use carerecord_storage::Database;
 
 pub use registry::{AskedRegistry, registry_on};
 pub use repository::{SEARCH, synonyms};
 
-use crate::config::{CallerConfig, Config, DemoSignIn, Door};
+use crate::config::{CallerConfig, Config, DemoSignIn, Door, KnownCaller};
 use crate::database::DatabaseConfig;
 use crate::peer::{RegistryClient, role_client};
 use crate::signin;
@@ -45,6 +47,10 @@ struct Assembly<'a> {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
     xua: Option<Arc<Xua>>,
+    /// Systems that are known by their certificates.
+    known: Arc<KnownSystems>,
+    /// How roles here make themselves known to others.
+    peers_tls: Option<ClientTls>,
     checks: ReadinessChecks,
     databases: Vec<Database>,
     sealers: Vec<Arc<Sealer>>,
@@ -60,6 +66,10 @@ pub async fn start(config: &Config, lifecycle: &Lifecycle) -> anyhow::Result<Rol
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let xua = config.xua.clone().map(|xua| Xua::new(xua, &config.base, clock.clone()));
     let xua = xua.transpose().context("assertions cannot be judged")?.map(Arc::new);
+    let peers_tls = peers_tls(config)?;
+    if let Some(tls) = peers_tls.clone() {
+        lifecycle.spawn("certificates", tls.watch(lifecycle.draining()));
+    }
     let mut assembly = Assembly {
         config,
         lifecycle,
@@ -67,6 +77,8 @@ pub async fn start(config: &Config, lifecycle: &Lifecycle) -> anyhow::Result<Rol
         clock,
         ids: Arc::new(RandomIds),
         xua,
+        known: Arc::new(known_systems(&config.callers)?),
+        peers_tls,
         checks: ReadinessChecks::new(),
         databases: Vec::new(),
         sealers: Vec::new(),
@@ -82,6 +94,7 @@ pub async fn start(config: &Config, lifecycle: &Lifecycle) -> anyhow::Result<Rol
     let ports = match (&local, &config.remote_registry) {
         (Some(local), _) => Some(RegistryPorts::of(local.clone())),
         (None, Some(remote)) => {
+            crate::nodes::is_safe(&remote.url.parse()?).context("remote_registry.url")?;
             Some(RegistryPorts::of(RegistryClient::new(assembly.client()?, &remote.url)))
         }
         (None, None) => None,
@@ -130,7 +143,7 @@ impl Assembly<'_> {
     }
 
     fn client(&self) -> anyhow::Result<reqwest::Client> {
-        role_client(Duration::from_millis(self.config.peers.silence_ms))
+        role_client(Duration::from_millis(self.config.peers.silence_ms), self.peers_tls.as_ref())
     }
 
     async fn sign_in(&self, section: &DemoSignIn) -> anyhow::Result<()> {
@@ -140,12 +153,34 @@ impl Assembly<'_> {
     }
 
     /// Who comes in by a door.
-    fn callers(&self, door: &Door) -> anyhow::Result<Callers> {
-        let callers = Callers::from(caller(&door.caller));
+    fn entrance(&self, door: &Door) -> anyhow::Result<Entrance> {
+        let address = &door.listen.address;
+        let entrance = self.known_by(address, door.listen.tls.as_ref(), door.caller.as_ref())?;
         match (&self.xua, door.xua) {
-            (_, XuaMode::Off) => Ok(callers),
-            (Some(xua), mode) => Ok(callers.with_xua(xua.clone(), mode)),
-            (None, _) => bail!("the door at {} needs [xua]", door.listen.address),
+            (_, XuaMode::Off) => Ok(entrance),
+            (Some(xua), mode) => Ok(entrance.with_xua(xua, mode)),
+            (None, _) => bail!("the door at {address} needs [xua]"),
+        }
+    }
+
+    /// How systems are known at a listener: all are the same one, or by their certificates.
+    fn known_by(
+        &self,
+        address: &SocketAddr,
+        tls: Option<&TlsConfig>,
+        all: Option<&CallerConfig>,
+    ) -> anyhow::Result<Entrance> {
+        match (tls, all) {
+            (None, Some(all)) => Ok(caller(all).into()),
+            (None, None) => bail!("the listener at {address} needs caller, or tls"),
+            (Some(_), Some(_)) => {
+                bail!("with tls a listener, as {address}, has no caller: systems are [[caller]]")
+            }
+            (Some(tls), None) => {
+                let ours = "systems are known by their certificates";
+                ensure!(tls.knows_clients(), "tls at {address} needs client_authorities: {ours}");
+                Ok(Entrance::Certificates(self.known.clone(), own_role("nobody").into()))
+            }
         }
     }
 
@@ -154,8 +189,9 @@ impl Assembly<'_> {
         name: &'static str,
         door: &Door,
         router: axum::Router,
+        trail: AuditTrail,
     ) -> anyhow::Result<()> {
-        let listener = Listener::bind(door.listen.clone()).await?;
+        let listener = Listener::bind(door.listen.clone()).await?.recorded_in(trail);
         listener.serve(name, router, self.ids.clone(), self.lifecycle);
         Ok(())
     }
@@ -208,6 +244,28 @@ impl Assembly<'_> {
             static_prefix,
         }
     }
+}
+
+/// How roles of this configuration make themselves known to others.
+pub fn peers_tls(config: &Config) -> anyhow::Result<Option<ClientTls>> {
+    let tls = config.peers.tls.clone().map(ClientTls::load).transpose();
+    tls.context("peers.tls cannot be used")
+}
+
+fn known_systems(callers: &[KnownCaller]) -> anyhow::Result<KnownSystems> {
+    let system = |caller: &KnownCaller| {
+        let wrong = |what| anyhow::anyhow!("certificate of caller {} {what}", caller.name);
+        caller.certificate.validate().map_err(wrong)?;
+        let system = Caller::System(SystemCaller {
+            name: caller.name.clone(),
+            organisation: caller.organisation.clone(),
+            rights: caller.rights.clone(),
+            known_by: "certificate",
+        });
+        Ok((caller.certificate.clone(), system))
+    };
+    let systems: anyhow::Result<Vec<_>> = callers.iter().map(system).collect();
+    Ok(KnownSystems::new(systems?))
 }
 
 fn caller(config: &CallerConfig) -> Caller {

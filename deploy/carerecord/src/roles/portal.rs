@@ -7,7 +7,7 @@ use anyhow::Context;
 use carerecord_model::DocumentRepository;
 use carerecord_portal_api::{OverrideStore, PatientIds, Portal, PortalParts, TokenVerifier};
 use carerecord_repository::LocalRepository;
-use carerecord_service::Listener;
+use carerecord_service::{ClientTls, Listener};
 use carerecord_storage::Database;
 use carerecord_web::WebConfig;
 
@@ -16,6 +16,7 @@ use super::registry::RegistryPorts;
 use crate::config::{PortalSection, RepositorySection, WebSection};
 use crate::key_file::key_file;
 use crate::nodes::{self, NodeClients};
+use crate::peer::role_client;
 use crate::sessions::SqlSessionRows;
 
 impl Assembly<'_> {
@@ -34,11 +35,12 @@ impl Assembly<'_> {
         };
         let silence = Duration::from_millis(self.config.peers.silence_ms);
         let local = local.iter().map(here).collect();
-        let clients = NodeClients { local, silence, http: http.clone() };
+        let clients = NodeClients { local, silence, http };
         let (clock, ids) = (self.clock.clone(), self.ids.clone());
         let federation = nodes::start(section, clients, clock, ids, &self.checks, self.lifecycle)?;
         let portal = Portal::new(PortalParts {
-            tokens: TokenVerifier::new(&section.api, http),
+            // The provider's certificate comes from the machine's authorities, not from our own.
+            tokens: TokenVerifier::new(&section.api, role_client(silence, None)?),
             config: section.api.clone(),
             registry: ports.registry.clone(),
             patients: ports.patients.clone(),
@@ -51,11 +53,11 @@ impl Assembly<'_> {
             patient_ids: PatientIds::new(key_file(&self.config.data.join("patient-ids.key"))?),
         });
         let trail = self.trail(&database, "portal", "fhir", None);
-        let mut router = carerecord_portal_api::router(portal, trail);
+        let mut router = carerecord_portal_api::router(portal, trail.clone());
         if let Some(web) = &section.web {
             router = router.merge(self.web(section, web, &database)?);
         }
-        let listener = Listener::bind(section.listen.clone()).await?;
+        let listener = Listener::bind(section.listen.clone()).await?.recorded_in(trail);
         listener.serve("portal", router, self.ids.clone(), self.lifecycle);
         Ok(())
     }
@@ -71,6 +73,12 @@ impl Assembly<'_> {
         let issuer = section.api.issuer.parse().context("portal.api.issuer")?;
         let mut config = WebConfig::new(web.public_url.clone(), api, issuer, &web.client_id);
         config.demo = web.demo;
+        if let Some(tls) = web.api_tls.clone() {
+            let tls = ClientTls::load(tls).context("portal.web.api_tls cannot be used")?;
+            self.lifecycle.spawn("certificates", tls.clone().watch(self.lifecycle.draining()));
+            let silence = Duration::from_millis(config.deadline_ms);
+            config.api_client = Some(role_client(silence, Some(&tls))?);
+        }
         let rows = Arc::new(SqlSessionRows(database.clone()));
         let router = carerecord_web::router(config, rows, self.clock.clone(), self.ids.clone())?;
         let trail = self.trail(database, "web portal", "web", Some("/assets/"));

@@ -12,7 +12,7 @@ use carerecord_model::{
 use carerecord_registry::{LocalRegistry, Registry, Store};
 use carerecord_storage::Database;
 
-use super::{Assembly, caller, own_role};
+use super::{Assembly, own_role, peers_tls};
 use crate::config::{Config, RegistrySection};
 use crate::database::REGISTRY;
 use crate::peer::{RegistryClient, role_client};
@@ -69,7 +69,8 @@ impl AskedRegistry {
         let Some(remote) = &config.remote_registry else {
             bail!("the configuration has no [registry] or [remote_registry]");
         };
-        let client = role_client(Duration::from_millis(config.peers.silence_ms))?;
+        let tls = peers_tls(config)?;
+        let client = role_client(Duration::from_millis(config.peers.silence_ms), tls.as_ref())?;
         let ports = RegistryPorts::of(RegistryClient::new(client, &remote.url));
         Ok(Self { ports, database: None })
     }
@@ -135,15 +136,17 @@ impl Assembly<'_> {
             let trail = self.trail(&database, "registry", "soap", None);
             let router = carerecord_registry::router(
                 registry.clone(),
-                self.callers(door)?,
+                self.entrance(door)?,
                 self.ids.clone(),
-                trail,
+                trail.clone(),
             );
-            self.serve("registry", door, router).await?;
+            self.serve("registry", door, router, trail).await?;
         }
         if let Some(feed) = &section.feed {
             let trail = self.trail(&database, "registry", "mllp", None);
-            let (listen, who) = (feed.listen.clone(), caller(&feed.caller));
+            let listen = feed.listen.clone();
+            let tls = listen.tls.as_ref();
+            let who = self.known_by(&listen.address, tls, feed.caller.as_ref())?;
             carerecord_registry::serve_mllp(listen, registry.clone(), who, trail, self.lifecycle)
                 .await
                 .with_context(|| {

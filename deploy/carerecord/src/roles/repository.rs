@@ -50,11 +50,11 @@ impl Assembly<'_> {
             let trail = self.trail(&database, &format!("node {id}"), "soap", None);
             let router = carerecord_repository::router(
                 repository.clone(),
-                self.callers(door)?,
+                self.entrance(door)?,
                 self.ids.clone(),
-                trail,
+                trail.clone(),
             );
-            self.serve("repository", door, router).await?;
+            self.serve("repository", door, router, trail).await?;
         }
         Ok(LocalRepository::new(repository, own_role("carerecord"), draft))
     }

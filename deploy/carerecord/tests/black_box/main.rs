@@ -23,6 +23,7 @@ mod nodes;
 mod object_store;
 mod objections;
 mod on_demand;
+mod over_tls;
 mod paces;
 mod people;
 mod publishing;

@@ -4,7 +4,6 @@ mod acknowledge;
 mod read;
 
 use axum::body::Bytes;
-use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use carerecord_audit::AuditOutcome;
@@ -19,12 +18,7 @@ use crate::router::Door;
 use crate::store::FeedError;
 
 /// Answers `POST /xds/identity`.
-pub(crate) async fn identity(
-    State(door): State<Door>,
-    draft: AuditDraft,
-    peer: Peer,
-    body: Bytes,
-) -> Response {
+pub(crate) async fn identity(door: Door, draft: AuditDraft, peer: Peer, body: Bytes) -> Response {
     draft.caller(door.callers.listener());
     draft.fill(|e| e.interaction = "ITI-44".to_owned());
     let text = match to_utf8(&body) {

@@ -2,15 +2,17 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use carerecord_codec::hl7v2::{Framed, MAX_OUTSIDE, MllpDecoder, frame};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::Door;
 
 impl Door {
     /// Answers the messages of one connection, in order. What is no message has no answer, for
     /// nobody could tell to what; it is recorded.
-    pub(super) async fn talk(&self, mut stream: TcpStream, peer: SocketAddr) {
+    pub(super) async fn talk<S>(&self, mut stream: S, peer: SocketAddr)
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
         let idle = Duration::from_secs(self.config.idle_seconds);
         let mut decoder = MllpDecoder::new(self.config.max_message_bytes);
         let mut buffer = vec![0; 16 << 10];
@@ -38,7 +40,13 @@ impl Door {
                     stray += 1;
                     continue;
                 }
-                Framed::Message(bytes) => self.answer(&bytes, peer).await,
+                Framed::Message(bytes) => {
+                    if self.recheck.as_ref().is_some_and(|check| check.still_good().is_err()) {
+                        self.note(peer, bytes.len(), NOT_VALID).await;
+                        return;
+                    }
+                    self.answer(&bytes, peer).await
+                }
                 Framed::TooLong => {
                     let answer = self.refuse(peer, 0, "the message is too long").await;
                     // Where it ends cannot be told any more. The peer may be gone; so be it.
@@ -63,6 +71,7 @@ impl Door {
 }
 
 const OUTSIDE: &str = "bytes outside a message";
+const NOT_VALID: &str = "the certificate of the system is not valid any more";
 const BROKEN_OFF: &str = "a message that breaks off";
 
 /// How often one connection may send what is no message before it is closed.

@@ -54,6 +54,7 @@ impl Kind {
             "read" => Self::new(PATIENT, "R", None, true).rest("read"),
             "create" => Self::new(PATIENT, "C", None, false).rest("create"),
             "update" => Self::new(PATIENT, "U", None, false).rest("update"),
+            "node" if second == "authentication" => Self::new(SECURITY_ALERT, "E", None, false),
             "audit" => Self::new(AUDIT_LOG_USED, "R", None, true),
             _ if matches!(event.status, 401 | 403) => Self::new(SECURITY_ALERT, "E", None, false),
             _ => Self::new(APPLICATION, "E", None, false),

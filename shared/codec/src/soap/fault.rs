@@ -39,6 +39,9 @@ pub enum SoapError {
     /// We failed.
     #[error("the service failed; it has been recorded")]
     Internal,
+    /// Too much is asked for just now.
+    #[error("{0}")]
+    Busy(&'static str),
     /// The caller may not do this.
     #[error("the system is not permitted to do this")]
     NotPermitted,
@@ -100,6 +103,7 @@ impl SoapError {
         match self {
             Self::Internal => 500,
             Self::NotPermitted => 403,
+            Self::Busy(_) => 503,
             Self::TooLong => 413,
             Self::Xml(_)
             | Self::VersionMismatch
@@ -124,7 +128,7 @@ impl SoapError {
             Self::ActionNotSupported => ("s:Sender", Some("wsa:ActionNotSupported")),
             Self::OnlyAnonymousAddress => ("s:Sender", Some("wsa:OnlyAnonymousAddressSupported")),
             Self::Security(fault) => ("s:Sender", Some(fault.code())),
-            Self::Internal => ("s:Receiver", None),
+            Self::Internal | Self::Busy(_) => ("s:Receiver", None),
             Self::Xml(_)
             | Self::WrongBody
             | Self::Transport(_)

@@ -30,6 +30,12 @@ impl Callers {
         Self { xua, ..self }
     }
 
+    /// The same for a listener by which this one comes in.
+    #[must_use]
+    pub fn of(&self, listener: Caller) -> Self {
+        Self { listener, xua: self.xua.clone() }
+    }
+
     /// Who comes in by the listener, for what is not SOAP.
     pub fn listener(&self) -> &Caller {
         &self.listener
