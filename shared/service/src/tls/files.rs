@@ -27,9 +27,11 @@ pub(super) fn identity(certificate: &Path, key: &Path) -> Result<CertifiedKey, T
     let private = PrivateKeyDer::from_pem_slice(&read(key)?)
         .map_err(|_| content(key, "holds no private key (PEM)"))?;
     let provider = rustls::crypto::aws_lc_rs::default_provider();
-    CertifiedKey::from_der(chain, private, &provider).map_err(|error| match error {
-        rustls::Error::InconsistentKeys(_) => content(key, "is not the key of the certificate"),
-        other => content(certificate, &format!("cannot be used: {other}")),
+    CertifiedKey::from_der(chain, private, &provider).map_err(|error| {
+        if matches!(error, rustls::Error::InconsistentKeys(_)) {
+            return content(key, "is not the key of the certificate");
+        }
+        content(certificate, &format!("cannot be used: {error}"))
     })
 }
 
