@@ -39,7 +39,8 @@ impl Portal {
         Ok(self.person(number).await?.map_or(number, |person| person.nhs_number))
     }
 
-    async fn person(&self, number: NhsNumber) -> Result<Option<Patient>, FhirError> {
+    /// What the patient index has of a person.
+    pub(crate) async fn person(&self, number: NhsNumber) -> Result<Option<Patient>, FhirError> {
         self.within(self.patients.patient(number)).await.map_err(FhirError::Registry)
     }
 

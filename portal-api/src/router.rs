@@ -6,7 +6,7 @@ use carerecord_service::AuditTrail;
 use crate::Portal;
 use crate::fhir::{
     alerts, answer, binary, break_glass, consent, cross_reference, document_reference, fallback,
-    list, metadata, patient, patient_match, wrong_method,
+    list, may_see, metadata, patient, patient_match, wrong_method,
 };
 
 /// Every route of the FHIR API.
@@ -25,6 +25,7 @@ pub fn router(portal: Portal, trail: AuditTrail) -> Router {
         .route("/fhir/Patient/$ihe-pix", get(cross_reference::run).post(cross_reference::run_sent))
         .route("/fhir/Patient/$match", post(patient_match::run))
         .route("/fhir/Patient/$break-glass", post(break_glass::run))
+        .route("/fhir/Patient/$may-see", post(may_see::run))
         .route("/fhir/AuditEvent", get(alerts::search))
         .route("/fhir/AuditEvent/$statistics", get(alerts::statistics))
         .route("/fhir/AuditEvent/{id}", get(alerts::read))

@@ -155,8 +155,7 @@ impl Portal {
         };
         let sets = StoredQuery::GetSubmissionSetAndContents(get());
         for query in [sets, StoredQuery::GetFolders(get())] {
-            let found = self.within(self.registry.stored_query(&query)).await;
-            let found = found.map_err(FhirError::Registry)?;
+            let found = self.find(&query).await?;
             let sets = found.submission_sets.iter().map(|s| (&s.entry_uuid, &s.patient_id));
             let folders = found.folders.iter().map(|f| (&f.entry_uuid, &f.patient_id));
             let mut lists = sets.chain(folders);
@@ -170,8 +169,12 @@ impl Portal {
     /// Everything of a patient, before any decision.
     pub(crate) async fn everything(&self, patient: NhsNumber) -> Result<FoundObjects, FhirError> {
         let query = GetAll::of(PatientId::from_nhs_number(patient));
-        let query = StoredQuery::GetAll(Box::new(query));
-        self.within(self.registry.stored_query(&query)).await.map_err(FhirError::Registry)
+        self.find(&StoredQuery::GetAll(Box::new(query))).await
+    }
+
+    /// What the registry finds, before any decision.
+    pub(crate) async fn find(&self, query: &StoredQuery) -> Result<FoundObjects, FhirError> {
+        self.within(self.registry.stored_query(query)).await.map_err(FhirError::Registry)
     }
 
     /// One document that the caller may see.
@@ -186,8 +189,7 @@ impl Portal {
             level: MetadataLevel::Two,
             ..GetDocuments::of(EntryRef::Uuids(vec![id]))
         });
-        let found = self.within(self.registry.stored_query(&query)).await;
-        let found = found.map_err(FhirError::Registry)?;
+        let found = self.find(&query).await?;
         let entry = found.document_entries.into_iter().next().ok_or(FhirError::NotFound)?;
         let number = entry.patient_id.nhs_number().ok_or(FhirError::NotFound)?;
         let Opened { view, .. } = self.open(caller, purpose, number).await?;

@@ -21,4 +21,4 @@ pub(crate) async fn metadata(State(portal): State<Portal>, draft: AuditDraft) ->
 }
 
 /// When what the statement says was last changed.
-const RELEASED: &str = "2026-11-26";
+const RELEASED: &str = "2026-11-27";

@@ -7,6 +7,7 @@ pub(crate) mod cross_reference;
 pub(crate) mod document_reference;
 pub(crate) mod input;
 pub(crate) mod list;
+pub(crate) mod may_see;
 pub(crate) mod metadata;
 pub(crate) mod patient;
 pub(crate) mod patient_match;

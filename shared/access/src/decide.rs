@@ -307,6 +307,13 @@ impl Sources {
     }
 }
 
+impl Policy {
+    /// The organisation that keeps a document.
+    pub(crate) fn keeper(&self, entry: &DocumentEntry) -> Option<OrganisationCode> {
+        Sources::of(self, entry).keeper
+    }
+}
+
 /// An objection to a document names one version; the logical id carries it over to later ones.
 fn names_lineage(entry: &DocumentEntry, id: carerecord_model::EntryUuid) -> bool {
     entry.logical_id.is_some_and(|logical| logical.uuid() == id.uuid())

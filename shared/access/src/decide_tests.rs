@@ -558,3 +558,6 @@ const AGREEMENT: &str = r#"{
 
 #[path = "override_tests.rs"]
 mod overrides;
+
+#[path = "inquiry_tests.rs"]
+mod inquiries;

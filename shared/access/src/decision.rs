@@ -17,6 +17,34 @@ pub struct Decision {
     pub since: Option<Timestamp>,
     /// What else was used: agreement and version, consent model, label.
     pub basis: Vec<String>,
+    /// What a yes asks of whoever acts on it. NHS: 5.2, step 9.
+    pub obligations: Vec<Obligation>,
+}
+
+/// What whoever acts on a yes must do.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Obligation {
+    /// Record the access.
+    Log,
+    /// Show which organisation it comes from.
+    Provenance,
+    /// Do not show where the person is cared for.
+    Mask,
+    /// Tell those who review overrides.
+    Notify,
+}
+
+impl Obligation {
+    /// The code on the wire.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Log => "log",
+            Self::Provenance => "provenance",
+            Self::Mask => "mask",
+            Self::Notify => "notify",
+        }
+    }
 }
 
 /// Yes or no.
@@ -71,6 +99,8 @@ pub enum Rule {
     OwnRecord,
     /// An agreement covers it, and nothing stands against it.
     Agreement,
+    /// Of a record, not of a document: nothing closes it as a whole.
+    RecordOpen,
 }
 
 impl Rule {
@@ -96,6 +126,7 @@ impl Rule {
             Self::BreakGlass => "break-glass",
             Self::OwnRecord => "own-record",
             Self::Agreement => "agreement",
+            Self::RecordOpen => "record-open",
         }
     }
 
@@ -141,6 +172,9 @@ impl Rule {
             }
             Self::OwnRecord => "Your own organisation holds the document.",
             Self::Agreement => "A data sharing agreement in force covers the document.",
+            Self::RecordOpen => {
+                "Nothing closes the record as a whole. Each document in it is decided for itself."
+            }
         }
     }
 
@@ -190,11 +224,16 @@ impl Rule {
 
 impl Decision {
     pub(crate) fn permit(rule: Rule) -> Self {
-        Self { outcome: Outcome::Permit, rule, set_by: None, since: None, basis: Vec::new() }
+        Self::new(Outcome::Permit, rule)
     }
 
     pub(crate) fn deny(rule: Rule) -> Self {
-        Self { outcome: Outcome::Deny, rule, set_by: None, since: None, basis: Vec::new() }
+        Self::new(Outcome::Deny, rule)
+    }
+
+    fn new(outcome: Outcome, rule: Rule) -> Self {
+        let (basis, obligations) = (Vec::new(), Vec::new());
+        Self { outcome, rule, set_by: None, since: None, basis, obligations }
     }
 
     pub(crate) fn set(mut self, by: impl Into<String>, since: Timestamp) -> Self {
@@ -205,6 +244,25 @@ impl Decision {
 
     pub(crate) fn on(mut self, basis: impl Into<String>) -> Self {
         self.basis.push(basis.into());
+        self
+    }
+
+    /// A yes with what it asks of whoever acts on it; a no asks nothing.
+    pub(crate) fn owing(mut self, masked: bool) -> Self {
+        if !self.is_permit() {
+            return self;
+        }
+        let overridden = self.rule == Rule::BreakGlass;
+        let foreign = overridden || self.rule == Rule::Agreement;
+        self.obligations = [
+            (true, Obligation::Log),
+            (foreign, Obligation::Provenance),
+            (masked, Obligation::Mask),
+            (overridden, Obligation::Notify),
+        ]
+        .into_iter()
+        .filter_map(|(owed, obligation)| owed.then_some(obligation))
+        .collect();
         self
     }
 

@@ -106,6 +106,20 @@ impl Override {
     }
 }
 
+/// As if the person had opened the record, to see what that would change.
+pub(crate) fn supposed_override(user: &UserCaller, patient: NhsNumber, now: Timestamp) -> Override {
+    Override {
+        id: Uuid::nil(),
+        patient,
+        user_id: user.user_id.clone(),
+        role_profile_id: user.role_profile_id.clone(),
+        session_id: user.session_id.clone(),
+        reason: OverrideReason::Other,
+        since: now,
+        until: now,
+    }
+}
+
 /// Where the decision learns what has been opened.
 #[async_trait]
 pub trait Overrides: Send + Sync {

@@ -24,6 +24,7 @@ pub struct Policy {
     pub(crate) consent_models: Vec<ConsentModel>,
     pub(crate) agreements: Vec<SharingAgreement>,
     pub(crate) break_glass: Option<BreakGlassRules>,
+    pub(crate) systems: BTreeMap<String, SystemRule>,
 }
 
 /// What a job role may do.
@@ -45,6 +46,15 @@ pub struct RoleRule {
     /// Whether it may see where a restricted (S-flagged) person is cared for.
     #[serde(default)]
     pub may_see_locations: bool,
+}
+
+/// What a system may do beyond what its rights say, by the name that it is known by.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SystemRule {
+    /// Whether it may ask what others may see and why, and what would be if.
+    #[serde(default)]
+    pub may_ask_of_others: bool,
 }
 
 /// An organisation of the programme.
@@ -174,12 +184,18 @@ impl Policy {
             consent_models,
             agreements,
             break_glass,
+            systems: access.system,
         })
     }
 
     /// The rule of a job role, when the programme has one.
     pub fn role(&self, role: &str) -> Option<&RoleRule> {
         self.roles.get(role)
+    }
+
+    /// The weakest sign-in that opens records.
+    pub fn minimum_assurance(&self) -> Assurance {
+        self.minimum_assurance
     }
 
     /// The name of an organisation for people; its code when it is not in the files.
@@ -268,6 +284,8 @@ struct AccessFile {
     #[serde(default)]
     node: BTreeMap<RepositoryUniqueId, OrganisationCode>,
     break_glass: Option<BreakGlassFile>,
+    #[serde(default)]
+    system: BTreeMap<String, SystemRule>,
 }
 
 #[derive(Deserialize)]

@@ -127,17 +127,17 @@ impl RecordView {
         (Released { value, decision }, withheld)
     }
 
-    fn decide(&self, entry: &DocumentEntry) -> Decision {
+    pub(crate) fn decide(&self, entry: &DocumentEntry) -> Decision {
         if let Some(settled) = &self.settled {
             return settled.clone();
         }
         if entry.patient_id.nhs_number() != Some(self.patient) {
             return Decision::deny(Rule::SubjectUnknown);
         }
-        self.question().decide(entry)
+        self.question().decide(entry).owing(self.masked)
     }
 
-    fn question(&self) -> Question<'_> {
+    pub(crate) fn question(&self) -> Question<'_> {
         Question {
             policy: &self.policy,
             caller: &self.caller,

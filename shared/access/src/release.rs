@@ -71,10 +71,10 @@ impl Withheld {
 /// Takes the decisions of one deployment.
 #[derive(Clone)]
 pub struct AccessDecisions {
-    policy: Arc<Policy>,
-    records: Arc<dyn ConsentRecords>,
+    pub(crate) policy: Arc<Policy>,
+    pub(crate) records: Arc<dyn ConsentRecords>,
     overrides: Option<Arc<dyn Overrides>>,
-    clock: Arc<dyn Clock>,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 impl AccessDecisions {

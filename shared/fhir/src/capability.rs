@@ -86,6 +86,11 @@ fn patient() -> Value {
             "name": "break-glass",
             "definition": "urn:carerecord:OperationDefinition:break-glass",
         },
+        {
+            "name": "may-see",
+            "definition": "urn:carerecord:OperationDefinition:may-see",
+            "documentation": MAY_SEE_DOCUMENTATION,
+        },
     ]);
     resource
 }
@@ -141,6 +146,8 @@ const PATIENT_DOCUMENTATION: &str = "A search needs an identifier or _id; or fam
     something only to the caller that they were made for.";
 const MATCH_DOCUMENTATION: &str = "Certain is only who has the identifier, the family name and the \
     whole date of birth that are sent, and nobody else does.";
+const MAY_SEE_DOCUMENTATION: &str = "Whether the caller may see a record and documents of it, and \
+    why. About others, other days and other facts for those who may know.";
 const PATIENT: &[Parameter] = &[
     ("_id", "token", ""),
     ("active", "token", ""),

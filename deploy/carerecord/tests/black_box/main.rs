@@ -16,6 +16,7 @@ mod identity;
 mod integrity;
 mod kills;
 mod manifests;
+mod may_see;
 mod messages;
 mod migrate;
 mod mock_node;
@@ -87,6 +88,7 @@ however_it_is_deployed![
     content::what_is_inside_is_found_until_it_may_not_be,
     break_glass::a_closed_record_is_opened_with_a_reason_and_reviewed,
     break_glass::the_pages_ask_why_and_the_inbox_has_it,
+    may_see::who_asks_gets_the_answer_that_the_doors_give,
     objections::an_objection_holds_from_the_next_request_until_it_is_lifted,
 ];
 
