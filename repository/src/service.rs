@@ -133,8 +133,8 @@ impl Repository {
         let purpose = caller.purpose();
         self.access.admit(caller, purpose, Right::Retrieve)?;
         let Some(number) = entry.patient_id.nhs_number() else {
-            self.access.may_concern(caller, None)?;
-            return self.access.release_person(caller, purpose, entry.clone());
+            let entry = entry.clone();
+            return self.access.release_unnumbered(caller, purpose, Right::Retrieve, entry);
         };
         let view = self.access.open(caller, purpose, Right::Retrieve, number).await?;
         match view.release(entry.clone()) {

@@ -12,6 +12,7 @@ mod load;
 mod migrate;
 mod nodes;
 mod peer;
+mod policy;
 mod progress;
 mod publish;
 mod reindex;
@@ -70,6 +71,9 @@ enum Command {
     Rewrap(rewrap::RewrapOptions),
     /// Read everything that nodes hold, compare it with hashes and registry, and say what differs
     Scrub(scrub::ScrubArguments),
+    /// Check the rules of access with their examples, and ask about the sharing agreements
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
     /// Check the codes of the affinity domain, and print those that sources use besides
     #[command(subcommand)]
     Codes(codes::CodesCommand),
@@ -111,5 +115,6 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Rewrap(options) => rewrap::run(options).await,
         Command::Scrub(options) => scrub::run(options).await,
         Command::Codes(command) => codes::run(command).await,
+        Command::Policy(command) => policy::run(&command),
     }
 }

@@ -1,9 +1,10 @@
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use carerecord_access::{Caller, FactsUnavailable, Released, Right};
 use carerecord_model::{
-    Association, DocumentEntry, EntryUuid, ErrorCode, FoundObjects, Get, GetDocuments, ObjectId,
-    PatientId, StoredQuery, TransactionError,
+    Association, CodeFilter, DocumentEntry, DocumentFilter, EntryUuid, ErrorCode, FoundObjects,
+    Get, GetDocuments, ObjectId, PatientId, StoredQuery, TransactionError,
 };
 use carerecord_service::AuditDraft;
 use carerecord_storage::Connection;
@@ -76,9 +77,10 @@ impl Answer<'_> {
                 let Some(person) = person(self.c, &q.patient_id).await? else {
                     return self.nothing();
                 };
-                let document_entries = matching_documents(self.c, &person, &q.filter).await?;
+                let (filter, labels) = self.without_labels(&q.filter);
+                let document_entries = matching_documents(self.c, &person, &filter).await?;
                 let found = FoundObjects { document_entries, ..FoundObjects::default() };
-                self.release(&person, found).await
+                Ok(labelled(self.release(&person, found).await?, labels.as_ref()))
             }
             StoredQuery::FindSubmissionSets(q) => {
                 self.of_patient(&q.patient_id, |g| g.find_submission_sets(q)).await
@@ -216,10 +218,37 @@ impl Answer<'_> {
         Ok(released)
     }
 
+    /// A filter without its labels, and they: where rules can change them, they are held against
+    /// what is released.
+    pub(super) fn without_labels<'f>(
+        &self,
+        filter: &'f DocumentFilter,
+    ) -> (Cow<'f, DocumentFilter>, Option<CodeFilter>) {
+        let rules = self.registry.access.policy().sensitivity_rules();
+        if rules.is_empty() || filter.confidentiality_codes.0.is_empty() {
+            return (Cow::Borrowed(filter), None);
+        }
+        let mut filter = filter.clone();
+        let labels = std::mem::take(&mut filter.confidentiality_codes);
+        (Cow::Owned(filter), Some(labels))
+    }
+
     pub(super) fn nothing(&self) -> Result<Released<FoundObjects>, RegistryError> {
         let none = FoundObjects::default();
         Ok(self.registry.access.release_person(self.caller, self.caller.purpose(), none)?)
     }
+}
+
+/// Those with such labels, as they are in force.
+pub(super) fn labelled(
+    released: Released<FoundObjects>,
+    labels: Option<&CodeFilter>,
+) -> Released<FoundObjects> {
+    let Some(labels) = labels else { return released };
+    released.map(|mut found| {
+        found.document_entries.retain(|e| labels.matches(&e.confidentiality_codes));
+        found
+    })
 }
 
 /// Adds a record to those before it.

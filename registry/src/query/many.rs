@@ -4,12 +4,12 @@ use std::collections::{HashMap, HashSet};
 
 use carerecord_access::Released;
 use carerecord_model::{
-    DocumentEntry, ErrorCode, FindDocumentsForMultiplePatients, FindFoldersForMultiplePatients,
-    FoundObjects, PatientId, TransactionError,
+    DocumentEntry, DocumentFilter, ErrorCode, FindDocumentsForMultiplePatients,
+    FindFoldersForMultiplePatients, FoundObjects, PatientId, TransactionError,
 };
 use carerecord_storage::StoreError;
 
-use super::answer::{Answer, join};
+use super::answer::{Answer, join, labelled};
 use super::{Graph, documents_everywhere, folders_everywhere, matching_documents};
 use crate::RegistryError;
 use crate::store::{
@@ -22,9 +22,10 @@ impl Answer<'_> {
         q: &FindDocumentsForMultiplePatients,
     ) -> Result<Released<FoundObjects>, RegistryError> {
         let mut all = None;
-        for (person, document_entries) in self.entries_of_many(q).await? {
+        let (filter, labels) = self.without_labels(&q.filter);
+        for (person, document_entries) in self.entries_of_many(q, &filter).await? {
             let found = FoundObjects { document_entries, ..FoundObjects::default() };
-            let released = self.release(&person, found).await?;
+            let released = labelled(self.release(&person, found).await?, labels.as_ref());
             all = Some(join(all, released));
         }
         all.map_or_else(|| self.nothing(), Ok)
@@ -33,20 +34,21 @@ impl Answer<'_> {
     async fn entries_of_many(
         &mut self,
         q: &FindDocumentsForMultiplePatients,
+        filter: &DocumentFilter,
     ) -> Result<Vec<(Person, Vec<DocumentEntry>)>, RegistryError> {
         let mut found = Vec::new();
         if !q.patient_ids.is_empty() {
             for person in self.people(&q.patient_ids).await? {
-                let entries = matching_documents(self.c, &person, &q.filter).await?;
+                let entries = matching_documents(self.c, &person, filter).await?;
                 found.push((person, entries));
             }
             return Ok(found);
         }
         let mut count = 0;
-        let groups = keys_of_filter(&q.filter);
+        let groups = keys_of_filter(filter);
         if let Some(people) = self.candidates(Kind::Entry, &groups).await? {
             for person in people {
-                let entries = matching_documents(self.c, &person, &q.filter).await?;
+                let entries = matching_documents(self.c, &person, filter).await?;
                 count += entries.len();
                 too_many(count)?;
                 found.push((person, entries));
@@ -54,7 +56,7 @@ impl Answer<'_> {
             return Ok(found);
         }
         let mut by_patient: HashMap<i64, Vec<DocumentEntry>> = HashMap::new();
-        documents_everywhere(self.c, &q.filter, |no, entry| {
+        documents_everywhere(self.c, filter, |no, entry| {
             by_patient.entry(no).or_default().push(entry);
             count += 1;
             count <= MOST

@@ -127,7 +127,12 @@ impl SharingAgreement {
     pub fn in_force(&self, day: Date) -> bool {
         self.status == AgreementStatus::InForce
             && (self.effective.from..=self.effective.to).contains(&day)
-            && self.parties.iter().filter(|p| p.role == "controller").all(Party::signed)
+            && self.unsigned().next().is_none()
+    }
+
+    /// Controllers who have not signed. A processor acts under its controllers' signatures.
+    pub(crate) fn unsigned(&self) -> impl Iterator<Item = &Party> {
+        self.parties.iter().filter(|p| p.role != "processor" && !p.signed())
     }
 
     /// Whether it is for this purpose.

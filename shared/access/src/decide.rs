@@ -3,11 +3,12 @@
 //! 1. Session: is the sign-in strong enough, and is the role known?
 //! 2. Purpose: is it allowed for the role, or for the system's rights? An assertion must say the same,
 //!    and may be about one patient only.
+//!    Of documents: what a sensitivity rule withholds is nobody's to see.
 //! 3. Agreement: does one in force today link source to recipient for this data and purpose?
 //! 4. Objection: whole record, source, document, class, recipient.
 //! 5. Consent model of the user's group: implied, or explicit with a permission in force.
 //! 6. (Legitimate relationships take their place here.)
-//! 7. Confidentiality label against role.
+//! 7. Confidentiality label against role: the one in force, under the sensitivity rules.
 //!
 //! What steps 4 to 7 deny, a person may have opened by an override (`overrides.rs`), where the
 //! policy lets that rule be overridden; the other steps hold all the same.
@@ -24,6 +25,7 @@ use jiff::tz::TimeZone;
 use crate::agreement::{Flow, SharingAgreement};
 use crate::consent_model::Basis;
 use crate::policy::Label;
+use crate::sensitivity::Handling;
 use crate::{
     AssertedPatient, Caller, ConsentRecord, Decision, Grain, Override, Policy, Provision, Purpose,
     Right, Rule, UserCaller,
@@ -103,13 +105,16 @@ fn user_may_ask(policy: &Policy, user: &UserCaller, purpose: Purpose) -> Result<
 }
 
 impl Question<'_> {
-    /// Steps 3 to 7 for one document.
-    pub(crate) fn decide(&self, entry: &DocumentEntry) -> Decision {
+    /// Steps 3 to 7 for one document, which is to be handled so.
+    pub(crate) fn decide(&self, entry: &DocumentEntry, handling: &Handling) -> Decision {
         if let Err(deny) = may_concern(self.caller, Some(self.patient)) {
             return deny;
         }
+        if self.policy.withholds(handling) {
+            return Decision::deny(Rule::Withheld).on_all(self.policy.named(handling));
+        }
         let sources = Sources::of(self.policy, entry);
-        let permit = match self.agreement(entry, &sources) {
+        let permit = match self.agreement(entry, handling, &sources) {
             Ok(permit) => permit,
             Err(deny) => return deny,
         };
@@ -121,13 +126,13 @@ impl Question<'_> {
             .objections_to_record()
             .chain(self.objections_to_document(entry, &sources))
             .chain(missing)
-            .chain(self.label(entry))
+            .chain(self.label(handling))
             .collect();
-        let permit = model.into_iter().fold(permit, Decision::on);
+        let permit = permit.on_all(model).on_all(self.policy.named(handling));
         if against.is_empty() {
             return permit;
         }
-        let label = label_of(entry);
+        let label = handling.label;
         match (against.iter().find(|deny| !self.opens(deny.rule, label)), self.opened) {
             (None, Some(opened)) => overridden(opened, &permit, &against),
             (Some(deny), _) => deny.clone(),
@@ -184,7 +189,12 @@ impl Question<'_> {
         Ok(basis)
     }
 
-    fn agreement(&self, entry: &DocumentEntry, sources: &Sources) -> Result<Decision, Decision> {
+    fn agreement(
+        &self,
+        entry: &DocumentEntry,
+        handling: &Handling,
+        sources: &Sources,
+    ) -> Result<Decision, Decision> {
         let recipient = self.caller.organisation();
         let Some(keeper) = &sources.keeper else {
             return Err(Decision::deny(Rule::NoAgreement).on("the document's source is not known"));
@@ -192,7 +202,7 @@ impl Question<'_> {
         if keeper == recipient {
             return Ok(Decision::permit(Rule::OwnRecord));
         }
-        let label = label_of(entry);
+        let label = handling.label;
         let covers = |flow: &Flow| {
             flow.from.contains(keeper)
                 && flow.to.contains(recipient)
@@ -201,19 +211,18 @@ impl Question<'_> {
                 // Of what has no type nobody knows that it is none of these.
                 && (flow.types_excluded.is_empty() || !entry.type_code.is_absent())
                 && Label::from_code(&flow.sensitivity_max).is_some_and(|max| label <= Some(max))
-                && !tagged(entry, &flow.tags_excluded)
+                && !self.policy.tagged(entry, handling, &flow.tags_excluded)
                 && self.caller.role().is_none_or(|role| {
                     flow.recipient_roles.is_empty()
                         || flow.recipient_roles.iter().any(|r| r == role)
                 })
         };
-        let found = self.policy.agreements_in_force(self.today()).find(|a| {
-            a.serves(self.purpose)
-                && a.binds(keeper)
-                && a.binds(recipient)
-                && a.provides.iter().any(covers)
+        let found = self.policy.agreements_in_force(self.today()).find_map(|a| {
+            let bound = a.serves(self.purpose) && a.binds(keeper) && a.binds(recipient);
+            let clause = bound.then(|| a.provides.iter().position(covers)).flatten()?;
+            Some(permitted_by(a, clause))
         });
-        found.map(permitted_by).ok_or_else(|| {
+        found.ok_or_else(|| {
             Decision::deny(Rule::NoAgreement).on(format!("from {keeper} to {recipient}"))
         })
     }
@@ -243,17 +252,8 @@ impl Question<'_> {
         })
     }
 
-    fn label(&self, entry: &DocumentEntry) -> Option<Decision> {
-        let max = match self.caller {
-            Caller::User(user) => {
-                self.policy.role(&user.role).and_then(|r| Label::from_code(&r.max_label))
-            }
-            Caller::System(_) => Some(self.policy.system_max_label),
-        };
-        let label = label_of(entry);
-        // A label that the ladder does not have is above everything.
-        let within = matches!((label, max), (Some(label), Some(max)) if label <= max);
-        (!within).then(|| Decision::deny(Rule::Label))
+    fn label(&self, handling: &Handling) -> Option<Decision> {
+        above_label(self.policy, self.caller, handling)
     }
 
     fn objections(&self) -> impl Iterator<Item = (&ConsentRecord, &Grain)> {
@@ -281,6 +281,26 @@ impl Question<'_> {
     }
 }
 
+/// What sensitivity rules and the label in force say against showing a document to a caller.
+pub(crate) fn above(policy: &Policy, caller: &Caller, handling: &Handling) -> Option<Decision> {
+    if policy.withholds(handling) {
+        return Some(Decision::deny(Rule::Withheld).on_all(policy.named(handling)));
+    }
+    above_label(policy, caller, handling)
+}
+
+fn above_label(policy: &Policy, caller: &Caller, handling: &Handling) -> Option<Decision> {
+    let max = match caller {
+        Caller::User(user) => policy.role(&user.role).and_then(|r| Label::from_code(&r.max_label)),
+        Caller::System(_) => Some(policy.system_max_label),
+    };
+    // A label that the ladder does not have is above everything.
+    let within = matches!((handling.label, max), (Some(label), Some(max)) if label <= max);
+    let label = handling.label.map_or("of no known kind", Label::code);
+    let deny = || Decision::deny(Rule::Label).on(format!("label {label}"));
+    (!within).then(|| deny().on_all(policy.named(handling)))
+}
+
 /// Whose document it is: who keeps it, and who wrote it.
 struct Sources {
     /// The organisation that runs the node; the author's where the node is not known.
@@ -290,12 +310,7 @@ struct Sources {
 
 impl Sources {
     fn of(policy: &Policy, entry: &DocumentEntry) -> Self {
-        let authors: Vec<OrganisationCode> = entry
-            .authors
-            .iter()
-            .flat_map(|a| &a.institutions)
-            .filter_map(|i| i.id()?.parse().ok())
-            .collect();
+        let authors: Vec<OrganisationCode> = authors(entry).collect();
         let node = entry.repository_unique_id.as_ref().and_then(|n| policy.node_organisation(n));
         let keeper = node.cloned().or_else(|| authors.first().cloned());
         Self { keeper, authors }
@@ -312,6 +327,12 @@ impl Policy {
     pub(crate) fn keeper(&self, entry: &DocumentEntry) -> Option<OrganisationCode> {
         Sources::of(self, entry).keeper
     }
+}
+
+/// The organisations that the authors of a document belong to.
+pub(crate) fn authors(entry: &DocumentEntry) -> impl Iterator<Item = OrganisationCode> {
+    let institutions = entry.authors.iter().flat_map(|a| &a.institutions);
+    institutions.filter_map(|i| i.id()?.parse().ok())
 }
 
 /// An objection to a document names one version; the logical id carries it over to later ones.
@@ -334,38 +355,13 @@ fn overridden(opened: &Override, permit: &Decision, against: &[Decision]) -> Dec
     decision
 }
 
-fn permitted_by(agreement: &SharingAgreement) -> Decision {
-    Decision::permit(Rule::Agreement).on(format!("agreement {}", agreement.name()))
+/// The clause is its place among what the agreement provides, counted from 1.
+fn permitted_by(agreement: &SharingAgreement, clause: usize) -> Decision {
+    Decision::permit(Rule::Agreement)
+        .on(format!("agreement {}", agreement.name()))
+        .on(format!("clause {}", clause + 1))
 }
-
-/// The highest label of an entry; `None` when one of them is not on the ladder. Codes of other
-/// schemes are tags, not labels; an entry without any label is normal.
-fn label_of(entry: &DocumentEntry) -> Option<Label> {
-    let mut highest = Label::Unrestricted;
-    let mut any = false;
-    for code in entry.confidentiality_codes.iter().filter(|c| is_ladder(&c.scheme)) {
-        highest = highest.max(Label::from_code(&code.code)?);
-        any = true;
-    }
-    Some(if any { highest } else { Label::Normal })
-}
-
-fn tagged(entry: &DocumentEntry, tags: &[String]) -> bool {
-    entry.confidentiality_codes.iter().any(|c| !is_ladder(&c.scheme) && tags.contains(&c.code))
-}
-
-fn is_ladder(scheme: &str) -> bool {
-    LADDER_SCHEMES.contains(&scheme)
-}
-
-/// HL7 v3 Confidentiality under the names it comes by.
-const LADDER_SCHEMES: [&str; 4] = [
-    "2.16.840.1.113883.5.25",
-    "2.16.840.1.113883.1.11.16926",
-    "http://terminology.hl7.org/CodeSystem/v3-Confidentiality",
-    "urn:oid:2.16.840.1.113883.5.25",
-];
 
 #[cfg(test)]
 #[path = "decide_tests.rs"]
-mod tests;
+pub(crate) mod tests;

@@ -450,7 +450,7 @@ fn objection(grain: Grain) -> ConsentRecord {
     }
 }
 
-fn letter() -> DocumentEntry {
+pub(crate) fn letter() -> DocumentEntry {
     let code = |c: &str| Code::new(c, "2.16.840.1.113883.6.96", "");
     DocumentEntry {
         entry_uuid: ObjectId::Uuid(

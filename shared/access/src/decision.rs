@@ -73,6 +73,8 @@ pub enum Rule {
     SubjectUnknown,
     /// The assertion that came with the request speaks of another patient.
     OtherPatient,
+    /// A sensitivity rule withholds it from everybody.
+    Withheld,
     /// No agreement in force covers the flow.
     NoAgreement,
     /// The patient objects to all sharing.
@@ -113,6 +115,7 @@ impl Rule {
             Self::FactsUnavailable => "facts-unavailable",
             Self::SubjectUnknown => "subject-unknown",
             Self::OtherPatient => "other-patient",
+            Self::Withheld => "withheld",
             Self::NoAgreement => "no-agreement",
             Self::ObjectionWholeRecord => "objection-whole-record",
             Self::ObjectionSource => "objection-source",
@@ -147,6 +150,7 @@ impl Rule {
             Self::OtherPatient => {
                 "What your system says about you holds for another patient's record only."
             }
+            Self::Withheld => "The document is not part of the shared record.",
             Self::NoAgreement => {
                 "No data sharing agreement in force covers these documents, your organisation and \
                  this purpose."
@@ -183,6 +187,12 @@ impl Rule {
         Self::DENIALS.into_iter().find(|rule| rule.id() == id)
     }
 
+    /// As `from_id`, of rules that permit as well.
+    pub(crate) fn any_from_id(id: &str) -> Option<Self> {
+        let permits = [Self::Delegated, Self::BreakGlass, Self::OwnRecord, Self::Agreement];
+        Self::from_id(id).or_else(|| permits.into_iter().find(|rule| rule.id() == id))
+    }
+
     /// Whether the rule speaks of the session or the record as a whole, so that no document was
     /// looked at to decide.
     pub fn is_about_the_session(self) -> bool {
@@ -199,17 +209,18 @@ impl Rule {
     /// Whether the rule is about what the patient has said, or about the document: what a person may
     /// have a reason to override.
     pub(crate) fn is_about_the_patient(self) -> bool {
-        !self.is_about_the_session() && self != Self::NoAgreement
+        !self.is_about_the_session() && !matches!(self, Self::NoAgreement | Self::Withheld)
     }
 
     /// Every rule that denies.
-    pub const DENIALS: [Self; 15] = [
+    pub const DENIALS: [Self; 16] = [
         Self::AssuranceTooLow,
         Self::RoleUnknown,
         Self::PurposeNotAllowed,
         Self::FactsUnavailable,
         Self::SubjectUnknown,
         Self::OtherPatient,
+        Self::Withheld,
         Self::NoAgreement,
         Self::ObjectionWholeRecord,
         Self::ObjectionSource,
@@ -264,6 +275,10 @@ impl Decision {
         .filter_map(|(owed, obligation)| owed.then_some(obligation))
         .collect();
         self
+    }
+
+    pub(crate) fn on_all(self, basis: impl IntoIterator<Item = String>) -> Self {
+        basis.into_iter().fold(self, Self::on)
     }
 
     /// Whether it is a yes.

@@ -149,7 +149,9 @@ impl Answers {
             Ok(view) => view.decide(entry),
             Err(deny) => deny.clone(),
         };
-        (of_record && kept).then(|| self.shown(decide()))
+        // What is withheld is told of nowhere.
+        let decision = (of_record && kept).then(decide).filter(|d| d.rule != Rule::Withheld);
+        decision.map(|decision| self.shown(decision))
     }
 
     /// Whether the person asked about could override what closes the record, or this document.
@@ -165,7 +167,10 @@ impl Answers {
         let opened = supposed_override(user, view.patient, view.now);
         let question = Question { opened: Some(&opened), ..view.question() };
         may && match entry {
-            Some(entry) => question.decide(entry).rule == Rule::BreakGlass,
+            Some(entry) => {
+                let handling = self.policy.handling(entry);
+                question.decide(entry, &handling).rule == Rule::BreakGlass
+            }
             None => view.question().closed().is_some() && question.closed().is_none(),
         }
     }
@@ -205,10 +210,6 @@ impl Decision {
     fn without_basis(mut self) -> Self {
         self.basis.clear();
         self
-    }
-
-    fn on_all(self, basis: impl IntoIterator<Item = String>) -> Self {
-        basis.into_iter().fold(self, Self::on)
     }
 }
 

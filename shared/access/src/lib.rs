@@ -14,13 +14,17 @@ mod consent_model;
 mod consent_record;
 mod decide;
 mod decision;
+mod example;
+mod example_words;
 mod facts;
 mod inquiry;
 mod location;
 mod overrides;
 mod policy;
 mod record_view;
+mod register;
 mod release;
+mod sensitivity;
 
 pub use agreement::{AgreementStatus, Flow, Party, SharingAgreement};
 pub use caller::{
@@ -29,10 +33,13 @@ pub use caller::{
 pub use consent_model::{Basis, ConsentModel};
 pub use consent_record::{ConsentRecord, ConsentStatus, Grain, Provision};
 pub use decision::{Decision, Obligation, Outcome, Rule};
+pub use example::{Described, Example, Judged, Said, Who};
 pub use facts::{ConsentRecords, ConsentStore, ConsentStoreError, FactsUnavailable};
 pub use inquiry::{Answers, Inquiry};
 pub use location::WITHHELD_ORGANISATION;
 pub use overrides::{BreakGlassRules, Override, OverrideReason, Overrides};
 pub use policy::{Organisation, Policy, PolicyError, RoleRule, SystemRule};
 pub use record_view::RecordView;
+pub use register::{FlowQuestion, Sharing};
 pub use release::{AccessDecisions, Refused, Released, Withheld};
+pub use sensitivity::SensitivityRule;

@@ -6,13 +6,15 @@ use jiff::civil::Date;
 use serde::Deserialize;
 
 use crate::consent_model::ConsentModel;
+use crate::sensitivity::SensitivityRules;
 use crate::{Assurance, BreakGlassRules, Purpose, Rule, SharingAgreement};
 
 /// The programme's rules, read once from a folder and checked as a whole:
 ///
 /// - `access.toml`: minimum assurance, roles, which refusals are told, organisations, nodes;
 /// - `consent-models.toml`: the consent model of each group of users;
-/// - `agreements/*.json`: the data sharing agreements.
+/// - `agreements/*.json`: the data sharing agreements;
+/// - `sensitivity.toml`, if it is there: what raises labels, adds tags and withholds.
 #[derive(Clone, Debug)]
 pub struct Policy {
     pub(crate) minimum_assurance: Assurance,
@@ -25,6 +27,7 @@ pub struct Policy {
     pub(crate) agreements: Vec<SharingAgreement>,
     pub(crate) break_glass: Option<BreakGlassRules>,
     pub(crate) systems: BTreeMap<String, SystemRule>,
+    pub(crate) sensitivity: SensitivityRules,
 }
 
 /// What a job role may do.
@@ -105,6 +108,28 @@ impl Label {
             _ => None,
         }
     }
+
+    pub(crate) fn code(self) -> &'static str {
+        match self {
+            Self::Unrestricted => "U",
+            Self::Low => "L",
+            Self::Moderate => "M",
+            Self::Normal => "N",
+            Self::Restricted => "R",
+            Self::VeryRestricted => "V",
+        }
+    }
+
+    pub(crate) fn display(self) -> &'static str {
+        match self {
+            Self::Unrestricted => "unrestricted",
+            Self::Low => "low",
+            Self::Moderate => "moderate",
+            Self::Normal => "normal",
+            Self::Restricted => "restricted",
+            Self::VeryRestricted => "very restricted",
+        }
+    }
 }
 
 impl Policy {
@@ -116,10 +141,24 @@ impl Policy {
         let access = read(&folder.join("access.toml"))?;
         let models = read(&folder.join("consent-models.toml"))?;
         let mut agreements = Vec::new();
-        for path in agreement_files(&folder.join("agreements"))? {
+        for path in files(&folder.join("agreements"), "json")? {
             agreements.push((path.display().to_string(), read(&path)?));
         }
-        Self::parse(&access, &models, &agreements)
+        let policy = Self::parse(&access, &models, &agreements)?;
+        let sensitivity = folder.join("sensitivity.toml");
+        if sensitivity.exists() {
+            policy.with_sensitivity(&read(&sensitivity)?)
+        } else {
+            Ok(policy)
+        }
+    }
+
+    /// The same with the rules of a `sensitivity.toml`.
+    ///
+    /// # Errors
+    /// As `load`.
+    pub fn with_sensitivity(self, text: &str) -> Result<Self, PolicyError> {
+        Ok(Self { sensitivity: SensitivityRules::parse(text)?, ..self })
     }
 
     /// Checks rules given as texts; `agreements` are pairs of file name and JSON.
@@ -156,7 +195,9 @@ impl Policy {
         };
         let mut reveal = HashSet::new();
         for id in &access.reveal {
-            let rule = Rule::from_id(id).ok_or_else(|| {
+            // That something is withheld is told to nobody.
+            let rule = Rule::from_id(id).filter(|rule| *rule != Rule::Withheld);
+            let rule = rule.ok_or_else(|| {
                 PolicyError::Meaning(format!("access.toml: reveal: {id} is not a rule that denies"))
             })?;
             reveal.insert(rule);
@@ -185,6 +226,7 @@ impl Policy {
             agreements,
             break_glass,
             systems: access.system,
+            sensitivity: SensitivityRules::default(),
         })
     }
 
@@ -251,16 +293,17 @@ fn check_agreements(agreements: &[SharingAgreement]) -> Result<(), PolicyError> 
     Ok(())
 }
 
-fn read(path: &Path) -> Result<String, PolicyError> {
+pub(crate) fn read(path: &Path) -> Result<String, PolicyError> {
     std::fs::read_to_string(path).map_err(|e| PolicyError::Read(path.display().to_string(), e))
 }
 
-fn agreement_files(folder: &Path) -> Result<Vec<std::path::PathBuf>, PolicyError> {
+/// The files of a kind in a folder, by name.
+pub(crate) fn files(folder: &Path, kind: &str) -> Result<Vec<std::path::PathBuf>, PolicyError> {
     let failed = |e| PolicyError::Read(folder.display().to_string(), e);
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
-        if path.extension().is_some_and(|e| e == "json") {
+        if path.extension().is_some_and(|e| e == kind) {
             files.push(path);
         }
     }

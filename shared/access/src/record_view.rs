@@ -5,6 +5,7 @@ use carerecord_model::{Association, DocumentEntry, FoundObjects, NhsNumber, Obje
 
 use crate::decide::Question;
 use crate::location::{mask_entry, mask_set, may_see_locations};
+use crate::sensitivity::Handling;
 use crate::{
     Caller, ConsentRecord, Decision, Override, Policy, Purpose, Refused, Released, Rule, Withheld,
 };
@@ -60,8 +61,12 @@ impl RecordView {
     /// # Errors
     /// `Refused` with the rule.
     pub fn release(&self, mut entry: DocumentEntry) -> Result<Released<DocumentEntry>, Refused> {
-        let decision = self.decide(&entry);
+        let handling = self.policy.handling(&entry);
+        let decision = self.decide_so(&entry, &handling);
         if decision.is_permit() {
+            if self.settled.is_none() {
+                self.policy.relabel(&mut entry, &handling);
+            }
             if self.masked {
                 mask_entry(&mut entry);
             }
@@ -128,13 +133,17 @@ impl RecordView {
     }
 
     pub(crate) fn decide(&self, entry: &DocumentEntry) -> Decision {
+        self.decide_so(entry, &self.policy.handling(entry))
+    }
+
+    fn decide_so(&self, entry: &DocumentEntry, handling: &Handling) -> Decision {
         if let Some(settled) = &self.settled {
             return settled.clone();
         }
         if entry.patient_id.nhs_number() != Some(self.patient) {
             return Decision::deny(Rule::SubjectUnknown);
         }
-        self.question().decide(entry).owing(self.masked)
+        self.question().decide(entry, handling).owing(self.masked)
     }
 
     pub(crate) fn question(&self) -> Question<'_> {

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use carerecord_model::{Association, Clock, DocumentEntry, EntryUuid, FoundObjects, NhsNumber};
 
-use crate::decide::{caller_may_ask, may_concern};
+use crate::decide::{above, caller_may_ask, may_concern};
 use crate::record_view::RecordView;
 use crate::{
     Caller, ConsentRecord, ConsentRecords, Decision, FactsUnavailable, Override, Overrides, Policy,
@@ -186,6 +186,33 @@ impl AccessDecisions {
     ) -> Result<Released<T>, Refused> {
         self.admit(caller, purpose, Right::Query)?;
         Ok(Released { value: person, decision: Decision::permit(Rule::Agreement) })
+    }
+
+    /// Releases a document of nobody who can be told, which no rule about patients can be asked of.
+    /// What sensitivity rules withhold, or put above what the caller may see, stays.
+    ///
+    /// # Errors
+    /// `Refused`.
+    pub fn release_unnumbered(
+        &self,
+        caller: &Caller,
+        purpose: Purpose,
+        right: Right,
+        mut entry: DocumentEntry,
+    ) -> Result<Released<DocumentEntry>, Refused> {
+        let settled = caller_may_ask(&self.policy, caller, purpose, right)
+            .map_err(|decision| Refused { decision, may_be_told: true })?;
+        if let Some(decision) = settled {
+            return Ok(Released { value: entry, decision });
+        }
+        self.may_concern(caller, None)?;
+        let handling = self.policy.handling(&entry);
+        if let Some(decision) = above(&self.policy, caller, &handling) {
+            let may_be_told = self.policy.reveals(decision.rule);
+            return Err(Refused { decision, may_be_told });
+        }
+        self.policy.relabel(&mut entry, &handling);
+        Ok(Released { value: entry, decision: Decision::permit(Rule::Agreement) })
     }
 
     /// Releases consent records to those who may record them.

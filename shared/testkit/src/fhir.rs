@@ -20,7 +20,8 @@ pub struct Fhir {
 }
 
 impl Fhir {
-    pub(crate) fn new(http: reqwest::ClientBuilder, portal: &str, issuer: &str) -> Self {
+    /// A caller of the portal at an address, without a token yet; `issuer` is the sign-in provider.
+    pub fn new(http: reqwest::ClientBuilder, portal: &str, issuer: &str) -> Self {
         let http = http.redirect(reqwest::redirect::Policy::none()).build().unwrap();
         Self { http, portal: portal.to_owned(), issuer: issuer.to_owned(), token: String::new() }
     }

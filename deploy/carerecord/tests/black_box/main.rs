@@ -9,6 +9,7 @@ mod break_glass;
 mod codes;
 mod content;
 mod doctor;
+mod doors;
 mod encryption;
 mod example;
 mod files;
@@ -31,6 +32,7 @@ mod publishing;
 mod reads;
 mod retention;
 mod scrub;
+mod sensitivity;
 mod shape;
 mod silent_sources;
 mod submission_states;
@@ -89,6 +91,7 @@ however_it_is_deployed![
     break_glass::a_closed_record_is_opened_with_a_reason_and_reviewed,
     break_glass::the_pages_ask_why_and_the_inbox_has_it,
     may_see::who_asks_gets_the_answer_that_the_doors_give,
+    sensitivity::rules_label_and_withhold_on_every_door,
     objections::an_objection_holds_from_the_next_request_until_it_is_lifted,
 ];
 

@@ -299,13 +299,17 @@ fn matches(bundle: &Value) -> BTreeSet<String> {
 }
 
 pub fn consent(provision: &Value) -> Value {
+    consent_of(PATIENT, provision)
+}
+
+pub fn consent_of(patient: &str, provision: &Value) -> Value {
     json!({
         "resourceType": "Consent", "status": "active",
         "scope": {"coding": [{
             "system": "http://terminology.hl7.org/CodeSystem/consentscope",
             "code": "patient-privacy"}]},
         "patient": {"identifier": {
-            "system": "https://fhir.nhs.uk/Id/nhs-number", "value": PATIENT}},
+            "system": "https://fhir.nhs.uk/Id/nhs-number", "value": patient}},
         "dateTime": "2026-11-01T09:00:00Z",
         "provision": provision,
     })

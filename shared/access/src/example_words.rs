@@ -1,0 +1,82 @@
+//! What examples say of patients, in words: `source ZEX01 from 2026-01-01 until 2026-06-30`.
+
+use carerecord_model::OrganisationCode;
+use jiff::Timestamp;
+use jiff::civil::{Date, DateTime, Time, time};
+use jiff::tz::TimeZone;
+use uuid::Uuid;
+
+use crate::example::{document, person};
+use crate::{ConsentRecord, ConsentStatus, Grain, Provision};
+
+/// An objection or a permission. The place makes its id.
+pub(crate) fn statement(
+    said: &str,
+    objection: bool,
+    place: usize,
+) -> Result<ConsentRecord, String> {
+    let mut words: Vec<&str> = said.split_whitespace().collect();
+    let until = ending(&mut words, "until")?.map(|t| instant(t, end, 0)).transpose()?;
+    let since =
+        ending(&mut words, "from")?.map(|t| instant(t, Date::to_datetime, 0)).transpose()?;
+    let organisation = |code: &str| {
+        code.parse::<OrganisationCode>().map_err(|_| format!("{code} is not an organisation"))
+    };
+    let provision = match (objection, words.as_slice()) {
+        (true, ["whole-record"]) => Provision::Objection(Grain::WholeRecord),
+        (true, ["document"]) => Provision::Objection(Grain::Document(document())),
+        (true, ["source", code]) => Provision::Objection(Grain::Source(organisation(code)?)),
+        (true, ["recipient", code]) => Provision::Objection(Grain::Recipient(organisation(code)?)),
+        (true, ["class", code]) => {
+            let code = (*code).to_owned();
+            Provision::Objection(Grain::Class { code, scheme: None })
+        }
+        (false, ["anyone"]) => Provision::Permission { recipient: None },
+        (false, [code]) => Provision::Permission { recipient: Some(organisation(code)?) },
+        _ => return Err(format!("\"{said}\" is not understood")),
+    };
+    let since = since.unwrap_or(Timestamp::UNIX_EPOCH);
+    Ok(ConsentRecord {
+        id: Uuid::from_u128(place as u128 + 1),
+        version: 1,
+        patient: person(),
+        status: ConsentStatus::Active,
+        provision,
+        set_by: "the patient".to_owned(),
+        organisation: "ZEX09".parse().map_err(|_| "no organisation".to_owned())?,
+        since,
+        until,
+        policy_uri: None,
+        recorded_at: since,
+        recorded_by: "example".to_owned(),
+    })
+}
+
+/// Takes a word and what follows it from the end.
+fn ending<'w>(words: &mut Vec<&'w str>, word: &str) -> Result<Option<&'w str>, String> {
+    let Some(at) = words.iter().position(|w| *w == word) else { return Ok(None) };
+    match words.split_off(at).as_slice() {
+        [_, value] => Ok(Some(value)),
+        _ => Err(format!("{word}: one day or instant")),
+    }
+}
+
+/// An instant, or a day, of which `moment` is meant at the hour.
+pub(crate) fn instant(
+    text: &str,
+    moment: fn(Date, Time) -> DateTime,
+    hour: i8,
+) -> Result<Timestamp, String> {
+    if let Ok(instant) = text.parse() {
+        return Ok(instant);
+    }
+    let wrong = || format!("{text} is neither a day nor an instant");
+    let day: Date = text.parse().map_err(|_| wrong())?;
+    let moment = moment(day, time(hour, 0, 0, 0)).to_zoned(TimeZone::UTC);
+    Ok(moment.map_err(|_| wrong())?.timestamp())
+}
+
+/// The last instant of a day.
+fn end(day: Date, _: Time) -> DateTime {
+    day.to_datetime(time(23, 59, 59, 999_999_999))
+}
