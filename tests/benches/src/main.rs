@@ -3,6 +3,7 @@
 
 mod audit;
 mod codec;
+mod decide;
 mod load;
 mod measure;
 mod node;
@@ -36,6 +37,8 @@ struct Cli {
 enum Command {
     /// How fast messages are read and written, on one core
     Codec,
+    /// How long it takes to decide about a list, on one core
+    Decide,
     /// How long an assertion takes to verify, on one core
     Saml,
     /// The record of accesses: appending, signing, exporting, verifying, proving
@@ -95,6 +98,7 @@ async fn main() -> anyhow::Result<()> {
             codec::run();
             Ok(())
         }
+        Command::Decide => decide::run().await,
         Command::Saml => {
             saml::run();
             Ok(())
