@@ -88,9 +88,16 @@ fn with_ports(text: &str, first: u16) -> String {
 fn write_policy(folder: &Path) -> anyhow::Result<()> {
     let agreements = folder.join("agreements");
     std::fs::create_dir_all(&agreements)?;
+    let examples = folder.join("examples");
+    std::fs::create_dir_all(&examples)?;
     let files = [
         (folder.join("access.toml"), include_str!("../config/policy/access.toml")),
         (folder.join("consent-models.toml"), include_str!("../config/policy/consent-models.toml")),
+        (folder.join("sensitivity.toml"), include_str!("../config/policy/sensitivity.toml")),
+        (
+            examples.join("direct-care.toml"),
+            include_str!("../config/policy/examples/direct-care.toml"),
+        ),
         (
             agreements.join("dsa-ev-0001.json"),
             include_str!("../config/policy/agreements/dsa-ev-0001.json"),

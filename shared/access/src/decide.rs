@@ -210,7 +210,9 @@ impl Question<'_> {
                 && !flow.types_excluded.contains(&entry.type_code.code)
                 // Of what has no type nobody knows that it is none of these.
                 && (flow.types_excluded.is_empty() || !entry.type_code.is_absent())
-                && Label::from_code(&flow.sensitivity_max).is_some_and(|max| label <= Some(max))
+                // What has a label of no known kind may be above any.
+                && Label::from_code(&flow.sensitivity_max)
+                    .is_some_and(|max| label.is_some_and(|label| label <= max))
                 && !self.policy.tagged(entry, handling, &flow.tags_excluded)
                 && self.caller.role().is_none_or(|role| {
                     flow.recipient_roles.is_empty()

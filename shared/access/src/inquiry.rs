@@ -85,6 +85,14 @@ impl AccessDecisions {
         Ok(Answers { policy: self.policy.clone(), patient, view, reach, masked, unknown })
     }
 
+    /// Whether the caller may ask about others at all.
+    ///
+    /// # Errors
+    /// `Refused`, which may always be told.
+    pub fn may_ask_of_others(&self, caller: &Caller) -> Result<(), Refused> {
+        self.reach(caller, caller).map(|_| ())
+    }
+
     fn reach(&self, caller: &Caller, about: &Caller) -> Result<Reach, Refused> {
         match caller {
             Caller::System(system) => {

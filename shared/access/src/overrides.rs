@@ -150,9 +150,11 @@ pub struct BreakGlassRules {
 }
 
 impl BreakGlassRules {
-    /// Whether a denial may be overridden. `label` is the document's, where there is one.
+    /// Whether a denial may be overridden. `label` is the document's; one of no known kind may be
+    /// above any.
     pub(crate) fn covers(&self, rule: Rule, label: Option<Label>) -> bool {
-        self.rules.contains(&rule) && (rule != Rule::Label || label <= Some(self.max_label))
+        let within = || label.is_some_and(|label| label <= self.max_label);
+        self.rules.contains(&rule) && (rule != Rule::Label || within())
     }
 }
 

@@ -21,6 +21,11 @@ pub async fn who_asks_gets_the_answer_that_the_doors_give(deployment: Deployment
 
     let nurse = deployment.fhir().as_person(NURSE).await;
     assert_eq!(nurse.put(MAY_SEE, None, &asked(&ids, &about("ZEX02", "R8001"))).await.0, 403);
+    let other = crate::objections::consent_of("9990001014", &json!({"type": "permit"}));
+    let suppose = json!([{"name": "suppose", "resource": other}]);
+    assert_eq!(nurse.put(MAY_SEE, None, &asked(&ids, &suppose)).await.0, 403, "whoever it is of");
+    let system = deployment.fhir().as_system().await;
+    assert_eq!(system.put(MAY_SEE, None, &asked(&ids, &suppose)).await.0, 400);
     for wrong in [
         json!([{"name": "wether", "valueBoolean": true}]),
         json!([{"name": "role", "valueCode": "R8001"}]),

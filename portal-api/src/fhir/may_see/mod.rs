@@ -78,6 +78,8 @@ impl Portal {
         asked: &Asked,
         others: &Others,
     ) -> Result<Told, FhirError> {
+        // Before anything that an error could tell of.
+        self.access.may_ask_of_others(&session.caller)?;
         let person = self.person(asked.patient).await?;
         let number = person.as_ref().map_or(asked.patient, |person| person.nhs_number);
         session.draft.fill(|event| event.subject = Some(number));
