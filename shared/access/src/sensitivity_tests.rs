@@ -7,7 +7,7 @@ fn policy(rules: &str) -> Policy {
     Policy::parse(access, "", &[]).unwrap().with_sensitivity(rules).unwrap()
 }
 
-fn ids<'p>(policy: &'p Policy, change: fn(&mut DocumentEntry)) -> Vec<&'p str> {
+fn ids(policy: &Policy, change: fn(&mut DocumentEntry)) -> Vec<&str> {
     let mut entry = crate::decide::tests::letter();
     change(&mut entry);
     policy.sensitivity_of(&entry).into_iter().map(|rule| rule.id.as_str()).collect()
