@@ -14,6 +14,7 @@ mod people;
 mod retrieved;
 mod router;
 mod service;
+mod sign_outs;
 mod token;
 
 #[cfg(test)]
@@ -25,4 +26,5 @@ pub use overrides::OverrideStore;
 pub use patient_ids::PatientIds;
 pub use router::router;
 pub use service::{Portal, PortalParts};
+pub use sign_outs::SignOutStore;
 pub use token::TokenVerifier;

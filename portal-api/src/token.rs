@@ -4,6 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use carerecord_access::{Assurance, Caller, Right, SystemCaller, UserCaller};
+use carerecord_model::Clock;
+use carerecord_service::{LONGEST_SIGN_IN, SignIn, SignOuts};
+use jiff::Timestamp;
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde::Deserialize;
@@ -18,6 +21,8 @@ pub struct TokenVerifier {
     audience: String,
     http: reqwest::Client,
     keys: Arc<Mutex<Option<(Instant, JwkSet)>>>,
+    sign_outs: Arc<dyn SignOuts>,
+    clock: Arc<dyn Clock>,
 }
 
 /// Why a token is not taken.
@@ -31,23 +36,37 @@ pub(crate) enum TokenError {
     KeysUnavailable,
     #[error("more than one role and none selected")]
     RoleNotSelected,
+    #[error("it cannot be told whether the sign-in has ended")]
+    SignOutsUnavailable,
 }
 
 impl TokenVerifier {
     /// Checks tokens of the configured issuer. Its keys are fetched when first needed.
-    pub fn new(config: &PortalConfig, http: reqwest::Client) -> Self {
+    pub fn new(
+        config: &PortalConfig,
+        http: reqwest::Client,
+        sign_outs: Arc<dyn SignOuts>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         Self {
             issuer: config.issuer.trim_end_matches('/').to_owned(),
             audience: config.audience.clone(),
             http,
             keys: Arc::new(Mutex::new(None)),
+            sign_outs,
+            clock,
         }
     }
 
     /// With keys that are known already.
     #[cfg(test)]
-    pub(crate) fn with_keys(config: &PortalConfig, keys: JwkSet) -> Self {
-        let verifier = Self::new(config, reqwest::Client::new());
+    pub(crate) fn with_keys(
+        config: &PortalConfig,
+        keys: JwkSet,
+        sign_outs: Arc<dyn SignOuts>,
+    ) -> Self {
+        let clock = Arc::new(carerecord_model::SystemClock);
+        let verifier = Self::new(config, reqwest::Client::new(), sign_outs, clock);
         Self { keys: Arc::new(Mutex::new(Some((Instant::now(), keys)))), ..verifier }
     }
 
@@ -58,6 +77,9 @@ impl TokenVerifier {
         selected_role: Option<&str>,
     ) -> Result<Caller, TokenError> {
         let header = decode_header(token).map_err(|_| TokenError::Invalid)?;
+        if header.crit.is_some() {
+            return Err(TokenError::Invalid);
+        }
         let is_access_token = header.typ.as_deref().is_some_and(|t| {
             t.eq_ignore_ascii_case("at+jwt") || t.eq_ignore_ascii_case("application/at+jwt")
         });
@@ -75,7 +97,31 @@ impl TokenVerifier {
         validation.leeway = 30;
         let claims: Claims =
             decode(token, &key, &validation).map_err(|_| TokenError::Invalid)?.claims;
+        self.must_go_on(&claims).await?;
         claims.caller(selected_role)
+    }
+
+    /// Refuses tokens of a sign-in that has ended, and those that would outlast what is kept of that.
+    async fn must_go_on(&self, claims: &Claims) -> Result<(), TokenError> {
+        let now = self.clock.now();
+        let ends = Timestamp::from_second(claims.exp).map_err(|_| TokenError::Invalid)?;
+        if ends.duration_since(now) > LONGEST_SIGN_IN {
+            return Err(TokenError::Invalid);
+        }
+        // Of a token that does not tell, it may have begun at any time.
+        let since = claims.auth_time.or(claims.iat).map(Timestamp::from_second);
+        let since = since.unwrap_or(Ok(Timestamp::UNIX_EPOCH)).map_err(|_| TokenError::Invalid)?;
+        let sign_in = SignIn {
+            issuer: self.issuer.clone(),
+            subject: claims.sub.clone(),
+            session_id: claims.sid.clone(),
+            since,
+        };
+        match self.sign_outs.has_ended(&sign_in).await {
+            Ok(false) => Ok(()),
+            Ok(true) => Err(TokenError::Invalid),
+            Err(_) => Err(TokenError::SignOutsUnavailable),
+        }
     }
 
     /// The key of that id; the key set is read again when it is old or does not have it.
@@ -122,6 +168,9 @@ impl TokenVerifier {
 #[derive(Debug, Deserialize)]
 struct Claims {
     sub: String,
+    exp: i64,
+    iat: Option<i64>,
+    auth_time: Option<i64>,
     #[serde(default)]
     name: String,
     #[serde(default)]

@@ -70,6 +70,7 @@ impl FromRequestParts<Portal> for Session {
                 "The access token is not valid or has ended. Sign in again.",
             ),
             TokenError::RoleNotSelected => FhirError::RoleNotSelected,
+            TokenError::SignOutsUnavailable => FhirError::Store,
             TokenError::KeysUnavailable => {
                 FhirError::Registry(carerecord_model::PortError::Unavailable(error.to_string()))
             }

@@ -26,8 +26,8 @@ use tempfile::TempDir;
 use tower::ServiceExt;
 
 use crate::{
-    Federation, Node, OverrideStore, PatientIds, Portal, PortalConfig, PortalParts, TokenVerifier,
-    router,
+    Federation, Node, OverrideStore, PatientIds, Portal, PortalConfig, PortalParts, SignOutStore,
+    TokenVerifier, router,
 };
 use fake::{FakeConsents, FakeNode, FakePatients, FakeRegistry};
 
@@ -58,7 +58,8 @@ impl Client {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();
         let database = Database::open(&folder.path().join("portal.db")).await.unwrap();
-        let (tokens, token) = signed_in();
+        let sign_outs = Arc::new(SignOutStore::new(database.clone(), Arc::new(SystemClock)));
+        let (tokens, token) = signed_in(sign_outs);
         let consents = Arc::new(FakeConsents::default());
         let policy = Policy::load(std::path::Path::new(POLICY)).unwrap();
         let clock = Arc::new(SystemClock);
@@ -163,7 +164,7 @@ fn config() -> PortalConfig {
     serde_json::from_value(json!({"base_url": BASE, "issuer": ISSUER})).unwrap()
 }
 
-fn signed_in() -> (TokenVerifier, String) {
+fn signed_in(sign_outs: Arc<SignOutStore>) -> (TokenVerifier, String) {
     let random = aws_lc_rs::rand::SystemRandom::new();
     let der = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).unwrap();
     let key = EncodingKey::from_ec_der(der.as_ref());
@@ -174,14 +175,14 @@ fn signed_in() -> (TokenVerifier, String) {
     header.kid = Some("k".into());
     let claims = json!({
         "iss": ISSUER, "aud": "carerecord-api", "sub": "555021900100", "name": "Wren Tomasz Dr",
-        "acr": "AAL3_ANY", "client_id": "test", "exp": SystemClock.now().as_second() + 600,
+        "acr": "AAL3_ANY", "client_id": "test", "sid": "session-1", "exp": SystemClock.now().as_second() + 600,
         "selected_roleid": "1",
         "nhsid_nrbac_roles": [{"person_roleid": "1", "org_code": "ZEX01",
             "role_code": "S8000:G8000:R8000"}],
     });
     let token = encode(&header, &claims, &key).unwrap();
     let set = jsonwebtoken::jwk::JwkSet { keys: vec![jwk] };
-    (TokenVerifier::with_keys(&config(), set), token)
+    (TokenVerifier::with_keys(&config(), set, sign_outs), token)
 }
 
 fn person() -> Patient {

@@ -18,6 +18,7 @@ mod listener;
 mod metrics;
 mod refusal;
 mod request_log;
+mod sign_outs;
 mod stall;
 pub mod tls;
 pub mod xua;
@@ -33,6 +34,9 @@ pub use crate::listener::{Listener, ListenerConfig, ListenerError};
 pub use crate::metrics::{Metrics, MetricsError};
 pub use crate::refusal::{Refusal, refuse};
 pub use crate::request_log::RequestId;
+pub use crate::sign_outs::{
+    Ended, LONGEST_SIGN_IN, SignIn, SignOuts, SignOutsUnavailable, SignedOut,
+};
 pub use crate::telemetry::LogFormat;
 pub use crate::tls::{
     ClientTls, ClientTlsConfig, Handshakes, Recheck, ServerTls, TlsConfig, TlsConnection, TlsError,
