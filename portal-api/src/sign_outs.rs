@@ -123,9 +123,7 @@ fn end(what: &SignedOut, kept_until: i64) -> Statement {
 /// Nobody can use them any more; those who review them see that they have ended.
 fn end_overrides(what: &SignedOut, now: i64) -> Statement {
     match what {
-        SignedOut::Session { session_id, .. } => {
-            sql(END_OF_SESSION).bind(session_id).bind(now)
-        }
+        SignedOut::Session { session_id, .. } => sql(END_OF_SESSION).bind(session_id).bind(now),
         SignedOut::Person { subject, until, .. } => {
             // The provider tells whole seconds.
             sql(END_OF_PERSON).bind(subject).bind(now).bind(until.as_millisecond() + 999)
@@ -213,8 +211,7 @@ mod tests {
         let (store, _, _folder) = store().await;
         store.end(session("https://a", "s1"), None, &draft()).await.unwrap();
         let until = Timestamp::from_second(NOW).unwrap();
-        let person =
-            SignedOut::Person { issuer: "https://a".into(), subject: "u2".into(), until };
+        let person = SignedOut::Person { issuer: "https://a".into(), subject: "u2".into(), until };
         store.end(person, None, &draft()).await.unwrap();
 
         for (issuer, subject, session, since, ended) in [

@@ -7,6 +7,7 @@ mod fake;
 mod merged;
 mod people;
 mod places;
+mod sign_outs;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,6 +35,7 @@ use fake::{FakeConsents, FakeNode, FakePatients, FakeRegistry};
 /// A portal with a clinician who may see what it has.
 struct Client {
     router: Router,
+    signer: Signer,
     token: String,
     database: Database,
     _folder: TempDir,
@@ -59,7 +61,8 @@ impl Client {
         let folder = tempfile::tempdir().unwrap();
         let database = Database::open(&folder.path().join("portal.db")).await.unwrap();
         let sign_outs = Arc::new(SignOutStore::new(database.clone(), Arc::new(SystemClock)));
-        let (tokens, token) = signed_in(sign_outs);
+        let (tokens, signer) = signer(sign_outs);
+        let token = signer.token(&json!({}));
         let consents = Arc::new(FakeConsents::default());
         let policy = Policy::load(std::path::Path::new(POLICY)).unwrap();
         let clock = Arc::new(SystemClock);
@@ -94,7 +97,7 @@ impl Client {
             ids: Arc::new(RandomIds),
             static_prefix: None,
         };
-        Self { router: router(portal, trail), token, database, _folder: folder }
+        Self { router: router(portal, trail), signer, token, database, _folder: folder }
     }
 
     async fn get(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
@@ -164,7 +167,30 @@ fn config() -> PortalConfig {
     serde_json::from_value(json!({"base_url": BASE, "issuer": ISSUER})).unwrap()
 }
 
-fn signed_in(sign_outs: Arc<SignOutStore>) -> (TokenVerifier, String) {
+/// The sign-in provider's key.
+struct Signer {
+    key: EncodingKey,
+    header: Header,
+}
+
+impl Signer {
+    /// A token of a clinician, with these claims in place of its own.
+    fn token(&self, changes: &Value) -> String {
+        let mut claims = json!({
+            "iss": ISSUER, "aud": "carerecord-api", "sub": "555021900100", "name": "Wren Tomasz Dr",
+            "acr": "AAL3_ANY", "client_id": "test", "sid": "session-1", "selected_roleid": "1",
+            "exp": SystemClock.now().as_second() + 600,
+            "nhsid_nrbac_roles": [{"person_roleid": "1", "org_code": "ZEX01",
+                "role_code": "S8000:G8000:R8000"}],
+        });
+        for (name, value) in changes.as_object().unwrap() {
+            claims[name] = value.clone();
+        }
+        encode(&self.header, &claims, &self.key).unwrap()
+    }
+}
+
+fn signer(sign_outs: Arc<SignOutStore>) -> (TokenVerifier, Signer) {
     let random = aws_lc_rs::rand::SystemRandom::new();
     let der = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).unwrap();
     let key = EncodingKey::from_ec_der(der.as_ref());
@@ -173,16 +199,8 @@ fn signed_in(sign_outs: Arc<SignOutStore>) -> (TokenVerifier, String) {
     let mut header = Header::new(Algorithm::ES256);
     header.typ = Some("at+jwt".into());
     header.kid = Some("k".into());
-    let claims = json!({
-        "iss": ISSUER, "aud": "carerecord-api", "sub": "555021900100", "name": "Wren Tomasz Dr",
-        "acr": "AAL3_ANY", "client_id": "test", "sid": "session-1", "exp": SystemClock.now().as_second() + 600,
-        "selected_roleid": "1",
-        "nhsid_nrbac_roles": [{"person_roleid": "1", "org_code": "ZEX01",
-            "role_code": "S8000:G8000:R8000"}],
-    });
-    let token = encode(&header, &claims, &key).unwrap();
     let set = jsonwebtoken::jwk::JwkSet { keys: vec![jwk] };
-    (TokenVerifier::with_keys(&config(), set, sign_outs), token)
+    (TokenVerifier::with_keys(&config(), set, sign_outs), Signer { key, header })
 }
 
 fn person() -> Patient {

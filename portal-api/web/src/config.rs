@@ -1,4 +1,4 @@
-use carerecord_service::Secret;
+use carerecord_service::{LONGEST_SIGN_IN, Secret};
 use url::{Host, Url};
 
 /// How the web portal is set up.
@@ -49,6 +49,9 @@ pub enum WebError {
     /// A duration is zero.
     #[error("{0} must be more than 0")]
     Zero(&'static str),
+    /// It is not kept for longer which sign-ins have ended.
+    #[error("session_hours must be 24 at most")]
+    TooLong,
     /// The HTTP client.
     #[error("the HTTP client cannot be set up")]
     Client(#[from] reqwest::Error),
@@ -102,6 +105,9 @@ impl WebConfig {
             if value == 0 {
                 return Err(WebError::Zero(name));
             }
+        }
+        if i64::from(self.session_hours) > LONGEST_SIGN_IN.as_hours() {
+            return Err(WebError::TooLong);
         }
         Ok(())
     }

@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use carerecord_model::{Clock, IdSource};
+use carerecord_service::SignOuts;
 use jiff::tz::TimeZone;
 
 use crate::api::{ApiClient, Asker};
@@ -15,6 +16,7 @@ pub(crate) struct Portal {
     pub(crate) config: WebConfig,
     pub(crate) api: ApiClient,
     pub(crate) provider: Provider,
+    pub(crate) sign_outs: Arc<dyn SignOuts>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn IdSource>,
     /// The time zone of what pages show.

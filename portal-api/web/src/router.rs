@@ -6,6 +6,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use carerecord_model::{Clock, IdSource};
+use carerecord_service::SignOuts;
 use jiff::tz::TimeZone;
 use reqwest::redirect::Policy;
 use tower_http::compression::CompressionLayer;
@@ -29,6 +30,7 @@ use crate::{assets, cross_site, pages, sign_in};
 pub fn router(
     config: WebConfig,
     rows: Arc<dyn SessionRows>,
+    sign_outs: Arc<dyn SignOuts>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
 ) -> Result<Router, WebError> {
@@ -38,6 +40,7 @@ pub fn router(
     let portal = Arc::new(Portal {
         api: ApiClient::new(&config, config.api_client.clone().unwrap_or_else(|| http.clone())),
         provider: Provider::new(&config, http)?,
+        sign_outs,
         clock: clock.clone(),
         ids,
         zone: TimeZone::get("Europe/London").unwrap_or(TimeZone::UTC),
@@ -56,6 +59,7 @@ pub fn router(
         .layer(from_fn_with_state(portal.clone(), cross_site::refuse_other_sites))
         .layer(from_fn_with_state(portal.clone(), pages::problem::show))
         .layer(sessions)
+        .merge(provider_routes())
         .merge(asset_routes())
         .layer(from_fn_with_state(portal.clone(), cross_site::set_headers))
         .with_state(portal))
@@ -89,6 +93,13 @@ fn routes() -> Router<Arc<Portal>> {
         .route("/patient/{handle}/document/{id}/attachment/{n}", get(pages::content::attachment))
         .fallback(pages::problem::not_found)
         .method_not_allowed_fallback(pages::problem::not_found)
+}
+
+/// What the sign-in provider asks, which is no browser: without a session, and answered in JSON.
+fn provider_routes() -> Router<Arc<Portal>> {
+    Router::new()
+        .route("/sign-in/back-channel-logout", post(sign_in::back_channel::logout))
+        .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
 }
 
 /// Public files, without a session. Only they are compressed: compressing a page that mixes secrets

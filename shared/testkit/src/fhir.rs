@@ -68,6 +68,11 @@ impl Fhir {
         self
     }
 
+    /// The access token.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
     /// Reads below `/fhir`.
     ///
     /// # Errors

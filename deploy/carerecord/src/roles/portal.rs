@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use carerecord_model::DocumentRepository;
-use carerecord_portal_api::{OverrideStore, PatientIds, Portal, PortalParts, TokenVerifier};
+use carerecord_portal_api::{
+    OverrideStore, PatientIds, Portal, PortalParts, SignOutStore, TokenVerifier,
+};
 use carerecord_repository::LocalRepository;
 use carerecord_service::{ClientTls, Listener};
 use carerecord_storage::Database;
@@ -38,9 +40,16 @@ impl Assembly<'_> {
         let clients = NodeClients { local, silence, http };
         let (clock, ids) = (self.clock.clone(), self.ids.clone());
         let federation = nodes::start(section, clients, clock, ids, &self.checks, self.lifecycle)?;
+        let sign_outs = Arc::new(SignOutStore::new(database.clone(), self.clock.clone()));
+        let clock = self.clock.clone();
         let portal = Portal::new(PortalParts {
             // The provider's certificate comes from the machine's authorities, not from our own.
-            tokens: TokenVerifier::new(&section.api, role_client(silence, None)?),
+            tokens: TokenVerifier::new(
+                &section.api,
+                role_client(silence, None)?,
+                sign_outs.clone(),
+                clock,
+            ),
             config: section.api.clone(),
             registry: ports.registry.clone(),
             patients: ports.patients.clone(),
@@ -55,7 +64,7 @@ impl Assembly<'_> {
         let trail = self.trail(&database, "portal", "fhir", None);
         let mut router = carerecord_portal_api::router(portal, trail.clone());
         if let Some(web) = &section.web {
-            router = router.merge(self.web(section, web, &database)?);
+            router = router.merge(self.web(section, web, &database, sign_outs)?);
         }
         let listener = Listener::bind(section.listen.clone()).await?.recorded_in(trail);
         listener.serve("portal", router, self.ids.clone(), self.lifecycle);
@@ -68,6 +77,7 @@ impl Assembly<'_> {
         section: &PortalSection,
         web: &WebSection,
         database: &Database,
+        sign_outs: Arc<SignOutStore>,
     ) -> anyhow::Result<axum::Router> {
         let api = section.api.base_url.parse().context("portal.api.base_url")?;
         let issuer = section.api.issuer.parse().context("portal.api.issuer")?;
@@ -80,7 +90,8 @@ impl Assembly<'_> {
             config.api_client = Some(role_client(silence, Some(&tls))?);
         }
         let rows = Arc::new(SqlSessionRows(database.clone()));
-        let router = carerecord_web::router(config, rows, self.clock.clone(), self.ids.clone())?;
+        let (clock, ids) = (self.clock.clone(), self.ids.clone());
+        let router = carerecord_web::router(config, rows, sign_outs, clock, ids)?;
         let trail = self.trail(database, "web portal", "web", Some("/assets/"));
         Ok(router.layer(axum::middleware::from_fn_with_state(
             trail,

@@ -107,6 +107,7 @@ pub(super) async fn choose(
     };
     let sid = provider.unguessable();
     let user_id = account.user_id.clone();
+    provider.memory().sessions.insert(sid.clone(), user_id.clone(), now);
     let grant = Grant { client_id, user_id, scope, nonce, sid, auth_time: now };
     let code = provider.unguessable();
     let issued = Code { grant, redirect_uri: redirect_uri.clone(), challenge, used: false };

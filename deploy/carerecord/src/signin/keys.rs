@@ -49,6 +49,8 @@ pub(super) enum TokenKind {
     Id,
     /// What may be asked of the API. RFC 9068.
     Access,
+    /// That a session is over. OpenID Connect Back-Channel Logout 1.0.
+    Logout,
 }
 
 impl TokenKind {
@@ -56,6 +58,7 @@ impl TokenKind {
         match self {
             Self::Id => "JWT",
             Self::Access => "at+jwt",
+            Self::Logout => "logout+jwt",
         }
     }
 }

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::authorize::{html, problem};
+use super::back_channel::{Over, tell};
 use super::keys::TokenKind;
 use super::{Provider, SharedProvider, present};
 
@@ -26,7 +27,7 @@ pub(super) async fn by_link(
     State(provider): SharedProvider,
     request: Result<Query<LogoutRequest>, QueryRejection>,
 ) -> Response {
-    answer(&provider, request.ok().map(|Query(request)| request))
+    answer(&provider, request.ok().map(|Query(request)| request)).await
 }
 
 /// As [`by_link`], for clients that keep the token out of the address.
@@ -34,10 +35,10 @@ pub(super) async fn by_form(
     State(provider): SharedProvider,
     request: Result<Form<LogoutRequest>, FormRejection>,
 ) -> Response {
-    answer(&provider, request.ok().map(|Form(request)| request))
+    answer(&provider, request.ok().map(|Form(request)| request)).await
 }
 
-fn answer(provider: &Arc<Provider>, request: Option<LogoutRequest>) -> Response {
+async fn answer(provider: &Arc<Provider>, request: Option<LogoutRequest>) -> Response {
     let Some(request) = request else {
         return problem("The application sent a sign-out request that cannot be read.");
     };
@@ -54,6 +55,8 @@ fn answer(provider: &Arc<Provider>, request: Option<LogoutRequest>) -> Response 
     }
     if let Some(hint) = &hint {
         provider.memory().end_session(&hint.sid, provider.now());
+        let over = Over::Session { sid: &hint.sid, user_id: &hint.sub };
+        tell(provider, provider.client(&hint.aud).into_iter(), &over).await;
     }
     let Some(target) = present(request.post_logout_redirect_uri.as_ref()) else {
         return html(StatusCode::OK, &SignedOutPage, "");
@@ -79,6 +82,7 @@ fn answer(provider: &Arc<Provider>, request: Option<LogoutRequest>) -> Response 
 struct Hint {
     iss: String,
     aud: String,
+    sub: String,
     sid: String,
 }
 

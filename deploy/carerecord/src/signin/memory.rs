@@ -9,6 +9,8 @@ pub(super) struct Memory {
     pub(super) codes: Expiring<Code>,
     /// Refresh tokens, also after their use.
     pub(super) refresh_tokens: Expiring<RefreshToken>,
+    /// Who is signed in, by `sid`.
+    pub(super) sessions: Expiring<String>,
     /// Sign-ins that have ended before their tokens did.
     pub(super) ended: Expiring<()>,
 }
@@ -19,6 +21,7 @@ impl Default for Memory {
             transactions: Expiring::new(10 * 60),
             codes: Expiring::new(60),
             refresh_tokens: Expiring::new(REFRESH_SECONDS),
+            sessions: Expiring::new(REFRESH_SECONDS),
             ended: Expiring::new(REFRESH_SECONDS),
         }
     }
@@ -29,6 +32,18 @@ impl Memory {
     pub(super) fn end_session(&mut self, sid: &str, now: i64) {
         self.ended.insert(sid.to_owned(), (), now);
         self.refresh_tokens.retain(|token| token.grant.sid != sid);
+        self.sessions.take(sid, now);
+    }
+
+    /// Ends every sign-in of a person.
+    pub(super) fn end_sessions_of(&mut self, user_id: &str, now: i64) {
+        let entries = self.sessions.entries.iter();
+        let theirs = entries.filter(|(_, (_, of))| of == user_id).map(|(sid, _)| sid.clone());
+        for sid in theirs.collect::<Vec<_>>() {
+            self.end_session(&sid, now);
+        }
+        // Codes that nobody has redeemed yet, too.
+        self.codes.retain(|code| code.grant.user_id != user_id);
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod accounts;
 mod authorize;
+mod back_channel;
 mod claims;
 mod demo;
 mod keys;
@@ -32,6 +33,7 @@ use axum::{Json, Router};
 use carerecord_service::{
     Clock, IdSource, Lifecycle, Listener, ListenerConfig, ListenerError, Secret,
 };
+use reqwest::redirect::Policy;
 use serde_json::{Value, json};
 use url::Url;
 
@@ -74,6 +76,8 @@ pub struct Client {
     pub redirect_uris: Vec<String>,
     /// Where browsers may be sent after signing out; compared letter by letter.
     pub post_logout_redirect_uris: Vec<String>,
+    /// Where it is told that sessions are over, if it wants to know.
+    pub logout_uri: Option<String>,
     /// What it is.
     pub kind: ClientKind,
 }
@@ -107,6 +111,9 @@ pub enum SignInError {
         /// The client.
         client_id: String,
     },
+    /// The HTTP client by which applications are told of sign-outs.
+    #[error("the HTTP client cannot be set up")]
+    Http(#[from] reqwest::Error),
     /// A system client without a secret could be anyone.
     #[error("system client {client_id} needs a secret")]
     SecretMissing {
@@ -145,7 +152,8 @@ pub fn router(
     let key = SigningKey::load_or_create(&config.key_path)?;
     let issuer = config.issuer.as_str().trim_end_matches('/').to_owned();
     let memory = Mutex::new(Memory::default());
-    let provider = Arc::new(Provider { config, issuer, key, clock, ids, memory });
+    let http = reqwest::Client::builder().redirect(Policy::none()).no_proxy().build()?;
+    let provider = Arc::new(Provider { config, issuer, key, clock, ids, memory, http });
     Ok(Router::new()
         .route("/.well-known/openid-configuration", get(discovery))
         .route("/authorize", get(authorize::ask).post(authorize::choose))
@@ -153,6 +161,7 @@ pub fn router(
         .route("/userinfo", get(userinfo::userinfo).post(userinfo::userinfo))
         .route("/jwks", get(jwks))
         .route("/logout", get(logout::by_link).post(logout::by_form))
+        .route("/sign-out-everywhere", get(back_channel::ask).post(back_channel::everywhere))
         .route("/signin.css", get(stylesheet))
         .layer(axum::middleware::map_response(with_safe_headers))
         .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
@@ -168,6 +177,7 @@ struct Provider {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
     memory: Mutex<Memory>,
+    http: reqwest::Client,
 }
 
 impl Provider {
@@ -204,6 +214,8 @@ async fn discovery(State(provider): SharedProvider) -> Json<Value> {
         "userinfo_endpoint": at("/userinfo"),
         "jwks_uri": at("/jwks"),
         "end_session_endpoint": at("/logout"),
+        "backchannel_logout_supported": true,
+        "backchannel_logout_session_supported": true,
         "scopes_supported": authorize::SCOPES,
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
@@ -246,6 +258,7 @@ async fn with_safe_headers(mut response: Response) -> Response {
 fn check_client(client: &Client) -> Result<(), SignInError> {
     let client_id = client.client_id.clone();
     let addresses = client.redirect_uris.iter().chain(&client.post_logout_redirect_uris);
+    let addresses = addresses.chain(&client.logout_uri);
     for address in addresses {
         let good = Url::parse(address).is_ok_and(|url| {
             matches!(url.scheme(), "http" | "https") && url.has_host() && url.fragment().is_none()

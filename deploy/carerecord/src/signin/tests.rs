@@ -396,3 +396,75 @@ fn tokens_are_compact_and_name_their_algorithm() {
     let header: Value = serde_json::from_slice(&header).unwrap();
     assert_eq!((&header["alg"], &header["typ"]), (&json!("ES256"), &json!("at+jwt")));
 }
+
+/// An application that notes what it is told, and how to answer.
+async fn application(status: u16) -> (String, Arc<Mutex<Vec<String>>>) {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let notes = told.clone();
+    let take = move |body: String| {
+        notes.lock().unwrap().push(body);
+        std::future::ready(axum::http::StatusCode::from_u16(status).unwrap())
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let uri = format!("http://{}/logout", listener.local_addr().unwrap());
+    let router = Router::new().route("/logout", post(take));
+    #[expect(clippy::disallowed_methods, reason = "a test's server ends with the test")]
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    (uri, told)
+}
+
+/// The logout token of a form.
+fn logout_token(body: &str) -> Value {
+    let (name, token) = body.split_once('=').unwrap();
+    assert_eq!(name, "logout_token");
+    json!(token)
+}
+
+#[tokio::test]
+async fn the_application_of_a_session_is_told_that_it_is_over() {
+    let (uri, told) = application(200).await;
+    let (other, others) = application(200).await;
+    let provider = Started::telling(&[("portal", &uri), ("second", &other)]).await;
+    let tokens = provider.sign_in(GP).await;
+    let id = provider.claims(&tokens["id_token"], "JWT", "portal").await;
+
+    let hint = tokens["id_token"].as_str().unwrap();
+    assert_eq!(provider.get(&format!("/logout?id_token_hint={hint}")).await.status, 200);
+
+    let told = told.lock().unwrap().clone();
+    assert_eq!((told.len(), others.lock().unwrap().len()), (1, 0));
+    let token = provider.claims(&logout_token(&told[0]), "logout+jwt", "portal").await;
+    assert_eq!((&token["sid"], &token["sub"]), (&id["sid"], &json!(GP)));
+    assert_eq!((&token["iat"], &token["exp"]), (&json!(NOW), &json!(NOW + 120)));
+    let event = &token["events"]["http://schemas.openid.net/event/backchannel-logout"];
+    assert_eq!((event, token.get("nonce")), (&json!({}), None));
+    assert!(token["jti"].as_str().is_some_and(|jti| jti.len() > 20));
+    assert_eq!(provider.refresh(&tokens).await.error(), "invalid_grant");
+}
+
+#[tokio::test]
+async fn everywhere_means_every_session_and_application() {
+    let (uri, told) = application(200).await;
+    let (broken, _) = application(500).await;
+    let provider = Started::telling(&[("portal", &uri), ("second", &broken)]).await;
+    let (first, second) = (provider.sign_in(GP).await, provider.sign_in(GP).await);
+    let other = provider.sign_in(TWO_ROLES).await;
+    let page = provider.get("/sign-out-everywhere").await;
+    assert!(page.text.contains("Sign out Dr Imogen Farrow"), "{}", page.text);
+
+    let done = provider.post("/sign-out-everywhere", &[("account", GP)]).await;
+
+    assert!(done.text.contains("Dr Imogen Farrow is signed out."), "{}", done.text);
+    assert!(done.text.contains("Applications told: 1. Applications that could not be told: 1."));
+    let told = told.lock().unwrap().clone();
+    let token = provider.claims(&logout_token(&told[0]), "logout+jwt", "portal").await;
+    assert_eq!((&token["sub"], token.get("sid")), (&json!(GP), None));
+    for tokens in [first, second] {
+        assert_eq!(provider.refresh(&tokens).await.error(), "invalid_grant");
+        assert_eq!(provider.userinfo(&tokens["access_token"]).await.status, 401);
+    }
+    assert_eq!(provider.refresh(&other).await.status, 200, "another person");
+    for choice in [&[][..], &[("account", "nobody")]] {
+        assert_eq!(provider.post("/sign-out-everywhere", choice).await.status, 400);
+    }
+}

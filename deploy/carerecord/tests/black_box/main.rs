@@ -34,6 +34,7 @@ mod retention;
 mod scrub;
 mod sensitivity;
 mod shape;
+mod sign_outs;
 mod silent_sources;
 mod submission_states;
 mod third_party;
@@ -92,6 +93,8 @@ however_it_is_deployed![
     break_glass::the_pages_ask_why_and_the_inbox_has_it,
     may_see::who_asks_gets_the_answer_that_the_doors_give,
     sensitivity::rules_label_and_withhold_on_every_door,
+    sign_outs::signing_out_at_the_provider_ends_everything_at_once,
+    sign_outs::what_the_provider_has_not_signed_ends_nothing,
     objections::an_objection_holds_from_the_next_request_until_it_is_lifted,
 ];
 

@@ -2,9 +2,10 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use carerecord_model::NhsNumber;
-use carerecord_service::RequestId;
+use carerecord_service::{RequestId, SignIn};
 use http::header::COOKIE as COOKIE_HEADER;
 use http::request::Parts;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 use tower_sessions::Session;
@@ -35,6 +36,9 @@ pub(crate) struct SignedIn {
     pub(crate) access_expires_at: i64,
     pub(crate) refresh_token: Option<String>,
     pub(crate) id_token: String,
+    /// The sign-in at the provider; sessions of before this was kept have none, and end.
+    #[serde(default)]
+    pub(crate) sign_in: Option<SignInKept>,
     pub(crate) signed_in_at: i64,
     pub(crate) last_seen: i64,
     /// The name as people say it.
@@ -44,6 +48,29 @@ pub(crate) struct SignedIn {
     pub(crate) acting_as: Option<String>,
     /// The patients looked at, newest first.
     pub(crate) patients: Vec<CurrentPatient>,
+}
+
+/// [`SignIn`] as it is kept.
+#[derive(Clone, Deserialize, Serialize)]
+pub(crate) struct SignInKept {
+    issuer: String,
+    subject: String,
+    session_id: Option<String>,
+    since: Timestamp,
+}
+
+impl From<SignIn> for SignInKept {
+    fn from(sign_in: SignIn) -> Self {
+        let SignIn { issuer, subject, session_id, since } = sign_in;
+        Self { issuer, subject, session_id, since }
+    }
+}
+
+impl From<SignInKept> for SignIn {
+    fn from(kept: SignInKept) -> Self {
+        let SignInKept { issuer, subject, session_id, since } = kept;
+        Self { issuer, subject, session_id, since }
+    }
 }
 
 /// A role that a person may act in.
@@ -190,11 +217,18 @@ pub(crate) async fn remember(
     let now = portal.now();
     let idle = i64::from(portal.config.session_idle_minutes) * 60;
     let longest = i64::from(portal.config.session_hours) * 3600;
-    if now - data.last_seen >= idle || now - data.signed_in_at >= longest {
+    let late = now - data.last_seen >= idle || now - data.signed_in_at >= longest;
+    if late || has_ended(portal, &data).await? {
         session.flush().await.map_err(|e| broken(&e))?;
         return Ok(None);
     }
     Ok(Some(data))
+}
+
+/// Whether the provider, or the person elsewhere, has ended the sign-in.
+async fn has_ended(portal: &Portal, data: &SignedIn) -> Result<bool, Problem> {
+    let Some(sign_in) = data.sign_in.clone() else { return Ok(true) };
+    portal.sign_outs.has_ended(&sign_in.into()).await.map_err(|_| Problem::Broken)
 }
 
 /// Writes what is kept of a person, when the answer is made.

@@ -1,11 +1,15 @@
 //! Signing in and out with OpenID Connect: authorization code with PKCE, state and nonce.
 
+pub(crate) mod back_channel;
 mod claims;
+mod client;
+mod logout_token;
 mod provider;
 pub(crate) mod role;
 
 use axum::extract::{Form, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
+use carerecord_service::{AuditDraft, SignIn, SignedOut};
 use serde::Deserialize;
 use subtle::ConstantTimeEq;
 use tower_sessions::Session;
@@ -49,7 +53,7 @@ pub(crate) async fn complete(
     }
     let code = returned.code.ok_or(Problem::SignIn(SignInFailure::Mismatch))?;
     let now = portal.clock.now();
-    let (tokens, who) =
+    let (tokens, who, sign_in) =
         portal.provider.complete(code, &begun, now).await.map_err(Problem::SignIn)?;
     let data = SignedIn {
         csrf: portal.unguessable(),
@@ -57,6 +61,7 @@ pub(crate) async fn complete(
         access_expires_at: tokens.access_expires_at,
         refresh_token: tokens.refresh_token,
         id_token: tokens.id_token,
+        sign_in: Some(sign_in.into()),
         signed_in_at: portal.now(),
         last_seen: portal.now(),
         name: who.name,
@@ -85,13 +90,20 @@ pub(crate) struct TokenForm {
     csrf: String,
 }
 
-/// Ends the session here, then at the provider.
+/// Ends the session here, with its access tokens and what was opened in it, then at the provider.
 pub(crate) async fn sign_out(
     State(portal): SharedPortal,
     person: Person,
+    draft: AuditDraft,
     Form(form): Form<TokenForm>,
 ) -> Result<Response, Problem> {
     person.check(&form.csrf)?;
+    draft.fill(|event| "sign out".clone_into(&mut event.interaction));
+    let ended = person.data.sign_in.clone().map(SignIn::from);
+    if let Some(SignIn { issuer, session_id: Some(session_id), .. }) = ended {
+        let what = SignedOut::Session { issuer, session_id };
+        portal.sign_outs.end(what, None, &draft).await.map_err(|_| Problem::Broken)?;
+    }
     session::forget(&person.session).await?;
     let after = portal.address("/signed-out");
     let provider = &portal.provider;

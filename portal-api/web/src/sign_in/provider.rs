@@ -1,21 +1,22 @@
 use std::sync::Arc;
 
-use carerecord_service::Secret;
+use carerecord_service::{Secret, SignIn};
 use jiff::{SignedDuration, Timestamp};
-use openidconnect::core::{
-    CoreClient, CoreJwsSigningAlgorithm, CoreResponseType, CoreTokenResponse,
-};
+use jsonwebtoken::jwk::JwkSet;
+use openidconnect::core::{CoreJwsSigningAlgorithm, CoreResponseType};
 use openidconnect::{
     AccessTokenHash, AuthenticationContextClass, AuthenticationFlow, AuthorizationCode, ClientId,
-    ClientSecret, CsrfToken, EndpointMaybeSet, EndpointNotSet, EndpointSet, HttpRequest,
-    HttpResponse, IssuerUrl, LogoutRequest, Nonce, OAuth2TokenResponse, PkceCodeChallenge,
-    PkceCodeVerifier, PostLogoutRedirectUrl, ProviderMetadataWithLogout, RedirectUrl, RefreshToken,
-    Scope, TokenResponse,
+    ClientSecret, CsrfToken, HttpRequest, HttpResponse, IssuerUrl, LogoutRequest, Nonce,
+    OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier, PostLogoutRedirectUrl,
+    ProviderMetadataWithLogout, RedirectUrl, RefreshToken, Scope, TokenResponse,
 };
 use tokio::sync::Mutex;
 use url::Url;
 
+use super::back_channel::Unread;
 use super::claims::{CisUserInfo, Who};
+use super::client::{Answer, Client};
+use super::logout_token::{self, Expected, LogoutError, LogoutToken};
 use crate::config::{WebConfig, WebError};
 use crate::problem::SignInFailure;
 use crate::session::SignInStarted;
@@ -37,15 +38,6 @@ pub(crate) struct Tokens {
     pub(crate) refresh_token: Option<String>,
     pub(crate) id_token: String,
 }
-
-type Client = CoreClient<
-    EndpointSet,
-    EndpointNotSet,
-    EndpointNotSet,
-    EndpointNotSet,
-    EndpointMaybeSet,
-    EndpointMaybeSet,
->;
 
 impl Provider {
     pub(crate) fn new(config: &WebConfig, http: reqwest::Client) -> Result<Self, WebError> {
@@ -98,7 +90,7 @@ impl Provider {
         code: String,
         begun: &SignInStarted,
         now: Timestamp,
-    ) -> Result<(Tokens, Who), SignInFailure> {
+    ) -> Result<(Tokens, Who, SignIn), SignInFailure> {
         let client = self.client(&*self.metadata(now, SignedDuration::from_mins(10)).await?);
         let http = |request| send(self.http.clone(), request);
         let request = client
@@ -109,14 +101,15 @@ impl Provider {
             .request_async(&http)
             .await
             .map_err(|_| failed("code was not exchanged", SignInFailure::Token))?;
-        let subject = check(&client, &answer, &Nonce::new(begun.nonce.clone()))?;
+        let sign_in = check(&client, &answer, &Nonce::new(begun.nonce.clone()))?;
+        let subject = openidconnect::SubjectIdentifier::new(sign_in.subject.clone());
         let claims: CisUserInfo = client
             .user_info(answer.access_token().clone(), Some(subject))
             .map_err(|_| failed("provider has no userinfo endpoint", SignInFailure::Provider))?
             .request_async(&http)
             .await
             .map_err(|_| failed("userinfo was not given", SignInFailure::Provider))?;
-        Ok((tokens(&answer, now), Who::new(&claims)))
+        Ok((tokens(&answer, now), Who::new(&claims), sign_in))
     }
 
     /// Exchanges a refresh token.
@@ -154,9 +147,34 @@ impl Provider {
         Some(address)
     }
 
+    /// Checks a message of the provider that sessions are over.
+    pub(super) async fn logout_token(
+        &self,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<LogoutToken, Unread> {
+        let (issuer, client_id) = (self.issuer.as_str(), self.client_id.as_str());
+        let expected = Expected { issuer, client_id, now };
+        // A key that is not known may be a new one, but inventing some makes nobody ask all the time.
+        for oldest in [SignedDuration::from_mins(10), SignedDuration::from_secs(5)] {
+            let metadata = self.metadata(now, oldest).await;
+            let metadata = metadata.map_err(|_| Unread::Provider)?;
+            let keys = serde_json::to_value(metadata.jwks()).and_then(serde_json::from_value);
+            let keys: JwkSet = keys.map_err(|_| {
+                failed("provider's keys cannot be read", SignInFailure::Provider);
+                Unread::Provider
+            })?;
+            match logout_token::verify(token, &keys, &expected) {
+                Err(LogoutError::UnknownKey) => {}
+                read => return read.map_err(Unread::Refused),
+            }
+        }
+        Err(Unread::Refused(LogoutError::UnknownKey))
+    }
+
     fn client(&self, metadata: &ProviderMetadataWithLogout) -> Client {
         let secret = self.client_secret.as_ref().map(|s| ClientSecret::new(s.expose().to_owned()));
-        CoreClient::from_provider_metadata(metadata.clone(), self.client_id.clone(), secret)
+        Client::from_provider_metadata(metadata.clone(), self.client_id.clone(), secret)
             .set_redirect_uri(self.redirect.clone())
     }
 
@@ -183,11 +201,7 @@ impl Provider {
 }
 
 /// Checks signature, issuer, audience, times, nonce and the hash of the access token.
-fn check(
-    client: &Client,
-    answer: &CoreTokenResponse,
-    nonce: &Nonce,
-) -> Result<openidconnect::SubjectIdentifier, SignInFailure> {
+fn check(client: &Client, answer: &Answer, nonce: &Nonce) -> Result<SignIn, SignInFailure> {
     let wrong = || failed("id token did not pass the checks", SignInFailure::Token);
     let id_token = answer.id_token().ok_or_else(wrong)?;
     let verifier = client.id_token_verifier().set_allowed_algs(ALGORITHMS);
@@ -200,10 +214,16 @@ fn check(
             return Err(wrong());
         }
     }
-    Ok(claims.subject().clone())
+    let since = claims.auth_time().unwrap_or(claims.issue_time()).timestamp();
+    Ok(SignIn {
+        issuer: claims.issuer().to_string(),
+        subject: claims.subject().to_string(),
+        session_id: claims.additional_claims().sid.clone(),
+        since: Timestamp::from_second(since).map_err(|_| wrong())?,
+    })
 }
 
-fn tokens(answer: &CoreTokenResponse, now: Timestamp) -> Tokens {
+fn tokens(answer: &Answer, now: Timestamp) -> Tokens {
     let seconds = answer.expires_in().map_or(DEFAULT_SECONDS, |d| d.as_secs());
     Tokens {
         access_token: answer.access_token().secret().clone(),

@@ -3,7 +3,9 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
-use carerecord_model::RandomIds;
+use carerecord_audit::AuditEvent;
+use carerecord_model::{Clock, IdSource, RandomIds};
+use carerecord_service::AuditDraft;
 use http::{HeaderMap, Method, StatusCode, header};
 use tower::ServiceExt;
 use url::Url;
@@ -11,12 +13,14 @@ use url::Url;
 use super::TestClock;
 use super::fake::Fake;
 use super::rows::MemoryRows;
+use super::sign_outs::MemorySignOuts;
 use crate::{WebConfig, router};
 
 /// A browser with one cookie, in front of the portal's routes.
 pub(super) struct Browser {
     pub(super) fake: Arc<Fake>,
     pub(super) rows: Arc<MemoryRows>,
+    pub(super) sign_outs: Arc<MemorySignOuts>,
     pub(super) clock: TestClock,
     router: Router,
     pub(super) cookie: Option<String>,
@@ -46,10 +50,12 @@ impl Browser {
         );
         config.demo = true;
         let (rows, clock) = (Arc::new(MemoryRows::default()), TestClock::default());
+        let sign_outs = Arc::new(MemorySignOuts::default());
+        let now = Arc::new(clock.clone());
         let router =
-            router(config, rows.clone(), Arc::new(clock.clone()), Arc::new(RandomIds)).unwrap();
+            router(config, rows.clone(), sign_outs.clone(), now, Arc::new(RandomIds)).unwrap();
         let (cookie, set_cookie, visited) = (None, String::new(), Vec::new());
-        Self { fake, rows, clock, router, cookie, set_cookie, visited }
+        Self { fake, rows, sign_outs, clock, router, cookie, set_cookie, visited }
     }
 
     /// Opens the portal and signs in.
@@ -64,6 +70,7 @@ impl Browser {
         Self {
             fake: self.fake.clone(),
             rows: self.rows.clone(),
+            sign_outs: self.sign_outs.clone(),
             clock: self.clock.clone(),
             router: self.router.clone(),
             cookie: self.cookie.clone(),
@@ -125,7 +132,10 @@ impl Browser {
         if let Some(cookie) = &self.cookie {
             request = request.header(header::COOKIE, cookie);
         }
-        let request = request.body(body).unwrap();
+        let mut request = request.body(body).unwrap();
+        // As the layer of records does.
+        let event = AuditEvent::incoming(RandomIds.ordered(), self.clock.now(), "test", "web");
+        request.extensions_mut().insert(AuditDraft::detached(event));
         self.visited.push(request.uri().to_string());
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();

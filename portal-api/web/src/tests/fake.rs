@@ -33,6 +33,8 @@ pub(super) struct FakeState {
     /// Whether ID tokens get another nonce than asked for.
     pub(super) wrong_nonce: bool,
     pub(super) renewals: u32,
+    /// How many codes were exchanged: the number in `sid`.
+    pub(super) sign_ins: u32,
     /// Authorization and role of every request to the API.
     pub(super) calls: Vec<(String, Option<String>)>,
     /// Whether one document's bytes are not those that were registered.
@@ -79,8 +81,13 @@ impl Fake {
         gate
     }
 
-    fn sign(&self, claims: &Value) -> String {
-        let header = json!({"alg": "ES256", "typ": "JWT", "kid": "k1"}).to_string();
+    /// Signs a token as the provider.
+    pub(super) fn sign(&self, claims: &Value) -> String {
+        self.sign_as("JWT", claims)
+    }
+
+    pub(super) fn sign_as(&self, kind: &str, claims: &Value) -> String {
+        let header = json!({"alg": "ES256", "typ": kind, "kid": "k1"}).to_string();
         let signed = format!("{}.{}", B64.encode(header), B64.encode(claims.to_string()));
         let signature = self.key.sign(&SystemRandom::new(), signed.as_bytes()).unwrap();
         format!("{signed}.{}", B64.encode(signature))
@@ -129,9 +136,10 @@ async fn token(
     let mut state = fake.state.lock().unwrap();
     let asked = |key: &str| state.asked.iter().find(|(k, _)| k == key).map(|(_, v)| v.clone());
     let now = SystemClock.now().as_second();
+    let sid = format!("sid-{}", state.sign_ins);
     let claims = |nonce: Option<String>| {
         json!({"iss": format!("{}/oidc", fake.base), "sub": "555021900100", "aud": "portal",
-            "iat": now, "exp": now + 900, "nonce": nonce})
+            "iat": now, "exp": now + 900, "nonce": nonce, "sid": sid})
     };
     let (access_token, id_token) = match of("grant_type") {
         Some("authorization_code") => {
@@ -142,7 +150,9 @@ async fn token(
             }
             let nonce = asked("nonce").filter(|_| !state.wrong_nonce);
             let nonce = nonce.or(Some("another".to_owned()));
-            ("token-0".to_owned(), fake.sign(&claims(nonce)))
+            let id_token = fake.sign(&claims(nonce));
+            state.sign_ins += 1;
+            ("token-0".to_owned(), id_token)
         }
         _ => {
             if of("refresh_token") != Some(&format!("refresh-{}", state.renewals)) {

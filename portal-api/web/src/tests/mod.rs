@@ -8,6 +8,7 @@ mod people;
 mod rows;
 mod sessions;
 mod sign_in;
+mod sign_outs;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

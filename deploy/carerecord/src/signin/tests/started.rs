@@ -47,16 +47,35 @@ impl Started {
         Self::in_folder(tempfile::tempdir().expect("a folder"), None).await
     }
 
+    /// With clients that want to be told of sign-outs there.
+    pub(super) async fn telling(addresses: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        Self::start(folder, None, addresses).await
+    }
+
     pub(super) async fn in_folder(folder: tempfile::TempDir, issuer: Option<String>) -> Self {
+        Self::start(folder, issuer, &[]).await
+    }
+
+    async fn start(
+        folder: tempfile::TempDir,
+        issuer: Option<String>,
+        addresses: &[(&str, &str)],
+    ) -> Self {
+        let http = reqwest_client();
         let listener = Listener::bind(ListenerConfig::loopback(0)).await.expect("a free port");
         let base = format!("http://{}", listener.address());
         let issuer = issuer.unwrap_or_else(|| base.clone());
         let clock = test_time();
-        let config = config(&folder, &issuer);
+        let mut config = config(&folder, &issuer);
+        for client in &mut config.clients {
+            let mut its = addresses.iter().filter(|(id, _)| *id == client.client_id);
+            client.logout_uri = its.next().map(|(_, uri)| (*uri).to_owned());
+        }
         let routes = router(config, clock.clone(), Arc::new(RandomIds)).expect("a good set-up");
         let lifecycle = Lifecycle::new();
         listener.serve("signin", routes, Arc::new(RandomIds), &lifecycle);
-        Self { base, issuer, http: reqwest_client(), clock, folder, _lifecycle: lifecycle }
+        Self { base, issuer, http, clock, folder, _lifecycle: lifecycle }
     }
 
     pub(super) async fn get(&self, path: &str) -> Answer {
@@ -244,6 +263,7 @@ pub(super) fn clients() -> Vec<Client> {
             "http://localhost:8080/other".to_owned(),
         ],
         post_logout_redirect_uris: vec!["http://localhost:8080/signed-out".to_owned()],
+        logout_uri: None,
         kind: ClientKind::Portal,
     };
     let system = ClientKind::System {
