@@ -69,9 +69,9 @@ fn claims(browser: &Browser, changes: &Value) -> Value {
         "events": {"http://schemas.openid.net/event/backchannel-logout": {}},
     });
     for (name, value) in changes.as_object().unwrap() {
-        match value {
-            Value::Null => _ = claims.as_object_mut().unwrap().remove(name),
-            value => claims[name] = value.clone(),
+        claims[name] = value.clone();
+        if value.is_null() {
+            claims.as_object_mut().unwrap().remove(name);
         }
     }
     claims
