@@ -88,7 +88,7 @@ impl Doors {
     async fn check_fhir(&self, row: &Row, patient: &str, letter: &Letter, yes: bool, told: bool) {
         let person = self.fhir().as_person(account(row)).await;
         for more in ["status=current", "status=current&_content=pulse"] {
-            let (status, bundle) = person.search("DocumentReference", patient, more).await;
+            let (status, bundle) = person.search_inside(patient, more).await;
             let said = bundle.to_string();
             if row.expect == "role-unknown" {
                 assert_eq!(status, 403, "{}: {said}", row.says);

@@ -83,7 +83,7 @@ async fn ask_the_registry(deployment: &Deployment, letters: &[Letter]) {
 
 async fn titles(fhir: &Fhir, more: &str) -> Vec<String> {
     let more = format!("status=current{more}");
-    let (status, bundle) = fhir.search("DocumentReference", PATIENT, &more).await;
+    let (status, bundle) = fhir.search_inside(PATIENT, &more).await;
     assert_eq!(status, 200, "{bundle}");
     let entries = bundle["entry"].as_array().cloned().unwrap_or_default();
     let matches = entries.iter().filter(|entry| entry["search"]["mode"] == "match");
