@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, Request, State};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use carerecord_access::{Caller, Decision};
 use carerecord_audit::{AuditEvent, AuditLog, AuditOutcome};
 use carerecord_model::{Clock, IdSource, NhsNumber};
@@ -152,28 +152,23 @@ impl<S: Send + Sync> FromRequestParts<S> for AuditDraft {
 
 /// The layer: `axum::middleware::from_fn_with_state(trail, audit_trail::record)`.
 pub async fn record(State(trail): State<AuditTrail>, mut request: Request, next: Next) -> Response {
-    let path = request.uri().path();
+    let path = request.uri().path().to_owned();
     if trail.static_prefix.is_some_and(|prefix| path.starts_with(prefix)) {
         return next.run(request).await;
     }
+    let id = request.extensions().get::<RequestId>().copied();
     let draft = AuditDraft::detached(begin(&trail, &request));
     request.extensions_mut().insert(draft.clone());
 
     let response = match request.extensions_mut().remove::<Refusal>() {
-        Some(refusal) => {
-            let id = request.extensions().get::<RequestId>().copied();
-            refusal.answer(request.uri().path(), id, Some(&draft))
-        }
+        Some(refusal) => refusal.answer(&path, id, Some(&draft)),
         None => next.run(request).await,
     };
 
     match trail.append_all(finish(&trail, &draft, response.status())).await {
         Ok(()) => response,
         // The answer is held back.
-        Err(NotRecorded) => {
-            let text = "The service cannot record accesses just now, so it answers nothing.";
-            (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "5")], text).into_response()
-        }
+        Err(NotRecorded) => Refusal::not_recorded().answer(&path, id, None),
     }
 }
 

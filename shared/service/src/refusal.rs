@@ -20,6 +20,8 @@ pub struct Refusal {
     told: &'static str,
     /// What the record says.
     why: String,
+    /// The code of a FHIR issue.
+    code: &'static str,
     retry_after: Option<Duration>,
 }
 
@@ -27,7 +29,19 @@ impl Refusal {
     /// A system that has not shown who it is. What is wrong stands in the record only.
     pub fn certificate(why: impl Into<String>) -> Self {
         let told = "no system is known here by this certificate, or it is not valid any more";
-        Self { status: StatusCode::FORBIDDEN, told, why: why.into(), retry_after: None }
+        let (status, why) = (StatusCode::FORBIDDEN, why.into());
+        Self { status, told, why, code: "forbidden", retry_after: None }
+    }
+
+    /// In the place of an answer whose record could not be made durable.
+    pub(crate) fn not_recorded() -> Self {
+        Self {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            told: "the service cannot record accesses just now, so it answers nothing",
+            why: "the record could not be made durable".to_owned(),
+            code: "transient",
+            retry_after: Some(Duration::from_secs(5)),
+        }
     }
 
     /// The answer, in the protocol of the path; what is known goes to the record.
@@ -70,10 +84,9 @@ impl Refusal {
     }
 
     fn operation_outcome(&self) -> Response {
-        let code = if self.retry_after.is_some() { "throttled" } else { "forbidden" };
         let outcome = json!({
             "resourceType": "OperationOutcome",
-            "issue": [{ "severity": "error", "code": code, "diagnostics": self.told }],
+            "issue": [{ "severity": "error", "code": self.code, "diagnostics": self.told }],
         });
         let json = [(header::CONTENT_TYPE, "application/fhir+json")];
         (self.status, json, Json(outcome).into_response().into_body()).into_response()

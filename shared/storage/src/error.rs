@@ -45,8 +45,9 @@ impl StoreError {
     }
 }
 
-/// SQLite's SQLITE_FULL; PostgreSQL's disk_full, out_of_memory.
-const FULL: [&str; 3] = ["13", "53100", "53200"];
+/// SQLite's SQLITE_FULL and SQLITE_IOERR_SHMSIZE (no room for the index of its log); PostgreSQL's
+/// disk_full, out_of_memory.
+const FULL: [&str; 4] = ["13", "4874", "53100", "53200"];
 /// SQLite's SQLITE_BUSY with its two extensions; PostgreSQL's too_many_connections,
 /// lock_not_available, cannot_connect_now.
 const BUSY: [&str; 6] = ["5", "261", "517", "53300", "55P03", "57P03"];

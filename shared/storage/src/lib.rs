@@ -159,6 +159,49 @@ mod tests {
         assert!(run("DELETE FROM audit_event").await.is_err());
     }
 
+    /// Alone and in company; SQLite ends the whole transaction when a page cannot be had.
+    #[tokio::test]
+    async fn a_database_without_room_is_told_of_and_goes_on_when_there_is_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::open(&folder.path().join("test.db")).await.unwrap();
+        insert(&database, 1, false).await.unwrap();
+        for company in [0, 1, 20] {
+            let small = (0..company).map(|n| insert(&database, 1000 + n, false));
+            let (long, _) = tokio::join!(fill(&database), join_all(small));
+            let Err(error) = long else { panic!("there was room") };
+            assert_eq!(error.trouble(), Trouble::Full, "{error} {company}");
+
+            insert(&database, 2000 + company, false).await.unwrap();
+        }
+        let numbers = [1i64, 2000, 2001, 2020].map(|n| n.to_be_bytes().to_vec());
+        let there = with_keys(
+            "SELECT count(*) FROM web_session WHERE id_hash IN",
+            numbers.map(Value::from),
+            "",
+        );
+        assert_eq!(there.number(&database).await.unwrap(), 4);
+    }
+
+    /// Writes more than this connection may have pages for.
+    async fn fill(database: &Database) -> Result<(), StoreError> {
+        database
+            .write(|c| {
+                Box::pin(async move {
+                    let pages = sql("PRAGMA page_count").number(&mut *c).await?;
+                    // It holds for the connection, and takes no parameter.
+                    crate::sql::composed(format!("PRAGMA max_page_count = {pages}"))
+                        .run(&mut *c)
+                        .await?;
+                    sql("INSERT INTO web_session VALUES (x'ff', 0, $1)")
+                        .bind(vec![0u8; 1 << 20])
+                        .run(c)
+                        .await
+                        .map(drop)
+                })
+            })
+            .await
+    }
+
     /// What the first release stored is there after the schema has changed.
     #[tokio::test]
     async fn objects_of_the_first_schema_are_moved() {

@@ -1,10 +1,11 @@
+use std::future::ready;
 use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{PgPool, SqlitePool};
+use sqlx::{AssertSqlSafe, Connection as _, Executor, PgPool, SqliteConnection, SqlitePool};
 
 use crate::{Connection, StoreError};
 
@@ -32,6 +33,7 @@ impl Pools {
             .max_connections(1)
             .idle_timeout(None)
             .max_lifetime(None)
+            .before_acquire(|connection, _| Box::pin(may_begin(connection)))
             .connect_with(options.clone())
             .await?;
         carerecord_migrations::SQLITE.run(&writers).await?;
@@ -39,6 +41,7 @@ impl Pools {
             .max_connections(READERS)
             .acquire_timeout(BUSY_TIMEOUT)
             .test_before_acquire(false)
+            .before_acquire(|connection, _| Box::pin(ready(Ok(!connection.is_in_transaction()))))
             .connect_with(options.read_only(true).create_if_missing(false))
             .await?;
         Ok((Self::Sqlite(readers), Self::Sqlite(writers)))
@@ -109,6 +112,24 @@ impl Pools {
     }
 }
 
+/// Whether a transaction can begin on this connection.
+///
+/// When there is no room SQLite may roll a transaction back by itself, and may keep one whose end
+/// failed; the driver only counts. Where they differ nothing could be written until a restart, so
+/// a connection on which the driver counts a transaction is closed, and one that it does not know
+/// of is ended here.
+async fn may_begin(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    if connection.is_in_transaction() {
+        tracing::warn!("a connection is closed, since its last transaction did not end");
+        return Ok(false);
+    }
+    // As a rule there is none, which SQLite calls an error.
+    if connection.execute(AssertSqlSafe("ROLLBACK")).await.is_ok() {
+        tracing::warn!("a transaction that had been left behind was rolled back");
+    }
+    Ok(true)
+}
+
 /// Whether a connection is of a server that is gone.
 fn is_dead(error: &sqlx::Error) -> bool {
     if let sqlx::Error::Database(e) = error {
@@ -133,3 +154,40 @@ const READ_ONLY: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 /// Taken by every writing transaction of every process, released by its end. "CARE" in ASCII.
 const ONE_WRITER: &str = "SELECT pg_advisory_xact_lock(1128354373)";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A COMMIT that failed may leave SQLite within a transaction that the driver knows nothing of.
+    #[tokio::test]
+    async fn a_transaction_that_was_left_behind_is_rolled_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_, writers) = Pools::sqlite(&folder.path().join("test.db")).await.unwrap();
+        let mut connection = writers.acquire().await.unwrap();
+        connection.control("BEGIN IMMEDIATE").await.unwrap();
+        connection.control("INSERT INTO web_session VALUES (x'01', 0, x'01')").await.unwrap();
+        drop(connection);
+
+        let mut next = writers.begin_write().await.unwrap();
+
+        let rows = crate::sql("SELECT count(*) FROM web_session").number(&mut next).await.unwrap();
+        assert_eq!(rows, 0);
+        next.control("INSERT INTO web_session VALUES (x'02', 0, x'02')").await.unwrap();
+        next.commit().await.unwrap();
+    }
+
+    /// Or roll back by itself, of which the driver knows nothing either.
+    #[tokio::test]
+    async fn a_transaction_that_ended_by_itself_closes_its_connection() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_, writers) = Pools::sqlite(&folder.path().join("test.db")).await.unwrap();
+        let mut begun = writers.begin_write().await.unwrap();
+        begun.control("ROLLBACK").await.unwrap();
+        assert!(begun.commit().await.is_err());
+
+        let next = writers.begin_write().await.unwrap();
+
+        next.commit().await.unwrap();
+    }
+}

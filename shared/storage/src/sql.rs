@@ -176,10 +176,11 @@ impl Statement {
     /// When the database refuses.
     pub async fn run(self, connection: &mut Connection) -> Result<u64, StoreError> {
         connection.note_write();
-        Ok(match connection.inner() {
-            Inner::Sqlite(c) => self.sqlite().execute(c).await?.rows_affected(),
-            Inner::Postgres(c) => self.postgres().execute(c).await?.rows_affected(),
-        })
+        let done = match connection.inner() {
+            Inner::Sqlite(c) => self.sqlite().execute(c).await.map(|d| d.rows_affected()),
+            Inner::Postgres(c) => self.postgres().execute(c).await.map(|d| d.rows_affected()),
+        };
+        connection.note(done)
     }
 
     /// Every row.
@@ -211,10 +212,11 @@ impl Statement {
     }
 
     async fn all_on<T: Row>(self, connection: &mut Connection) -> Result<Vec<T>, StoreError> {
-        Ok(match connection.inner() {
-            Inner::Sqlite(c) => self.sqlite_as().fetch_all(c).await?,
-            Inner::Postgres(c) => self.postgres_as().fetch_all(c).await?,
-        })
+        let done = match connection.inner() {
+            Inner::Sqlite(c) => self.sqlite_as().fetch_all(c).await,
+            Inner::Postgres(c) => self.postgres_as().fetch_all(c).await,
+        };
+        connection.note(done)
     }
 }
 

@@ -109,17 +109,30 @@ async fn commit(pool: &Pools, mut batch: Vec<Box<dyn Job>>) {
 
 async fn transact(pool: &Pools, batch: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
     let mut connection = pool.begin_write().await?;
+    match run_all(&mut connection, batch).await {
+        Ok(true) => connection.commit().await,
+        // Dropped without a commit, it is rolled back.
+        Ok(false) => Ok(()),
+        // When there is no room SQLite ends the transaction, and then there is no savepoint.
+        Err(error) => Err(connection.cause(error)),
+    }
+}
+
+/// Runs each job of a batch; whether there is something to commit.
+async fn run_all(
+    connection: &mut Connection,
+    batch: &mut [Box<dyn Job>],
+) -> Result<bool, StoreError> {
     let alone = batch.len() == 1;
     for job in batch {
         if !alone {
             connection.control("SAVEPOINT job").await?;
         }
         let before = connection.writes();
-        let keep = job.run(&mut connection).await;
+        let keep = job.run(connection).await;
         match (keep, alone) {
             (true, true) => {}
-            // Dropped without a commit, it is rolled back.
-            (false, true) => return Ok(()),
+            (false, true) => return Ok(false),
             (true, false) => connection.control("RELEASE SAVEPOINT job").await?,
             (false, false) if connection.writes() == before && !connection.is_postgres() => {
                 connection.control("RELEASE SAVEPOINT job").await?;
@@ -129,7 +142,7 @@ async fn transact(pool: &Pools, batch: &mut [Box<dyn Job>]) -> Result<(), StoreE
             }
         }
     }
-    connection.commit().await
+    Ok(true)
 }
 
 /// What became of a batch, for each of its jobs.

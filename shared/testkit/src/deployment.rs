@@ -210,7 +210,8 @@ impl Deployment {
         &self.tls.as_ref().expect("over TLS").authority
     }
 
-    fn apart_stopped(binary: &str) -> Self {
+    /// As `apart`, yet to be started.
+    pub fn apart_stopped(binary: &str) -> Self {
         let p = free_ports(16);
         let ports = Ports {
             portal: p[0],

@@ -16,6 +16,7 @@ mod process;
 #[cfg(feature = "s3")]
 mod s3;
 pub mod saml;
+mod small_disk;
 pub mod submission;
 mod web;
 mod xds;
@@ -34,6 +35,7 @@ pub use ports::{free_ports, ten_ports};
 pub use process::Process;
 #[cfg(feature = "s3")]
 pub use s3::{S3Fault, S3Server};
+pub use small_disk::SmallDisk;
 pub use web::Browser;
 pub use xds::{
     APPROVED, Exchange, PATIENT, Retrieved, SOAP, Xds, envelope, patient_id, query_message,

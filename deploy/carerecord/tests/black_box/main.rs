@@ -8,6 +8,7 @@ mod bad_input;
 mod break_glass;
 mod codes;
 mod content;
+mod disk_full;
 mod doctor;
 mod doors;
 mod encryption;
@@ -134,6 +135,28 @@ apart![
     third_party::a_third_partys_documents_come_whole_or_not_at_all,
     third_party::a_second_endpoint_makes_up_for_the_first,
 ];
+
+mod full_disk {
+    use carerecord_testkit::Role;
+
+    use super::{BINARY, Deployment, disk_full};
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn of_one_process() {
+        let deployment = Deployment::one_process_stopped(BINARY);
+        disk_full::a_full_disk(deployment, Role::Node(0)).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn of_a_node() {
+        disk_full::a_full_disk(Deployment::apart_stopped(BINARY), Role::Node(0)).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn of_the_registry() {
+        disk_full::a_full_disk(Deployment::apart_stopped(BINARY), Role::Registry).await;
+    }
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_due_goes_on_postgres_too() {
