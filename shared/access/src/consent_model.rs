@@ -46,18 +46,28 @@ impl ConsentModel {
     /// Whether the model holds on a day for a user of this kind.
     pub fn covers(&self, day: Date, org_roles: &[String], org: &str, role: Option<&str>) -> bool {
         let in_time = self.from <= day && self.until.is_none_or(|until| day <= until);
-        let to = &self.applies_to;
-        in_time
-            && (to.org_role.is_empty() || to.org_role.iter().any(|r| org_roles.contains(r)))
-            && (to.organisation.is_empty() || to.organisation.iter().any(|o| o == org))
-            && (to.user_role.is_empty()
-                || role.is_some_and(|r| to.user_role.iter().any(|u| u == r)))
+        in_time && self.applies_to.covers(org_roles, org, role)
     }
 
     /// How many kinds of condition it has: of two models that cover a user, the one that says more
     /// about the user is meant.
     pub fn specificity(&self) -> usize {
-        let to = &self.applies_to;
-        [&to.org_role, &to.organisation, &to.user_role].iter().filter(|l| !l.is_empty()).count()
+        self.applies_to.specificity()
+    }
+}
+
+impl AppliesTo {
+    /// Whether a user of this kind is of the group.
+    pub(crate) fn covers(&self, org_roles: &[String], org: &str, role: Option<&str>) -> bool {
+        (self.org_role.is_empty() || self.org_role.iter().any(|r| org_roles.contains(r)))
+            && (self.organisation.is_empty() || self.organisation.iter().any(|o| o == org))
+            && (self.user_role.is_empty()
+                || role.is_some_and(|r| self.user_role.iter().any(|u| u == r)))
+    }
+
+    /// How many kinds of condition it has.
+    pub(crate) fn specificity(&self) -> usize {
+        let lists = [&self.org_role, &self.organisation, &self.user_role];
+        lists.iter().filter(|list| !list.is_empty()).count()
     }
 }

@@ -7,7 +7,7 @@
 //! 3. Agreement: does one in force today link source to recipient for this data and purpose?
 //! 4. Objection: whole record, source, document, class, recipient.
 //! 5. Consent model of the user's group: implied, or explicit with a permission in force.
-//! 6. (Legitimate relationships take their place here.)
+//! 6. Legitimate relationship, where the user's group needs one: in force, of a kind that counts.
 //! 7. Confidentiality label against role: the one in force, under the sensitivity rules.
 //!
 //! What steps 4 to 7 deny, a person may have opened by an override (`overrides.rs`), where the
@@ -25,10 +25,11 @@ use jiff::tz::TimeZone;
 use crate::agreement::{Flow, SharingAgreement};
 use crate::consent_model::Basis;
 use crate::policy::Label;
+use crate::relationship_rules::relied_upon;
 use crate::sensitivity::Handling;
 use crate::{
     AssertedPatient, Caller, ConsentRecord, Decision, Grain, Override, Policy, Provision, Purpose,
-    Right, Rule, UserCaller,
+    Relationship, Right, Rule, UserCaller,
 };
 
 /// What is asked, with the facts.
@@ -38,6 +39,8 @@ pub(crate) struct Question<'a> {
     pub purpose: Purpose,
     pub patient: NhsNumber,
     pub records: &'a [ConsentRecord],
+    /// Who cares for the patient; looked at only where one must.
+    pub relationships: &'a [Relationship],
     /// What the caller has opened of this record.
     pub opened: Option<&'a Override>,
     pub now: Timestamp,
@@ -122,13 +125,19 @@ impl Question<'_> {
             Ok(name) => (Some(name), None),
             Err(deny) => (None, Some(deny)),
         };
+        let (relationship, unrelated) = match self.relationship() {
+            Ok(named) => (named, None),
+            Err(deny) => (None, Some(deny)),
+        };
         let against: Vec<Decision> = self
             .objections_to_record()
             .chain(self.objections_to_document(entry, &sources))
             .chain(missing)
+            .chain(unrelated)
             .chain(self.label(handling))
             .collect();
-        let permit = permit.on_all(model).on_all(self.policy.named(handling));
+        let permit = permit.on_all(model).on_all(relationship);
+        let permit = permit.on_all(self.policy.named(handling));
         if against.is_empty() {
             return permit;
         }
@@ -140,13 +149,13 @@ impl Question<'_> {
         }
     }
 
-    /// Steps 4 and 5 for the record as a whole: what is known before any document is looked at.
+    /// Steps 4 to 6 for the record as a whole: what is known before any document is looked at.
     /// Before them, whether an assertion is about another patient.
     pub(crate) fn closed(&self) -> Option<Decision> {
         if let Err(deny) = may_concern(self.caller, Some(self.patient)) {
             return Some(deny);
         }
-        let missing = self.consent_model().err();
+        let missing = self.consent_model().err().into_iter().chain(self.relationship().err());
         self.objections_to_record().chain(missing).find(|deny| !self.opens(deny.rule, None))
     }
 
@@ -187,6 +196,11 @@ impl Question<'_> {
             return Err(Decision::deny(Rule::ConsentMissing).on(basis));
         }
         Ok(basis)
+    }
+
+    /// Step 6; it does not depend on the document either.
+    pub(crate) fn relationship(&self) -> Result<Option<String>, Decision> {
+        relied_upon(self.policy, self.caller, self.purpose, self.relationships, self.now)
     }
 
     fn agreement(

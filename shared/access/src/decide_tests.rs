@@ -561,3 +561,6 @@ mod overrides;
 
 #[path = "inquiry_tests.rs"]
 mod inquiries;
+
+#[path = "relationship_tests.rs"]
+mod relationships;

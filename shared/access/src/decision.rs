@@ -91,6 +91,8 @@ pub enum Rule {
     NoConsentModel,
     /// The consent model asks for consent, and there is none in force.
     ConsentMissing,
+    /// The user needs a relationship with the patient, and has none in force.
+    NoRelationship,
     /// The confidentiality label is above what the role may see.
     Label,
     /// A role of this deployment asks, and takes the decision for its users itself.
@@ -124,6 +126,7 @@ impl Rule {
             Self::ObjectionRecipient => "objection-recipient",
             Self::NoConsentModel => "no-consent-model",
             Self::ConsentMissing => "consent-missing",
+            Self::NoRelationship => "no-relationship",
             Self::Label => "label",
             Self::Delegated => "delegated",
             Self::BreakGlass => "break-glass",
@@ -169,6 +172,10 @@ impl Rule {
                 "Your team needs the patient's agreement to open the record, and none in force is \
                  recorded."
             }
+            Self::NoRelationship => {
+                "You need to be caring for the patient to open the record, and nothing says that you \
+                 or your organisation are."
+            }
             Self::Label => "The document is marked as restricted, above what your role may see.",
             Self::Delegated => "A service of this deployment asked, and decides for its users.",
             Self::BreakGlass => {
@@ -213,7 +220,7 @@ impl Rule {
     }
 
     /// Every rule that denies.
-    pub const DENIALS: [Self; 16] = [
+    pub const DENIALS: [Self; 17] = [
         Self::AssuranceTooLow,
         Self::RoleUnknown,
         Self::PurposeNotAllowed,
@@ -229,6 +236,7 @@ impl Rule {
         Self::ObjectionRecipient,
         Self::NoConsentModel,
         Self::ConsentMissing,
+        Self::NoRelationship,
         Self::Label,
     ];
 }

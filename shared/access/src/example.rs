@@ -14,11 +14,11 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::decide::caller_may_ask;
-use crate::example_words::{instant, statement};
+use crate::example_words::{instant, relationship, statement};
 use crate::overrides::supposed_override;
 use crate::{
-    Assurance, Caller, ConsentRecord, Decision, Policy, PolicyError, Purpose, RecordView, Right,
-    Rule, SystemCaller, UserCaller,
+    Assurance, Caller, ConsentRecord, Decision, Policy, PolicyError, Purpose, RecordView,
+    Relationship, Right, Rule, SystemCaller, UserCaller,
 };
 
 /// One example.
@@ -70,6 +70,9 @@ pub struct Said {
     pub objects: Vec<String>,
     /// Permissions: `anyone` or an organisation; as objections they may end with times.
     pub agrees: Vec<String>,
+    /// Who cares for the patient: a kind and an organisation, `encounter ZEX01`; as objections it may
+    /// end with times. `claim ZEX01` is one of the person who asks.
+    pub related: Vec<String>,
     /// Whether the person is restricted (S-flagged).
     pub restricted: bool,
 }
@@ -256,6 +259,8 @@ impl Example {
             purpose: self.purpose,
             patient: person(),
             records: records.to_vec(),
+            // What is written so has been read once before.
+            relationships: self.related().unwrap_or_default(),
             settled,
             opened,
             masked: false,
@@ -273,7 +278,13 @@ impl Example {
         for said in &self.patient.agrees {
             records.push(statement(said, false, records.len())?);
         }
+        self.related()?;
         Ok((now, records))
+    }
+
+    fn related(&self) -> Result<Vec<Relationship>, String> {
+        let all = self.patient.related.iter().enumerate();
+        all.map(|(place, said)| relationship(said, place)).collect()
     }
 }
 

@@ -7,7 +7,10 @@ use jiff::tz::TimeZone;
 use uuid::Uuid;
 
 use crate::example::{document, person};
-use crate::{ConsentRecord, ConsentStatus, Grain, Provision};
+use crate::{
+    Carer, ConsentRecord, ConsentStatus, Grain, Provision, Relationship, RelationshipKind,
+    RelationshipStatus,
+};
 
 /// An objection or a permission. The place makes its id.
 pub(crate) fn statement(
@@ -15,13 +18,7 @@ pub(crate) fn statement(
     objection: bool,
     place: usize,
 ) -> Result<ConsentRecord, String> {
-    let mut words: Vec<&str> = said.split_whitespace().collect();
-    let until = ending(&mut words, "until")?.map(|t| instant(t, end, 0)).transpose()?;
-    let since =
-        ending(&mut words, "from")?.map(|t| instant(t, Date::to_datetime, 0)).transpose()?;
-    let organisation = |code: &str| {
-        code.parse::<OrganisationCode>().map_err(|_| format!("{code} is not an organisation"))
-    };
+    let (words, since, until) = timed(said)?;
     let provision = match (objection, words.as_slice()) {
         (true, ["whole-record"]) => Provision::Objection(Grain::WholeRecord),
         (true, ["document"]) => Provision::Objection(Grain::Document(document())),
@@ -35,7 +32,6 @@ pub(crate) fn statement(
         (false, [code]) => Provision::Permission { recipient: Some(organisation(code)?) },
         _ => return Err(format!("\"{said}\" is not understood")),
     };
-    let since = since.unwrap_or(Timestamp::UNIX_EPOCH);
     Ok(ConsentRecord {
         id: Uuid::from_u128(place as u128 + 1),
         version: 1,
@@ -50,6 +46,56 @@ pub(crate) fn statement(
         recorded_at: since,
         recorded_by: "example".to_owned(),
     })
+}
+
+/// Who cares for the patient. Claims and grants are those of the person who asks.
+pub(crate) fn relationship(said: &str, place: usize) -> Result<Relationship, String> {
+    let (words, since, until) = timed(said)?;
+    let [kind, code] = words.as_slice() else {
+        return Err(format!("\"{said}\" is not understood"));
+    };
+    let kind = RelationshipKind::from_code(kind);
+    let kind = kind.ok_or_else(|| format!("\"{said}\": no such kind of relationship"))?;
+    let organisation = organisation(code)?;
+    let with = match kind {
+        RelationshipKind::Claim | RelationshipKind::Grant => {
+            Carer::Person { organisation, user_id: "example".to_owned() }
+        }
+        RelationshipKind::Registration
+        | RelationshipKind::Encounter
+        | RelationshipKind::Referral
+        | RelationshipKind::Caseload => Carer::Organisation(organisation),
+    };
+    Ok(Relationship {
+        id: Uuid::from_u128(place as u128 + 1),
+        version: 1,
+        patient: person(),
+        with,
+        kind,
+        status: RelationshipStatus::Active,
+        since,
+        until,
+        set_by: "example".to_owned(),
+        source: "example".to_owned(),
+        evidence: None,
+        reason: None,
+        recorded_at: since,
+        recorded_by: "example".to_owned(),
+    })
+}
+
+/// What is said, without the times that it ends with, and those: always and without end unless
+/// given.
+fn timed(said: &str) -> Result<(Vec<&str>, Timestamp, Option<Timestamp>), String> {
+    let mut words: Vec<&str> = said.split_whitespace().collect();
+    let until = ending(&mut words, "until")?.map(|t| instant(t, end, 0)).transpose()?;
+    let since =
+        ending(&mut words, "from")?.map(|t| instant(t, Date::to_datetime, 0)).transpose()?;
+    Ok((words, since.unwrap_or(Timestamp::UNIX_EPOCH), until))
+}
+
+fn organisation(code: &str) -> Result<OrganisationCode, String> {
+    code.parse::<OrganisationCode>().map_err(|_| format!("{code} is not an organisation"))
 }
 
 /// Takes a word and what follows it from the end.

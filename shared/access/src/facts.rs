@@ -2,11 +2,11 @@ use async_trait::async_trait;
 use carerecord_model::NhsNumber;
 use uuid::Uuid;
 
-use crate::ConsentRecord;
+use crate::{ConsentRecord, Relationship};
 
 /// A fact that the decision needs could not be had; the decision is then no.
 #[derive(Debug, thiserror::Error)]
-#[error("the patient's consent records could not be read: {0}")]
+#[error("what is known of the patient could not be read: {0}")]
 pub struct FactsUnavailable(pub String);
 
 /// Where the decision learns what patients have said. Never from a copy that can be stale.
@@ -22,14 +22,14 @@ pub trait ConsentRecords: Send + Sync {
     ) -> Result<Vec<ConsentRecord>, FactsUnavailable>;
 }
 
-/// Why a consent record was not stored.
+/// Why a consent record or a relationship was not stored.
 #[derive(Debug, thiserror::Error)]
 pub enum ConsentStoreError {
     /// There is no record with this id.
-    #[error("there is no such consent record")]
+    #[error("there is no such record")]
     NotFound,
     /// Somebody else changed it first.
-    #[error("the consent record has been changed by another request")]
+    #[error("the record has been changed by another request")]
     Conflict,
     /// The store could not be asked.
     #[error(transparent)]
@@ -50,4 +50,33 @@ pub trait ConsentStore: ConsentRecords {
     /// # Errors
     /// `NotFound`, or when the store could not be asked.
     async fn consent(&self, id: Uuid) -> Result<ConsentRecord, ConsentStoreError>;
+}
+
+/// Where the decision learns who cares for a patient. Never from a copy that can be stale.
+#[async_trait]
+pub trait Relationships: Send + Sync {
+    /// The newest version of every relationship of a patient, in force or not, newest first.
+    ///
+    /// # Errors
+    /// When the store could not be asked. Never an empty list in its place.
+    async fn relationships(
+        &self,
+        patient: NhsNumber,
+    ) -> Result<Vec<Relationship>, FactsUnavailable>;
+}
+
+/// Where relationships are kept.
+#[async_trait]
+pub trait RelationshipStore: Relationships {
+    /// Stores a first version, or the version after the one stored. It counts when this returns.
+    ///
+    /// # Errors
+    /// `Conflict` unless `relationship.version` is one more than what is stored (1 for a new one).
+    async fn put_relationship(&self, relationship: Relationship) -> Result<(), ConsentStoreError>;
+
+    /// The newest version of one relationship.
+    ///
+    /// # Errors
+    /// `NotFound`, or when the store could not be asked.
+    async fn relationship(&self, id: Uuid) -> Result<Relationship, ConsentStoreError>;
 }

@@ -14,8 +14,8 @@ use crate::decide::{Question, caller_may_ask};
 use crate::location::may_see_locations;
 use crate::overrides::supposed_override;
 use crate::{
-    AccessDecisions, Caller, ConsentRecord, Decision, Policy, Purpose, RecordView, Refused, Right,
-    Rule,
+    AccessDecisions, Caller, ConsentRecord, Decision, Policy, Purpose, RecordView, Refused,
+    Relationship, Right, Rule,
 };
 
 /// What is asked about somebody, or about what would be.
@@ -31,7 +31,9 @@ pub struct Inquiry {
     pub at: Timestamp,
     /// What the patient is supposed to have said besides.
     pub supposed: Vec<ConsentRecord>,
-    /// What is supposed to be lifted.
+    /// Who is supposed to care for the patient besides.
+    pub related: Vec<Relationship>,
+    /// What is supposed to be lifted: consent records, and relationships that are supposed not to be.
     pub lifted: Vec<Uuid>,
 }
 
@@ -62,13 +64,26 @@ impl AccessDecisions {
     /// had.
     pub async fn inquire(&self, caller: &Caller, inquiry: Inquiry) -> Result<Answers, Refused> {
         let reach = self.reach(caller, &inquiry.about)?;
-        let Inquiry { about, purpose, patient, at, supposed, lifted } = inquiry;
+        let Inquiry { about, purpose, patient, at, supposed, related, lifted } = inquiry;
         let records = self.records.consent_records(patient).await;
         let mut records = records.map_err(|_| told(Rule::FactsUnavailable))?;
-        let unknown = lifted.iter().filter(|id| !records.iter().any(|r| r.id == **id));
-        let unknown = unknown.copied().collect();
+        // Lifted may be either; without any, relationships matter only where one is needed.
+        let needed = self.policy.relationship_rule(&about, purpose, at).is_some();
+        let mut relationships = Vec::new();
+        if needed || !lifted.is_empty() {
+            let found = self.relationships_of(patient).await;
+            relationships = found
+                .or_else(|e| if needed { Err(e) } else { Ok(Vec::new()) })
+                .map_err(|_| told(Rule::FactsUnavailable))?;
+        }
+        let there = |id: &Uuid| {
+            records.iter().any(|r| r.id == *id) || relationships.iter().any(|r| r.id == *id)
+        };
+        let unknown = lifted.iter().filter(|id| !there(id)).copied().collect();
         records.retain(|record| !lifted.contains(&record.id));
         records.extend(supposed);
+        relationships.retain(|relationship| !lifted.contains(&relationship.id));
+        relationships.extend(related);
         let settled = caller_may_ask(&self.policy, &about, purpose, Right::Query);
         let view = settled.map(|settled| RecordView {
             policy: self.policy.clone(),
@@ -76,6 +91,7 @@ impl AccessDecisions {
             purpose,
             patient,
             records,
+            relationships,
             settled,
             opened: None,
             masked: false,
@@ -139,7 +155,11 @@ impl Answers {
             Err(deny) => deny.clone(),
             Ok(view) => {
                 view.settled.clone().or_else(|| view.question().closed()).unwrap_or_else(|| {
-                    Decision::permit(Rule::RecordOpen).on_all(view.question().consent_model().ok())
+                    let question = view.question();
+                    let related = question.relationship().ok().flatten();
+                    Decision::permit(Rule::RecordOpen)
+                        .on_all(question.consent_model().ok())
+                        .on_all(related)
                 })
             }
         };
@@ -181,6 +201,21 @@ impl Answers {
             }
             None => view.question().closed().is_some() && question.closed().is_none(),
         }
+    }
+
+    /// Whether the person asked about could claim the relationship that is missing, which is all that
+    /// closes the record.
+    pub fn claimable(&self) -> bool {
+        let Ok(view) = &self.view else { return false };
+        let Caller::User(user) = &view.caller else { return false };
+        let role = view.policy.role(&user.role).is_some_and(|role| role.may_claim_relationship);
+        let active = view.policy.claims().is_some_and(|rules| {
+            rules.activity.as_ref().is_none_or(|code| user.activities.contains(code))
+        });
+        let closed = view.question().closed();
+        role && active
+            && view.purpose == Purpose::DirectCare
+            && closed.is_some_and(|deny| deny.rule == Rule::NoRelationship)
     }
 
     /// Without what would tell a place, where that is masked.

@@ -6,6 +6,7 @@ fn inquiry(about: Caller) -> Inquiry {
         purpose: Purpose::DirectCare,
         patient: patient(),
         at: Fixed.now(),
+        related: Vec::new(),
         supposed: Vec::new(),
         lifted: Vec::new(),
     }

@@ -23,6 +23,8 @@ mod overrides;
 mod policy;
 mod record_view;
 mod register;
+mod relationship;
+mod relationship_rules;
 mod release;
 mod sensitivity;
 
@@ -34,12 +36,17 @@ pub use consent_model::{Basis, ConsentModel};
 pub use consent_record::{ConsentRecord, ConsentStatus, Grain, Provision};
 pub use decision::{Decision, Obligation, Outcome, Rule};
 pub use example::{Described, Example, Judged, Said, Who};
-pub use facts::{ConsentRecords, ConsentStore, ConsentStoreError, FactsUnavailable};
+pub use facts::{
+    ConsentRecords, ConsentStore, ConsentStoreError, FactsUnavailable, RelationshipStore,
+    Relationships,
+};
 pub use inquiry::{Answers, Inquiry};
 pub use location::WITHHELD_ORGANISATION;
 pub use overrides::{BreakGlassRules, Override, OverrideReason, Overrides};
 pub use policy::{Organisation, Policy, PolicyError, RoleRule, SystemRule};
 pub use record_view::RecordView;
 pub use register::{FlowQuestion, Sharing};
+pub use relationship::{Carer, Relationship, RelationshipKind, RelationshipStatus};
+pub use relationship_rules::{ClaimRules, RelationshipRule};
 pub use release::{AccessDecisions, Refused, Released, Withheld};
 pub use sensitivity::SensitivityRule;

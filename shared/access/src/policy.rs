@@ -6,12 +6,14 @@ use jiff::civil::Date;
 use serde::Deserialize;
 
 use crate::consent_model::ConsentModel;
+use crate::relationship_rules::RelationshipRules;
 use crate::sensitivity::SensitivityRules;
 use crate::{Assurance, BreakGlassRules, Purpose, Rule, SharingAgreement};
 
 /// The programme's rules, read once from a folder and checked as a whole:
 ///
-/// - `access.toml`: minimum assurance, roles, which refusals are told, organisations, nodes;
+/// - `access.toml`: minimum assurance, roles, which refusals are told, organisations, nodes, who needs
+///   a relationship;
 /// - `consent-models.toml`: the consent model of each group of users;
 /// - `agreements/*.json`: the data sharing agreements;
 /// - `sensitivity.toml`, if it is there: what raises labels, adds tags and withholds.
@@ -28,6 +30,7 @@ pub struct Policy {
     pub(crate) break_glass: Option<BreakGlassRules>,
     pub(crate) systems: BTreeMap<String, SystemRule>,
     pub(crate) sensitivity: SensitivityRules,
+    pub(crate) relationships: RelationshipRules,
 }
 
 /// What a job role may do.
@@ -46,6 +49,12 @@ pub struct RoleRule {
     /// Whether it may override what closes a record, with a reason and for a while.
     #[serde(default)]
     pub may_break_glass: bool,
+    /// Whether it may claim to care for a patient, with a reason and for a while.
+    #[serde(default)]
+    pub may_claim_relationship: bool,
+    /// Whether it may record who cares for a patient, and read it.
+    #[serde(default)]
+    pub may_record_relationships: bool,
     /// Whether it may see where a restricted (S-flagged) person is cared for.
     #[serde(default)]
     pub may_see_locations: bool,
@@ -58,6 +67,9 @@ pub struct SystemRule {
     /// Whether it may ask what others may see and why, and what would be if.
     #[serde(default)]
     pub may_ask_of_others: bool,
+    /// Whether it may record who cares for a patient, and read it.
+    #[serde(default)]
+    pub may_record_relationships: bool,
 }
 
 /// An organisation of the programme.
@@ -214,6 +226,7 @@ impl Policy {
         }
         check_agreements(&agreements)?;
         let break_glass = access.break_glass.map(BreakGlassFile::check).transpose()?;
+        let relationships = access.relationships.unwrap_or_default().check()?;
         let system_max_label = label(&access.system_max_label, "access.toml: system_max_label")?;
         Ok(Self {
             minimum_assurance: access.minimum_assurance,
@@ -227,6 +240,7 @@ impl Policy {
             break_glass,
             systems: access.system,
             sensitivity: SensitivityRules::default(),
+            relationships,
         })
     }
 
@@ -327,6 +341,7 @@ struct AccessFile {
     #[serde(default)]
     node: BTreeMap<RepositoryUniqueId, OrganisationCode>,
     break_glass: Option<BreakGlassFile>,
+    relationships: Option<RelationshipRules>,
     #[serde(default)]
     system: BTreeMap<String, SystemRule>,
 }

@@ -7,7 +7,8 @@ use crate::decide::Question;
 use crate::location::{mask_entry, mask_set, may_see_locations};
 use crate::sensitivity::Handling;
 use crate::{
-    Caller, ConsentRecord, Decision, Override, Policy, Purpose, Refused, Released, Rule, Withheld,
+    Caller, ConsentRecord, Decision, Override, Policy, Purpose, Refused, Relationship, Released,
+    Rule, Withheld,
 };
 
 /// One patient's record, opened by one caller. Short-lived: open it anew for each request.
@@ -17,6 +18,7 @@ pub struct RecordView {
     pub(crate) purpose: Purpose,
     pub(crate) patient: NhsNumber,
     pub(crate) records: Vec<ConsentRecord>,
+    pub(crate) relationships: Vec<Relationship>,
     pub(crate) settled: Option<Decision>,
     /// What the caller has opened of this record.
     pub(crate) opened: Option<Override>,
@@ -47,7 +49,7 @@ impl RecordView {
 
     /// What stands against the record as a whole, and may be told, whether or not there are
     /// documents: an assertion about another patient, an objection to all sharing or to this
-    /// recipient, or missing consent.
+    /// recipient, missing consent, or a missing relationship.
     pub fn closed(&self) -> Option<Refused> {
         if self.settled.is_some() {
             return None;
@@ -153,6 +155,7 @@ impl RecordView {
             purpose: self.purpose,
             patient: self.patient,
             records: &self.records,
+            relationships: &self.relationships,
             opened: self.opened.as_ref(),
             now: self.now,
         }

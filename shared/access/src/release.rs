@@ -7,7 +7,7 @@ use crate::decide::{above, caller_may_ask, may_concern};
 use crate::record_view::RecordView;
 use crate::{
     Caller, ConsentRecord, ConsentRecords, Decision, FactsUnavailable, Override, Overrides, Policy,
-    Purpose, Right, Rule, UserCaller,
+    Purpose, Relationship, Relationships, Right, Rule, UserCaller,
 };
 
 /// Something that may leave, with the decision that lets it. Only this crate makes one.
@@ -73,6 +73,7 @@ impl Withheld {
 pub struct AccessDecisions {
     pub(crate) policy: Arc<Policy>,
     pub(crate) records: Arc<dyn ConsentRecords>,
+    relationships: Option<Arc<dyn Relationships>>,
     overrides: Option<Arc<dyn Overrides>>,
     pub(crate) clock: Arc<dyn Clock>,
 }
@@ -84,7 +85,14 @@ impl AccessDecisions {
         records: Arc<dyn ConsentRecords>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { policy, records, overrides: None, clock }
+        Self { policy, records, relationships: None, overrides: None, clock }
+    }
+
+    /// The same, where it is known who cares for whom. Without it nobody gets what needs a
+    /// relationship.
+    #[must_use]
+    pub fn with_relationships(self, relationships: Arc<dyn Relationships>) -> Self {
+        Self { relationships: Some(relationships), ..self }
     }
 
     /// The same, where people can override what closes a record.
@@ -259,6 +267,11 @@ impl AccessDecisions {
             Some(_) => Vec::new(),
             None => records.await.map_err(|_| refused(Decision::deny(Rule::FactsUnavailable)))?,
         };
+        let now = self.clock.now();
+        let relationships = match settled {
+            Some(_) => Vec::new(),
+            None => self.related(caller, purpose, patient, now).await.map_err(refused)?,
+        };
         let opened = match caller {
             Caller::User(user) if settled.is_none() => self.opened(user, patient).await,
             Caller::User(_) | Caller::System(_) => None,
@@ -269,15 +282,41 @@ impl AccessDecisions {
             purpose,
             patient,
             records,
+            relationships,
             settled,
             opened,
             masked: false,
-            now: self.clock.now(),
+            now,
         })
     }
 }
 
 impl AccessDecisions {
+    /// Who cares for the patient, where the caller needs a relationship. What cannot be asked is a
+    /// no.
+    async fn related(
+        &self,
+        caller: &Caller,
+        purpose: Purpose,
+        patient: NhsNumber,
+        now: jiff::Timestamp,
+    ) -> Result<Vec<Relationship>, Decision> {
+        if self.policy.relationship_rule(caller, purpose, now).is_none() {
+            return Ok(Vec::new());
+        }
+        self.relationships_of(patient).await.map_err(|_| Decision::deny(Rule::FactsUnavailable))
+    }
+
+    pub(crate) async fn relationships_of(
+        &self,
+        patient: NhsNumber,
+    ) -> Result<Vec<Relationship>, FactsUnavailable> {
+        match &self.relationships {
+            Some(relationships) => relationships.relationships(patient).await,
+            None => Err(FactsUnavailable("relationships are not connected".to_owned())),
+        }
+    }
+
     /// What the person has opened of the record. What cannot be asked opens nothing.
     async fn opened(&self, user: &UserCaller, patient: NhsNumber) -> Option<Override> {
         self.policy.break_glass()?;

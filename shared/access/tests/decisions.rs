@@ -36,6 +36,7 @@ fn every_row_is_decided_as_it_says() {
         "label",
         "no-agreement",
         "no-consent-model",
+        "no-relationship",
         "objection-class",
         "objection-document",
         "objection-recipient",

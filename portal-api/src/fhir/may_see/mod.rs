@@ -98,6 +98,7 @@ impl Portal {
                 patient: number,
                 at: others.at,
                 supposed,
+                related: Vec::new(),
                 lifted: others.lifted.clone(),
             },
         );
