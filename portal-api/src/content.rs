@@ -11,6 +11,7 @@ use carerecord_model::{
     ContentAnswer, ContentQuestion, Coverage, DocumentEntry, DocumentRepository, NhsNumber,
     Snippet, UniqueId,
 };
+use carerecord_service::Delegation;
 use futures_util::future::join_all;
 
 use crate::Portal;
@@ -59,7 +60,10 @@ impl Portal {
             .filter(|(_, entry)| search.matches(entry))
             .collect();
         let members = self.federation.members();
-        let asked = members.iter().map(|member| self.inside(member, number, words, &entries));
+        let rule = found.decision().rule;
+        let whom = self.on_behalf(caller, purpose, Some(number), rule, view.opened());
+        let asked =
+            members.iter().map(|member| self.inside(member, number, words, &entries, &whom));
         let mut sources = Vec::new();
         let (mut hits, mut coverage) = (Vec::new(), Vec::new());
         for (state, answer) in join_all(asked).await {
@@ -79,6 +83,7 @@ impl Portal {
         patient: NhsNumber,
         words: &str,
         entries: &[(usize, &DocumentEntry)],
+        whom: &Delegation,
     ) -> (NodeState, Option<Option<ContentAnswer>>) {
         let documents: HashSet<&UniqueId> = entries
             .iter()
@@ -88,7 +93,7 @@ impl Portal {
         let documents = documents.into_iter().cloned().collect();
         let question = &ContentQuestion { patient, words: words.to_owned(), documents };
         let ask = |repository: Arc<dyn DocumentRepository>| -> Reading<'_, Option<ContentAnswer>> {
-            Box::pin(async move { Ok(repository.search(question).await?) })
+            Box::pin(async move { Ok(repository.search(question, whom).await?) })
         };
         let asked = self.federation.ask(member, "search", ask).await;
         (asked.state, asked.answer.ok())

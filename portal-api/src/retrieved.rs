@@ -30,11 +30,12 @@ impl Portal {
             document_unique_id: entry.unique_id.clone(),
         };
         let expected = Expected::from(entry);
+        let whom = &self.on_behalf_of_reader(document);
         let ask = |repository: Arc<dyn DocumentRepository>| -> Reading<'_, RetrievedDocument> {
             let expected = expected.clone();
-            Box::pin(
-                async move { begun(repository.retrieve(request, range).await?, expected).await },
-            )
+            Box::pin(async move {
+                begun(repository.retrieve(request, range, whom).await?, expected).await
+            })
         };
         // The deadline is for the answer to begin; long documents take their time.
         let asked = self.federation.ask(member, "retrieve", ask).await;

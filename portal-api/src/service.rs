@@ -11,6 +11,8 @@ use carerecord_model::{
     PatientId, PortError, Scope, StoredQuery,
 };
 
+use carerecord_service::{Delegate, Delegation, Delegator};
+
 use crate::error::FhirError;
 use crate::federation::{Federation, NodeState};
 use crate::opened::{Opened, note_closed};
@@ -31,6 +33,7 @@ pub struct Portal {
     pub(crate) ids: Arc<dyn IdSource>,
     pub(crate) patient_ids: PatientIds,
     pub(crate) overrides: OverrideStore,
+    delegations: Option<Arc<Delegator>>,
 }
 
 /// What a portal is made of.
@@ -57,6 +60,8 @@ pub struct PortalParts {
     pub patient_ids: PatientIds,
     /// What people have opened that is closed.
     pub overrides: OverrideStore,
+    /// Who says to nodes for whom the portal asks; they are told nothing unless given.
+    pub delegations: Option<Arc<Delegator>>,
 }
 
 /// A patient's record as one caller may see it.
@@ -79,6 +84,8 @@ pub(crate) struct Document {
     pub masked: bool,
     /// What the caller has opened of the record.
     opened: Option<Override>,
+    /// Who may see it, and what for.
+    asker: (Caller, Purpose),
 }
 
 impl Document {
@@ -108,6 +115,7 @@ impl Portal {
             ids: parts.ids,
             patient_ids: parts.patient_ids,
             overrides: parts.overrides,
+            delegations: parts.delegations,
         }
     }
 
@@ -194,7 +202,35 @@ impl Portal {
         let number = entry.patient_id.nhs_number().ok_or(FhirError::NotFound)?;
         let Opened { view, .. } = self.open(caller, purpose, number).await?;
         let (masked, opened) = (view.masks_locations(), view.opened().cloned());
-        Ok(Document { masked, entry: view.release(entry)?, opened })
+        let asker = (caller.clone(), purpose);
+        Ok(Document { masked, entry: view.release(entry)?, opened, asker })
+    }
+
+    /// What nodes are told of a question of this caller's about a patient.
+    pub(crate) fn on_behalf(
+        &self,
+        caller: &Caller,
+        purpose: Purpose,
+        patient: Option<NhsNumber>,
+        rule: Rule,
+        opened: Option<&Override>,
+    ) -> Delegation {
+        let whom = Delegate {
+            caller: Some(caller.clone()),
+            purpose,
+            patient,
+            rule: rule.id().to_owned(),
+            opened: opened.cloned(),
+        };
+        Delegation::new(self.delegations.clone(), whom)
+    }
+
+    /// What the node that keeps a document is told of whoever may see it.
+    pub(crate) fn on_behalf_of_reader(&self, document: &Document) -> Delegation {
+        let (caller, purpose) = &document.asker;
+        let patient = document.value().patient_id.nhs_number();
+        let rule = document.decision().rule;
+        self.on_behalf(caller, *purpose, patient, rule, document.opened.as_ref())
     }
 
     /// Tells the organisation that keeps a document that it is being opened by an override.

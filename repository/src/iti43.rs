@@ -1,14 +1,13 @@
 //! ITI-43: what can be given is given, the rest is told. ITI TF-2: 3.43.4.2.3.
 
 use bytes::Bytes;
-use carerecord_access::Caller;
 use carerecord_codec::mtom::Attachment;
 use carerecord_codec::{
     ContentRef, DocumentResponse, RegistryResponse, RetrieveDocumentSetRequest,
     RetrieveDocumentSetResponse,
 };
 use carerecord_model::{PortError, ResponseStatus};
-use carerecord_service::AuditDraft;
+use carerecord_service::{Asker, AuditDraft};
 use futures_util::StreamExt;
 
 use crate::Repository;
@@ -24,7 +23,7 @@ impl Repository {
     /// Answers a retrieval of any number of documents.
     pub(crate) async fn retrieve_document_set(
         &self,
-        caller: &Caller,
+        asker: &Asker,
         request: RetrieveDocumentSetRequest,
         draft: &AuditDraft,
     ) -> RetrieveAnswer {
@@ -32,7 +31,7 @@ impl Repository {
         let mut documents = Vec::new();
         let mut attachments = Vec::new();
         for (n, request) in request.documents.into_iter().enumerate() {
-            let released = match self.retrieve(caller, &request, None, draft).await {
+            let released = match self.retrieve(asker, &request, None, draft).await {
                 Ok(released) => released,
                 Err(error) => {
                     errors.extend(error.0);

@@ -1,11 +1,13 @@
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use carerecord_access::Caller;
 use carerecord_audit::AuditEvent;
 use carerecord_model::{
-    ByteRange, ContentAnswer, ContentQuestion, DocumentRepository, DocumentRequest, PortError,
-    RetrievedDocument,
+    ByteRange, ContentAnswer, ContentQuestion, DocumentRepository, DocumentRequest, OnBehalf,
+    PortError, RetrievedDocument, UniqueId,
 };
-use carerecord_service::AuditDraft;
+use carerecord_service::{Asker, AuditDraft, Callers, DelegationMode, Delegations};
 
 use crate::Repository;
 
@@ -14,13 +16,37 @@ use crate::Repository;
 pub struct LocalRepository {
     repository: Repository,
     caller: Caller,
+    callers: Callers,
     draft: fn(&Caller) -> AuditEvent,
 }
 
 impl LocalRepository {
     /// Binds the node to a caller. `draft` makes an audit draft.
     pub fn new(repository: Repository, caller: Caller, draft: fn(&Caller) -> AuditEvent) -> Self {
-        Self { repository, caller, draft }
+        let callers = Callers::from(caller.clone());
+        Self { repository, caller, callers, draft }
+    }
+
+    /// The same where it must be said for whom the other role asks.
+    #[must_use]
+    pub fn with_delegations(self, delegations: Arc<Delegations>) -> Self {
+        let callers = self.callers.with_delegations(delegations, DelegationMode::Required);
+        Self { callers, ..self }
+    }
+
+    fn asker(
+        &self,
+        whom: &dyn OnBehalf,
+        documents: &[UniqueId],
+        draft: &AuditDraft,
+    ) -> Result<Asker, PortError> {
+        let node = self.repository.id();
+        let statement = whom.statement(node, documents)?;
+        let callers = self.callers.clone().with_statement(statement.as_deref());
+        callers.asker(&self.caller, node, documents, draft).map_err(|error| PortError::Refused {
+            with: "a refusal".to_owned(),
+            reason: Some(error.to_string()),
+        })
     }
 }
 
@@ -30,15 +56,23 @@ impl DocumentRepository for LocalRepository {
         &self,
         request: &DocumentRequest,
         range: Option<ByteRange>,
+        whom: &dyn OnBehalf,
     ) -> Result<RetrievedDocument, PortError> {
         let draft = AuditDraft::detached((self.draft)(&self.caller));
-        let found = self.repository.retrieve(&self.caller, request, range, &draft).await;
+        let documents = std::slice::from_ref(&request.document_unique_id);
+        let asker = self.asker(whom, documents, &draft)?;
+        let found = self.repository.retrieve(&asker, request, range, &draft).await;
         found.map(|given| given.into_value().document).map_err(PortError::Transaction)
     }
 
-    async fn search(&self, question: &ContentQuestion) -> Result<Option<ContentAnswer>, PortError> {
+    async fn search(
+        &self,
+        question: &ContentQuestion,
+        whom: &dyn OnBehalf,
+    ) -> Result<Option<ContentAnswer>, PortError> {
         let draft = AuditDraft::detached((self.draft)(&self.caller));
-        let found = self.repository.search_documents(&self.caller, question.clone(), &draft).await;
+        let asker = self.asker(whom, &question.documents, &draft)?;
+        let found = self.repository.search_documents(&asker, question.clone(), &draft).await;
         found.map(Some).map_err(|e| PortError::Unavailable(e.to_string()))
     }
 

@@ -13,7 +13,7 @@ use carerecord_model::{
     RegistryError, RepositoryUniqueId, RetrievedDocument, SourceId, Submission, SubmissionSet,
     SubmissionSetStatus, TransactionError, UniqueId,
 };
-use carerecord_service::AuditDraft;
+use carerecord_service::{Asker, AuditDraft};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use uuid::Uuid;
 
@@ -58,7 +58,7 @@ impl Repository {
     /// The document of an on-demand entry of this node; `None` when there is no such entry.
     pub(crate) async fn make(
         &self,
-        caller: &Caller,
+        asker: &Asker,
         id: &UniqueId,
         draft: &AuditDraft,
     ) -> Result<Option<Released<Given>>, TransactionError> {
@@ -67,7 +67,7 @@ impl Repository {
         }
         let entry = self.on_demand_entry(id).await.map_err(|e| failed(&e, id))?;
         let Some(entry) = entry else { return Ok(None) };
-        let released = self.decide(caller, &entry, draft).await;
+        let released = self.decide(asker, &entry, draft).await;
         let released = released.map_err(|refused| self.refusal(&refused, id))?;
         draft.fill(|event| event.subject = entry.patient_id.nhs_number());
         let kind = &entry.type_code.code;
@@ -76,7 +76,8 @@ impl Repository {
             let what = "nothing is set up here that makes documents of this type";
             located(ErrorCode::XDSRepositoryError, what, id)
         })?;
-        let made = self.make_and_keep(caller, by, &entry).await.map_err(|e| failed(&e, id))?;
+        let made =
+            self.make_and_keep(&asker.caller, by, &entry).await.map_err(|e| failed(&e, id))?;
         let (object, unique_id, kept) = made;
         draft.fill(|event| {
             event.documents.push(carerecord_audit::DocumentRef {

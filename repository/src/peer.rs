@@ -14,11 +14,21 @@ pub(crate) async fn search(
     door: Door,
     draft: AuditDraft,
     Json(question): Json<ContentQuestion>,
-) -> Result<Json<ContentAnswer>, StatusCode> {
-    draft.caller(door.callers.listener());
-    draft.fill(|event| event.interaction = "search in documents".to_owned());
-    let answer = door.repository.search_documents(door.callers.listener(), question, &draft).await;
-    answer.map(Json).map_err(|error| match error {
+) -> Result<Json<ContentAnswer>, (StatusCode, String)> {
+    let (repository, caller) = (&door.repository, door.callers.listener());
+    draft.caller(caller);
+    draft.fill(|event| {
+        event.interaction = "search in documents".to_owned();
+        event.subject = Some(question.patient);
+    });
+    let asker = door.callers.asker(caller, repository.id(), &question.documents, &draft);
+    let asker = asker.map_err(|error| (StatusCode::FORBIDDEN, error.to_string()))?;
+    let answer = repository.search_documents(&asker, question, &draft).await;
+    answer.map(Json).map_err(|error| (status(&error), String::new()))
+}
+
+fn status(error: &SearchFailure) -> StatusCode {
+    match error {
         SearchFailure::Refused => StatusCode::FORBIDDEN,
         SearchFailure::Store(_)
         | SearchFailure::Index(_)
@@ -27,5 +37,5 @@ pub(crate) async fn search(
             tracing::warn!(%error, "a search in documents failed");
             StatusCode::SERVICE_UNAVAILABLE
         }
-    })
+    }
 }

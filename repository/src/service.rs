@@ -1,12 +1,12 @@
 use std::sync::Arc;
 
-use carerecord_access::{AccessDecisions, Caller, Refused, Released, Right};
+use carerecord_access::{AccessDecisions, Refused, Released, Right};
 use carerecord_model::{
     ByteRange, Clock, DocumentEntry, DocumentRegistry, DocumentRequest, EntryRef, ErrorCode,
     GetDocuments, IdSource, MetadataLevel, PortError, RegistryError, RetrievedDocument,
     StoredQuery, TransactionError, UniqueId,
 };
-use carerecord_service::AuditDraft;
+use carerecord_service::{Asker, AuditDraft};
 use carerecord_storage::{Database, StoreError, Trouble};
 
 use crate::RepositoryConfig;
@@ -97,7 +97,7 @@ impl Repository {
     /// that there is one), `XDSRepositoryError`.
     pub(crate) async fn retrieve(
         &self,
-        caller: &Caller,
+        asker: &Asker,
         request: &DocumentRequest,
         range: Option<ByteRange>,
         draft: &AuditDraft,
@@ -108,10 +108,10 @@ impl Repository {
             return Err(located(ErrorCode::XDSUnknownRepositoryId, &what, id));
         }
         let Some(holding) = self.holding(id).await? else {
-            return self.make(caller, id, draft).await?.ok_or_else(|| self.unknown(id));
+            return self.make(asker, id, draft).await?.ok_or_else(|| self.unknown(id));
         };
-        let entry = self.entry_of(caller, &holding).await?;
-        let released = self.decide(caller, &entry, draft).await;
+        let entry = self.entry_of(asker, &holding).await?;
+        let released = self.decide(asker, &entry, draft).await;
         let released = released.map_err(|refused| self.refusal(&refused, id))?;
         draft.fill(|event| {
             event.subject = holding.entry.patient_id.nhs_number();
@@ -126,13 +126,17 @@ impl Repository {
 
     pub(crate) async fn decide(
         &self,
-        caller: &Caller,
+        asker: &Asker,
         entry: &DocumentEntry,
         draft: &AuditDraft,
     ) -> Result<Released<DocumentEntry>, Refused> {
-        let purpose = caller.purpose();
+        let Asker { caller, purpose, about } = asker;
+        let purpose = *purpose;
         self.access.admit(caller, purpose, Right::Retrieve)?;
-        let Some(number) = entry.patient_id.nhs_number() else {
+        let number = entry.patient_id.nhs_number();
+        let is_of = self.access.must_be_of(*about, number);
+        is_of.inspect_err(|refused| draft.decision(&refused.decision))?;
+        let Some(number) = number else {
             let entry = entry.clone();
             return self.access.release_unnumbered(caller, purpose, Right::Retrieve, entry);
         };
@@ -153,10 +157,10 @@ impl Repository {
     /// objections name and the labels of today. A role of this deployment has decided already.
     async fn entry_of(
         &self,
-        caller: &Caller,
+        asker: &Asker,
         holding: &Holding,
     ) -> Result<DocumentEntry, TransactionError> {
-        if caller.has_right(Right::Delegate) {
+        if asker.caller.has_right(Right::Delegate) {
             return Ok(holding.entry.clone());
         }
         let id = &holding.unique_id;

@@ -15,7 +15,7 @@ use carerecord_codec::{
     ContentType, ProvideAndRegisterDocumentSetRequest, RegistryResponse, RemoveDocumentsRequest,
     RetrieveDocumentSetRequest,
 };
-use carerecord_model::ResponseStatus;
+use carerecord_model::{ResponseStatus, UniqueId};
 use carerecord_service::{AuditDraft, Peer};
 use carerecord_xml::{Decode, Encode, to_utf8};
 use futures_util::Stream;
@@ -148,7 +148,14 @@ impl Answer {
     async fn retrieve(self, request: RetrieveDocumentSetRequest) -> Response {
         self.draft.fill(|event| event.interaction = "ITI-43".to_owned());
         let (repository, caller) = (&self.door.repository, &self.caller);
-        let answer = repository.retrieve_document_set(caller, request, &self.draft).await;
+        let documents: Vec<UniqueId> =
+            request.documents.iter().map(|d| d.document_unique_id.clone()).collect();
+        let asker = self.door.callers.asker(caller, repository.id(), &documents, &self.draft);
+        let asker = match asker {
+            Ok(asker) => asker,
+            Err(error) => return self.fault(&SoapError::NotDelegated(error.to_string())),
+        };
+        let answer = repository.retrieve_document_set(&asker, request, &self.draft).await;
         self.note(&answer.response.response);
         self.send(action::RETRIEVE_RESPONSE, &answer.response, answer.attachments)
     }

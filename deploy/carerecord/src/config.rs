@@ -2,6 +2,7 @@
 //! `deploy/carerecord/config/carerecord.example.toml` describe it; a test starts the example.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, ensure};
 use carerecord_access::Right;
@@ -10,7 +11,8 @@ use carerecord_portal_api::{NodeLimits, PortalConfig};
 use carerecord_registry::{MllpConfig, RegistryConfig};
 use carerecord_repository::RepositoryConfig;
 use carerecord_service::{
-    CertificateMatch, ClientTlsConfig, ListenerConfig, LogFormat, TlsConfig, XuaConfig, XuaMode,
+    CertificateMatch, ClientTlsConfig, DelegationMode, DelegationsConfig, Delegator,
+    ListenerConfig, LogFormat, TlsConfig, XuaConfig, XuaMode,
 };
 use carerecord_storage::Database;
 use serde::Deserialize;
@@ -47,6 +49,8 @@ pub struct Config {
     pub callers: Vec<KnownCaller>,
     /// Whose assertions are believed, for doors that take them.
     pub xua: Option<XuaConfig>,
+    /// How a portal says to nodes for whom it asks, and whose word nodes take.
+    pub delegations: Option<DelegationsConfig>,
     /// The codes of the affinity domain, for the registry.
     #[serde(default)]
     pub codes: CodesSection,
@@ -201,6 +205,9 @@ pub struct Door {
     /// Whether SOAP messages carry an assertion of the person behind them.
     #[serde(default)]
     pub xua: XuaMode,
+    /// Whether requests say for whom a portal asks; at doors of nodes.
+    #[serde(default)]
+    pub delegations: DelegationMode,
 }
 
 /// The `[registry]` section.
@@ -338,6 +345,14 @@ pub struct SourceConfig {
     /// What it may cost.
     #[serde(default)]
     pub limits: NodeLimits,
+}
+
+impl SourceConfig {
+    /// Who says to it for whom the portal asks: only Care Record nodes, which are those that can be
+    /// searched inside, are told.
+    pub fn delegations(&self, all: Option<&Arc<Delegator>>) -> Option<Arc<Delegator>> {
+        all.filter(|_| self.search_url.is_some()).cloned()
+    }
 }
 
 /// The `[remote_registry]` section: a door of that registry whose caller has the right `delegate`.

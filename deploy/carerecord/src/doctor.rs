@@ -4,12 +4,14 @@
 mod nodes;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use carerecord_access::Policy;
 use carerecord_model::{
     DocumentRegistry, EntryRef, ErrorCode, GetDocuments, PortError, StoredQuery, TransactionError,
 };
+use carerecord_service::Delegator;
 use clap::Args;
 
 use crate::config::{Config, RepositorySection, SourceConfig};
@@ -31,7 +33,8 @@ pub struct DoctorOptions {
 /// Prints a line for each thing that was looked at; exit status 1 when something is wrong.
 pub async fn run(options: DoctorOptions) -> anyhow::Result<ExitCode> {
     let config = Config::read(&options.config)?;
-    let mut doctor = Doctor { wait: Duration::from_secs(options.wait), wrong: 0 };
+    let wait = Duration::from_secs(options.wait);
+    let mut doctor = Doctor { wait, wrong: 0, delegations: None };
     let policy = Policy::load(&config.policy);
     let read = policy.as_ref().map(|_| "read".to_owned());
     doctor.tell("access rules", read.map_err(chain));
@@ -45,6 +48,11 @@ pub async fn run(options: DoctorOptions) -> anyhow::Result<ExitCode> {
         let read = tls.as_ref().map(|_| "read".to_owned());
         doctor.tell("certificates of peers.tls", read.map_err(|e| format!("{e:#}")));
     }
+    if let Some(found) = crate::delegations::finding(&config) {
+        doctor.tell("delegations", found.map_err(|e| format!("{e:#}")));
+    }
+    // What is wrong with the key has just been told.
+    doctor.delegations = crate::delegations::delegator(&config).ok().flatten();
     let http = role_client(doctor.wait, tls.ok().flatten().as_ref())?;
     if let Some(admin) = &config.admin {
         let scheme = if admin.tls.is_some() { "https" } else { "http" };
@@ -87,6 +95,8 @@ pub async fn run(options: DoctorOptions) -> anyhow::Result<ExitCode> {
 struct Doctor {
     wait: Duration,
     wrong: u32,
+    /// Says to nodes for whom they are asked.
+    delegations: Option<Arc<Delegator>>,
 }
 
 impl Doctor {
@@ -161,6 +171,7 @@ impl Doctor {
             self.page(&format!("{what}, its status page"), http, status, "answers").await;
         }
         let node = RepositoryClient::new(http.clone(), source.id.clone(), url, None);
+        let node = node.with_delegations(source.delegations(self.delegations.as_ref()));
         let found = self.ask_for_nothing(&node, url).await;
         self.tell(&what, found);
     }

@@ -159,6 +159,7 @@ impl DocumentRepository for FakeNode {
         &self,
         _: &DocumentRequest,
         _: Option<ByteRange>,
+        _: &dyn OnBehalf,
     ) -> Result<RetrievedDocument, PortError> {
         let body = stream::iter([Ok(Bytes::from_static(BYTES))]);
         Ok(RetrievedDocument {
@@ -178,7 +179,11 @@ impl DocumentRepository for FakeNode {
         }
     }
 
-    async fn search(&self, question: &ContentQuestion) -> Result<Option<ContentAnswer>, PortError> {
+    async fn search(
+        &self,
+        question: &ContentQuestion,
+        _: &dyn OnBehalf,
+    ) -> Result<Option<ContentAnswer>, PortError> {
         self.probe().await?;
         self.asked.lock().unwrap().push(question.clone());
         Ok(self.finds.clone())

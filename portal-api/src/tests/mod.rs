@@ -88,6 +88,7 @@ impl Client {
             ids: Arc::new(RandomIds),
             patient_ids: PatientIds::new([7; 32]),
             overrides: OverrideStore::new(database.clone()),
+            delegations: None,
         });
         let trail = AuditTrail {
             log: AuditLog::new(database.clone()),

@@ -2,14 +2,13 @@
 
 use std::collections::HashSet;
 
-use carerecord_access::Caller;
-use carerecord_access::Right;
+use carerecord_access::{AssertedPatient, Right};
 use carerecord_audit::AuditOutcome;
 use carerecord_model::{
-    ContentAnswer, ContentHit, ContentQuestion, Coverage, EntryRef, GetDocuments, MetadataLevel,
-    NhsNumber, PortError, StoredQuery, UniqueId,
+    ContentAnswer, ContentHit, ContentQuestion, Coverage, DocumentEntry, EntryRef, GetDocuments,
+    MetadataLevel, NhsNumber, PortError, StoredQuery, UniqueId,
 };
-use carerecord_service::AuditDraft;
+use carerecord_service::{Asker, AuditDraft};
 use carerecord_storage::StoreError;
 
 use super::Search;
@@ -35,31 +34,43 @@ pub(crate) enum SearchFailure {
 }
 
 impl Repository {
-    /// Searches in those of the documents asked about that this node holds for the patient.
+    /// Searches in those of the documents asked about that this node holds for the patient, and that
+    /// it would give to whoever asks.
     ///
     /// # Errors
-    /// `Refused` for all but roles of this deployment, which have released the documents.
+    /// `Refused` for all but roles of this deployment, which have released the documents, and those for
+    /// whom they ask.
     pub(crate) async fn search_documents(
         &self,
-        caller: &Caller,
+        asker: &Asker,
         question: ContentQuestion,
         draft: &AuditDraft,
     ) -> Result<ContentAnswer, SearchFailure> {
         draft.fill(|event| event.subject = Some(question.patient));
-        if !caller.has_right(Right::Delegate) {
-            draft.outcome(AuditOutcome::Refused);
-            return Err(SearchFailure::Refused);
-        }
+        let asked = question.documents.len();
+        let documents = if asker.caller.has_right(Right::Delegate) {
+            question.documents
+        } else {
+            let given = self.to_be_given(asker, question.patient, question.documents, draft);
+            given.await.inspect_err(|error| match error {
+                SearchFailure::Refused => draft.outcome(AuditOutcome::Refused),
+                SearchFailure::Store(_)
+                | SearchFailure::Index(_)
+                | SearchFailure::Registry(_)
+                | SearchFailure::Broken(_) => {}
+            })?
+        };
         let database = self.database();
         // What was removed is not in the table, whatever the index still has.
-        let known = queue::known(database, &question.documents).await?;
+        let known = queue::known(database, &documents).await?;
         let rebuilding = queue::rebuilding(database).await?.is_some();
         let count = |state: i64| known.iter().filter(|k| k.state == state).count();
         let coverage = Coverage {
             rebuilding,
             waiting: count(NEW),
             unreadable: count(UNREADABLE),
-            missing: question.documents.len().saturating_sub(known.len()),
+            // What is not given is to whoever asks as if it were not there.
+            missing: asked.saturating_sub(known.len()),
         };
         let (ids, numbers) = self.of_patient(known, question.patient).await?;
         let search = self.search.clone();
@@ -69,6 +80,34 @@ impl Repository {
             event.listed = hits.iter().map(|hit| hit.unique_id.to_string()).collect();
         });
         Ok(ContentAnswer { hits, coverage })
+    }
+
+    /// Those of the documents that may be given to whoever asks through a portal.
+    async fn to_be_given(
+        &self,
+        asker: &Asker,
+        patient: NhsNumber,
+        documents: Vec<UniqueId>,
+        draft: &AuditDraft,
+    ) -> Result<Vec<UniqueId>, SearchFailure> {
+        if asker.about != AssertedPatient::Only(patient) {
+            return Err(SearchFailure::Refused);
+        }
+        let opened = self.access.open(&asker.caller, asker.purpose, Right::Retrieve, patient).await;
+        let view = opened.map_err(|refused| {
+            draft.decision(&refused.decision);
+            SearchFailure::Refused
+        })?;
+        let entries = self.registered_entries(documents, patient).await?;
+        let (released, withheld) = view.release_all(entries);
+        if let Some(first) = released.first() {
+            draft.decision(first.decision());
+        }
+        draft.fill(|event| event.withheld = withheld.count);
+        // A document can have several entries.
+        let ids: HashSet<UniqueId> =
+            released.into_iter().map(|entry| entry.into_value().unique_id).collect();
+        Ok(ids.into_iter().collect())
     }
 
     /// Those of the documents that are the patient's, and the numbers that they are found under.
@@ -107,6 +146,18 @@ impl Repository {
         ids: Vec<UniqueId>,
         patient: NhsNumber,
     ) -> Result<HashSet<UniqueId>, PortError> {
+        let entries = self.registered_entries(ids, patient).await?;
+        Ok(entries.into_iter().map(|entry| entry.unique_id).collect())
+    }
+
+    async fn registered_entries(
+        &self,
+        ids: Vec<UniqueId>,
+        patient: NhsNumber,
+    ) -> Result<Vec<DocumentEntry>, PortError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
         let query = StoredQuery::GetDocuments(GetDocuments {
             level: MetadataLevel::Two,
             ..GetDocuments::of(EntryRef::UniqueIds(ids))
@@ -116,7 +167,7 @@ impl Repository {
             entry.patient_id.nhs_number() == Some(patient)
                 && entry.repository_unique_id.as_ref() == Some(&self.config.repository_unique_id)
         });
-        Ok(ours.map(|entry| entry.unique_id).collect())
+        Ok(ours.collect())
     }
 }
 

@@ -3,6 +3,8 @@ use std::fmt;
 use carerecord_model::{NhsNumber, OrganisationCode};
 use serde::{Deserialize, Serialize};
 
+use crate::Override;
+
 /// Who asks: a person who has signed in, or a system.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Caller {
@@ -109,6 +111,8 @@ pub struct Asserted {
     pub identifiers: Vec<String>,
     /// The consent document and the policies on which the person relies.
     pub consent: Vec<String>,
+    /// What the person has opened of the patient's record, where the issuer keeps that.
+    pub opened: Option<Override>,
     /// The system that sent the message: it may do no more for its users than for itself.
     pub system: SystemCaller,
 }
@@ -122,6 +126,17 @@ pub enum AssertedPatient {
     Only(NhsNumber),
     /// About somebody who cannot be told.
     Unknown,
+}
+
+impl AssertedPatient {
+    /// Whether this patient can be meant; `None` is one who cannot be told.
+    pub fn is(self, patient: Option<NhsNumber>) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Only(number) => patient == Some(number),
+            Self::Unknown => false,
+        }
+    }
 }
 
 impl Asserted {

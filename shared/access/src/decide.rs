@@ -85,13 +85,8 @@ fn asserted_may_ask(user: &UserCaller, purpose: Purpose, right: Right) -> Result
 
 /// Whether the patient is the one that an assertion speaks of, if it speaks of one.
 pub(crate) fn may_concern(caller: &Caller, patient: Option<NhsNumber>) -> Result<(), Decision> {
-    match caller.asserted().map_or(AssertedPatient::Any, |a| a.patient) {
-        AssertedPatient::Any => Ok(()),
-        AssertedPatient::Only(number) if patient == Some(number) => Ok(()),
-        AssertedPatient::Only(_) | AssertedPatient::Unknown => {
-            Err(Decision::deny(Rule::OtherPatient))
-        }
-    }
+    let about = caller.asserted().map_or(AssertedPatient::Any, |a| a.patient);
+    if about.is(patient) { Ok(()) } else { Err(Decision::deny(Rule::OtherPatient)) }
 }
 
 fn user_may_ask(policy: &Policy, user: &UserCaller, purpose: Purpose) -> Result<(), Decision> {

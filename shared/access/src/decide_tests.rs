@@ -366,6 +366,7 @@ fn asserted() -> Asserted {
         home_community_id: None,
         identifiers: Vec::new(),
         consent: Vec::new(),
+        opened: None,
         system: SystemCaller {
             name: "epr".into(),
             organisation: "ZEX02".parse().unwrap(),

@@ -97,12 +97,16 @@ impl Override {
     /// Whether it opens this record for this person now: in the same role and session, signed in. Of
     /// another issuer's person with the same id it says nothing.
     pub fn holds(&self, user: &UserCaller, patient: NhsNumber, now: Timestamp) -> bool {
-        self.patient == patient
+        self.is_in_force(patient, now)
             && user.asserted.is_none()
             && self.user_id == user.user_id
             && self.role_profile_id == user.role_profile_id
             && self.session_id == user.session_id
-            && (self.since..=self.until).contains(&now)
+    }
+
+    /// Whether it opens this record now.
+    pub(crate) fn is_in_force(&self, patient: NhsNumber, now: Timestamp) -> bool {
+        self.patient == patient && (self.since..=self.until).contains(&now)
     }
 }
 

@@ -6,8 +6,8 @@ use carerecord_model::{Association, Clock, DocumentEntry, EntryUuid, FoundObject
 use crate::decide::{above, caller_may_ask, may_concern};
 use crate::record_view::RecordView;
 use crate::{
-    Caller, ConsentRecord, ConsentRecords, Decision, FactsUnavailable, Override, Overrides, Policy,
-    Purpose, Relationship, Relationships, Right, Rule, UserCaller,
+    AssertedPatient, Caller, ConsentRecord, ConsentRecords, Decision, FactsUnavailable, Override,
+    Overrides, Policy, Purpose, Relationship, Relationships, Right, Rule, UserCaller,
 };
 
 /// Something that may leave, with the decision that lets it. Only this crate makes one.
@@ -138,6 +138,22 @@ impl AccessDecisions {
             let may_be_told = self.policy.reveals(decision.rule);
             Refused { decision, may_be_told }
         })
+    }
+
+    /// Whether what is given may be of this patient, where a caller asks about one only. A document of
+    /// somebody else is then one that is not there.
+    ///
+    /// # Errors
+    /// `Refused`, which may not be told.
+    pub fn must_be_of(
+        &self,
+        about: AssertedPatient,
+        patient: Option<NhsNumber>,
+    ) -> Result<(), Refused> {
+        if about.is(patient) {
+            return Ok(());
+        }
+        Err(Refused { decision: Decision::deny(Rule::OtherPatient), may_be_told: false })
     }
 
     /// Whether a system may change and remove what is registered.
@@ -317,11 +333,16 @@ impl AccessDecisions {
         }
     }
 
-    /// What the person has opened of the record. What cannot be asked opens nothing.
+    /// What the person has opened of the record: of one who came by an assertion, what stands in it.
+    /// What cannot be asked opens nothing.
     async fn opened(&self, user: &UserCaller, patient: NhsNumber) -> Option<Override> {
         self.policy.break_glass()?;
-        let found = self.overrides.as_ref()?.overrides(user, patient).await;
         let now = self.clock.now();
+        if let Some(asserted) = &user.asserted {
+            let opened = asserted.opened.as_ref();
+            return opened.filter(|opened| opened.is_in_force(patient, now)).cloned();
+        }
+        let found = self.overrides.as_ref()?.overrides(user, patient).await;
         found.unwrap_or_default().into_iter().find(|o| o.holds(user, patient, now))
     }
 }

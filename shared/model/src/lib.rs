@@ -57,7 +57,7 @@ pub use patient_search::{
 };
 pub use ports::{
     ByteRange, CrossReference, CrossReferenced, DocumentBody, DocumentRegistry, DocumentRepository,
-    DocumentRequest, PatientDirectory, PortError, Registered, RetrievedDocument,
+    DocumentRequest, OnBehalf, PatientDirectory, PortError, Registered, RetrievedDocument,
 };
 pub use slot::{ExtraClassification, ExtraMetadata, LocalizedString, Slot};
 pub use stored_query::{

@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ContentAnswer, ContentQuestion, EntryUuid, FoundObjects, FoundPatients, HomeCommunityId,
-    MimeType, NhsNumber, Patient, PatientId, PatientSearch, RegistryErrors, RepositoryUniqueId,
-    StoredQuery, Submission, TransactionError, UniqueId,
+    MimeType, NhsNumber, NodeId, Patient, PatientId, PatientSearch, RegistryErrors,
+    RepositoryUniqueId, StoredQuery, Submission, TransactionError, UniqueId,
 };
 
 /// Why a role could not be asked, or what it answered instead.
@@ -154,10 +154,19 @@ pub struct RetrievedDocument {
     pub range: Option<ByteRange>,
 }
 
+/// For whom a role asks another one, said anew for each request in words that the other can check.
+pub trait OnBehalf: Send + Sync {
+    /// The statement for one request to a node about these documents; `None` where none is made.
+    ///
+    /// # Errors
+    /// When it cannot be made: then nothing may be asked.
+    fn statement(&self, to: &NodeId, documents: &[UniqueId]) -> Result<Option<String>, PortError>;
+}
+
 /// A repository node as other roles see it. ITI-43.
 #[async_trait]
 pub trait DocumentRepository: Send + Sync {
-    /// Fetches one document. ITI-43. A node that cannot serve a range gives the whole document.
+    /// Fetches one document for somebody. ITI-43. A node that cannot serve a range gives the whole document.
     ///
     /// # Errors
     /// `PortError::Transaction` with `XDSDocumentUniqueIdError` when it has no such document.
@@ -165,6 +174,7 @@ pub trait DocumentRepository: Send + Sync {
         &self,
         request: &DocumentRequest,
         range: Option<ByteRange>,
+        whom: &dyn OnBehalf,
     ) -> Result<RetrievedDocument, PortError>;
 
     /// Whether the node can serve now. Cheap; no patient is named.
@@ -178,8 +188,12 @@ pub trait DocumentRepository: Send + Sync {
     ///
     /// # Errors
     /// When it could not be asked.
-    async fn search(&self, question: &ContentQuestion) -> Result<Option<ContentAnswer>, PortError> {
-        let _ = question;
+    async fn search(
+        &self,
+        question: &ContentQuestion,
+        whom: &dyn OnBehalf,
+    ) -> Result<Option<ContentAnswer>, PortError> {
+        let _ = (question, whom);
         self.probe().await.map(|()| None)
     }
 }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::tls::CertificateFacts;
 use crate::xua::{Callers, Xua, XuaMode};
-use crate::{AuditDraft, Refusal, RequestId};
+use crate::{AuditDraft, DELEGATION, DelegationMode, Delegations, Refusal, RequestId};
 
 /// How a system's certificate is recognised: everything that is given must hold. That it comes from
 /// an authority of the listener has been verified before.
@@ -130,6 +130,16 @@ impl Entrance {
         }
     }
 
+    /// The same where requests can carry delegations.
+    #[must_use]
+    pub fn with_delegations(self, delegations: &Arc<Delegations>, mode: DelegationMode) -> Self {
+        let with = |callers: Callers| callers.with_delegations(delegations.clone(), mode);
+        match self {
+            Self::Listener(callers) => Self::Listener(with(callers)),
+            Self::Certificates(known, callers) => Self::Certificates(known, with(callers)),
+        }
+    }
+
     /// Who is at the other end of a connection, for what is no HTTP.
     ///
     /// # Errors
@@ -150,7 +160,9 @@ impl Entrance {
     /// The answer, where nobody is known by the certificate; the record has been told.
     pub fn enter(&self, parts: &Parts) -> Result<Callers, NotAdmitted> {
         let facts = parts.extensions.get::<Arc<CertificateFacts>>();
-        self.of_connection(facts.map(|facts| &**facts)).map_err(|why| {
+        let statement = parts.headers.get(DELEGATION).and_then(|value| value.to_str().ok());
+        let callers = self.of_connection(facts.map(|facts| &**facts));
+        callers.map(|callers| callers.with_statement(statement)).map_err(|why| {
             let draft = parts.extensions.get::<AuditDraft>();
             let id = parts.extensions.get::<RequestId>().copied();
             let answer = Refusal::certificate(why).answer(parts.uri.path(), id, draft);

@@ -11,6 +11,7 @@ pub mod layers;
 pub mod telemetry;
 
 pub mod audit_trail;
+pub mod delegation;
 
 mod known;
 mod lifecycle;
@@ -28,6 +29,10 @@ pub use carerecord_model::{Clock, IdSource, RandomIds, SystemClock};
 pub use crate::admin::ReadinessChecks;
 pub use crate::audit_trail::{AuditDraft, AuditTrail};
 pub use crate::config::{ConfigError, Secret, SecretFile};
+pub use crate::delegation::{
+    Asker, DELEGATION, Delegate, Delegation, DelegationError, DelegationKeyError, DelegationMode,
+    Delegations, DelegationsConfig, Delegator,
+};
 pub use crate::known::{CertificateMatch, Entrance, KnownSystems, NotAdmitted};
 pub use crate::lifecycle::{Lifecycle, Stopped};
 pub use crate::listener::{Listener, ListenerConfig, ListenerError};

@@ -460,6 +460,7 @@ impl Deployment {
     }
 
     fn write_configurations(&self) {
+        self.make_delegation_key("delegation.key");
         let own = self.own_policy();
         let policy = if own.exists() { own.display().to_string() } else { POLICY.to_owned() };
         for role in ALL {
@@ -470,7 +471,7 @@ impl Deployment {
                 self.ports.admin[index(role)],
                 PEER_SILENCE.as_millis(),
                 self.client_tls(role),
-                self.sections(role) + &self.callers(role)
+                Self::delegations(role).to_owned() + &self.sections(role) + &self.callers(role)
             );
             std::fs::write(self.file(&format!("{}.toml", self.name(role))), text).unwrap();
         }
@@ -541,6 +542,31 @@ impl Deployment {
         text
     }
 
+    /// A key of the portal in this file, whose public half nodes believe from now on.
+    pub fn make_delegation_key(&self, name: &str) {
+        let (key, keys) = (self.file(name), self.file(DELEGATION_KEYS));
+        let mut command = self.command();
+        command.args(["delegations", "new-key", "--key"]).arg(key).arg("--keys").arg(keys);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// The key by which the portal says for whom it asks.
+    pub fn delegation_key(&self) -> PathBuf {
+        match self.apart {
+            true => self.file("delegation.key"),
+            false => self.data(Role::Portal).join("delegation.key"),
+        }
+    }
+
+    fn delegations(role: Role) -> &'static str {
+        match role {
+            Role::Node(_) => "[delegations]\nkeys = \"delegation.jwks.json\"\n",
+            Role::Portal => "[delegations]\nkey = \"delegation.key\"\n",
+            Role::Registry | Role::SignIn => "",
+        }
+    }
+
     fn database(&self, role: Role) -> String {
         let n = match role {
             Role::Registry => 0,
@@ -600,6 +626,9 @@ impl Deployment {
              max_body_bytes = 5368709120, request_timeout_ms = 1800000{} }}\n",
             self.server_tls(role)
         );
+        if table == "repository" {
+            text += "delegations = \"required\"\n";
+        }
         if self.tls.is_none() {
             text += &format!(
                 "caller = {{ name = \"loopback\", organisation = \"ZEX09\", \
@@ -637,6 +666,8 @@ fn index(role: Role) -> usize {
     ALL.iter().position(|other| *other == role).expect("a role of the deployment")
 }
 
+/// The public keys that nodes believe, where the roles are apart.
+const DELEGATION_KEYS: &str = "delegation.jwks.json";
 const EVERYTHING: &str = "\"publish\", \"query\", \"retrieve\"";
 
 /// Where nothing is shared, the registry comes first: others ask it.

@@ -20,6 +20,8 @@ pub struct Xds {
     url: String,
     /// One more header of each message.
     header: String,
+    /// One more HTTP header: for whom is asked.
+    delegation: Option<String>,
 }
 
 /// What came back.
@@ -47,7 +49,7 @@ impl Xds {
     /// A caller of this address.
     pub fn new(url: String) -> Self {
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { http, url, header: String::new() }
+        Self { http, url, header: String::new(), delegation: None }
     }
 
     /// The same by this HTTP client.
@@ -61,6 +63,12 @@ impl Xds {
     pub fn with_security(mut self, content: &str) -> Self {
         self.header = crate::saml::security(content);
         self
+    }
+
+    /// The same with a statement in each request for whom it is.
+    #[must_use]
+    pub fn on_behalf(self, delegation: &str) -> Self {
+        Self { delegation: Some(delegation.to_owned()), ..self }
     }
 
     /// The message with the header, before the end of the first headers in it.
@@ -80,8 +88,11 @@ impl Xds {
         content_type: &str,
         body: impl Into<reqwest::Body>,
     ) -> Result<Exchange, reqwest::Error> {
-        let request = self.http.post(&self.url).header("content-type", content_type).body(body);
-        let response = request.send().await?;
+        let mut request = self.http.post(&self.url).header("content-type", content_type);
+        if let Some(delegation) = &self.delegation {
+            request = request.header("carerecord-delegation", delegation);
+        }
+        let response = request.body(body).send().await?;
         let status = response.status().as_u16();
         let header = response.headers().get("content-type");
         let content_type = header.map(|v| v.to_str().unwrap().to_owned()).unwrap_or_default();

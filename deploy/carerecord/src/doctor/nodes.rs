@@ -5,7 +5,7 @@ use carerecord_access::Policy;
 use reqwest::StatusCode;
 
 use super::{Doctor, unreachable};
-use crate::nodes::{Directory, EndpointSection, NodeSection, client_of};
+use crate::nodes::{Directory, EndpointSection, Kind, NodeSection, client_of};
 use crate::peer::RepositoryClient;
 
 impl Doctor {
@@ -67,6 +67,8 @@ impl Doctor {
         }
         let url = endpoint.url.as_str();
         let client = RepositoryClient::new(http.clone(), node.id.clone(), url, None);
+        let delegations = self.delegations.clone().filter(|_| node.kind == Kind::CareRecord);
+        let client = client.with_delegations(delegations);
         let begun = Instant::now();
         let found = self.ask_for_nothing(&client, url).await;
         let took = begun.elapsed();

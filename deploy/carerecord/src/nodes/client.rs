@@ -5,11 +5,11 @@ use anyhow::{Context, bail};
 use base64::Engine as _;
 use carerecord_model::{DocumentRepository, NodeId};
 use carerecord_portal_api::{Endpoint, Node, NodeLimits};
-use carerecord_service::SecretFile;
+use carerecord_service::{Delegator, SecretFile};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{Certificate, Identity};
 
-use super::{Credentials, Directory, NodeSection};
+use super::{Credentials, Directory, Kind, NodeSection};
 use crate::config::SourceConfig;
 use crate::peer::{RepositoryClient, role_client_builder};
 
@@ -22,6 +22,8 @@ pub struct NodeClients {
     pub silence: Duration,
     /// Of nodes that need no credentials.
     pub http: reqwest::Client,
+    /// Who says to Care Record nodes for whom the portal asks.
+    pub delegations: Option<Arc<Delegator>>,
 }
 
 impl NodeClients {
@@ -38,6 +40,7 @@ impl NodeClients {
         };
         let (id, status) = (source.id.clone(), source.status_url.clone());
         let client = RepositoryClient::new(self.http.clone(), id, url, status);
+        let client = client.with_delegations(source.delegations(self.delegations.as_ref()));
         let repository = Arc::new(client.with_search(source.search_url.clone()));
         let endpoints = vec![Endpoint { address: url.clone(), repository }];
         let (id, name) = (source.id.clone(), source.name.clone());
@@ -63,10 +66,12 @@ impl NodeClients {
             Some(http) => http,
             None => self.http.clone(),
         };
+        let delegations = self.delegations.as_ref().filter(|_| node.kind == Kind::CareRecord);
         let endpoints = node.endpoints.iter().map(|endpoint| {
             let status = endpoint.status_url.clone().map(String::from);
             let url = endpoint.url.as_str();
             let client = RepositoryClient::new(http.clone(), node.id.clone(), url, status);
+            let client = client.with_delegations(delegations.cloned());
             let search = endpoint.search(node.kind).map(String::from);
             Endpoint { address: url.to_owned(), repository: Arc::new(client.with_search(search)) }
         });

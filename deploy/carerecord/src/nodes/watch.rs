@@ -175,6 +175,7 @@ mod tests {
     fn open(file: &Path) -> anyhow::Result<(WatchedDirectory, Vec<Node>)> {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let clients = NodeClients {
+            delegations: None,
             local: Vec::new(),
             silence: Duration::from_secs(1),
             http: crate::peer::http_client(None).unwrap(),

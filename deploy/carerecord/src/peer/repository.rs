@@ -1,11 +1,14 @@
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use carerecord_codec::mtom::cid_of_href;
 use carerecord_codec::name::action;
 use carerecord_codec::{ContentRef, RetrieveDocumentSetRequest, RetrieveDocumentSetResponse};
 use carerecord_model::{
     ByteRange, ContentAnswer, ContentQuestion, DocumentBody, DocumentRepository, DocumentRequest,
-    ErrorCode, NodeId, PortError, RetrievedDocument, TransactionError,
+    ErrorCode, NodeId, OnBehalf, PortError, RetrievedDocument, TransactionError, UniqueId,
 };
+use carerecord_service::{DELEGATION, Delegate, Delegation, Delegator};
 use futures_util::stream;
 
 use super::soap::{PartReader, call_mtom, mtom, refused, unavailable, whole};
@@ -18,17 +21,24 @@ pub struct RepositoryClient {
     url: String,
     status_url: Option<String>,
     search_url: Option<String>,
+    /// Says for whom it is asked, where the node is told.
+    delegations: Option<Arc<Delegator>>,
 }
 
 impl RepositoryClient {
     /// The node at this ITI-43 address.
     pub fn new(http: reqwest::Client, id: NodeId, url: &str, status_url: Option<String>) -> Self {
-        Self { http, id, url: url.to_owned(), status_url, search_url: None }
+        Self { http, id, url: url.to_owned(), status_url, search_url: None, delegations: None }
     }
 
     /// The same, which can be searched inside at this address, when there is one.
     pub fn with_search(self, search_url: Option<String>) -> Self {
         Self { search_url, ..self }
+    }
+
+    /// The same, which is told for whom it is asked.
+    pub fn with_delegations(self, delegations: Option<Arc<Delegator>>) -> Self {
+        Self { delegations, ..self }
     }
 
     /// Asks for a document that nobody has. What the node says of it; `None` when it gives one.
@@ -40,7 +50,8 @@ impl RepositoryClient {
                 .parse()
                 .map_err(|_| PortError::Protocol("probe id".into()))?,
         };
-        let (answer, _) = self.ask(&nothing).await?;
+        let whom = Delegation::new(self.delegations.clone(), Delegate::portal());
+        let (answer, _) = self.ask(&nothing, &whom).await?;
         Ok(answer.documents.is_empty().then(|| {
             let silent = "it gave neither document nor error";
             let silent = TransactionError::one(ErrorCode::XDSRepositoryError, silent);
@@ -51,9 +62,22 @@ impl RepositoryClient {
     async fn ask(
         &self,
         request: &DocumentRequest,
+        whom: &dyn OnBehalf,
     ) -> Result<(RetrieveDocumentSetResponse, Option<PartReader>), PortError> {
+        let statement = self.statement(whom, std::slice::from_ref(&request.document_unique_id))?;
         let request = RetrieveDocumentSetRequest { documents: vec![request.clone()] };
-        call_mtom(&self.http, &self.url, action::RETRIEVE, &request).await
+        call_mtom(&self.http, &self.url, action::RETRIEVE, &request, statement).await
+    }
+
+    fn statement(
+        &self,
+        whom: &dyn OnBehalf,
+        documents: &[UniqueId],
+    ) -> Result<Option<String>, PortError> {
+        match self.delegations {
+            Some(_) => whom.statement(&self.id, documents),
+            None => Ok(None),
+        }
     }
 }
 
@@ -63,8 +87,9 @@ impl DocumentRepository for RepositoryClient {
         &self,
         request: &DocumentRequest,
         _: Option<ByteRange>,
+        whom: &dyn OnBehalf,
     ) -> Result<RetrievedDocument, PortError> {
-        let (answer, parts) = self.ask(request).await?;
+        let (answer, parts) = self.ask(request, whom).await?;
         if answer.documents.is_empty() {
             let errors = answer.response.into_result().err();
             let none = "the node gave neither document nor error";
@@ -87,9 +112,17 @@ impl DocumentRepository for RepositoryClient {
         Ok(RetrievedDocument { mime_type, size: None, hash: None, body, range: None })
     }
 
-    async fn search(&self, question: &ContentQuestion) -> Result<Option<ContentAnswer>, PortError> {
+    async fn search(
+        &self,
+        question: &ContentQuestion,
+        whom: &dyn OnBehalf,
+    ) -> Result<Option<ContentAnswer>, PortError> {
         let Some(url) = &self.search_url else { return self.probe().await.map(|()| None) };
-        let response = self.http.post(url).json(question).send().await.map_err(unavailable)?;
+        let mut request = self.http.post(url).json(question);
+        if let Some(statement) = self.statement(whom, &question.documents)? {
+            request = request.header(DELEGATION, statement);
+        }
+        let response = request.send().await.map_err(unavailable)?;
         if !response.status().is_success() {
             return Err(refused(response.status()));
         }

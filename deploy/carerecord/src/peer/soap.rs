@@ -8,6 +8,7 @@ use carerecord_codec::{
     ContentType, RegistryResponse, SubmitObjectsRequest, write_provide_and_register,
 };
 use carerecord_model::{Clock as _, PortError, SystemClock};
+use carerecord_service::DELEGATION;
 use carerecord_xml::{Decode, Encode, to_utf8};
 use futures_util::Stream;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
@@ -29,19 +30,24 @@ pub(super) async fn call<T: Decode>(
     answer(request).await?.read()
 }
 
-/// Sends a request in MTOM without parts; gives the answer and what follows it.
+/// Sends a request in MTOM without parts, with what is said of whom it is for; gives the answer and what
+/// follows it.
 pub(super) async fn call_mtom<T: Decode>(
     http: &reqwest::Client,
     url: &str,
     action: &str,
     body: &impl Encode,
+    statement: Option<String>,
 ) -> Result<(T, Option<PartReader>), PortError> {
     let envelope = write(url, action, body)?;
     let message = write_mtom::<std::io::Error>(&boundary(), Some(action), envelope, Vec::new());
-    let request = http
+    let mut request = http
         .post(url)
         .header(CONTENT_TYPE, message.content_type)
         .body(reqwest::Body::wrap_stream(message.body));
+    if let Some(statement) = statement {
+        request = request.header(DELEGATION, statement);
+    }
     let answer = answer(request).await?;
     Ok((answer.read()?, answer.parts))
 }

@@ -17,8 +17,8 @@ use carerecord_audit::{AuditLog, Sealer};
 use carerecord_model::{Clock, IdSource, RandomIds, SystemClock};
 use carerecord_registry::LocalRegistry;
 use carerecord_service::{
-    AuditTrail, ClientTls, Entrance, KnownSystems, Lifecycle, Listener, Metrics, ReadinessChecks,
-    TlsConfig, Xua, XuaMode,
+    AuditTrail, ClientTls, DelegationMode, Delegations, Entrance, KnownSystems, Lifecycle,
+    Listener, Metrics, ReadinessChecks, TlsConfig, Xua, XuaMode,
 };
 use carerecord_storage::Database;
 
@@ -47,6 +47,8 @@ struct Assembly<'a> {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
     xua: Option<Arc<Xua>>,
+    /// Judges for whom portals ask the nodes here.
+    delegations: Option<Arc<Delegations>>,
     /// Systems that are known by their certificates.
     known: Arc<KnownSystems>,
     /// How roles here make themselves known to others.
@@ -77,6 +79,7 @@ pub async fn start(config: &Config, lifecycle: &Lifecycle) -> anyhow::Result<Rol
         clock,
         ids: Arc::new(RandomIds),
         xua,
+        delegations: crate::delegations::judge(config)?,
         known: Arc::new(known_systems(&config.callers)?),
         peers_tls,
         checks: ReadinessChecks::new(),
@@ -156,6 +159,11 @@ impl Assembly<'_> {
     fn entrance(&self, door: &Door) -> anyhow::Result<Entrance> {
         let address = &door.listen.address;
         let entrance = self.known_by(address, door.listen.tls.as_ref(), door.caller.as_ref())?;
+        let entrance = match (&self.delegations, door.delegations) {
+            (_, DelegationMode::Off) => entrance,
+            (Some(judge), mode) => entrance.with_delegations(judge, mode),
+            (None, _) => bail!("the door at {address} needs delegations.keys"),
+        };
         match (&self.xua, door.xua) {
             (_, XuaMode::Off) => Ok(entrance),
             (Some(xua), mode) => Ok(entrance.with_xua(xua, mode)),

@@ -37,7 +37,8 @@ impl Assembly<'_> {
         };
         let silence = Duration::from_millis(self.config.peers.silence_ms);
         let local = local.iter().map(here).collect();
-        let clients = NodeClients { local, silence, http };
+        let delegations = crate::delegations::delegator(self.config)?;
+        let clients = NodeClients { local, silence, http, delegations: delegations.clone() };
         let (clock, ids) = (self.clock.clone(), self.ids.clone());
         let federation = nodes::start(section, clients, clock, ids, &self.checks, self.lifecycle)?;
         let sign_outs = Arc::new(SignOutStore::new(database.clone(), self.clock.clone()));
@@ -59,6 +60,7 @@ impl Assembly<'_> {
             clock: self.clock.clone(),
             ids: self.ids.clone(),
             overrides: OverrideStore::new(database.clone()),
+            delegations,
             patient_ids: PatientIds::new(key_file(&self.config.data.join("patient-ids.key"))?),
         });
         let trail = self.trail(&database, "portal", "fhir", None);

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use carerecord_access::{AccessDecisions, Caller, ConsentRecords, ConsentStore, Policy, Right};
 use carerecord_audit::AuditEvent;
 use carerecord_model::{
     Clock, DocumentRegistry, IdSource as _, PatientDirectory, RandomIds, SystemClock,
 };
 use carerecord_registry::{LocalRegistry, Registry, Store};
+use carerecord_service::DelegationMode;
 use carerecord_storage::Database;
 
 use super::{Assembly, own_role, peers_tls};
@@ -133,6 +134,8 @@ impl Assembly<'_> {
             async move { database.ping().await.map_err(|e| e.to_string()) }
         });
         for door in &section.door {
+            let off = door.delegations == DelegationMode::Off;
+            ensure!(off, "delegations are for the doors of nodes, not of the registry");
             let trail = self.trail(&database, "registry", "soap", None);
             let router = carerecord_registry::router(
                 registry.clone(),

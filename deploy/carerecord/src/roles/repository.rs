@@ -56,7 +56,11 @@ impl Assembly<'_> {
             );
             self.serve("repository", door, router, trail).await?;
         }
-        Ok(LocalRepository::new(repository, own_role("carerecord"), draft))
+        let local = LocalRepository::new(repository, own_role("carerecord"), draft);
+        Ok(match &self.delegations {
+            Some(judge) => local.with_delegations(judge.clone()),
+            None => local,
+        })
     }
 
     /// What a node does by itself.

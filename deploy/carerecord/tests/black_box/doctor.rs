@@ -24,7 +24,7 @@ pub async fn the_doctor_says_what_is_wrong(mut deployment: Deployment) {
         let line = text.lines().find(|l| l.contains(name) && l.starts_with("WRONG"));
         line.unwrap_or_else(|| panic!("nothing of {name}: {text}")).to_owned()
     };
-    assert!(of(NODES[0].2).contains("is not the repository of this id"), "{text}");
+    assert!(of(NODES[0].2).contains("the delegation is for another node"), "{text}");
     assert!(of(NODES[1].2).contains("cannot be reached"), "{text}");
     assert!(of(NODES[2].2).contains("has not answered within 2 s"), "{text}");
     deployment.assert_no_panic();

@@ -8,6 +8,7 @@ mod bad_input;
 mod break_glass;
 mod codes;
 mod content;
+mod delegations;
 mod disk_full;
 mod doctor;
 mod doors;
@@ -94,6 +95,9 @@ however_it_is_deployed![
     break_glass::the_pages_ask_why_and_the_inbox_has_it,
     may_see::who_asks_gets_the_answer_that_the_doors_give,
     sensitivity::rules_label_and_withhold_on_every_door,
+    delegations::a_node_gives_to_whom_the_portal_speaks_of,
+    delegations::what_does_not_show_for_whom_is_refused,
+    delegations::the_node_decides_again,
     sign_outs::signing_out_at_the_provider_ends_everything_at_once,
     sign_outs::what_the_provider_has_not_signed_ends_nothing,
     objections::an_objection_holds_from_the_next_request_until_it_is_lifted,
@@ -118,6 +122,8 @@ apart![
     scrub::a_scrub_finds_what_differs,
     scrub::a_scrub_that_is_stopped_goes_on,
     scrub::without_a_registry_a_scrub_says_so,
+    delegations::without_a_delegation_the_portals_door_opens_nothing,
+    delegations::keys_are_changed_while_all_runs,
     doctor::the_doctor_says_what_is_wrong,
     messages::what_we_ask_has_the_standards_shape,
     nodes::the_directory_changes_without_a_restart,

@@ -11,8 +11,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use carerecord_fhir::SourceState;
 use carerecord_model::{
-    ByteRange, Clock, DocumentRequest, ErrorCode, PortError, RandomIds, RetrievedDocument,
-    TransactionError,
+    ByteRange, Clock, DocumentRequest, ErrorCode, OnBehalf, PortError, RandomIds,
+    RetrievedDocument, TransactionError,
 };
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
@@ -305,6 +305,7 @@ impl DocumentRepository for Script {
         &self,
         _: &DocumentRequest,
         _: Option<ByteRange>,
+        _: &dyn OnBehalf,
     ) -> Result<RetrievedDocument, PortError> {
         self.probe().await?;
         Ok(bodies::document(vec![Bytes::from_static(b"bytes")]))

@@ -45,6 +45,9 @@ pub enum SoapError {
     /// The caller may not do this.
     #[error("the system is not permitted to do this")]
     NotPermitted,
+    /// A role of this deployment asks without saying for whom in a way that is taken.
+    #[error("{0}")]
+    NotDelegated(String),
     /// What is in the Security header does not show who calls.
     #[error("{0}")]
     Security(SecurityFault),
@@ -102,7 +105,7 @@ impl SoapError {
     pub fn http_status(&self) -> u16 {
         match self {
             Self::Internal => 500,
-            Self::NotPermitted => 403,
+            Self::NotPermitted | Self::NotDelegated(_) => 403,
             Self::Busy(_) => 503,
             Self::TooLong => 413,
             Self::Xml(_)
@@ -133,7 +136,8 @@ impl SoapError {
             | Self::WrongBody
             | Self::Transport(_)
             | Self::TooLong
-            | Self::NotPermitted => ("s:Sender", None),
+            | Self::NotPermitted
+            | Self::NotDelegated(_) => ("s:Sender", None),
         }
     }
 

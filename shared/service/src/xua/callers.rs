@@ -1,24 +1,28 @@
 use std::sync::Arc;
 
-use carerecord_access::Caller;
+use carerecord_access::{Caller, Right};
 use carerecord_audit::AuditOutcome;
 use carerecord_codec::saml::SamlError;
 use carerecord_codec::soap::{SoapError, Understood};
+use carerecord_model::{NodeId, UniqueId};
 
 use super::{Peer, Xua, XuaMode};
-use crate::AuditDraft;
+use crate::{Asker, AuditDraft, DelegationError, DelegationMode, Delegations};
 
 /// How the caller of a message at one listener is known.
 #[derive(Clone)]
 pub struct Callers {
     listener: Caller,
     xua: Option<(Arc<Xua>, XuaMode)>,
+    delegations: Option<(Arc<Delegations>, DelegationMode)>,
+    /// The delegation that came with the request.
+    statement: Option<Arc<str>>,
 }
 
 /// Whoever comes in by the listener, and nobody else.
 impl From<Caller> for Callers {
     fn from(listener: Caller) -> Self {
-        Self { listener, xua: None }
+        Self { listener, xua: None, delegations: None, statement: None }
     }
 }
 
@@ -30,10 +34,70 @@ impl Callers {
         Self { xua, ..self }
     }
 
+    /// The same where requests can carry delegations.
+    #[must_use]
+    pub fn with_delegations(self, delegations: Arc<Delegations>, mode: DelegationMode) -> Self {
+        let delegations = (mode != DelegationMode::Off).then_some((delegations, mode));
+        Self { delegations, ..self }
+    }
+
+    /// The same for one request, with the delegation that came with it.
+    #[must_use]
+    pub fn with_statement(self, statement: Option<&str>) -> Self {
+        let statement = statement.filter(|_| self.delegations.is_some()).map(Arc::from);
+        Self { statement, ..self }
+    }
+
+    /// For whom `caller`, who sends the request, asks the node `node` about these documents. The
+    /// record is told.
+    ///
+    /// # Errors
+    /// What is wrong with the delegation, or that there is none where there must be.
+    pub fn asker(
+        &self,
+        caller: &Caller,
+        node: &NodeId,
+        documents: &[UniqueId],
+        draft: &AuditDraft,
+    ) -> Result<Asker, DelegationError> {
+        self.delegated(caller, node, documents)
+            .inspect(|asker| {
+                draft.caller(&asker.caller);
+                if self.statement.is_some() {
+                    draft.fill(|event| event.purpose = Some(asker.purpose.code().to_owned()));
+                }
+            })
+            .inspect_err(|error| {
+                tracing::warn!(%error, "a delegation was refused");
+                draft.outcome(AuditOutcome::Refused);
+                draft.fill(|event| event.error = Some(error.to_string()));
+            })
+    }
+
+    fn delegated(
+        &self,
+        caller: &Caller,
+        node: &NodeId,
+        documents: &[UniqueId],
+    ) -> Result<Asker, DelegationError> {
+        let Some((delegations, mode)) = &self.delegations else { return Ok(caller.clone().into()) };
+        match (&self.statement, caller) {
+            (Some(statement), Caller::System(system)) => {
+                delegations.asker(statement, system, node, documents)
+            }
+            // An assertion speaks of somebody already.
+            (Some(_), Caller::User(_)) => Err(DelegationError::NotPermitted),
+            (None, _) if *mode == DelegationMode::Required && caller.has_right(Right::Delegate) => {
+                Err(DelegationError::Missing)
+            }
+            (None, _) => Ok(caller.clone().into()),
+        }
+    }
+
     /// The same for a listener by which this one comes in.
     #[must_use]
     pub fn of(&self, listener: Caller) -> Self {
-        Self { listener, xua: self.xua.clone() }
+        Self { listener, ..self.clone() }
     }
 
     /// Who comes in by the listener, for what is not SOAP.

@@ -22,7 +22,7 @@ pub use callers::Callers;
 pub use config::{Confirmed, IssuerConfig, PurposeMapping, Reuse, RoleMapping, XuaConfig, XuaMode};
 pub use peer::{ClientCertificate, Peer};
 
-use replay::Used;
+pub(crate) use replay::Used;
 use trust::Trust;
 
 /// Why assertions cannot be judged with a configuration.

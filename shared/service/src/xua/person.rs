@@ -42,6 +42,7 @@ pub(super) fn person(
             home_community_id: text(name::HOME_COMMUNITY_ID),
             identifiers: identifiers(assertion),
             consent: texts(name::CONSENT_DOCUMENT).chain(texts(name::CONSENT_POLICY)).collect(),
+            opened: None,
             system,
         })),
     })

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::Peer;
 
 /// The assertions in use, by issuer and id. Kept by the process: one that restarts has forgotten.
-pub(super) struct Used {
+pub(crate) struct Used {
     most: usize,
     state: Mutex<State>,
 }
