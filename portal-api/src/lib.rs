@@ -6,6 +6,7 @@ mod content;
 mod error;
 mod federation;
 mod fhir;
+mod looking;
 mod matching;
 mod opened;
 mod overrides;
@@ -22,6 +23,7 @@ mod tests;
 
 pub use config::PortalConfig;
 pub use federation::{Endpoint, Federation, Node, NodeLimits};
+pub use looking::RoleLog;
 pub use overrides::OverrideStore;
 pub use patient_ids::PatientIds;
 pub use router::router;

@@ -5,8 +5,8 @@ use carerecord_service::AuditTrail;
 
 use crate::Portal;
 use crate::fhir::{
-    alerts, answer, binary, break_glass, consent, cross_reference, document_reference, fallback,
-    list, may_see, metadata, patient, patient_match, wrong_method,
+    alerts, answer, audit_event, binary, break_glass, consent, cross_reference, document_reference,
+    fallback, list, may_see, metadata, patient, patient_match, wrong_method,
 };
 
 /// Every route of the FHIR API.
@@ -26,7 +26,8 @@ pub fn router(portal: Portal, trail: AuditTrail) -> Router {
         .route("/fhir/Patient/$match", post(patient_match::run))
         .route("/fhir/Patient/$break-glass", post(break_glass::run))
         .route("/fhir/Patient/$may-see", post(may_see::run))
-        .route("/fhir/AuditEvent", get(alerts::search))
+        .route("/fhir/AuditEvent", get(audit_event::search))
+        .route("/fhir/AuditEvent/_search", post(audit_event::search_form))
         .route("/fhir/AuditEvent/$statistics", get(alerts::statistics))
         .route("/fhir/AuditEvent/{id}", get(alerts::read))
         .route("/fhir/AuditEvent/{id}/$review", post(alerts::review))

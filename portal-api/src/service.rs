@@ -17,7 +17,7 @@ use crate::error::FhirError;
 use crate::federation::{Federation, NodeState};
 use crate::opened::{Opened, note_closed};
 use crate::overrides::{NewAlert, working_days_on};
-use crate::{OverrideStore, PatientIds, PortalConfig, TokenVerifier};
+use crate::{OverrideStore, PatientIds, PortalConfig, RoleLog, TokenVerifier};
 
 /// The portal's service: the FHIR handlers call these methods, and only these.
 #[derive(Clone)]
@@ -34,6 +34,7 @@ pub struct Portal {
     pub(crate) patient_ids: PatientIds,
     pub(crate) overrides: OverrideStore,
     delegations: Option<Arc<Delegator>>,
+    pub(crate) audit_logs: Arc<[RoleLog]>,
 }
 
 /// What a portal is made of.
@@ -62,6 +63,8 @@ pub struct PortalParts {
     pub overrides: OverrideStore,
     /// Who says to nodes for whom the portal asks; they are told nothing unless given.
     pub delegations: Option<Arc<Delegator>>,
+    /// The logs that are searched besides those of nodes, the portal's own first.
+    pub audit_logs: Vec<RoleLog>,
 }
 
 /// A patient's record as one caller may see it.
@@ -116,6 +119,7 @@ impl Portal {
             patient_ids: parts.patient_ids,
             overrides: parts.overrides,
             delegations: parts.delegations,
+            audit_logs: parts.audit_logs.into(),
         }
     }
 

@@ -3,11 +3,24 @@
 use axum::Json;
 use axum::http::StatusCode;
 use carerecord_access::{ConsentRecord, ConsentStoreError, Right};
+use carerecord_audit::{AuditPage, AuditQuestion};
 use carerecord_model::{CrossReference, FoundPatients, Patient, PatientSearch};
 use carerecord_service::AuditDraft;
 
 use crate::router::Door;
 use crate::{ConsentQuestion, ConsentUpdate, IdentifierQuestion, PatientQuestion, RegistryError};
+
+/// Searches the registry's record of accesses. Which of it a person may read, the portal decides.
+pub(crate) async fn audit(
+    door: Door,
+    draft: AuditDraft,
+    Json(question): Json<AuditQuestion>,
+) -> Result<Json<AuditPage>, StatusCode> {
+    enter(&door, &draft, "audit search")?;
+    draft.subjects(question.subjects.iter().copied());
+    let page = door.log.search(&question).await;
+    page.map(Json).map_err(|e| status(RegistryError::Store(e)))
+}
 
 pub(crate) async fn consent(
     door: Door,

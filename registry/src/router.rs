@@ -2,6 +2,7 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRequestParts};
 use axum::http::request::Parts;
 use axum::routing::{get, post};
+use carerecord_audit::AuditLog;
 use carerecord_model::IdSource;
 use carerecord_service::{AuditTrail, Callers, Entrance, NotAdmitted};
 use std::sync::Arc;
@@ -15,11 +16,13 @@ pub fn router(
     ids: Arc<dyn IdSource>,
     trail: AuditTrail,
 ) -> Router {
-    let state = Doorway { registry, entrance: callers.into(), ids };
+    let log = trail.log.clone();
+    let state = Doorway { registry, entrance: callers.into(), ids, log };
     Router::new()
         .route("/xds/registry", post(soap::registry))
         .route("/xds/identity", post(identity::hl7v3::identity))
         .route("/changes", get(feed::changes))
+        .route("/peer/audit", post(peer::audit))
         .route("/peer/consent", post(peer::consent))
         .route("/peer/consent/update", post(peer::update_consent))
         .route("/peer/patient", post(peer::patient))
@@ -36,6 +39,7 @@ pub(crate) struct Doorway {
     registry: Registry,
     entrance: Entrance,
     ids: Arc<dyn IdSource>,
+    log: AuditLog,
 }
 
 /// What a handler needs, with who has come in. An extractor, to come first.
@@ -44,6 +48,7 @@ pub(crate) struct Door {
     pub registry: Registry,
     pub callers: Callers,
     pub ids: Arc<dyn IdSource>,
+    pub log: AuditLog,
 }
 
 impl FromRequestParts<Doorway> for Door {
@@ -51,7 +56,8 @@ impl FromRequestParts<Doorway> for Door {
 
     async fn from_request_parts(parts: &mut Parts, doorway: &Doorway) -> Result<Self, NotAdmitted> {
         let callers = doorway.entrance.enter(parts)?;
-        Ok(Self { registry: doorway.registry.clone(), callers, ids: doorway.ids.clone() })
+        let Doorway { registry, ids, log, .. } = doorway.clone();
+        Ok(Self { registry, callers, ids, log })
     }
 }
 

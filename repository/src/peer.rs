@@ -3,11 +3,32 @@
 
 use axum::Json;
 use axum::http::StatusCode;
+use carerecord_access::Right;
+use carerecord_audit::{AuditPage, AuditQuestion};
 use carerecord_model::{ContentAnswer, ContentQuestion};
 use carerecord_service::AuditDraft;
 
 use crate::router::Door;
 use crate::search::SearchFailure;
+
+/// Searches the node's record of accesses, for a role that decides itself what of it a person may
+/// read. `POST /peer/audit`.
+pub(crate) async fn audit(
+    door: Door,
+    draft: AuditDraft,
+    Json(question): Json<AuditQuestion>,
+) -> Result<Json<AuditPage>, StatusCode> {
+    draft.caller(door.callers.listener());
+    draft.fill(|event| event.interaction = "audit search".to_owned());
+    draft.subjects(question.subjects.iter().copied());
+    if !door.callers.listener().has_right(Right::Delegate) {
+        return Err(StatusCode::FORBIDDEN);
+    }
+    door.log.search(&question).await.map(Json).map_err(|error| {
+        tracing::warn!(%error, "a search of the record of accesses failed");
+        StatusCode::SERVICE_UNAVAILABLE
+    })
+}
 
 /// Answers a search inside documents. `POST /peer/search`.
 pub(crate) async fn search(

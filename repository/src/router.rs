@@ -4,6 +4,7 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRequestParts};
 use axum::http::request::Parts;
 use axum::routing::{get, post};
+use carerecord_audit::AuditLog;
 use carerecord_model::IdSource;
 use carerecord_service::{AuditTrail, Callers, Entrance, NotAdmitted};
 
@@ -16,10 +17,12 @@ pub fn router(
     ids: Arc<dyn IdSource>,
     trail: AuditTrail,
 ) -> Router {
-    let state = Doorway { repository, entrance: callers.into(), ids };
+    let log = trail.log.clone();
+    let state = Doorway { repository, entrance: callers.into(), ids, log };
     Router::new()
         .route("/xds/repository", post(soap::repository))
         .route("/submissions/{id}", get(status::submission))
+        .route("/peer/audit", post(peer::audit))
         .route("/peer/search", post(peer::search).layer(DefaultBodyLimit::max(MAX_QUESTION)))
         .with_state(state)
         .layer(axum::middleware::from_fn_with_state(trail, carerecord_service::audit_trail::record))
@@ -31,6 +34,7 @@ pub(crate) struct Doorway {
     repository: Repository,
     entrance: Entrance,
     ids: Arc<dyn IdSource>,
+    log: AuditLog,
 }
 
 /// What a handler needs, with who has come in. An extractor, to come first.
@@ -39,6 +43,7 @@ pub(crate) struct Door {
     pub repository: Repository,
     pub callers: Callers,
     pub ids: Arc<dyn IdSource>,
+    pub log: AuditLog,
 }
 
 impl FromRequestParts<Doorway> for Door {
@@ -46,7 +51,8 @@ impl FromRequestParts<Doorway> for Door {
 
     async fn from_request_parts(parts: &mut Parts, doorway: &Doorway) -> Result<Self, NotAdmitted> {
         let callers = doorway.entrance.enter(parts)?;
-        Ok(Self { repository: doorway.repository.clone(), callers, ids: doorway.ids.clone() })
+        let Doorway { repository, ids, log, .. } = doorway.clone();
+        Ok(Self { repository, callers, ids, log })
     }
 }
 

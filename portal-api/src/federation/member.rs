@@ -2,6 +2,7 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use carerecord_audit::AuditSource;
 use carerecord_model::{Clock, DocumentRepository, IdSource, NodeId};
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
@@ -26,6 +27,7 @@ pub struct Federation {
 pub(crate) struct Member {
     pub(crate) id: NodeId,
     pub(crate) name: String,
+    pub(crate) log: Option<Arc<dyn AuditSource>>,
     pub(super) limits: NodeLimits,
     pub(super) deadline: Duration,
     pub(super) lines: Vec<Line>,
@@ -96,6 +98,7 @@ impl Member {
         Self {
             id: node.id,
             name: node.name,
+            log: node.log,
             deadline: limits.deadline_ms.map_or(deadline, Duration::from_millis),
             lines: node.endpoints.into_iter().map(line).collect(),
             preferred: AtomicUsize::new(0),

@@ -18,6 +18,7 @@ mod tests;
 
 use std::sync::Arc;
 
+use carerecord_audit::AuditSource;
 use carerecord_model::{DocumentRepository, NodeId};
 use futures_util::future::join_all;
 
@@ -39,6 +40,8 @@ pub struct Node {
     pub limits: NodeLimits,
     /// The ways to it, at least one; the first is asked first.
     pub endpoints: Vec<Endpoint>,
+    /// Its log of accesses, where that can be searched from here.
+    pub log: Option<Arc<dyn AuditSource>>,
 }
 
 /// A way to a node.
@@ -54,7 +57,7 @@ impl Node {
     /// A node with one way to it, and the limits of any.
     pub fn new(id: NodeId, name: &str, repository: Arc<dyn DocumentRepository>) -> Self {
         let endpoints = vec![Endpoint { address: "here".to_owned(), repository }];
-        Self { id, name: name.to_owned(), limits: NodeLimits::default(), endpoints }
+        Self { id, name: name.to_owned(), limits: NodeLimits::default(), endpoints, log: None }
     }
 }
 

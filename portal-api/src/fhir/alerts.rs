@@ -1,7 +1,7 @@
 //! Privacy alerts: what was overridden, for those who review it. AuditEvents of the kind that the
 //! Summary Care Record knows. NHS context 3.14, 5.4.
 
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use carerecord_access::{OverrideReason, UserCaller};
@@ -17,20 +17,21 @@ use crate::Portal;
 use crate::error::FhirError;
 use crate::overrides::{Alert, AlertCount, Grant, Note, ReviewState, WhichAlerts};
 
+/// Whether a search is for privacy alerts: they have a type of their own.
+pub(crate) fn are_meant(parameters: &str) -> bool {
+    let alert = format!("{ALERT_TYPE}|{ACCESS_ALERT}");
+    pairs(parameters).iter().any(|(name, value)| name == "type" && *value == alert)
+}
+
 /// Answers a search for the alerts of the reviewer's organisation.
-pub(crate) async fn search(
-    State(portal): State<Portal>,
-    session: Session,
-    RawQuery(query): RawQuery,
+pub(crate) async fn run(
+    portal: &Portal,
+    session: &Session,
+    parameters: &str,
 ) -> Result<Response, FhirError> {
     session.does("search privacy alerts");
-    let reviewer = reviewer(&portal, &session)?;
-    let parameters = pairs(&query.unwrap_or_default());
-    let one = |name: &str| parameters.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
-    let alert = format!("{ALERT_TYPE}|{ACCESS_ALERT}");
-    if one("type") != Some(alert.as_str()) {
-        return Err(SearchError::Unsupported(format!("type other than {alert}")).into());
-    }
+    let reviewer = reviewer(portal, session)?;
+    let parameters = pairs(parameters);
     let which = which(&parameters)?;
     let (now, organisation) = (portal.clock.now(), reviewer.organisation.as_str());
     let counts = portal.overrides.counts(organisation, now).await;

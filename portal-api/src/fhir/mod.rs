@@ -1,5 +1,6 @@
 pub(crate) mod alerts;
 pub(crate) mod answer;
+pub(crate) mod audit_event;
 pub(crate) mod binary;
 pub(crate) mod break_glass;
 pub(crate) mod consent;

@@ -4,6 +4,7 @@ mod answers;
 mod content;
 mod cross_reference;
 mod fake;
+mod looking;
 mod merged;
 mod people;
 mod places;
@@ -27,8 +28,8 @@ use tempfile::TempDir;
 use tower::ServiceExt;
 
 use crate::{
-    Federation, Node, OverrideStore, PatientIds, Portal, PortalConfig, PortalParts, SignOutStore,
-    TokenVerifier, router,
+    Federation, Node, OverrideStore, PatientIds, Portal, PortalConfig, PortalParts, RoleLog,
+    SignOutStore, TokenVerifier, router,
 };
 use fake::{FakeConsents, FakeNode, FakePatients, FakeRegistry};
 
@@ -89,6 +90,10 @@ impl Client {
             patient_ids: PatientIds::new([7; 32]),
             overrides: OverrideStore::new(database.clone()),
             delegations: None,
+            audit_logs: vec![RoleLog {
+                name: "portal".to_owned(),
+                source: Arc::new(AuditLog::new(database.clone())),
+            }],
         });
         let trail = AuditTrail {
             log: AuditLog::new(database.clone()),
@@ -126,7 +131,11 @@ impl Client {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let request = request.body(body.into()).unwrap();
+        let mut request = request.body(body.into()).unwrap();
+        let id = request.headers().get("x-request-id").and_then(|id| id.to_str().ok());
+        if let Some(id) = id.and_then(|id| uuid::Uuid::try_parse(id).ok()) {
+            request.extensions_mut().insert(carerecord_service::RequestId(id));
+        }
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = axum::body::to_bytes(body, 1 << 20).await.unwrap();

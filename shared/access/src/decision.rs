@@ -105,6 +105,8 @@ pub enum Rule {
     Agreement,
     /// Of a record, not of a document: nothing closes it as a whole.
     RecordOpen,
+    /// Of the record of accesses: the caller's role is to look after it.
+    AuditDuty,
 }
 
 impl Rule {
@@ -133,6 +135,7 @@ impl Rule {
             Self::OwnRecord => "own-record",
             Self::Agreement => "agreement",
             Self::RecordOpen => "record-open",
+            Self::AuditDuty => "audit-duty",
         }
     }
 
@@ -186,6 +189,7 @@ impl Rule {
             Self::RecordOpen => {
                 "Nothing closes the record as a whole. Each document in it is decided for itself."
             }
+            Self::AuditDuty => "Your role looks after the record of accesses.",
         }
     }
 
@@ -195,8 +199,15 @@ impl Rule {
     }
 
     /// As `from_id`, of rules that permit as well.
-    pub(crate) fn any_from_id(id: &str) -> Option<Self> {
-        let permits = [Self::Delegated, Self::BreakGlass, Self::OwnRecord, Self::Agreement];
+    pub fn any_from_id(id: &str) -> Option<Self> {
+        let permits = [
+            Self::Delegated,
+            Self::BreakGlass,
+            Self::OwnRecord,
+            Self::Agreement,
+            Self::RecordOpen,
+            Self::AuditDuty,
+        ];
         Self::from_id(id).or_else(|| permits.into_iter().find(|rule| rule.id() == id))
     }
 

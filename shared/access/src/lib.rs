@@ -19,6 +19,7 @@ mod example_words;
 mod facts;
 mod inquiry;
 mod location;
+mod looking;
 mod overrides;
 mod policy;
 mod record_view;
@@ -42,6 +43,7 @@ pub use facts::{
 };
 pub use inquiry::{Answers, Inquiry};
 pub use location::WITHHELD_ORGANISATION;
+pub use looking::{AccessFacts, AccessRecord, AuditReach};
 pub use overrides::{BreakGlassRules, Override, OverrideReason, Overrides};
 pub use policy::{Organisation, Policy, PolicyError, RoleRule, SystemRule};
 pub use record_view::RecordView;

@@ -31,6 +31,16 @@ pub struct Policy {
     pub(crate) systems: BTreeMap<String, SystemRule>,
     pub(crate) sensitivity: SensitivityRules,
     pub(crate) relationships: RelationshipRules,
+    pub(crate) audit: AuditRules,
+}
+
+/// The `[audit]` table: who reads the record of accesses.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AuditRules {
+    /// Organisations whose privacy officers read about every organisation of the region.
+    #[serde(default)]
+    whole_region: Vec<OrganisationCode>,
 }
 
 /// What a job role may do.
@@ -224,6 +234,13 @@ impl Policy {
                 )));
             }
         }
+        if let Some(code) =
+            access.audit.whole_region.iter().find(|o| !access.organisation.contains_key(*o))
+        {
+            return Err(PolicyError::Meaning(format!(
+                "access.toml: audit.whole_region: {code} is not among the organisations"
+            )));
+        }
         check_agreements(&agreements)?;
         let break_glass = access.break_glass.map(BreakGlassFile::check).transpose()?;
         let relationships = access.relationships.unwrap_or_default().check()?;
@@ -241,6 +258,7 @@ impl Policy {
             systems: access.system,
             sensitivity: SensitivityRules::default(),
             relationships,
+            audit: access.audit,
         })
     }
 
@@ -262,6 +280,11 @@ impl Policy {
     /// The organisation that runs a repository node.
     pub fn node_organisation(&self, node: &RepositoryUniqueId) -> Option<&OrganisationCode> {
         self.nodes.get(node)
+    }
+
+    /// Whether the privacy officers of an organisation read about every organisation.
+    pub(crate) fn watches_region(&self, organisation: &OrganisationCode) -> bool {
+        self.audit.whole_region.contains(organisation)
     }
 
     /// Whether a refusal by this rule may be told. Others look like "there is nothing".
@@ -344,6 +367,8 @@ struct AccessFile {
     relationships: Option<RelationshipRules>,
     #[serde(default)]
     system: BTreeMap<String, SystemRule>,
+    #[serde(default)]
+    audit: AuditRules,
 }
 
 #[derive(Deserialize)]

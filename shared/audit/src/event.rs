@@ -1,8 +1,12 @@
-use carerecord_access::{Caller, Decision};
+use std::collections::HashSet;
+
+use carerecord_access::{AccessRecord, Caller, Decision, Rule};
 use carerecord_model::NhsNumber;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+
+use crate::document_key;
 
 /// One message in or out, with its answer. Fields that the transaction does not have stay empty.
 ///
@@ -210,3 +214,63 @@ impl AuditEvent {
         }
     }
 }
+
+impl AccessRecord for AuditEvent {
+    fn organisation(&self) -> Option<&str> {
+        self.actor.as_ref().map(|actor| actor.organisation.as_str())
+    }
+
+    fn names_any(&self, documents: &HashSet<String>) -> bool {
+        self.document_keys().any(|id| documents.contains(&id))
+    }
+
+    fn keep_documents(&mut self, documents: &HashSet<String>) {
+        self.listed.retain(|id| documents.contains(&document_key(id)));
+        self.documents.retain(|document| documents.contains(&document_key(&document.id)));
+        self.withheld = 0;
+    }
+
+    fn forget_patient(&mut self) {
+        self.subject = None;
+        self.listed.clear();
+        self.documents.clear();
+        self.withheld = 0;
+        // What a patient has said, and how a document is marked, is theirs too.
+        if let Some(decision) = &mut self.decision {
+            decision.basis.clear();
+            decision.set_by = None;
+            decision.since = None;
+            if Rule::from_id(&decision.rule).is_none_or(|rule| !rule.is_about_the_session()) {
+                decision.rule = "not-told".to_owned();
+            }
+        }
+    }
+
+    fn forget_place(&mut self) {
+        let role = self.actor.as_ref().and_then(|actor| actor.role.clone());
+        if let Some(actor) = &mut self.actor {
+            *actor = AuditActor {
+                id: NOT_TOLD.to_owned(),
+                name: None,
+                organisation: String::new(),
+                role,
+                role_profile: None,
+                known_by: actor.known_by.clone(),
+                client: None,
+                user_name: None,
+                assertion: None,
+            };
+        }
+        NOT_TOLD.clone_into(&mut self.recorder);
+        self.peer = None;
+        self.listed.clear();
+        self.documents.clear();
+        if let Some(decision) = &mut self.decision {
+            decision.basis.clear();
+            decision.set_by = None;
+        }
+    }
+}
+
+/// In the place of what the reader must not know.
+const NOT_TOLD: &str = "withheld";

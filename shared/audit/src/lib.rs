@@ -13,6 +13,7 @@ mod event;
 mod export;
 mod log;
 mod seal;
+mod search;
 mod store;
 mod syslog;
 #[cfg(test)]
@@ -21,11 +22,16 @@ mod tree;
 mod verify;
 mod witness;
 
+pub(crate) use atna::event_codes;
 pub use atna::{AtnaFeed, audit_event, audit_message};
 pub use event::{AuditActor, AuditDecision, AuditEvent, AuditOutcome, DocumentRef};
 pub use export::{ExportError, ExportHeader, export};
 pub use log::{AuditFilter, AuditLog, StoredEvent};
 pub use seal::{KeySource, SealError, SealTimes, Sealer, SigningKeys};
+pub use search::{
+    AuditPage, AuditQuestion, AuditSource, CodeField, CodeWanted, Within, document_key,
+    keep_indexed,
+};
 pub use syslog::{SyslogTls, SyslogTransport};
 pub use tree::{
     ConsistencyProof, Endorsement, HeadError, InclusionProof, KeyError, KeyId, KeyRing, ProofError,

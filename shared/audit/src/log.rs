@@ -4,6 +4,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 use carerecord_model::NhsNumber;
 use carerecord_storage::{Connection, Database, StoreError, Together, Value, insert_many, sql};
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::tree::Entry;
 use crate::{AuditEvent, AuditOutcome};
@@ -35,7 +36,7 @@ pub struct AuditFilter {
 }
 
 /// A record with its place in the log.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct StoredEvent {
     /// Counted from 1, without gaps.
     pub seq: i64,
@@ -54,6 +55,10 @@ impl AuditLog {
             })
         });
         Self { database, appending }
+    }
+
+    pub(crate) fn database(&self) -> &Database {
+        &self.database
     }
 
     /// Appends a record; it is durable when this returns.

@@ -190,9 +190,18 @@ const LIST: &[Parameter] = &[
     ("source.family", "string", ""),
     ("source.given", "string", ""),
 ];
-/// Privacy alerts only.
+/// ITI-81; of privacy alerts, which are told apart by their type: the last ones.
 const AUDIT_EVENT: &[Parameter] = &[
+    ("date", "date", ""),
+    ("patient.identifier", "token", ""),
+    ("agent.identifier", "token", ""),
+    ("organisation", "token", ""),
+    ("entity.identifier", "token", ""),
+    ("correlation", "token", ""),
     ("type", "token", ""),
+    ("subtype", "token", ""),
+    ("action", "token", ""),
+    ("outcome", "token", ""),
     ("state", "token", ""),
     ("overdue", "token", ""),
     ("before", "token", ""),

@@ -34,14 +34,14 @@ pub use format::Format;
 pub use identifier::{authority_of_system, patient_id, patient_identifier};
 pub use list::{folder_list, submission_set_list};
 pub use outcome::{
-    DECISION_RULE, Issue, OVERRIDE, SOURCE_STATE, SourceState, outcome, override_in_force,
-    override_offered, refusal_issue, registry_failure, source_issue,
+    DECISION_RULE, Issue, LOG_STATE, OVERRIDE, SOURCE_STATE, SourceState, log_issue, outcome,
+    override_in_force, override_offered, refusal_issue, registry_failure, source_issue,
 };
 pub use patient::{NHS_NUMBER_SYSTEM, found_patient_resource, patient_resource};
 pub use patient_match::{MatchGrade, MatchRequest, graded};
 pub use search::{
-    DocumentReferenceSearch, ListCode, ListSearch, PeopleSearch, SearchError, Token, count_only,
-    identifier_number, only_known, pairs,
+    AuditCode, AuditEventSearch, DocumentReferenceSearch, ListCode, ListSearch, PeopleSearch,
+    SearchError, Token, count_only, identifier_number, only_known, pairs,
 };
 pub use snippet::{SEARCH_STATE, SNIPPET, add_snippets, coverage_issues};
 pub use time::{date_time, dtm_bound};

@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 pub const DECISION_RULE: &str = "urn:carerecord:decision-rule";
 /// The system of source states in `details.coding`.
 pub const SOURCE_STATE: &str = "urn:carerecord:source-state";
+/// The system of the states of logs in `details.coding`.
+pub const LOG_STATE: &str = "urn:carerecord:log-state";
 
 /// The system of what is said about overrides in `details.coding`.
 pub const OVERRIDE: &str = "urn:carerecord:override";
@@ -180,6 +182,29 @@ pub fn source_issue(
         },
         "diagnostics": words,
         "expression": [repository],
+    }))
+}
+
+/// Whether a log of accesses was searched.
+pub fn log_issue(state: SourceState, name: &str) -> Issue {
+    let (severity, code, words) = match state {
+        SourceState::Answered => ("information", "informational", "The log was searched."),
+        SourceState::NotConnected => {
+            ("warning", "incomplete", "The log cannot be searched from here: ask who keeps it.")
+        }
+        SourceState::Late
+        | SourceState::Down
+        | SourceState::Refused
+        | SourceState::Garbage
+        | SourceState::Paused => {
+            ("warning", "transient", "The log could not be searched: records may be missing.")
+        }
+    };
+    Issue(json!({
+        "severity": severity,
+        "code": code,
+        "details": {"coding": [{"system": LOG_STATE, "code": state.code()}], "text": name},
+        "diagnostics": words,
     }))
 }
 

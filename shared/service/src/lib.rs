@@ -34,6 +34,7 @@ pub use crate::delegation::{
     Delegations, DelegationsConfig, Delegator,
 };
 pub use crate::known::{CertificateMatch, Entrance, KnownSystems, NotAdmitted};
+pub use crate::layers::X_REQUEST_ID;
 pub use crate::lifecycle::{Lifecycle, Stopped};
 pub use crate::listener::{Listener, ListenerConfig, ListenerError};
 pub use crate::metrics::{Metrics, MetricsError};

@@ -22,6 +22,18 @@ use crate::metrics::{IN_FLIGHT, REQUEST_DURATION, REQUESTS, RESPONSE_BYTES};
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct RequestId(pub Uuid);
 
+impl RequestId {
+    /// The request that is being answered now, for whoever asks others because of it: all they do
+    /// can then be found by one id.
+    pub fn current() -> Option<Self> {
+        CURRENT.try_with(|id| *id).ok()
+    }
+}
+
+tokio::task_local! {
+    static CURRENT: RequestId;
+}
+
 /// The door a request came in by, and where new ids come from.
 #[derive(Clone)]
 pub(crate) struct Door {
@@ -61,7 +73,7 @@ pub(crate) async fn log_request(
     if let Some(value) = &id_value {
         request.headers_mut().insert(X_REQUEST_ID, value.clone());
     }
-    let mut response = next.run(request).instrument(span).await;
+    let mut response = CURRENT.scope(id, next.run(request).instrument(span)).await;
     answer.status = Some(response.status());
     if let Some(value) = id_value {
         response.headers_mut().insert(X_REQUEST_ID, value);

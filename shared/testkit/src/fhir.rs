@@ -18,13 +18,20 @@ pub struct Fhir {
     portal: String,
     issuer: String,
     token: String,
+    request_id: Option<String>,
 }
 
 impl Fhir {
     /// A caller of the portal at an address, without a token yet; `issuer` is the sign-in provider.
     pub fn new(http: reqwest::ClientBuilder, portal: &str, issuer: &str) -> Self {
         let http = http.redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self { http, portal: portal.to_owned(), issuer: issuer.to_owned(), token: String::new() }
+        Self {
+            http,
+            portal: portal.to_owned(),
+            issuer: issuer.to_owned(),
+            token: String::new(),
+            request_id: None,
+        }
     }
 
     /// With a token of the demo's program, which reads for ZEX09.
@@ -69,6 +76,11 @@ impl Fhir {
         self
     }
 
+    /// The same, whose reads and searches all have this id.
+    pub fn traced(self, request_id: &str) -> Self {
+        Self { request_id: Some(request_id.to_owned()), ..self }
+    }
+
     /// The access token.
     pub fn token(&self) -> &str {
         &self.token
@@ -83,7 +95,11 @@ impl Fhir {
             true => path.to_owned(),
             false => format!("{}/fhir/{path}", self.portal),
         };
-        let answer = self.http.get(url).bearer_auth(&self.token).send().await?;
+        let mut request = self.http.get(url).bearer_auth(&self.token);
+        if let Some(id) = &self.request_id {
+            request = request.header("x-request-id", id);
+        }
+        let answer = request.send().await?;
         Ok((answer.status().as_u16(), answer.bytes().await?))
     }
 
@@ -148,7 +164,10 @@ impl Fhir {
     /// Searches by form.
     pub async fn search_form(&self, kind: &str, form: &str) -> (u16, Value) {
         let url = format!("{}/fhir/{kind}/_search", self.portal);
-        let request = post(&self.http, &url, form.to_owned()).bearer_auth(&self.token);
+        let mut request = post(&self.http, &url, form.to_owned()).bearer_auth(&self.token);
+        if let Some(id) = &self.request_id {
+            request = request.header("x-request-id", id);
+        }
         let answer = request.send().await.unwrap();
         let status = answer.status().as_u16();
         let text = answer.text().await.unwrap();

@@ -3,21 +3,23 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use base64::Engine as _;
+use carerecord_audit::{AuditLog, AuditSource};
 use carerecord_model::{DocumentRepository, NodeId};
 use carerecord_portal_api::{Endpoint, Node, NodeLimits};
 use carerecord_service::{Delegator, SecretFile};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{Certificate, Identity};
+use url::Url;
 
 use super::{Credentials, Directory, Kind, NodeSection};
 use crate::config::SourceConfig;
-use crate::peer::{RepositoryClient, role_client_builder};
+use crate::peer::{PeerLog, RepositoryClient, role_client_builder};
 
 /// Makes nodes out of what the configuration says of them.
 #[derive(Clone)]
 pub struct NodeClients {
     /// The nodes of this process.
-    pub local: Vec<(NodeId, Arc<dyn DocumentRepository>)>,
+    pub local: Vec<(NodeId, Arc<dyn DocumentRepository>, AuditLog)>,
     /// How long a node may say nothing.
     pub silence: Duration,
     /// Of nodes that need no credentials.
@@ -44,7 +46,8 @@ impl NodeClients {
         let repository = Arc::new(client.with_search(source.search_url.clone()));
         let endpoints = vec![Endpoint { address: url.clone(), repository }];
         let (id, name) = (source.id.clone(), source.name.clone());
-        Ok(Node { id, name, limits: source.limits, endpoints })
+        let log = log(&self.http, source.search_url.iter().filter_map(|url| url.parse().ok()));
+        Ok(Node { id, name, limits: source.limits, endpoints, log })
     }
 
     /// Every node of a directory.
@@ -67,6 +70,7 @@ impl NodeClients {
             None => self.http.clone(),
         };
         let delegations = self.delegations.as_ref().filter(|_| node.kind == Kind::CareRecord);
+        let log = log(&http, node.endpoints.iter().filter_map(|e| e.search(node.kind)));
         let endpoints = node.endpoints.iter().map(|endpoint| {
             let status = endpoint.status_url.clone().map(String::from);
             let url = endpoint.url.as_str();
@@ -76,13 +80,22 @@ impl NodeClients {
             Endpoint { address: url.to_owned(), repository: Arc::new(client.with_search(search)) }
         });
         let (id, name) = (node.id.clone(), node.name.clone());
-        Ok(Node { id, name, limits: node.limits, endpoints: endpoints.collect() })
+        Ok(Node { id, name, limits: node.limits, endpoints: endpoints.collect(), log })
     }
 
     fn here(&self, id: &NodeId, name: &str, limits: NodeLimits) -> Option<Node> {
-        let (_, repository) = self.local.iter().find(|(local, _)| local == id)?;
-        Some(Node { limits, ..Node::new(id.clone(), name, repository.clone()) })
+        let (_, repository, log) = self.local.iter().find(|(local, _, _)| local == id)?;
+        let log: Option<Arc<dyn AuditSource>> = Some(Arc::new(log.clone()));
+        Some(Node { limits, log, ..Node::new(id.clone(), name, repository.clone()) })
     }
+}
+
+/// The log of a node that is one of ours, which is searched beside where it is searched inside;
+/// others have no such address.
+fn log(http: &reqwest::Client, search: impl Iterator<Item = Url>) -> Option<Arc<dyn AuditSource>> {
+    let urls = search.filter_map(|url| url.join("/peer/audit").ok()).map(String::from);
+    let urls: Vec<String> = urls.collect();
+    if urls.is_empty() { None } else { Some(Arc::new(PeerLog::new(http.clone(), urls))) }
 }
 
 /// The HTTP client of a node that has credentials or an authority of its own; `None` for others.

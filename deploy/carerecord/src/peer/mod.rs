@@ -1,12 +1,14 @@
 //! Clients of roles in other processes: the same ports, over the standard's own wire.
 
+mod audit;
 mod producer;
 mod registry;
 mod repository;
 mod soap;
 
-use carerecord_service::ClientTls;
+use carerecord_service::{ClientTls, RequestId, X_REQUEST_ID};
 
+pub use audit::PeerLog;
 pub use producer::ProducerClient;
 pub use registry::RegistryClient;
 pub use repository::RepositoryClient;
@@ -46,4 +48,12 @@ pub fn role_client_builder(silence: std::time::Duration) -> reqwest::ClientBuild
         .connect_timeout(std::time::Duration::from_secs(5))
         .read_timeout(silence)
         .no_proxy()
+}
+
+/// The request with the id of the one because of which it is made, where there is one.
+fn traced(request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+    match RequestId::current() {
+        Some(id) => request.header(X_REQUEST_ID, id.0.to_string()),
+        None => request,
+    }
 }

@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::soap::{call, unavailable};
+use super::traced;
 
 /// A registry in another process.
 #[derive(Clone)]
@@ -37,7 +38,8 @@ impl RegistryClient {
         question: &Q,
     ) -> Result<A, PortError> {
         let url = format!("{}{path}", self.url);
-        let response = self.http.post(url).json(question).send().await.map_err(unavailable)?;
+        let request = traced(self.http.post(url)).json(question);
+        let response = request.send().await.map_err(unavailable)?;
         let response = response.error_for_status().map_err(unavailable)?;
         response.json().await.map_err(unavailable)
     }
@@ -100,7 +102,7 @@ impl ConsentRecords for RegistryClient {
 impl ConsentStore for RegistryClient {
     async fn put_consent(&self, record: ConsentRecord) -> Result<(), ConsentStoreError> {
         let url = format!("{}/peer/consent/update", self.url);
-        let sent = self.http.post(url).json(&ConsentUpdate { record }).send().await;
+        let sent = traced(self.http.post(url)).json(&ConsentUpdate { record }).send().await;
         let sent = sent.map_err(|e| FactsUnavailable(e.without_url().to_string()))?;
         match sent.status().as_u16() {
             200..=299 => Ok(()),

@@ -12,6 +12,7 @@ use carerecord_service::{DELEGATION, Delegate, Delegation, Delegator};
 use futures_util::stream;
 
 use super::soap::{PartReader, call_mtom, mtom, refused, unavailable, whole};
+use super::traced;
 
 /// A repository node in another process: ours or anybody's.
 #[derive(Clone)]
@@ -118,7 +119,7 @@ impl DocumentRepository for RepositoryClient {
         whom: &dyn OnBehalf,
     ) -> Result<Option<ContentAnswer>, PortError> {
         let Some(url) = &self.search_url else { return self.probe().await.map(|()| None) };
-        let mut request = self.http.post(url).json(question);
+        let mut request = traced(self.http.post(url)).json(question);
         if let Some(statement) = self.statement(whom, &question.documents)? {
             request = request.header(DELEGATION, statement);
         }

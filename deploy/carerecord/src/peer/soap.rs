@@ -14,6 +14,8 @@ use futures_util::Stream;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use uuid::Uuid;
 
+use super::traced;
+
 pub(super) type PartReader =
     MtomReader<std::pin::Pin<Box<dyn Stream<Item = Result<Bytes, reqwest::Error>> + Send>>>;
 
@@ -82,7 +84,7 @@ pub async fn provide_and_register(
     let attachments = documents.into_iter().map(|(_, a)| a).collect();
     let message =
         write_mtom(&boundary(), Some(action::PROVIDE_AND_REGISTER), envelope, attachments);
-    let mut request = http.post(url).header(CONTENT_TYPE, message.content_type);
+    let mut request = traced(http.post(url)).header(CONTENT_TYPE, message.content_type);
     if let Some(length) = message.length {
         request = request.header(CONTENT_LENGTH, length);
     }
@@ -145,7 +147,7 @@ impl Answer {
 }
 
 async fn answer(request: reqwest::RequestBuilder) -> Result<Answer, PortError> {
-    read_answer(request.send().await.map_err(unavailable)?).await
+    read_answer(traced(request).send().await.map_err(unavailable)?).await
 }
 
 /// The answer whose head has come, in whichever packaging it is.

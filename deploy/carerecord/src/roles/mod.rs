@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use carerecord_access::{AccessDecisions, Caller, ConsentRecords, Policy, Right, SystemCaller};
-use carerecord_audit::{AuditLog, Sealer};
+use carerecord_audit::{AuditLog, Sealer, keep_indexed};
 use carerecord_model::{Clock, IdSource, RandomIds, SystemClock};
 use carerecord_registry::LocalRegistry;
 use carerecord_service::{
@@ -58,6 +58,8 @@ struct Assembly<'a> {
     sealers: Vec<Arc<Sealer>>,
     /// What holds a log that is sealed here: one database can serve several roles.
     sealed: HashSet<String>,
+    /// The registry's log, where it is here.
+    registry_log: Option<AuditLog>,
 }
 
 /// Starts every role that the configuration names.
@@ -86,6 +88,7 @@ pub async fn start(config: &Config, lifecycle: &Lifecycle) -> anyhow::Result<Rol
         databases: Vec::new(),
         sealers: Vec::new(),
         sealed: HashSet::new(),
+        registry_log: None,
     };
     if let Some(section) = &config.demo_sign_in {
         assembly.sign_in(section).await.context("the sign-in provider cannot be started")?;
@@ -137,7 +140,8 @@ impl Assembly<'_> {
         let config = self.config;
         let mut nodes = Vec::new();
         for section in &config.repositories {
-            nodes.push((section, self.repository(section, ports).await?));
+            let (node, log) = self.repository(section, ports).await?;
+            nodes.push((section, node, log));
         }
         if let Some(section) = &config.portal {
             self.portal(section, ports, &nodes).await?;
@@ -224,6 +228,8 @@ impl Assembly<'_> {
             self.sealers.push(sealer.clone());
             let (times, draining) = (self.config.audit.times()?, self.lifecycle.draining());
             self.lifecycle.spawn("audit heads", async move { sealer.run(times, draining).await });
+            let (indexed, draining) = (database.clone(), self.lifecycle.draining());
+            self.lifecycle.spawn("audit index", keep_indexed(indexed, draining));
             if let Some(feed) = crate::audit::feed(self.config, database.clone())? {
                 let draining = self.lifecycle.draining();
                 self.lifecycle.spawn("audit feed", async move { feed.run(draining).await });

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use carerecord_audit::{AuditLog, AuditSource};
 use carerecord_model::DocumentRepository;
 use carerecord_portal_api::{
-    OverrideStore, PatientIds, Portal, PortalParts, SignOutStore, TokenVerifier,
+    OverrideStore, PatientIds, Portal, PortalParts, RoleLog, SignOutStore, TokenVerifier,
 };
 use carerecord_repository::LocalRepository;
 use carerecord_service::{ClientTls, Listener};
@@ -18,7 +19,7 @@ use super::registry::RegistryPorts;
 use crate::config::{PortalSection, RepositorySection, WebSection};
 use crate::key_file::key_file;
 use crate::nodes::{self, NodeClients};
-use crate::peer::role_client;
+use crate::peer::{PeerLog, role_client};
 use crate::sessions::SqlSessionRows;
 
 impl Assembly<'_> {
@@ -26,14 +27,14 @@ impl Assembly<'_> {
         &mut self,
         section: &PortalSection,
         ports: &RegistryPorts,
-        local: &[(&RepositorySection, LocalRepository)],
+        local: &[(&RepositorySection, LocalRepository, AuditLog)],
     ) -> anyhow::Result<()> {
         let file = self.config.data.join("portal.db");
         let database = self.database("portal", section.database.as_ref(), &file).await?;
         let http = self.client()?;
-        let here = |(section, node): &(&RepositorySection, LocalRepository)| {
+        let here = |(section, node, log): &(&RepositorySection, LocalRepository, AuditLog)| {
             let node: Arc<dyn DocumentRepository> = Arc::new(node.clone());
-            (section.node.repository_unique_id.clone(), node)
+            (section.node.repository_unique_id.clone(), node, log.clone())
         };
         let silence = Duration::from_millis(self.config.peers.silence_ms);
         let local = local.iter().map(here).collect();
@@ -61,6 +62,7 @@ impl Assembly<'_> {
             ids: self.ids.clone(),
             overrides: OverrideStore::new(database.clone()),
             delegations,
+            audit_logs: self.audit_logs(&database)?,
             patient_ids: PatientIds::new(key_file(&self.config.data.join("patient-ids.key"))?),
         });
         let trail = self.trail(&database, "portal", "fhir", None);
@@ -71,6 +73,20 @@ impl Assembly<'_> {
         let listener = Listener::bind(section.listen.clone()).await?.recorded_in(trail);
         listener.serve("portal", router, self.ids.clone(), self.lifecycle);
         Ok(())
+    }
+
+    /// The logs that the portal searches besides those of nodes: its own and the registry's.
+    fn audit_logs(&self, own: &Database) -> anyhow::Result<Vec<RoleLog>> {
+        let log =
+            |name: &str, source: Arc<dyn AuditSource>| RoleLog { name: name.to_owned(), source };
+        let mut logs = vec![log("portal", Arc::new(AuditLog::new(own.clone())))];
+        if let Some(registry) = &self.registry_log {
+            logs.push(log("registry", Arc::new(registry.clone())));
+        } else if let Some(remote) = &self.config.remote_registry {
+            let url = format!("{}/peer/audit", remote.url.trim_end_matches('/'));
+            logs.push(log("registry", Arc::new(PeerLog::new(self.client()?, vec![url]))));
+        }
+        Ok(logs)
     }
 
     /// The web portal: a client of the API like any other, on the same listener.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use carerecord_access::{AccessDecisions, Caller, ConsentRecords, ConsentStore, Policy, Right};
-use carerecord_audit::AuditEvent;
+use carerecord_audit::{AuditEvent, AuditLog};
 use carerecord_model::{
     Clock, DocumentRegistry, IdSource as _, PatientDirectory, RandomIds, SystemClock,
 };
@@ -125,6 +125,7 @@ impl Assembly<'_> {
     ) -> anyhow::Result<LocalRegistry> {
         let file = self.config.data.join(REGISTRY);
         let database = self.database("registry", section.database.as_ref(), &file).await?;
+        self.registry_log = Some(AuditLog::new(database.clone()));
         let registry = registry_on(&database, self.config, section, self.policy.clone())?;
         self.lifecycle.spawn("code index", complete_code_index(registry.store().clone()));
         self.lifecycle.spawn("patient index", complete_patient_index(registry.store().clone()));

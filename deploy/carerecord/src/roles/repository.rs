@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context;
+use carerecord_audit::AuditLog;
 use carerecord_model::PatientDirectory;
 use carerecord_repository::{
     LocalRepository, Objects, OnDemand, Repository, RepositoryParts, Retention, RetentionParts,
@@ -20,7 +21,7 @@ impl Assembly<'_> {
         &mut self,
         section: &RepositorySection,
         ports: &RegistryPorts,
-    ) -> anyhow::Result<LocalRepository> {
+    ) -> anyhow::Result<(LocalRepository, AuditLog)> {
         let id = section.node.repository_unique_id.clone();
         let folder = self.config.node_folder(section);
         let objects = crate::storage::objects(self.config, section)
@@ -56,11 +57,13 @@ impl Assembly<'_> {
             );
             self.serve("repository", door, router, trail).await?;
         }
+        let log = AuditLog::new(database);
         let local = LocalRepository::new(repository, own_role("carerecord"), draft);
-        Ok(match &self.delegations {
+        let local = match &self.delegations {
             Some(judge) => local.with_delegations(judge.clone()),
             None => local,
-        })
+        };
+        Ok((local, log))
     }
 
     /// What a node does by itself.

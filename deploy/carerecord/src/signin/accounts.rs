@@ -63,6 +63,8 @@ pub fn demo_accounts() -> Vec<Account> {
     let privacy_officer = person(5, "", "Leila", "Haddon", "Privacy officer");
     let clerk = person(6, "", "Desmond", "Oakley", "Administrative clerk");
     let two_roles = person(7, "Dr", "Priya", "Sandhurst", "Doctor with two roles");
+    let regional = person(8, "", "Anwen", "Tregarth", "Privacy officer of the region");
+    let support = person(9, "", "Callum", "Brisbane", "Service desk");
     vec![
         gp.with_role(SURGERY, "R0260", "General Medical Practitioner", &CARE).selected(),
         consultant.with_role(HOSPITAL, "R8000", CLINICIAN, &CARE).selected(),
@@ -76,6 +78,8 @@ pub fn demo_accounts() -> Vec<Account> {
             "Salaried General Practitioner",
             &CARE,
         ),
+        regional.with_role(REGION, "R0001", "Privacy Officer", &PRIVACY).selected(),
+        support.with_role(REGION, "R8015", "Systems Support Access Role", &SUPPORT).selected(),
     ]
 }
 
@@ -126,6 +130,7 @@ const SURGERY: (&str, &str) = ("A20047", "Dr Legg's Surgery");
 const HOSPITAL: (&str, &str) = ("ZEX01", "Royal Example Hospital");
 const COMMUNITY: (&str, &str) = ("ZEX02", "Example Community Trust");
 const COUNCIL: (&str, &str) = ("ZEX05", "Example Council");
+const REGION: (&str, &str) = ("ZEX09", "Example Valley ICB");
 const CLINICIAN: &str = "Clinical Practitioner Access Role";
 const CARE: [(&str, &str); 4] = [
     ("B0360", "View Detailed Health Records"),
@@ -139,6 +144,7 @@ const PRIVACY: [(&str, &str); 4] = [
     ("B0017", "Receive SAR Refused Alerts"),
     ("B0020", "Record Consent Preference"),
 ];
+const SUPPORT: [(&str, &str); 1] = [("B0062", "Local System Administration")];
 
 #[cfg(test)]
 mod tests {

@@ -18,6 +18,7 @@ mod files;
 mod identity;
 mod integrity;
 mod kills;
+mod looking;
 mod manifests;
 mod may_see;
 mod messages;
@@ -93,6 +94,8 @@ however_it_is_deployed![
     content::what_is_inside_is_found_until_it_may_not_be,
     break_glass::a_closed_record_is_opened_with_a_reason_and_reviewed,
     break_glass::the_pages_ask_why_and_the_inbox_has_it,
+    looking::who_looked_is_found_by_those_who_look_after_it,
+    looking::who_may_not_look_learns_nothing,
     may_see::who_asks_gets_the_answer_that_the_doors_give,
     sensitivity::rules_label_and_withhold_on_every_door,
     delegations::a_node_gives_to_whom_the_portal_speaks_of,
@@ -125,6 +128,7 @@ apart![
     delegations::without_a_delegation_the_portals_door_opens_nothing,
     delegations::keys_are_changed_while_all_runs,
     doctor::the_doctor_says_what_is_wrong,
+    looking::a_log_that_does_not_answer_is_told_of,
     messages::what_we_ask_has_the_standards_shape,
     nodes::the_directory_changes_without_a_restart,
     nodes::of_ill_nodes_the_truth_is_told_within_the_deadline,

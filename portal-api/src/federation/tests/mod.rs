@@ -226,6 +226,7 @@ fn node(n: u32, endpoints: Vec<Script>) -> Node {
             ..NodeLimits::default()
         },
         endpoints: endpoints.into_iter().enumerate().map(endpoint).collect(),
+        log: None,
     }
 }
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::kind::Kind;
 use super::{client, host, is_person, outcome, reason};
-use crate::{AuditActor, AuditEvent};
+use crate::{AuditActor, AuditEvent, CodeField};
 
 /// The FHIR AuditEvent of a record, in the form of the IHE profiles of basic audit (BALP 1.1.4).
 pub fn audit_event(event: &AuditEvent) -> Value {
@@ -45,6 +45,21 @@ pub fn audit_event(event: &AuditEvent) -> Value {
     resource
 }
 
+/// The codes of a record's AuditEvent, each with its system, for searches.
+pub(crate) fn event_codes(event: &AuditEvent, field: CodeField) -> Vec<(&'static str, String)> {
+    let kind = Kind::of(event);
+    match field {
+        CodeField::Type if kind.rest.is_some() => vec![(EVENT_TYPE, "rest".to_owned())],
+        CodeField::Type => vec![(DCM, kind.event.0.to_owned())],
+        CodeField::Subtype => {
+            let rest = kind.rest.map(|code| (REST, code.to_owned()));
+            let transaction = kind.code(event).map(|code| (IHE, code.to_owned()));
+            rest.into_iter().chain(transaction).collect()
+        }
+        CodeField::Action => vec![(ACTION, kind.action.to_owned())],
+    }
+}
+
 /// The profile, for interactions of FHIR. BALP: with `Patient` where one is concerned.
 fn profile(event: &AuditEvent, kind: Kind) -> Option<String> {
     let name = match kind.rest? {
@@ -63,7 +78,7 @@ fn profile(event: &AuditEvent, kind: Kind) -> Option<String> {
 fn event_type(kind: Kind) -> Value {
     match kind.rest {
         Some(_) => json!({
-            "system": "http://terminology.hl7.org/CodeSystem/audit-event-type",
+            "system": EVENT_TYPE,
             "code": "rest",
         }),
         None => json!({ "system": DCM, "code": kind.event.0, "display": kind.event.1 }),
@@ -73,11 +88,11 @@ fn event_type(kind: Kind) -> Value {
 fn subtypes(event: &AuditEvent, kind: Kind) -> Value {
     let mut all = Vec::new();
     if let Some(rest) = kind.rest {
-        all.push(json!({ "system": "http://hl7.org/fhir/restful-interaction", "code": rest }));
+        all.push(json!({ "system": REST, "code": rest }));
     }
     match (kind.code(event), kind.transaction) {
         (Some(code), Some(name)) => {
-            all.push(json!({ "system": "urn:ihe:event-type-code", "code": code, "display": name }));
+            all.push(json!({ "system": IHE, "code": code, "display": name }));
         }
         _ => all.push(json!({ "display": event.interaction })),
     }
@@ -104,6 +119,8 @@ fn agents(event: &AuditEvent, kind: Kind) -> Value {
     });
     let mut all = vec![client, server];
     all.extend(event.actor.as_ref().filter(|a| is_person(a)).map(|a| user(a, event)));
+    let organisation = event.actor.as_ref().map(|actor| actor.organisation.as_str());
+    all.extend(organisation.filter(|code| !code.is_empty()).map(user_organisation));
     Value::Array(all)
 }
 
@@ -131,6 +148,18 @@ fn user(actor: &AuditActor, event: &AuditEvent) -> Value {
         fields.insert("purposeOfUse".to_owned(), json!([purpose_of_use(purpose)]));
     }
     user
+}
+
+/// For whom the user acted. BALP: `subject_organization_id` of a token.
+fn user_organisation(code: &str) -> Value {
+    json!({
+        "type": { "coding": [{
+            "system": "http://terminology.hl7.org/CodeSystem/v3-RoleClass",
+            "code": "PROV",
+        }] },
+        "who": { "identifier": { "system": ODS, "value": code } },
+        "requestor": false,
+    })
 }
 
 fn purpose_of_use(purpose: &str) -> Value {
@@ -162,6 +191,11 @@ fn entities(event: &AuditEvent, kind: Kind) -> Vec<Value> {
     for document in &event.documents {
         all.push(entity(json!({ "identifier": { "value": document.id } }), "2", "3"));
     }
+    for id in &event.listed {
+        let mut listed = entity(json!({ "identifier": { "value": id } }), "2", "3");
+        listed["description"] = "named in the answer".into();
+        all.push(listed);
+    }
     if let Some(request_id) = &event.request_id {
         all.push(json!({
             "what": { "identifier": { "value": request_id } },
@@ -184,6 +218,11 @@ fn entity(what: Value, kind: &str, role: &str) -> Value {
 
 const PROFILES: &str = "https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit.";
 const DCM: &str = "http://dicom.nema.org/resources/ontology/DCM";
+const EVENT_TYPE: &str = "http://terminology.hl7.org/CodeSystem/audit-event-type";
+const REST: &str = "http://hl7.org/fhir/restful-interaction";
+const IHE: &str = "urn:ihe:event-type-code";
+const ACTION: &str = "http://hl7.org/fhir/audit-event-action";
+const ODS: &str = "https://fhir.nhs.uk/Id/ods-organization-code";
 const ENTITY_TYPE: &str = "http://terminology.hl7.org/CodeSystem/audit-entity-type";
 const ROLE: &str = "http://terminology.hl7.org/CodeSystem/object-role";
 
@@ -210,7 +249,7 @@ mod tests {
         assert_eq!((&resource["action"], &resource["outcome"]), (&json!("E"), &json!("0")));
         let agents = resource["agent"].as_array().unwrap();
         let codes: Vec<_> = agents.iter().map(|a| a["type"]["coding"][0]["code"].clone()).collect();
-        assert_eq!(codes, ["110153", "110152", "IRCP"]);
+        assert_eq!(codes, ["110153", "110152", "IRCP", "PROV"]);
         assert_eq!(agents[0]["network"]["address"], "10.20.0.14");
         assert!(agents[2].get("network").is_none());
         let roles: Vec<_> = resource["entity"]

@@ -47,6 +47,7 @@ impl Kind {
             "ITI-61" => import("C", "Register On-Demand Document Entry"),
             "ITI-62" => Self::new(PATIENT, "D", Some("Remove Metadata"), false),
             "ITI-68" => Self::new(EXPORT, "R", Some("Retrieve Document"), true).rest("read"),
+            "ITI-81" => Self::new(AUDIT_LOG_USED, "R", Some("Retrieve ATNA Audit Event"), true),
             "ITI-83" => query("Mobile Patient Identifier Cross-reference Query").rest("operation"),
             "ITI-86" => Self::new(PATIENT, "D", Some("Remove Documents"), false),
             "ITI-92" => import("U", "Restricted Update Document Set"),

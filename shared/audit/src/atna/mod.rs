@@ -6,6 +6,7 @@ mod feed;
 mod kind;
 
 pub use balp::audit_event;
+pub(crate) use balp::event_codes;
 pub use dicom::{audit_message, is_normal};
 pub use feed::AtnaFeed;
 

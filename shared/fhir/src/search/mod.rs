@@ -3,6 +3,7 @@
 //! What is not known is left out, as FHIR asks for, unless the client wants `handling=strict`. A
 //! modifier that is not known is always refused: leaving it out would turn the meaning round.
 
+mod audit_event;
 mod date;
 mod document_reference;
 mod form;
@@ -14,6 +15,7 @@ mod token;
 
 use carerecord_model::{AvailabilityStatus, NhsNumberError};
 
+pub use audit_event::{AuditCode, AuditEventSearch};
 pub(crate) use date::DateFilter;
 pub use document_reference::DocumentReferenceSearch;
 pub use form::pairs;

@@ -20,7 +20,8 @@ const RESOURCE: &str = "id meta:Meta implicitRules language contained:Resource \
     extension:Extension modifierExtension:Extension";
 const ELEMENT: &str = "extension:Extension modifierExtension:Extension";
 
-const RESOURCES: [&str; 12] = [
+const RESOURCES: [&str; 13] = [
+    "AuditEvent",
     "Binary",
     "Bundle",
     "CapabilityStatement",
@@ -37,10 +38,29 @@ const RESOURCES: [&str; 12] = [
 
 /// Types with the elements that we write of them, in the order of R4. A part of a resource is
 /// named after the resource and the element.
-const TYPES: [(&str, &str); 46] = [
+const TYPES: [(&str, &str); 51] = [
     ("Address", "use type text line city district state postalCode country period:Period"),
     ("Annotation", "authorReference:Reference authorString time text"),
     ("Attachment", "contentType language data url size hash title creation"),
+    (
+        "AuditEvent",
+        "type:Coding subtype:Coding action period:Period recorded outcome outcomeDesc \
+         purposeOfEvent:CodeableConcept agent:AuditEventAgent source:AuditEventSource \
+         entity:AuditEventEntity",
+    ),
+    (
+        "AuditEventAgent",
+        "type:CodeableConcept role:CodeableConcept who:Reference altId name requestor \
+         location:Reference policy media:Coding network:AuditEventNetwork \
+         purposeOfUse:CodeableConcept",
+    ),
+    (
+        "AuditEventEntity",
+        "what:Reference type:Coding role:Coding lifecycle:Coding securityLabel:Coding name \
+         description query",
+    ),
+    ("AuditEventNetwork", "address type"),
+    ("AuditEventSource", "site observer:Reference type:Coding"),
     ("Binary", "contentType securityContext:Reference data"),
     ("Bundle", "identifier:Identifier type timestamp total link:BundleLink entry:BundleEntry"),
     ("BundleEntry", "link:BundleLink fullUrl resource:Resource search:BundleSearch"),
@@ -103,9 +123,9 @@ const TYPES: [(&str, &str); 46] = [
     ("DocumentRelatesTo", "code target:Reference"),
     (
         "Extension",
-        "valueCode valueCodeableConcept:CodeableConcept valueCoding:Coding valueDateTime \
-         valueIdentifier:Identifier valueInteger valueOid valueReference:Reference valueString \
-         valueUri",
+        "valueBoolean valueCode valueCodeableConcept:CodeableConcept valueCoding:Coding valueDateTime \
+         valueIdentifier:Identifier valueInstant valueInteger valueOid valueReference:Reference valueString \
+         valueUnsignedInt valueUri",
     ),
     ("HumanName", "use text family given prefix suffix period:Period"),
     ("Identifier", "use type:CodeableConcept system value period:Period assigner:Reference"),

@@ -1,0 +1,169 @@
+use carerecord_testkit::{Deployment, Fhir, GP, Letter, NODES, NURSE, PATIENT, Role};
+use serde_json::{Value, json};
+
+/// ITI-81: what was done is found by person, user, organisation, document and request, in the logs
+/// of all roles; an officer of an organisation sees its part, and the service desk one request
+/// without the patient.
+pub async fn who_looked_is_found_by_those_who_look_after_it(deployment: Deployment) {
+    let letters: Vec<Letter> = (0..2).map(|n| Letter::text(PATIENT, n)).collect();
+    for (n, letter) in letters.iter().enumerate() {
+        assert!(deployment.node(n).publish(letter).await.unwrap().is_success());
+    }
+    let gp = deployment.fhir().as_person(GP).await.traced(REQUEST);
+    let found = gp.documents(PATIENT).await;
+    let document = |n: usize| found[&letters[n].unique_id].clone();
+    let url = document(0)["content"][0]["attachment"]["url"].as_str().unwrap().to_owned();
+    assert_eq!(gp.get(&url).await.unwrap().0, 200);
+    let region = deployment.fhir().as_person(REGION).await;
+
+    let patient = format!("patient.identifier=https://fhir.nhs.uk/Id/nhs-number|{PATIENT}");
+    let id = document(0)["id"].as_str().unwrap().to_owned();
+    for form in [
+        format!("{patient}&agent={GP}"),
+        format!("agent={GP}"),
+        format!("organisation=A20047&{patient}"),
+        format!("entity={id}&agent={GP}"),
+        format!("entity={}&agent={GP}", letters[0].unique_id),
+    ] {
+        let (status, bundle) = region.search_form("AuditEvent", &form).await;
+        assert_eq!(status, 200, "{bundle}");
+        let mut done = interactions(&bundle);
+        done.retain(|(log, _)| log == "portal");
+        let expected = ["ITI-68 read Binary", "search DocumentReference"];
+        assert_eq!(done.iter().map(|(_, what)| what).collect::<Vec<_>>(), expected, "{form}");
+        assert_eq!(bundle["total"], events(&bundle).len(), "{form}");
+        let logs = logs(&bundle);
+        assert!(logs.len() == 5 && logs.iter().all(|(_, state)| state == "answered"), "{logs:?}");
+    }
+    trace(&deployment, &region).await;
+
+    // What the hospital's officer sees is what was done with the hospital's letter, and no more.
+    let officer = deployment.fhir().as_person(OFFICER).await;
+    let (_, bundle) = officer.search_form("AuditEvent", &format!("{patient}&agent={GP}")).await;
+    assert_eq!(events(&bundle).len(), 2, "{bundle}");
+    let other = document(1)["id"].as_str().unwrap().to_owned();
+    assert!(bundle.to_string().contains(&id) && !bundle.to_string().contains(&other), "{bundle}");
+    let (_, bundle) = officer.search_form("AuditEvent", &format!("entity={other}")).await;
+    assert!(events(&bundle).iter().all(|e| !e.to_string().contains(GP)), "{bundle}");
+    deployment.assert_no_panic();
+}
+
+/// One request, in the log of every role that took part in it.
+async fn trace(deployment: &Deployment, region: &Fhir) {
+    let desk = deployment.fhir().as_person(DESK).await;
+    let form = format!("correlation={REQUEST}");
+    let (status, bundle) = desk.search_form("AuditEvent", &form).await;
+    assert_eq!(status, 200, "{bundle}");
+    let done = interactions(&bundle);
+    let of = |log: &str| done.iter().filter(|(l, _)| l == log).count();
+    assert_eq!(of("portal"), 2, "{bundle}");
+    if deployment.is_apart() {
+        assert!(of("registry") >= 2, "{done:?}");
+        assert!(done.contains(&(NODES[0].2.to_owned(), "ITI-43".to_owned())), "{done:?}");
+    }
+    for secret in [PATIENT, "nhs-number", "2.999.826.9"] {
+        assert!(!bundle.to_string().contains(secret), "{secret}: {bundle}");
+    }
+    let (_, whole) = region.search_form("AuditEvent", &form).await;
+    assert_eq!(interactions(&whole), done);
+    assert!(whole.to_string().contains(PATIENT));
+    let with_patient = format!("{form}&patient.identifier={PATIENT}");
+    assert_eq!(desk.search_form("AuditEvent", &with_patient).await.0, 403);
+}
+
+/// Whoever may not search gets the same answer whatever is there, and each attempt is recorded.
+pub async fn who_may_not_look_learns_nothing(deployment: Deployment) {
+    assert!(deployment.node(0).publish(&Letter::text(PATIENT, 1)).await.unwrap().is_success());
+    let gp = deployment.fhir().as_person(GP).await;
+    assert_eq!(gp.documents(PATIENT).await.len(), 1);
+    let mut attempts = 0;
+    let mut answers = Vec::new();
+    for who in [GP, NURSE, CLERK] {
+        let person = deployment.fhir().as_person(who).await;
+        for asked in [PATIENT, "9990001014", "9990001030"] {
+            let (status, outcome) = person.search("AuditEvent", asked, "").await;
+            assert_eq!(status, 403, "{outcome}");
+            assert!(!outcome.to_string().contains(asked) && outcome.get("total").is_none());
+            attempts += 1;
+            if who != CLERK {
+                answers.push(outcome);
+            }
+        }
+        assert_eq!(person.search_form("AuditEvent", "correlation=x").await.0, 403);
+        assert_eq!(person.resource(&format!("AuditEvent?agent={who}")).await.0, 403, "oneself");
+        attempts += 2;
+    }
+    answers.dedup();
+    assert_eq!(answers.len(), 1, "{answers:?}");
+    let system = deployment.fhir().as_system().await;
+    assert_eq!(system.search("AuditEvent", PATIENT, "").await.0, 403);
+
+    let events = deployment.audit(Role::Portal);
+    let searched = events.iter().filter(|e| e["interaction"] == "ITI-81 search AuditEvent");
+    let searched: Vec<&Value> = searched.collect();
+    assert_eq!(searched.len(), attempts + 1);
+    assert!(searched.iter().all(|e| e["outcome"] == "refused"), "{searched:?}");
+    assert!(searched.iter().all(|e| e["decision"]["outcome"] == "deny"), "{searched:?}");
+    let about = searched.iter().filter(|e| e["subject"] == PATIENT).count();
+    assert_eq!(about, 4, "of whom it would have been");
+    deployment.assert_no_panic();
+}
+
+/// A log that cannot be asked is named, and nothing is counted.
+pub async fn a_log_that_does_not_answer_is_told_of(mut deployment: Deployment) {
+    for n in 0..2 {
+        let letter = Letter::text(PATIENT, n);
+        assert!(deployment.node(n as usize).publish(&letter).await.unwrap().is_success());
+    }
+    let region = deployment.fhir().as_person(REGION).await;
+    let (_, before) = region.search("AuditEvent", PATIENT, "").await;
+    assert!(before["total"].as_u64().unwrap() >= 4, "{before}");
+    deployment.kill(Role::Node(1));
+
+    let (status, bundle) = region.search("AuditEvent", PATIENT, "").await;
+
+    assert_eq!((status, bundle.get("total")), (200, None), "{bundle}");
+    let down: Vec<_> = logs(&bundle).into_iter().filter(|(_, state)| state == "down").collect();
+    assert_eq!(down, [(NODES[1].2.to_owned(), "down".to_owned())]);
+    assert!(events(&bundle).len() >= 3);
+}
+
+fn events(bundle: &Value) -> Vec<Value> {
+    let entries = bundle["entry"].as_array().cloned().unwrap_or_default();
+    let matches = entries.into_iter().filter(|e| e["search"]["mode"] == "match");
+    matches.map(|e| e["resource"].clone()).collect()
+}
+
+/// Log and interaction, the newest first.
+fn interactions(bundle: &Value) -> Vec<(String, String)> {
+    let said = |event: &Value, url: &str| {
+        let all = event["extension"].as_array().unwrap();
+        let one = all.iter().find(|e| e["url"] == url).unwrap_or_else(|| panic!("{event}"));
+        one["valueString"].as_str().unwrap().to_owned()
+    };
+    let of = |event: &Value| {
+        (said(event, "urn:carerecord:log"), said(event, "urn:carerecord:interaction"))
+    };
+    events(bundle).iter().map(of).collect()
+}
+
+/// Each log with what became of asking it.
+fn logs(bundle: &Value) -> Vec<(String, String)> {
+    let entries = bundle["entry"].as_array().unwrap();
+    let outcome = entries.iter().find(|e| e["search"]["mode"] == "outcome").unwrap();
+    let issues = outcome["resource"]["issue"].as_array().unwrap().iter();
+    let states =
+        issues.filter(|i| i["details"]["coding"][0]["system"] == json!("urn:carerecord:log-state"));
+    states
+        .map(|issue| {
+            let text = |value: &Value| value.as_str().unwrap().to_owned();
+            (text(&issue["details"]["text"]), text(&issue["details"]["coding"][0]["code"]))
+        })
+        .collect()
+}
+
+const REQUEST: &str = "0199a1c2-9f3e-7cc1-8f8e-0e6f1d2b3c4d";
+const OFFICER: &str = "555021900500";
+const CLERK: &str = "555021900600";
+const REGION: &str = "555021900800";
+const DESK: &str = "555021900900";
