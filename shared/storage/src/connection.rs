@@ -1,24 +1,22 @@
-use sqlx::pool::PoolConnection;
-use sqlx::{
-    AssertSqlSafe, Executor, PgConnection, Postgres, Sqlite, SqliteConnection, Transaction,
-};
+use sqlx::{AssertSqlSafe, Executor, PgConnection, SqliteConnection};
 
+use crate::kept::{State, Taken};
 use crate::{StoreError, Trouble};
 
 /// A connection to either database, alone or within a transaction. A transaction that is not
 /// committed is rolled back when it is dropped.
 pub struct Connection {
     held: Held,
+    /// Where it comes to rest after a statement.
+    rest: State,
     writes: u64,
     /// The last that a statement met, where a caller can do something about it.
     trouble: Option<Trouble>,
 }
 
 enum Held {
-    Sqlite(PoolConnection<Sqlite>),
-    Postgres(PoolConnection<Postgres>),
-    SqliteTransaction(Transaction<'static, Sqlite>),
-    PostgresTransaction(Transaction<'static, Postgres>),
+    Sqlite(Taken<SqliteConnection>),
+    Postgres(Taken<PgConnection>),
 }
 
 /// The driver's own connection.
@@ -30,15 +28,37 @@ pub(crate) enum Inner<'c> {
 impl Connection {
     /// Whether this is a connection to PostgreSQL.
     pub fn is_postgres(&self) -> bool {
-        matches!(self.held, Held::Postgres(_) | Held::PostgresTransaction(_))
+        matches!(self.held, Held::Postgres(_))
     }
 
+    /// The connection for a statement. Whoever waits for its end says so by `note`.
     pub(crate) fn inner(&mut self) -> Inner<'_> {
+        self.set_state(State::InStatement);
         match &mut self.held {
-            Held::Sqlite(c) => Inner::Sqlite(c),
-            Held::Postgres(c) => Inner::Postgres(c),
-            Held::SqliteTransaction(t) => Inner::Sqlite(t),
-            Held::PostgresTransaction(t) => Inner::Postgres(t),
+            Held::Sqlite(c) => Inner::Sqlite(c.connection()),
+            Held::Postgres(c) => Inner::Postgres(c.connection()),
+        }
+    }
+
+    /// Begins a transaction.
+    pub(crate) async fn begin(&mut self, text: &'static str) -> Result<(), StoreError> {
+        self.rest = State::InTransaction;
+        self.control(text).await
+    }
+
+    pub(crate) async fn commit(mut self) -> Result<(), StoreError> {
+        self.control("COMMIT").await?;
+        self.rest = State::AtRest;
+        self.set_state(State::AtRest);
+        Ok(())
+    }
+
+    /// Within a transaction it stays there until that has ended.
+    fn set_state(&mut self, state: State) {
+        let state = if self.rest == State::InTransaction { self.rest } else { state };
+        match &mut self.held {
+            Held::Sqlite(c) => c.state = state,
+            Held::Postgres(c) => c.state = state,
         }
     }
 
@@ -51,10 +71,16 @@ impl Connection {
         self.writes
     }
 
-    /// Keeps what was wrong with a statement, for whoever ends the transaction.
-    pub(crate) fn note<T>(&mut self, done: Result<T, sqlx::Error>) -> Result<T, StoreError> {
+    /// What a statement came to. Keeps what was wrong with it, for whoever ends the transaction.
+    pub(crate) fn note<T, E: Into<StoreError>>(
+        &mut self,
+        done: Result<T, E>,
+    ) -> Result<T, StoreError> {
+        if done.is_ok() {
+            self.set_state(State::AtRest);
+        }
         done.map_err(|error| {
-            let error = StoreError::from(error);
+            let error: StoreError = error.into();
             if error.trouble() != Trouble::Other {
                 self.trouble = Some(error.trouble());
             }
@@ -72,43 +98,22 @@ impl Connection {
 
     /// Runs a statement of transaction control, outside the statement cache.
     pub(crate) async fn control(&mut self, text: &'static str) -> Result<(), StoreError> {
-        match self.inner() {
-            Inner::Sqlite(c) => c.execute(AssertSqlSafe(text)).await.map(drop)?,
-            Inner::Postgres(c) => c.execute(AssertSqlSafe(text)).await.map(drop)?,
-        }
-        Ok(())
-    }
-
-    pub(crate) async fn commit(self) -> Result<(), StoreError> {
-        match self.held {
-            Held::SqliteTransaction(t) => t.commit().await?,
-            Held::PostgresTransaction(t) => t.commit().await?,
-            Held::Sqlite(_) | Held::Postgres(_) => {}
-        }
-        Ok(())
+        let done = match self.inner() {
+            Inner::Sqlite(c) => c.execute(AssertSqlSafe(text)).await.map(drop),
+            Inner::Postgres(c) => c.execute(AssertSqlSafe(text)).await.map(drop),
+        };
+        self.note(done)
     }
 }
 
-impl From<PoolConnection<Sqlite>> for Connection {
-    fn from(c: PoolConnection<Sqlite>) -> Self {
-        Self { held: Held::Sqlite(c), writes: 0, trouble: None }
+impl From<Taken<SqliteConnection>> for Connection {
+    fn from(c: Taken<SqliteConnection>) -> Self {
+        Self { held: Held::Sqlite(c), rest: State::AtRest, writes: 0, trouble: None }
     }
 }
 
-impl From<PoolConnection<Postgres>> for Connection {
-    fn from(c: PoolConnection<Postgres>) -> Self {
-        Self { held: Held::Postgres(c), writes: 0, trouble: None }
-    }
-}
-
-impl From<Transaction<'static, Sqlite>> for Connection {
-    fn from(t: Transaction<'static, Sqlite>) -> Self {
-        Self { held: Held::SqliteTransaction(t), writes: 0, trouble: None }
-    }
-}
-
-impl From<Transaction<'static, Postgres>> for Connection {
-    fn from(t: Transaction<'static, Postgres>) -> Self {
-        Self { held: Held::PostgresTransaction(t), writes: 0, trouble: None }
+impl From<Taken<PgConnection>> for Connection {
+    fn from(c: Taken<PgConnection>) -> Self {
+        Self { held: Held::Postgres(c), rest: State::AtRest, writes: 0, trouble: None }
     }
 }

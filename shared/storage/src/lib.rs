@@ -15,6 +15,7 @@
 mod conditions;
 mod connection;
 mod error;
+mod kept;
 mod many;
 mod pools;
 mod sql;

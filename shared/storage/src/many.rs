@@ -15,12 +15,15 @@ pub async fn insert_many(
     rows: Vec<Vec<Value>>,
 ) -> Result<(), StoreError> {
     connection.note_write();
-    match connection.inner() {
-        _ if rows.is_empty() => Ok(()),
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let done = match connection.inner() {
         Inner::Postgres(c) if rows.len() > COPIED_FROM => copy(c, target, &rows).await,
         Inner::Postgres(c) => unnest(c, vec![(target, rows)]).await,
-        Inner::Sqlite(_) => in_parts(connection, target, rows).await,
-    }
+        Inner::Sqlite(_) => return in_parts(connection, target, rows).await,
+    };
+    connection.note(done)
 }
 
 /// Few shapes of statement, so that all stay prepared.
@@ -54,9 +57,9 @@ pub async fn insert_into_all(
     if tables.iter().all(|(_, rows)| rows.len() <= COPIED_FROM)
         && let Inner::Postgres(c) = connection.inner()
     {
-        unnest(c, tables).await?;
+        let done = unnest(c, tables).await;
         connection.note_write();
-        return Ok(());
+        return connection.note(done);
     }
     for (target, rows) in tables {
         insert_many(connection, target, rows).await?;

@@ -35,7 +35,7 @@ pub(super) async fn each_row(
             }
         }
     }
-    Ok(())
+    Ok(connection.note(Ok::<(), StoreError>(()))?)
 }
 
 /// Inserts rows as `each_row` gives them.
