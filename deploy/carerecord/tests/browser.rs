@@ -49,6 +49,17 @@ async fn clinicians_see_which_sources_are_silent() {
     scripts.walk("silent.mjs", &deployment);
 }
 
+/// Who looked: the form with its mistakes, what is found, one request followed, and the service
+/// desk's part of it.
+#[tokio::test]
+async fn officers_see_who_looked() {
+    let Some(scripts) = Scripts::installed() else { return };
+    let deployment = Deployment::one_process(BINARY);
+    assert!(deployment.node(0).publish(&Letter::text(PATIENT, 1)).await.unwrap().is_success());
+
+    scripts.walk("looked.mjs", &deployment);
+}
+
 /// A folder of the scripts with what they need.
 struct Scripts {
     folder: tempfile::TempDir,
@@ -61,8 +72,15 @@ impl Scripts {
             return None;
         }
         let folder = tempfile::tempdir().unwrap();
-        let files =
-            ["package.json", "package-lock.json", ".npmrc", "look.mjs", "walk.mjs", "silent.mjs"];
+        let files = [
+            "package.json",
+            "package-lock.json",
+            ".npmrc",
+            "look.mjs",
+            "walk.mjs",
+            "silent.mjs",
+            "looked.mjs",
+        ];
         for file in files {
             std::fs::copy(Path::new(SOURCES).join(file), folder.path().join(file)).unwrap();
         }

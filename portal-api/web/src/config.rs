@@ -32,6 +32,8 @@ pub struct WebConfig {
     /// Codes of the job roles that review overrides: who has one finds the alerts in the menu. What
     /// they may see is the API's to say.
     pub review_roles: Vec<String>,
+    /// Codes of the job roles that follow single requests for the service desk.
+    pub trace_roles: Vec<String>,
 }
 
 /// Why the web portal cannot be set up.
@@ -73,6 +75,7 @@ impl WebConfig {
             deadline_ms: 10_000,
             demo: false,
             review_roles: vec!["R0001".to_owned()],
+            trace_roles: vec!["R8015".to_owned()],
         }
     }
 

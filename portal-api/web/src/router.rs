@@ -85,6 +85,8 @@ fn routes() -> Router<Arc<Portal>> {
         )
         .route("/alerts", get(pages::alerts::list))
         .route("/alerts/{id}", get(pages::alerts::alert).post(pages::alerts::review))
+        .route("/looked", get(pages::looked::ask).post(pages::looked::find))
+        .route("/looked/request/{id}", get(pages::looked::request))
         .route("/patient/{handle}/search", post(pages::inside::search))
         .route("/patient/{handle}/filter", post(pages::patient::filter))
         .route("/patient/{handle}/document/{id}", get(pages::document::document))

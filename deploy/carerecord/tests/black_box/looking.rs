@@ -1,4 +1,4 @@
-use carerecord_testkit::{Deployment, Fhir, GP, Letter, NODES, NURSE, PATIENT, Role};
+use carerecord_testkit::{Browser, Deployment, Fhir, GP, Letter, NODES, NURSE, PATIENT, Role};
 use serde_json::{Value, json};
 
 /// ITI-81: what was done is found by person, user, organisation, document and request, in the logs
@@ -40,7 +40,9 @@ pub async fn who_looked_is_found_by_those_who_look_after_it(deployment: Deployme
     // What the hospital's officer sees is what was done with the hospital's letter, and no more.
     let officer = deployment.fhir().as_person(OFFICER).await;
     let (_, bundle) = officer.search_form("AuditEvent", &format!("{patient}&agent={GP}")).await;
-    assert_eq!(events(&bundle).len(), 2, "{bundle}");
+    let mut done = interactions(&bundle);
+    done.retain(|(log, _)| log == "portal");
+    assert_eq!(done.len(), 2, "{bundle}");
     let other = document(1)["id"].as_str().unwrap().to_owned();
     assert!(bundle.to_string().contains(&id) && !bundle.to_string().contains(&other), "{bundle}");
     let (_, bundle) = officer.search_form("AuditEvent", &format!("entity={other}")).await;
@@ -126,6 +128,58 @@ pub async fn a_log_that_does_not_answer_is_told_of(mut deployment: Deployment) {
     let down: Vec<_> = logs(&bundle).into_iter().filter(|(_, state)| state == "down").collect();
     assert_eq!(down, [(NODES[1].2.to_owned(), "down".to_owned())]);
     assert!(events(&bundle).len() >= 3);
+}
+
+/// The same on the web portal: the form, what is found in plain words, one request followed; the
+/// service desk's form, and nobody else's.
+pub async fn the_pages_tell_who_looked(deployment: Deployment) {
+    assert!(deployment.node(0).publish(&Letter::text(PATIENT, 1)).await.unwrap().is_success());
+    let gp = deployment.fhir().as_person(GP).await.traced(REQUEST);
+    let found = gp.documents(PATIENT).await;
+    let url = found.values().next().unwrap()["content"][0]["attachment"]["url"].clone();
+    assert_eq!(gp.get(url.as_str().unwrap()).await.unwrap().0, 200);
+    let refused = deployment.fhir().as_person(CLERK).await;
+    assert_eq!(refused.search("DocumentReference", PATIENT, "status=current").await.0, 403);
+
+    let mut region = Browser::sign_in(&deployment, REGION).await;
+    let (status, page) = region.submit("/looked", &[]).await;
+    assert_eq!(status, 422);
+    assert!(page.contains("Enter at least one thing to look for"), "{page}");
+    let (status, page) = region.submit("/looked", &[("nhs_number", "9990001007")]).await;
+    assert_eq!(status, 422);
+    assert!(page.contains("Enter a real NHS number"), "{page}");
+    let (status, page) = region.submit("/looked", &[("nhs_number", "999 000 1146")]).await;
+    assert_eq!(status, 200, "{page}");
+    for words in [
+        "Imogen",
+        "General medical practitioner",
+        "Dr Legg&#39;s Surgery",
+        "Opened a document",
+        "An agreement between the organisations allows it",
+        "Desmond",
+        "Not shown: their role does not allow it",
+        "The record that registry keeps",
+    ] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    let link = format!("/looked/request/{REQUEST}");
+    assert!(page.contains(&link), "{page}");
+    let (status, page) = region.get(&link).await;
+    assert!(status == 200 && page.contains("Recorded by") && page.contains("portal"), "{page}");
+
+    let mut desk = Browser::sign_in(&deployment, DESK).await;
+    let (_, page) = desk.get("/looked").await;
+    assert!(page.contains("Follow one request") && !page.contains("name=\"nhs_number\""), "{page}");
+    let (status, page) = desk.submit("/looked", &[("request", REQUEST)]).await;
+    assert_eq!(status, 200, "{page}");
+    assert!(page.contains("Imogen") && page.contains("Not told here"), "{page}");
+    assert!(!page.contains("999 000 1146") && !page.contains("An agreement"), "{page}");
+    assert_eq!(desk.submit("/looked", &[("nhs_number", PATIENT)]).await.0, 403);
+    let mut doctor = Browser::sign_in(&deployment, GP).await;
+    let (_, page) = doctor.get("/search").await;
+    assert!(!page.contains("Who looked"), "{page}");
+    assert_eq!(doctor.submit("/looked", &[("nhs_number", PATIENT)]).await.0, 403);
+    deployment.assert_no_panic();
 }
 
 fn events(bundle: &Value) -> Vec<Value> {

@@ -95,6 +95,7 @@ however_it_is_deployed![
     break_glass::a_closed_record_is_opened_with_a_reason_and_reviewed,
     break_glass::the_pages_ask_why_and_the_inbox_has_it,
     looking::who_looked_is_found_by_those_who_look_after_it,
+    looking::the_pages_tell_who_looked,
     looking::who_may_not_look_learns_nothing,
     may_see::who_asks_gets_the_answer_that_the_doors_give,
     sensitivity::rules_label_and_withhold_on_every_door,

@@ -4,6 +4,7 @@
 mod body;
 mod document;
 mod inside;
+mod looked;
 mod outcome;
 mod overrides;
 mod patient;
@@ -22,6 +23,7 @@ use uuid::Uuid;
 pub(crate) use body::{bounded, checked, sha1_base64};
 pub(crate) use document::{Coded, Document, DocumentStatus};
 pub(crate) use inside::{FoundInside, Hit, Piece};
+pub(crate) use looked::{Access, AccessQuestion, FoundAccesses};
 pub(crate) use outcome::{Refusal, Source, SourceState, sort_key};
 pub(crate) use overrides::{Alert, AlertNote, OverrideState, REASONS, Reason};
 pub(crate) use patient::PatientRecord;

@@ -5,6 +5,7 @@ pub(crate) mod content;
 pub(crate) mod document;
 pub(crate) mod filter;
 pub(crate) mod inside;
+pub(crate) mod looked;
 pub(crate) mod patient;
 pub(crate) mod people;
 pub(crate) mod problem;
@@ -33,6 +34,8 @@ pub(crate) struct Layout {
     pub(crate) may_change_role: bool,
     /// Whether the role reviews overrides.
     pub(crate) reviews: bool,
+    /// Whether the role follows single requests, and nothing else.
+    pub(crate) traces: bool,
     pub(crate) csrf: String,
     /// After how many seconds without a request the session ends; 0 without a session.
     pub(crate) ends_after: u32,
@@ -49,6 +52,7 @@ impl Portal {
             name: person.map(|person| person.data.name.clone()),
             role: role.map(|role| format!("{}, {}", role.name, role.organisation)),
             reviews: role.is_some_and(|role| self.config.review_roles.contains(&role.code)),
+            traces: role.is_some_and(|role| self.config.trace_roles.contains(&role.code)),
             may_change_role: person.is_some_and(|p| p.data.roles.len() > 1),
             csrf: person.map(|person| person.data.csrf.clone()).unwrap_or_default(),
             ends_after: person.map_or(0, |_| self.config.session_idle_minutes.saturating_mul(60)),

@@ -89,6 +89,11 @@ pub(crate) async fn find(
     }
 }
 
+/// The number that was typed, or what is wrong with it.
+pub(super) fn number_of(typed: &str) -> Result<NhsNumber, String> {
+    read(typed).map_err(|mistake| mistake.words(typed))
+}
+
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Mistake {
     Number(NhsNumberError),
