@@ -11,6 +11,8 @@ use crate::fhir::answer::resource;
 pub(crate) enum FhirError {
     #[error("no valid access token")]
     Unauthorised(&'static str),
+    #[error("the access token is not for this")]
+    Scope(&'static str),
     #[error("the role has to be selected")]
     RoleNotSelected,
     #[error(transparent)]
@@ -68,6 +70,7 @@ impl FhirError {
             |status: StatusCode, code: &str, text: &str| (status, vec![Issue::error(code, text)]);
         match self {
             Self::Unauthorised(why) => of(StatusCode::UNAUTHORIZED, "login", why),
+            Self::Scope(why) => of(StatusCode::FORBIDDEN, "forbidden", why),
             Self::RoleNotSelected => of(
                 StatusCode::FORBIDDEN,
                 "forbidden",
@@ -193,10 +196,17 @@ impl IntoResponse for FhirError {
             tracing::warn!(%error, "a role could not be asked");
         }
         let (status, issues) = self.parts();
+        let scope = matches!(self, Self::Scope(_));
         let mut response = resource(status, outcome(issues));
         if status == StatusCode::UNAUTHORIZED {
             let challenge = HeaderValue::from_static("Bearer realm=\"carerecord\"");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        if scope {
+            // RFC 6750: 3.1.
+            let told = "Bearer realm=\"carerecord\", error=\"insufficient_scope\"";
+            let told = HeaderValue::from_static(told);
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, told);
         }
         if status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));

@@ -3,14 +3,21 @@ use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use carerecord_service::AuditTrail;
 
-use crate::Portal;
 use crate::fhir::{
     alerts, answer, audit_event, binary, break_glass, consent, cross_reference, document_reference,
     fallback, list, may_see, metadata, patient, patient_match, wrong_method,
 };
+use crate::{Portal, oauth};
 
 /// Every route of the FHIR API.
 pub fn router(portal: Portal, trail: AuditTrail) -> Router {
+    let oauth = Router::new()
+        .route("/oauth/token", post(oauth::token))
+        .route("/oauth/introspect", post(oauth::introspect))
+        .route("/oauth/jwks", get(oauth::keys))
+        .route("/.well-known/oauth-authorization-server", get(oauth::metadata))
+        .route("/fhir/.well-known/smart-configuration", get(oauth::smart_configuration))
+        .with_state(portal.clone());
     Router::new()
         .route("/fhir/metadata", get(metadata::metadata))
         .route("/fhir/DocumentReference", get(document_reference::search))
@@ -42,6 +49,7 @@ pub fn router(portal: Portal, trail: AuditTrail) -> Router {
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(axum::middleware::from_fn(answer::render))
         .with_state(portal)
+        .merge(oauth)
         .layer(axum::middleware::from_fn_with_state(trail, carerecord_service::audit_trail::record))
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use carerecord_access::{Assurance, Caller, Right, SystemCaller, UserCaller};
+use carerecord_access::{Assurance, Caller, Purpose, Right, SystemCaller, UserCaller};
 use carerecord_model::Clock;
 use carerecord_service::{LONGEST_SIGN_IN, SignIn, SignOuts};
 use jiff::Timestamp;
@@ -12,7 +12,8 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
-use crate::PortalConfig;
+use crate::oauth::{OwnToken, Scopes};
+use crate::{OAuth, PortalConfig};
 
 /// Checks access tokens.
 #[derive(Clone)]
@@ -23,6 +24,17 @@ pub struct TokenVerifier {
     keys: Arc<Mutex<Option<(Instant, JwkSet)>>>,
     sign_outs: Arc<dyn SignOuts>,
     clock: Arc<dyn Clock>,
+    /// Of tokens that the portal itself has given.
+    own: Option<OAuth>,
+}
+
+/// What a token is worth.
+pub(crate) struct Judged {
+    pub caller: Caller,
+    /// What alone the record may be opened for, where the token says it.
+    pub purpose: Option<Purpose>,
+    /// What alone may be asked, where the token says it.
+    pub scopes: Option<Scopes>,
 }
 
 /// Why a token is not taken.
@@ -55,7 +67,34 @@ impl TokenVerifier {
             keys: Arc::new(Mutex::new(None)),
             sign_outs,
             clock,
+            own: None,
         }
+    }
+
+    /// The same, where the portal itself gives tokens to systems.
+    #[must_use]
+    pub fn with_own(self, own: OAuth) -> Self {
+        Self { own: Some(own), ..self }
+    }
+
+    pub(crate) fn own(&self) -> Option<&OAuth> {
+        self.own.as_ref()
+    }
+
+    /// What a token is worth, whoever has given it. `selected_role` is used where the token leaves it
+    /// open.
+    pub(crate) async fn judge(
+        &self,
+        token: &str,
+        selected_role: Option<&str>,
+    ) -> Result<Judged, TokenError> {
+        if let Some(own) = self.own.as_ref().filter(|own| own.is_own(token)) {
+            let OwnToken { caller, purpose, scopes } =
+                own.judge(token).ok_or(TokenError::Invalid)?;
+            return Ok(Judged { caller, purpose: Some(purpose), scopes: Some(scopes) });
+        }
+        let caller = self.caller(token, selected_role).await?;
+        Ok(Judged { caller, purpose: None, scopes: None })
     }
 
     /// With keys that are known already.
@@ -70,12 +109,8 @@ impl TokenVerifier {
         Self { keys: Arc::new(Mutex::new(Some((Instant::now(), keys)))), ..verifier }
     }
 
-    /// Who a token stands for. `selected_role` is used where the token leaves it open.
-    pub(crate) async fn caller(
-        &self,
-        token: &str,
-        selected_role: Option<&str>,
-    ) -> Result<Caller, TokenError> {
+    /// Who a token of the sign-in provider stands for.
+    async fn caller(&self, token: &str, selected_role: Option<&str>) -> Result<Caller, TokenError> {
         let header = decode_header(token).map_err(|_| TokenError::Invalid)?;
         if header.crit.is_some() {
             return Err(TokenError::Invalid);

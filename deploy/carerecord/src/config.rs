@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, ensure};
 use carerecord_access::Right;
 use carerecord_model::{Code, NodeId, OrganisationCode};
-use carerecord_portal_api::{NodeLimits, PortalConfig};
+use carerecord_portal_api::{NodeLimits, OAuthConfig, PortalConfig};
 use carerecord_registry::{MllpConfig, RegistryConfig};
 use carerecord_repository::RepositoryConfig;
 use carerecord_service::{
@@ -300,6 +300,8 @@ pub struct PortalSection {
     pub listen: ListenerConfig,
     /// The API.
     pub api: PortalConfig,
+    /// Access tokens for systems; given by the sign-in provider alone unless there.
+    pub oauth: Option<OAuthConfig>,
     /// PostgreSQL; a SQLite file below `data` unless given.
     pub database: Option<DatabaseConfig>,
     /// The sources that never change while it runs.

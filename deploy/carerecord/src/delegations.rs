@@ -6,45 +6,35 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use carerecord_model::{Clock, IdSource, RandomIds, SystemClock};
-use carerecord_service::delegation::make_key;
+use carerecord_service::signing::make_key;
 use carerecord_service::{Delegations, Delegator};
-use clap::{Args, Subcommand};
+use clap::Args;
 
 use crate::config::Config;
 
-/// What to do with keys.
-#[derive(Subcommand)]
-pub enum DelegationsCommand {
-    /// Make a key for a portal, and add its public half to the keys that nodes know
-    NewKey(NewKey),
-}
-
-/// Where the key goes.
+/// Where a key goes.
 #[derive(Args)]
-pub struct NewKey {
+pub struct SigningKeyOptions {
     /// The file of the key, which must not be there yet
     #[arg(long)]
     key: PathBuf,
-    /// The file of public keys (a JWK set), for the nodes; what is in it stays
+    /// The file of public keys (a JWK set) for those who verify; what is in it stays
     #[arg(long)]
     keys: PathBuf,
 }
 
-pub fn run(command: &DelegationsCommand) -> anyhow::Result<ExitCode> {
-    match command {
-        DelegationsCommand::NewKey(options) => {
-            let id = make_key(&options.key, &options.keys)?;
-            println!("The key {id} is in {}.", options.key.display());
-            println!("Nodes believe it when they have {}.", options.keys.display());
-            Ok(ExitCode::SUCCESS)
-        }
-    }
+/// Makes a key that delegations or access tokens are signed with.
+pub fn signing_key(options: &SigningKeyOptions) -> anyhow::Result<ExitCode> {
+    let id = make_key(&options.key, &options.keys)?;
+    println!("The key {id} is in {}.", options.key.display());
+    println!("Its public half has been added to {}.", options.keys.display());
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The keys of a deployment that makes them itself; those that are there stay.
 pub fn make_missing(key: &Path, keys: &Path) -> anyhow::Result<()> {
     if !key.exists() {
-        make_key(key, keys).context("the key of delegations cannot be made")?;
+        make_key(key, keys).with_context(|| format!("cannot make {}", key.display()))?;
     }
     Ok(())
 }

@@ -59,10 +59,10 @@ fn configuration(data: &Path, port: u16) -> anyhow::Result<Config> {
     let policy = data.join("policy");
     write_policy(&policy)?;
     write_codes(&data.join("codes"))?;
-    crate::delegations::make_missing(
-        &data.join("delegation.key"),
-        &data.join("delegation.jwks.json"),
-    )?;
+    for name in ["delegation", "oauth", "oauth-client"] {
+        let (key, keys) = (format!("{name}.key"), format!("{name}.jwks.json"));
+        crate::delegations::make_missing(&data.join(key), &data.join(keys))?;
+    }
     let text = with_ports(include_str!("../config/demo.toml"), port);
     let mut config: Config = toml::from_str(&text)?;
     config.base = data.to_owned();

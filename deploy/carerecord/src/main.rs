@@ -57,9 +57,8 @@ enum Command {
     Publish(Box<publish::PublishOptions>),
     /// Ask everything that a configuration relies on, and say what is wrong
     Doctor(doctor::DoctorOptions),
-    /// Make keys by which portals say to nodes for whom they ask
-    #[command(subcommand)]
-    Delegations(delegations::DelegationsCommand),
+    /// Make a key that delegations or access tokens are signed with
+    SigningKey(delegations::SigningKeyOptions),
     /// Print and filter the record of accesses
     Audit(audit::AuditOptions),
     /// Move a role's SQLite database to PostgreSQL; the role must be stopped
@@ -111,7 +110,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Serve { config } => serve::run(&config).await,
         Command::Publish(options) => publish::run(*options).await,
         Command::Doctor(options) => doctor::run(options).await,
-        Command::Delegations(command) => delegations::run(&command),
+        Command::SigningKey(options) => delegations::signing_key(&options),
         Command::Audit(options) => audit::run(options).await,
         Command::Migrate(options) => migrate::run(options).await,
         Command::Load(options) => load::run(options).await,

@@ -10,7 +10,10 @@ use crate::Portal;
 /// Answers `GET /fhir/metadata`. It names no patient, so it asks for no token.
 pub(crate) async fn metadata(State(portal): State<Portal>, draft: AuditDraft) -> Response {
     draft.fill(|event| event.interaction = "capabilities".to_owned());
-    let token_url = format!("{}/token", portal.config.issuer.trim_end_matches('/'));
+    let token_url = match portal.tokens.own() {
+        Some(oauth) => oauth.token_endpoint(),
+        None => format!("{}/token", portal.config.issuer.trim_end_matches('/')),
+    };
     let statement = capability_statement(
         &portal.config.base_url,
         env!("CARGO_PKG_VERSION"),

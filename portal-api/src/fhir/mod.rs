@@ -15,7 +15,7 @@ pub(crate) mod patient_match;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, Method, header};
 use carerecord_access::{Caller, Decision, Purpose, Withheld};
 use carerecord_audit::AuditOutcome;
 use carerecord_fhir::{Issue, outcome, refusal_issue};
@@ -25,6 +25,7 @@ use serde_json::Value;
 
 use crate::Portal;
 use crate::error::FhirError;
+use crate::oauth::{Permission, Scopes};
 use crate::token::TokenError;
 
 /// A caller with a valid token, and what the record is opened for.
@@ -59,11 +60,11 @@ impl FromRequestParts<Portal> for Session {
         })?;
         let selected = parts.headers.get("x-selected-role").and_then(|v| v.to_str().ok());
         let token = bearer(&parts.headers).ok_or(TokenError::Missing);
-        let caller = match token {
-            Ok(token) => portal.tokens.caller(token, selected).await,
+        let judged = match token {
+            Ok(token) => portal.tokens.judge(token, selected).await,
             Err(error) => Err(error),
         };
-        let caller = caller.map_err(|error| match error {
+        let judged = judged.map_err(|error| match error {
             TokenError::Missing => {
                 FhirError::Unauthorised("Send a bearer token of the sign-in service.")
             }
@@ -76,17 +77,41 @@ impl FromRequestParts<Portal> for Session {
                 FhirError::Registry(carerecord_model::PortError::Unavailable(error.to_string()))
             }
         })?;
-        draft.caller(&caller);
+        draft.caller(&judged.caller);
+        if let Some(scopes) = &judged.scopes {
+            within(scopes, &parts.method, parts.uri.path())?;
+        }
         let purpose = match parts.headers.get(PURPOSE).map(|v| v.to_str()) {
-            None => Purpose::DirectCare,
+            None => judged.purpose.unwrap_or_default(),
             Some(Ok(code)) => Purpose::from_code(code).ok_or_else(|| {
                 FhirError::Body("X-Purpose-Of-Use is not one that is known".into())
             })?,
             Some(Err(_)) => return Err(FhirError::Body("X-Purpose-Of-Use is not text".into())),
         };
         draft.fill(|event| event.purpose = Some(purpose.code().to_owned()));
-        Ok(Self { caller, purpose, draft })
+        if judged.purpose.is_some_and(|only| only != purpose) {
+            return Err(FhirError::Scope("The access token is for another purpose."));
+        }
+        Ok(Self { caller: judged.caller, purpose, draft })
     }
+}
+
+/// Whether a token's scopes have what a request does.
+fn within(scopes: &Scopes, method: &Method, path: &str) -> Result<(), FhirError> {
+    let mut parts = path.trim_start_matches("/fhir/").split('/');
+    let resource = parts.next().unwrap_or_default();
+    let reads = matches!(*method, Method::GET | Method::HEAD);
+    let asks = |name: &str| matches!(name, "_search" | "$match" | "$ihe-pix" | "$may-see");
+    let permission = match (parts.next(), parts.next()) {
+        (None, None) if reads => Permission::Search,
+        (Some(name), None) if asks(name) => Permission::Search,
+        (Some(name), None) if reads && !name.starts_with('$') => Permission::Read,
+        _ => Permission::Write,
+    };
+    if scopes.permit(resource, permission) {
+        return Ok(());
+    }
+    Err(FhirError::Scope("The access token does not have the scope for this."))
 }
 
 /// Anything else below `/fhir`.

@@ -20,6 +20,7 @@ mod metrics;
 mod refusal;
 mod request_log;
 mod sign_outs;
+pub mod signing;
 mod stall;
 pub mod tls;
 pub mod xua;
@@ -30,8 +31,8 @@ pub use crate::admin::ReadinessChecks;
 pub use crate::audit_trail::{AuditDraft, AuditTrail};
 pub use crate::config::{ConfigError, Secret, SecretFile};
 pub use crate::delegation::{
-    Asker, DELEGATION, Delegate, Delegation, DelegationError, DelegationKeyError, DelegationMode,
-    Delegations, DelegationsConfig, Delegator,
+    Asker, DELEGATION, Delegate, Delegation, DelegationError, DelegationMode, Delegations,
+    DelegationsConfig, Delegator,
 };
 pub use crate::known::{CertificateMatch, Entrance, KnownSystems, NotAdmitted};
 pub use crate::layers::X_REQUEST_ID;

@@ -461,6 +461,8 @@ impl Deployment {
 
     fn write_configurations(&self) {
         self.make_delegation_key("delegation.key");
+        self.make_key("oauth.key", "oauth.jwks.json");
+        self.make_key("oauth-client.key", "oauth-client.jwks.json");
         let own = self.own_policy();
         let policy = if own.exists() { own.display().to_string() } else { POLICY.to_owned() };
         for role in ALL {
@@ -544,9 +546,13 @@ impl Deployment {
 
     /// A key of the portal in this file, whose public half nodes believe from now on.
     pub fn make_delegation_key(&self, name: &str) {
-        let (key, keys) = (self.file(name), self.file(DELEGATION_KEYS));
+        self.make_key(name, DELEGATION_KEYS);
+    }
+
+    fn make_key(&self, key: &str, keys: &str) {
         let mut command = self.command();
-        command.args(["delegations", "new-key", "--key"]).arg(key).arg("--keys").arg(keys);
+        command.args(["signing-key", "--key"]).arg(self.file(key));
+        command.arg("--keys").arg(self.file(keys));
         let output = command.output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
@@ -559,10 +565,24 @@ impl Deployment {
         }
     }
 
+    /// The key of the system `demo-reader`, by which it gets access tokens.
+    pub fn client_key(&self) -> PathBuf {
+        match self.apart {
+            true => self.file("oauth-client.key"),
+            false => self.data(Role::Portal).join("oauth-client.key"),
+        }
+    }
+
     fn delegations(role: Role) -> &'static str {
         match role {
             Role::Node(_) => "[delegations]\nkeys = \"delegation.jwks.json\"\n",
-            Role::Portal => "[delegations]\nkey = \"delegation.key\"\n",
+            Role::Portal => concat!(
+                "[delegations]\nkey = \"delegation.key\"\n",
+                "[portal.oauth]\nkey = \"oauth.key\"\nkeys = \"oauth.jwks.json\"\n",
+                "[[portal.oauth.client]]\nid = \"demo-reader\"\norganisation = \"ZEX09\"\n",
+                "keys = \"oauth-client.jwks.json\"\nscopes = [\"system/*.rs\"]\n",
+                "may_introspect = true\n",
+            ),
             Role::Registry | Role::SignIn => "",
         }
     }

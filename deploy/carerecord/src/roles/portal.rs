@@ -7,7 +7,7 @@ use anyhow::Context;
 use carerecord_audit::{AuditLog, AuditSource};
 use carerecord_model::DocumentRepository;
 use carerecord_portal_api::{
-    OverrideStore, PatientIds, Portal, PortalParts, RoleLog, SignOutStore, TokenVerifier,
+    OAuth, OverrideStore, PatientIds, Portal, PortalParts, RoleLog, SignOutStore, TokenVerifier,
 };
 use carerecord_repository::LocalRepository;
 use carerecord_service::{ClientTls, Listener};
@@ -44,14 +44,16 @@ impl Assembly<'_> {
         let federation = nodes::start(section, clients, clock, ids, &self.checks, self.lifecycle)?;
         let sign_outs = Arc::new(SignOutStore::new(database.clone(), self.clock.clone()));
         let clock = self.clock.clone();
+        // The provider's certificate comes from the machine's authorities, not from our own.
+        let asks = role_client(silence, None)?;
+        let mut tokens = TokenVerifier::new(&section.api, asks, sign_outs.clone(), clock.clone());
+        if let Some(oauth) = &section.oauth {
+            let (base, url, ids) = (&self.config.base, &section.api.base_url, self.ids.clone());
+            let oauth = OAuth::new(oauth, base, url, database.clone(), clock, ids);
+            tokens = tokens.with_own(oauth.context("portal.oauth cannot be used")?);
+        }
         let portal = Portal::new(PortalParts {
-            // The provider's certificate comes from the machine's authorities, not from our own.
-            tokens: TokenVerifier::new(
-                &section.api,
-                role_client(silence, None)?,
-                sign_outs.clone(),
-                clock,
-            ),
+            tokens,
             config: section.api.clone(),
             registry: ports.registry.clone(),
             patients: ports.patients.clone(),

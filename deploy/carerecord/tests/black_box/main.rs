@@ -25,6 +25,7 @@ mod messages;
 mod migrate;
 mod mock_node;
 mod nodes;
+mod oauth;
 mod object_store;
 mod objections;
 mod on_demand;
@@ -102,6 +103,8 @@ however_it_is_deployed![
     delegations::a_node_gives_to_whom_the_portal_speaks_of,
     delegations::what_does_not_show_for_whom_is_refused,
     delegations::the_node_decides_again,
+    oauth::a_system_reads_by_a_token_of_its_own,
+    oauth::who_does_not_show_itself_gets_no_token,
     sign_outs::signing_out_at_the_provider_ends_everything_at_once,
     sign_outs::what_the_provider_has_not_signed_ends_nothing,
     objections::an_objection_holds_from_the_next_request_until_it_is_lifted,

@@ -6,7 +6,6 @@
 //! The statement is a JWT (RFC 7519) in the header `carerecord-delegation`, signed with ES256.
 
 mod claims;
-mod keys;
 mod signer;
 #[cfg(test)]
 mod tests;
@@ -19,7 +18,6 @@ use carerecord_model::{NhsNumber, UniqueId};
 use http::HeaderName;
 use serde::Deserialize;
 
-pub use keys::{DelegationKeyError, make_key};
 pub use signer::{Delegation, Delegator};
 pub use verifier::Delegations;
 

@@ -2,11 +2,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use carerecord_model::{Clock, IdSource, NodeId, OnBehalf, PortError, UniqueId};
-use jsonwebtoken::{Algorithm, Header};
 
 use super::claims::{AskerClaim, Claims, OverrideClaim};
-use super::keys::{SigningKey, Watched};
-use super::{Delegate, DelegationKeyError, TYPE, digest_of};
+use super::{Delegate, TYPE, digest_of};
+use crate::signing::{SigningKey, SigningKeyError, Watched};
 
 /// Says for whom a portal asks.
 pub struct Delegator {
@@ -26,14 +25,14 @@ impl Delegator {
         key: &Path,
         clock: Arc<dyn Clock>,
         ids: Arc<dyn IdSource>,
-    ) -> Result<Self, DelegationKeyError> {
+    ) -> Result<Self, SigningKeyError> {
         let key = Watched::open(key, SigningKey::read, clock.now())?;
         Ok(Self { issuer: issuer.to_owned(), key, clock, ids })
     }
 
     /// The id of the key that is signed with now.
     pub fn key_id(&self) -> String {
-        self.key.now(self.clock.now()).id.clone()
+        self.key.now(self.clock.now()).id().to_owned()
     }
 
     /// A statement for one request.
@@ -63,11 +62,8 @@ impl Delegator {
             rule: whom.rule.clone(),
             opened: whom.opened.as_ref().map(OverrideClaim::of),
         };
-        let mut header = Header::new(Algorithm::ES256);
-        header.typ = Some(TYPE.to_owned());
-        header.kid = Some(key.id.clone());
-        let signed = jsonwebtoken::encode(&header, &claims, &key.signing);
-        signed.map_err(|_| PortError::Unavailable("a delegation could not be signed".to_owned()))
+        key.sign(TYPE, &claims)
+            .map_err(|_| PortError::Unavailable("a delegation could not be signed".to_owned()))
     }
 }
 

@@ -11,8 +11,8 @@ use jsonwebtoken::{Algorithm, Header};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::keys::SigningKey;
 use super::*;
+use crate::signing::{SigningKey, SigningKeyError, make_key};
 
 struct World {
     folder: TempDir,
@@ -74,9 +74,9 @@ impl World {
         }
         let mut head = Header::new(Algorithm::ES256);
         head.typ = Some(TYPE.to_owned());
-        head.kid = Some(key.id.clone());
+        head.kid = Some(key.id().to_owned());
         header(&mut head);
-        jsonwebtoken::encode(&head, &claims, &key.signing).unwrap()
+        jsonwebtoken::encode(&head, &claims, key.secret()).unwrap()
     }
 }
 
@@ -202,7 +202,7 @@ fn what_is_forged_is_refused() {
     use DelegationError as E;
     let world = World::new();
     make_key(&world.file("other.key"), &world.file("others.json")).unwrap();
-    let id = SigningKey::read(&world.file("a.key")).unwrap().id;
+    let id = SigningKey::read(&world.file("a.key")).unwrap().id().to_owned();
     let now = world.clock.now().as_second();
     let as_is = |_: &mut Header| {};
     let forged = |change: Value| world.forged("a.key", as_is, &change);
@@ -263,7 +263,7 @@ fn keys_come_and_go_while_it_runs() {
 fn files_that_are_no_keys_are_refused() {
     let world = World::new();
     let (key, keys) = (world.file("a.key"), world.file("keys.json"));
-    assert!(matches!(make_key(&key, &keys), Err(DelegationKeyError::Exists { .. })));
+    assert!(matches!(make_key(&key, &keys), Err(SigningKeyError::Exists { .. })));
     let set = |text: &str| {
         std::fs::write(world.file("bad.json"), text).unwrap();
         Delegations::new(&world.file("bad.json"), world.clock.clone()).map(drop)
@@ -276,17 +276,17 @@ fn files_that_are_no_keys_are_refused() {
 
     for text in ["", "{}", "{\"keys\":[]}", &twice.to_string(), &no_id] {
         let refused = set(text);
-        assert!(matches!(refused, Err(DelegationKeyError::NotAKeySet { .. })), "{text}");
+        assert!(matches!(refused, Err(SigningKeyError::NotAKeySet { .. })), "{text}");
     }
     let hmac = "{\"keys\":[{\"kty\":\"oct\",\"kid\":\"1\",\"k\":\"c2VjcmV0\"}]}";
     assert!(set(hmac).unwrap_err().to_string().contains("no P-256 key"));
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
-    assert!(matches!(SigningKey::read(&key), Err(DelegationKeyError::ReadByOthers { .. })));
+    assert!(matches!(SigningKey::read(&key), Err(SigningKeyError::ReadByOthers { .. })));
     std::fs::write(world.file("not.key"), "key").unwrap();
     std::fs::set_permissions(world.file("not.key"), std::fs::Permissions::from_mode(0o600))
         .unwrap();
     assert!(matches!(
         SigningKey::read(&world.file("not.key")),
-        Err(DelegationKeyError::NotAKey { .. })
+        Err(SigningKeyError::NotAKey { .. })
     ));
 }

@@ -9,9 +9,9 @@ use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
 
 use super::claims::Claims;
-use super::keys::{PublicKeys, Watched};
-use super::{Asker, DelegationError, DelegationKeyError, TYPE, digest_of};
+use super::{Asker, DelegationError, TYPE, digest_of};
 use crate::Peer;
+use crate::signing::{PublicKeys, SigningKeyError, Watched};
 use crate::xua::Used;
 
 /// Judges delegations for all doors of a process, so that what was used at one is used at all.
@@ -27,7 +27,7 @@ impl Delegations {
     ///
     /// # Errors
     /// When the keys cannot be used.
-    pub fn new(keys: &Path, clock: Arc<dyn Clock>) -> Result<Self, DelegationKeyError> {
+    pub fn new(keys: &Path, clock: Arc<dyn Clock>) -> Result<Self, SigningKeyError> {
         let keys = Watched::open(keys, PublicKeys::read, clock.now())?;
         let started = clock.now();
         Ok(Self { keys, used: Used::new(MOST_USED), started, clock })

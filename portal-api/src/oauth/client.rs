@@ -1,0 +1,71 @@
+use std::path::Path;
+use std::sync::Arc;
+
+use carerecord_access::Purpose;
+use carerecord_model::OrganisationCode;
+use carerecord_service::signing::{ForeignKeys, Watched};
+use jiff::Timestamp;
+
+use super::config::{ClientConfig, ClientKeysConfig};
+use super::{OAuthError, Scopes};
+
+/// A system that may ask for tokens.
+pub(super) struct Client {
+    pub id: String,
+    pub organisation: OrganisationCode,
+    pub organisation_name: Option<String>,
+    pub scopes: Scopes,
+    pub purposes: Vec<Purpose>,
+    pub may_introspect: bool,
+    pub requests_per_minute: u32,
+    keys: Keys,
+}
+
+enum Keys {
+    File(Watched<ForeignKeys>),
+    Inline(Arc<ForeignKeys>),
+}
+
+impl Client {
+    pub fn new(config: &ClientConfig, base: &Path, now: Timestamp) -> Result<Self, OAuthError> {
+        let wrong = |what: String| OAuthError::Client(config.id.clone(), what);
+        let is_name = !config.id.is_empty() && config.id.len() <= MAX_ID;
+        if !is_name || !config.id.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(wrong("an id is 1 to 64 visible ASCII characters".to_owned()));
+        }
+        if config.purposes.is_empty() {
+            return Err(wrong("purposes names none".to_owned()));
+        }
+        let scopes = Scopes::parse_all(&config.scopes).map_err(wrong)?;
+        if scopes.is_empty() && !config.may_introspect {
+            return Err(wrong("scopes names none".to_owned()));
+        }
+        let keys = match &config.keys {
+            ClientKeysConfig::File(file) => {
+                Keys::File(Watched::open(&base.join(file), ForeignKeys::read, now)?)
+            }
+            ClientKeysConfig::Inline(set) => {
+                Keys::Inline(Arc::new(ForeignKeys::from_value(set).map_err(wrong)?))
+            }
+        };
+        Ok(Self {
+            id: config.id.clone(),
+            organisation: config.organisation.clone(),
+            organisation_name: config.organisation_name.clone(),
+            scopes,
+            purposes: config.purposes.clone(),
+            may_introspect: config.may_introspect,
+            requests_per_minute: config.requests_per_minute,
+            keys,
+        })
+    }
+
+    pub fn keys(&self, now: Timestamp) -> Arc<ForeignKeys> {
+        match &self.keys {
+            Keys::File(watched) => watched.now(now),
+            Keys::Inline(keys) => keys.clone(),
+        }
+    }
+}
+
+const MAX_ID: usize = 64;
