@@ -4,8 +4,9 @@ use axum::routing::{get, post};
 use carerecord_service::AuditTrail;
 
 use crate::fhir::{
-    alerts, answer, audit_event, binary, break_glass, consent, cross_reference, document_reference,
-    fallback, list, may_see, metadata, patient, patient_match, wrong_method,
+    alerts, answer, audit_event, binary, break_glass, claim, consent, cross_reference,
+    document_reference, episode_of_care, fallback, list, may_see, metadata, patient, patient_match,
+    wrong_method,
 };
 use crate::{Portal, oauth};
 
@@ -32,6 +33,7 @@ pub fn router(portal: Portal, trail: AuditTrail) -> Router {
         .route("/fhir/Patient/$ihe-pix", get(cross_reference::run).post(cross_reference::run_sent))
         .route("/fhir/Patient/$match", post(patient_match::run))
         .route("/fhir/Patient/$break-glass", post(break_glass::run))
+        .route("/fhir/Patient/$claim-relationship", post(claim::run))
         .route("/fhir/Patient/$may-see", post(may_see::run))
         .route("/fhir/AuditEvent", get(audit_event::search))
         .route("/fhir/AuditEvent/_search", post(audit_event::search_form))
@@ -42,6 +44,9 @@ pub fn router(portal: Portal, trail: AuditTrail) -> Router {
         .route("/fhir/Consent", get(consent::search).post(consent::create))
         .route("/fhir/Consent/_search", post(consent::search_form))
         .route("/fhir/Consent/{id}", get(consent::read).put(consent::update))
+        .route("/fhir/EpisodeOfCare", get(episode_of_care::search).post(episode_of_care::create))
+        .route("/fhir/EpisodeOfCare/_search", post(episode_of_care::search_form))
+        .route("/fhir/EpisodeOfCare/{id}", get(episode_of_care::read).put(episode_of_care::update))
         .route("/fhir", axum::routing::any(fallback))
         .route("/fhir/", axum::routing::any(fallback))
         .route("/fhir/{*rest}", axum::routing::any(fallback))

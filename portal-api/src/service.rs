@@ -2,8 +2,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use carerecord_access::{
-    AccessDecisions, Caller, ConsentStore, Decision, Override, Purpose, Released, Right, Rule,
-    Withheld,
+    AccessDecisions, Caller, ConsentStore, Decision, Override, Purpose, RelationshipStore,
+    Released, Right, Rule, Withheld,
 };
 use carerecord_model::{
     Clock, ContentFilter, CrossReference, DocumentEntry, DocumentRegistry, EntryRef, EntryUuid,
@@ -26,6 +26,7 @@ pub struct Portal {
     registry: Arc<dyn DocumentRegistry>,
     pub(crate) patients: Arc<dyn PatientDirectory>,
     pub(crate) consents: Arc<dyn ConsentStore>,
+    pub(crate) relationships: Arc<dyn RelationshipStore>,
     pub(crate) access: AccessDecisions,
     pub(crate) federation: Federation,
     pub(crate) tokens: TokenVerifier,
@@ -47,6 +48,8 @@ pub struct PortalParts {
     pub patients: Arc<dyn PatientDirectory>,
     /// What patients have said.
     pub consents: Arc<dyn ConsentStore>,
+    /// Who cares for whom.
+    pub relationships: Arc<dyn RelationshipStore>,
     /// The decisions.
     pub access: AccessDecisions,
     /// The sources.
@@ -111,6 +114,7 @@ impl Portal {
             registry: parts.registry,
             patients: parts.patients,
             consents: parts.consents,
+            relationships: parts.relationships,
             access: parts.access.with_overrides(Arc::new(parts.overrides.clone())),
             federation: parts.federation,
             tokens: parts.tokens,

@@ -1,6 +1,6 @@
 //! The Document Registry: takes document sets (ITI-42, ITI-61), updates and removes their metadata
 //! (ITI-57, ITI-92, ITI-62), answers stored queries (ITI-18, ITI-51), tells of changes, and keeps the
-//! patient index and what patients have said about sharing.
+//! patient index, what patients have said about sharing, and who cares for them.
 
 mod codes;
 mod config;
@@ -22,7 +22,10 @@ pub use config::{RegistryConfig, UnknownPatients};
 pub use identity::{MllpConfig, serve_mllp};
 pub use load::{CheckedLines, LoadLine, LoadPlace};
 pub use local::LocalRegistry;
-pub use message::{ConsentQuestion, ConsentUpdate, IdentifierQuestion, PatientQuestion};
+pub use message::{
+    ConsentQuestion, ConsentUpdate, IdentifierQuestion, PatientQuestion, RelationshipQuestion,
+    RelationshipUpdate,
+};
 pub use router::router;
 pub use service::{Registry, RegistryError};
 pub use store::{Change, ChangePage, Store, UnmappedCode, Verb};

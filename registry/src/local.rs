@@ -1,6 +1,7 @@
 use async_trait::async_trait;
 use carerecord_access::{
     Caller, ConsentRecord, ConsentRecords, ConsentStore, ConsentStoreError, FactsUnavailable,
+    Relationship, RelationshipStore, Relationships,
 };
 use carerecord_audit::AuditEvent;
 use carerecord_model::{
@@ -98,6 +99,32 @@ impl ConsentStore for LocalRegistry {
 
     async fn consent(&self, id: Uuid) -> Result<ConsentRecord, ConsentStoreError> {
         let found = self.registry.consent_by_id(&self.caller, id).await;
+        let found = found.map_err(|e| FactsUnavailable(e.to_string()))?;
+        found.into_value().ok_or(ConsentStoreError::NotFound)
+    }
+}
+
+#[async_trait]
+impl Relationships for LocalRegistry {
+    async fn relationships(
+        &self,
+        patient: NhsNumber,
+    ) -> Result<Vec<Relationship>, FactsUnavailable> {
+        let found = self.registry.relationships_of(&self.caller, patient).await;
+        found
+            .map(carerecord_access::Released::into_value)
+            .map_err(|e| FactsUnavailable(e.to_string()))
+    }
+}
+
+#[async_trait]
+impl RelationshipStore for LocalRegistry {
+    async fn put_relationship(&self, relationship: Relationship) -> Result<(), ConsentStoreError> {
+        self.registry.put_relationship(&self.caller, relationship).await
+    }
+
+    async fn relationship(&self, id: Uuid) -> Result<Relationship, ConsentStoreError> {
+        let found = self.registry.relationship_by_id(&self.caller, id).await;
         let found = found.map_err(|e| FactsUnavailable(e.to_string()))?;
         found.into_value().ok_or(ConsentStoreError::NotFound)
     }

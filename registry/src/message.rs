@@ -1,7 +1,7 @@
 //! What other roles of this deployment ask over HTTP beside XDS. JSON in bodies, so that no patient
 //! is named in a URL. Only systems with the right `delegate` are answered.
 
-use carerecord_access::ConsentRecord;
+use carerecord_access::{ConsentRecord, Relationship};
 use carerecord_model::{NhsNumber, Patient, PatientId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -21,6 +21,23 @@ pub enum ConsentQuestion {
 pub struct ConsentUpdate {
     /// The version to store.
     pub record: ConsentRecord,
+}
+
+/// `POST /peer/relationship`: who cares for a patient, or one relationship by id.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RelationshipQuestion {
+    /// Every relationship of a patient.
+    Patient(NhsNumber),
+    /// One relationship.
+    Id(Uuid),
+}
+
+/// `POST /peer/relationship/update`: store a new version.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RelationshipUpdate {
+    /// The version to store.
+    pub relationship: Relationship,
 }
 
 /// `POST /peer/identifier`: what is known of an identifier.

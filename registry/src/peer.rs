@@ -2,13 +2,16 @@
 
 use axum::Json;
 use axum::http::StatusCode;
-use carerecord_access::{ConsentRecord, ConsentStoreError, Right};
+use carerecord_access::{ConsentRecord, ConsentStoreError, Relationship, Right};
 use carerecord_audit::{AuditPage, AuditQuestion};
 use carerecord_model::{CrossReference, FoundPatients, Patient, PatientSearch};
 use carerecord_service::AuditDraft;
 
 use crate::router::Door;
-use crate::{ConsentQuestion, ConsentUpdate, IdentifierQuestion, PatientQuestion, RegistryError};
+use crate::{
+    ConsentQuestion, ConsentUpdate, IdentifierQuestion, PatientQuestion, RegistryError,
+    RelationshipQuestion, RelationshipUpdate,
+};
 
 /// Searches the registry's record of accesses. Which of it a person may read, the portal decides.
 pub(crate) async fn audit(
@@ -50,7 +53,41 @@ pub(crate) async fn update_consent(
 ) -> Result<StatusCode, StatusCode> {
     enter(&door, &draft, "consent update")?;
     draft.fill(|event| event.subject = Some(update.record.patient));
-    match door.registry.put_consent(door.callers.listener(), update.record).await {
+    stored(door.registry.put_consent(door.callers.listener(), update.record).await)
+}
+
+pub(crate) async fn relationship(
+    door: Door,
+    draft: AuditDraft,
+    Json(question): Json<RelationshipQuestion>,
+) -> Result<Json<Vec<Relationship>>, StatusCode> {
+    enter(&door, &draft, "relationship facts")?;
+    let (registry, caller) = (&door.registry, door.callers.listener());
+    match question {
+        RelationshipQuestion::Patient(number) => {
+            draft.fill(|event| event.subject = Some(number));
+            let found = registry.relationships_of(caller, number).await.map_err(status)?;
+            Ok(Json(found.into_value()))
+        }
+        RelationshipQuestion::Id(id) => {
+            let found = registry.relationship_by_id(caller, id).await.map_err(status)?;
+            Ok(Json(found.into_value().into_iter().collect()))
+        }
+    }
+}
+
+pub(crate) async fn update_relationship(
+    door: Door,
+    draft: AuditDraft,
+    Json(update): Json<RelationshipUpdate>,
+) -> Result<StatusCode, StatusCode> {
+    enter(&door, &draft, "relationship update")?;
+    draft.fill(|event| event.subject = Some(update.relationship.patient));
+    stored(door.registry.put_relationship(door.callers.listener(), update.relationship).await)
+}
+
+fn stored(done: Result<(), ConsentStoreError>) -> Result<StatusCode, StatusCode> {
+    match done {
         Ok(()) => Ok(StatusCode::NO_CONTENT),
         Err(ConsentStoreError::Conflict) => Err(StatusCode::CONFLICT),
         Err(ConsentStoreError::NotFound) => Err(StatusCode::NOT_FOUND),

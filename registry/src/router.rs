@@ -25,6 +25,8 @@ pub fn router(
         .route("/peer/audit", post(peer::audit))
         .route("/peer/consent", post(peer::consent))
         .route("/peer/consent/update", post(peer::update_consent))
+        .route("/peer/relationship", post(peer::relationship))
+        .route("/peer/relationship/update", post(peer::update_relationship))
         .route("/peer/patient", post(peer::patient))
         .route("/peer/identifier", post(peer::cross_reference))
         .route("/peer/patient/search", post(peer::find_patients))

@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
 use carerecord_access::{
-    AccessDecisions, Caller, ConsentRecord, ConsentStoreError, Purpose, Refused, Released,
+    AccessDecisions, Caller, ConsentRecord, ConsentStoreError, Purpose, Refused, Relationship,
+    Released,
 };
 use carerecord_audit::{AuditEvent, AuditOutcome};
 use carerecord_model::{
@@ -14,7 +15,7 @@ use carerecord_storage::{StoreError, Trouble};
 use uuid::Uuid;
 
 use crate::codes::CodeRules;
-use crate::store::{ChangePage, Store, consents_of};
+use crate::store::{ChangePage, Store, consents_of, relationships_of};
 use crate::submit::{Request, SubmitError, UpdateKind, validate};
 use crate::{RegistryConfig, UnknownPatients};
 
@@ -203,6 +204,10 @@ impl Registry {
         self.config.number_policy
     }
 
+    pub(crate) fn ids(&self) -> &dyn IdSource {
+        self.ids.as_ref()
+    }
+
     pub(crate) fn now(&self) -> jiff::Timestamp {
         self.clock.now()
     }
@@ -321,6 +326,47 @@ impl Registry {
         };
         self.access.may_record_consent(caller).map_err(|e| unavailable(&e))?;
         self.store.put_consent_record(record).await
+    }
+
+    /// Who cares for a patient, for a role of this deployment.
+    ///
+    /// # Errors
+    /// `Refused` for everybody else.
+    pub async fn relationships_of(
+        &self,
+        caller: &Caller,
+        number: NhsNumber,
+    ) -> Result<Released<Vec<Relationship>>, RegistryError> {
+        let found = relationships_of(self.store.database(), number).await?;
+        Ok(self.access.release_relationships(caller, found)?)
+    }
+
+    /// One relationship, for a role of this deployment.
+    ///
+    /// # Errors
+    /// `Refused` for everybody else.
+    pub async fn relationship_by_id(
+        &self,
+        caller: &Caller,
+        id: Uuid,
+    ) -> Result<Released<Option<Relationship>>, RegistryError> {
+        let found = self.store.relationship_by_id(id).await?;
+        Ok(self.access.release_relationships(caller, found)?)
+    }
+
+    /// Stores a version of a relationship, which counts when this returns.
+    ///
+    /// # Errors
+    /// `Conflict` when somebody else was first.
+    pub async fn put_relationship(
+        &self,
+        caller: &Caller,
+        relationship: Relationship,
+    ) -> Result<(), ConsentStoreError> {
+        self.access.may_record_relationships(caller).map_err(|e| {
+            ConsentStoreError::Unavailable(carerecord_access::FactsUnavailable(e.to_string()))
+        })?;
+        self.store.put_relationship_record(relationship).await
     }
 }
 

@@ -60,6 +60,21 @@ async fn officers_see_who_looked() {
     scripts.walk("looked.mjs", &deployment);
 }
 
+/// A record of a person whom nothing says to be cared for by the reader.
+#[tokio::test]
+async fn clinicians_say_that_they_care_for_a_patient() {
+    let Some(scripts) = Scripts::installed() else { return };
+    let mut deployment = Deployment::one_process_stopped(BINARY);
+    deployment.add_rules(
+        "[[relationships.rule]]\nname = \"trusts\"\napplies_to = { org_role = [\"RO197\"] }\n\
+         from = \"2020-01-01\"\n",
+    );
+    deployment.start_all();
+    assert!(deployment.node(0).publish(&Letter::text(PATIENT, 1)).await.unwrap().is_success());
+
+    scripts.walk("claim.mjs", &deployment);
+}
+
 /// A folder of the scripts with what they need.
 struct Scripts {
     folder: tempfile::TempDir,
@@ -80,6 +95,7 @@ impl Scripts {
             "walk.mjs",
             "silent.mjs",
             "looked.mjs",
+            "claim.mjs",
         ];
         for file in files {
             std::fs::copy(Path::new(SOURCES).join(file), folder.path().join(file)).unwrap();

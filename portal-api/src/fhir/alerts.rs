@@ -15,12 +15,11 @@ use super::input::Sent;
 use super::{Session, answer};
 use crate::Portal;
 use crate::error::FhirError;
-use crate::overrides::{Alert, AlertCount, Grant, Note, ReviewState, WhichAlerts};
+use crate::overrides::{Alert, AlertCount, Grant, GrantKind, Note, ReviewState, WhichAlerts};
 
-/// Whether a search is for privacy alerts: they have a type of their own.
+/// Whether a search is for privacy alerts: they have types of their own.
 pub(crate) fn are_meant(parameters: &str) -> bool {
-    let alert = format!("{ALERT_TYPE}|{ACCESS_ALERT}");
-    pairs(parameters).iter().any(|(name, value)| name == "type" && *value == alert)
+    kinds(&pairs(parameters)).is_ok()
 }
 
 /// Answers a search for the alerts of the reviewer's organisation.
@@ -32,7 +31,8 @@ pub(crate) async fn run(
     session.does("search privacy alerts");
     let reviewer = reviewer(portal, session)?;
     let parameters = pairs(parameters);
-    let which = which(&parameters)?;
+    let mut which = which(&parameters)?;
+    which.kinds = kinds(&parameters)?;
     let (now, organisation) = (portal.clock.now(), reviewer.organisation.as_str());
     let counts = portal.overrides.counts(organisation, now).await;
     let total = which.total(&counts.map_err(|e| FhirError::store(&e))?);
@@ -51,6 +51,21 @@ pub(crate) async fn run(
         }
     }
     Ok(answer::resource(StatusCode::OK, bundle))
+}
+
+/// What `type` asks for: one of the two kinds of alert, or both with a comma between.
+fn kinds(parameters: &[(String, String)]) -> Result<Vec<GrantKind>, SearchError> {
+    let types = parameters.iter().find(|(name, _)| name == "type").map(|(_, value)| value);
+    let kinds: Option<Vec<GrantKind>> = types.and_then(|types| {
+        let kind = |token: &str| {
+            let code = token.strip_prefix(ALERT_TYPE)?.strip_prefix('|')?;
+            GrantKind::ALL.into_iter().find(|kind| alert_type(*kind).0 == code)
+        };
+        types.split(',').map(kind).collect()
+    });
+    kinds.ok_or_else(|| {
+        SearchError::Unsupported(format!("type other than {ALERT_TYPE}|1 and {ALERT_TYPE}|2"))
+    })
 }
 
 /// The parameters but `type`.
@@ -164,9 +179,11 @@ pub(crate) async fn statistics(
     let states = ReviewState::ALL;
     let states = states.iter().map(|s| part("state", s.code(), sum(&|c| c.state == *s)));
     let reasons = OverrideReason::ALL;
-    let reasons = reasons.iter().map(|r| part("reason", r.code(), sum(&|c| c.reason == *r)));
+    let of = |r: OverrideReason| sum(&|c| c.kind == GrantKind::Override && c.reason == r);
+    let reasons = reasons.iter().map(|r| part("reason", r.code(), of(*r)));
+    let claims = part("reason", CLAIM, sum(&|c| c.kind == GrantKind::Claim));
     let overdue = part("overdue", "overdue", counts.iter().map(|c| c.overdue).sum());
-    let parameter: Vec<Value> = states.chain(reasons).chain([overdue]).collect();
+    let parameter: Vec<Value> = states.chain(reasons).chain([claims, overdue]).collect();
     let answer = json!({"resourceType": "Parameters", "parameter": parameter});
     Ok(answer::resource(StatusCode::OK, answer))
 }
@@ -184,20 +201,25 @@ async fn find(portal: &Portal, reviewer: &UserCaller, id: &str) -> Result<Alert,
 
 fn resource(alert: &Alert, now: Timestamp) -> Value {
     let grant = &alert.grant;
-    let (scr, words) = scr_reason(grant.opened.reason);
+    let (scr, words) = scr_reason(grant);
+    let (code, display) = alert_type(grant.kind);
+    let purpose = match grant.kind {
+        GrantKind::Override => ("BTG", "break the glass"),
+        GrantKind::Claim => ("TREAT", "treatment"),
+    };
     json!({
         "resourceType": "AuditEvent",
         "id": alert.id.to_string(),
         "extension": [{"url": REVIEW, "extension": review_of(alert, now)}],
-        "type": {"system": ALERT_TYPE, "code": ACCESS_ALERT, "display": "Access Alert"},
+        "type": {"system": ALERT_TYPE, "code": code, "display": display},
         "subtype": [{"system": ALERT_REASON, "code": scr, "display": words}],
         "action": "R",
         "recorded": alert.raised_at.to_string(),
         "outcome": "0",
         "purposeOfEvent": [{"coding": [{
             "system": "http://terminology.hl7.org/CodeSystem/v3-ActReason",
-            "code": "BTG",
-            "display": "break the glass",
+            "code": purpose.0,
+            "display": purpose.1,
         }]}],
         "agent": agents(grant),
         "source": {"observer": {"display": "Care Record"}},
@@ -215,7 +237,7 @@ fn review_of(alert: &Alert, now: Timestamp) -> Vec<Value> {
         json!({"url": "state", "valueCode": alert.state.code()}),
         json!({"url": "due", "valueInstant": alert.due_at.to_string()}),
         json!({"url": "overdue", "valueBoolean": alert.is_overdue(now)}),
-        json!({"url": "reason", "valueCode": opened.reason.code()}),
+        json!({"url": "reason", "valueCode": reason(grant)}),
         json!({"url": "until", "valueInstant": opened.until.to_string()}),
     ];
     for (url, value) in [("text", &grant.words), ("reference", &grant.reference)] {
@@ -252,9 +274,27 @@ fn agents(grant: &Grant) -> Value {
     ])
 }
 
+/// The kind of alert that the Summary Care Record has for it.
+fn alert_type(kind: GrantKind) -> (&'static str, &'static str) {
+    match kind {
+        GrantKind::Claim => ("1", "Create LR (Self Claimed)"),
+        GrantKind::Override => ("2", "Access Alert"),
+    }
+}
+
+fn reason(grant: &Grant) -> &'static str {
+    match grant.kind {
+        GrantKind::Claim => CLAIM,
+        GrantKind::Override => grant.opened.reason.code(),
+    }
+}
+
 /// The nearest reason that the Summary Care Record has.
-fn scr_reason(reason: OverrideReason) -> (&'static str, &'static str) {
-    match reason {
+fn scr_reason(grant: &Grant) -> (&'static str, &'static str) {
+    if grant.kind == GrantKind::Claim {
+        return ("6", "Other");
+    }
+    match grant.opened.reason {
         OverrideReason::Emergency => ("5", "Access made in an emergency"),
         OverrideReason::PublicInterest => ("1", "Access made in the public interest"),
         OverrideReason::Statute => ("2", "Access made under statute"),
@@ -265,7 +305,8 @@ fn scr_reason(reason: OverrideReason) -> (&'static str, &'static str) {
 
 const ALERT_TYPE: &str = "https://fhir.nhs.uk/CodeSystem/SCR-AlertType";
 const ALERT_REASON: &str = "https://fhir.nhs.uk/CodeSystem/SCR-AlertReason";
-const ACCESS_ALERT: &str = "2";
+/// The reason of a claim, beside those of overrides.
+const CLAIM: &str = "claim";
 const REVIEW: &str = "urn:carerecord:review";
 const LONGEST: usize = 2_000;
 /// Alerts of one answer, unless asked otherwise, and at most.

@@ -14,7 +14,7 @@ use super::input::Sent;
 use super::{Session, answer};
 use crate::Portal;
 use crate::error::FhirError;
-use crate::overrides::{Grant, NewAlert, working_days_on};
+use crate::overrides::{Grant, GrantKind, NewAlert, working_days_on};
 
 /// Opens a record for the person who asks.
 pub(crate) async fn run(
@@ -54,6 +54,7 @@ pub(crate) async fn run(
         due_at: working_days_on(now, rules.review_days),
     };
     let grant = Grant {
+        kind: GrantKind::Override,
         opened: opened.clone(),
         user_name: user.name.clone(),
         organisation: user.organisation.to_string(),

@@ -3,10 +3,11 @@ use std::collections::HashMap;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use carerecord_access::WITHHELD_ORGANISATION;
+use carerecord_access::{Rule, WITHHELD_ORGANISATION};
 use carerecord_fhir::{
-    DocumentReferenceSearch, Entry, Issue, Related, add_snippets, coverage_issues, date_time,
-    document_reference, override_in_force, override_offered, pairs, searchset, source_issue,
+    DocumentReferenceSearch, Entry, Issue, Related, add_snippets, claim_offered, coverage_issues,
+    date_time, document_reference, override_in_force, override_offered, pairs, searchset,
+    source_issue,
 };
 use carerecord_model::{AssociationType, Coverage, DocumentEntry, EntryUuid, FoundObjects};
 use jiff::Timestamp;
@@ -190,6 +191,10 @@ fn issues(portal: &Portal, session: &Session, record: &Record) -> Vec<Issue> {
             issues.push(override_offered());
         }
         None => {}
+    }
+    let unrelated = record.withheld.told.iter().any(|d| d.rule == Rule::NoRelationship);
+    if unrelated && portal.access.may_claim(&session.caller).is_ok() {
+        issues.push(claim_offered());
     }
     issues
 }

@@ -2,7 +2,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::Grant;
+use super::{Grant, GrantKind};
 
 /// An override as the privacy officers of one organisation are told of it.
 #[derive(Clone, Debug)]
@@ -20,6 +20,8 @@ pub(crate) struct Alert {
 /// Which alerts are wanted.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct WhichAlerts {
+    /// Any of these; empty for all.
+    pub kinds: Vec<GrantKind>,
     /// Any of these; empty for all.
     pub states: Vec<ReviewState>,
     /// Only those that are overdue, or only those that are not.
@@ -40,6 +42,7 @@ impl WhichAlerts {
         };
         let wanted =
             counts.iter().filter(|c| self.states.is_empty() || self.states.contains(&c.state));
+        let wanted = wanted.filter(|c| self.kinds.is_empty() || self.kinds.contains(&c.kind));
         wanted.map(of).sum()
     }
 }
@@ -48,6 +51,7 @@ impl WhichAlerts {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AlertCount {
     pub state: ReviewState,
+    pub kind: GrantKind,
     pub reason: carerecord_access::OverrideReason,
     pub count: i64,
     pub overdue: i64,

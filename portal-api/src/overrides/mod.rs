@@ -12,9 +12,10 @@ pub(crate) use alert::{Alert, AlertCount, Note, ReviewState, WhichAlerts};
 pub(crate) use store::NewAlert;
 pub use store::OverrideStore;
 
-/// An override with what its reviewers need to know.
+/// An override or a claim, with what its reviewers need to know.
 #[derive(Clone, Debug)]
 pub(crate) struct Grant {
+    pub kind: GrantKind,
     pub opened: Override,
     pub user_name: String,
     /// The organisation that the person acts for.
@@ -25,6 +26,30 @@ pub(crate) struct Grant {
     pub words: Option<String>,
     /// What it rests on, e.g. the number of a court order.
     pub reference: Option<String>,
+}
+
+/// What was granted.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum GrantKind {
+    /// The person opens what is closed.
+    Override,
+    /// The person says that they care for the patient; what that opens is not decided by it.
+    Claim,
+}
+
+impl GrantKind {
+    pub(crate) const ALL: [Self; 2] = [Self::Override, Self::Claim];
+
+    pub(crate) fn code(self) -> &'static str {
+        match self {
+            Self::Override => "override",
+            Self::Claim => "claim",
+        }
+    }
+
+    pub(crate) fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.code() == code)
+    }
 }
 
 /// The end of the day so many working days on. Bank holidays count as working days: an alert is

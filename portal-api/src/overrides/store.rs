@@ -6,7 +6,7 @@ use carerecord_storage::{Database, StoreError, sql};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{Alert, AlertCount, Grant, Note, ReviewState, WhichAlerts};
+use super::{Alert, AlertCount, Grant, GrantKind, Note, ReviewState, WhichAlerts};
 
 /// Overrides and alerts, in the portal's database.
 #[derive(Clone, Debug)]
@@ -51,7 +51,8 @@ impl OverrideStore {
             .bind(grant.words)
             .bind(grant.reference)
             .bind(o.since.as_millisecond())
-            .bind(o.until.as_millisecond());
+            .bind(o.until.as_millisecond())
+            .bind(grant.kind.code());
         let raise = raise(alert);
         self.database
             .write(move |c| {
@@ -78,6 +79,7 @@ impl OverrideStore {
         now: Timestamp,
     ) -> Result<Vec<Alert>, StoreError> {
         let states: Vec<&str> = which.states.iter().map(|state| state.code()).collect();
+        let kinds: Vec<&str> = which.kinds.iter().map(|kind| kind.code()).collect();
         let rows: Vec<AlertRow> = sql(ALERTS)
             .bind(organisation)
             .bind(states.join(","))
@@ -85,6 +87,7 @@ impl OverrideStore {
             .bind(now.as_millisecond())
             .bind(which.before.map(|id| id.as_bytes().to_vec()))
             .bind(which.most)
+            .bind(kinds.join(","))
             .all(&self.database)
             .await?;
         rows.into_iter().map(AlertRow::into_alert).collect()
@@ -107,12 +110,13 @@ impl OverrideStore {
         organisation: &str,
         now: Timestamp,
     ) -> Result<Vec<AlertCount>, StoreError> {
-        let rows: Vec<(String, String, i64, i64)> =
+        let rows: Vec<(String, String, String, i64, i64)> =
             sql(COUNTS).bind(organisation).bind(now.as_millisecond()).all(&self.database).await?;
         rows.into_iter()
-            .map(|(state, reason, count, overdue)| {
+            .map(|(state, reason, kind, count, overdue)| {
                 Ok(AlertCount {
                     state: ReviewState::from_code(&state).ok_or_else(|| wrong("state"))?,
+                    kind: GrantKind::from_code(&kind).ok_or_else(|| wrong("kind"))?,
                     reason: OverrideReason::from_code(&reason).ok_or_else(|| wrong("reason"))?,
                     count,
                     overdue,
@@ -188,11 +192,13 @@ struct Row {
     reference: Option<String>,
     granted_at: i64,
     until: i64,
+    kind: String,
 }
 
 impl Row {
     fn into_grant(self) -> Result<Grant, StoreError> {
         Ok(Grant {
+            kind: GrantKind::from_code(&self.kind).ok_or_else(|| wrong("kind"))?,
             opened: Override {
                 id: uuid(&self.override_id)?,
                 patient: NhsNumber::from_i64(self.patient).map_err(|_| wrong("patient"))?,
@@ -249,7 +255,8 @@ fn wrong(column: &'static str) -> StoreError {
 }
 
 const GRANT: &str = "
-    INSERT INTO override_grant VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+    INSERT INTO override_grant VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
+        $14)";
 
 const RAISE: &str = "
     INSERT INTO privacy_alert VALUES ($1, $2, $3, $4, $5, $6, $7)
@@ -262,6 +269,7 @@ const ALERTS: &str = "
     WHERE a.organisation = $1 AND ($2 = '' OR ',' || $2 || ',' LIKE '%,' || a.state || ',%')
       AND $3 IN (-1, CASE WHEN a.state IN ('new', 'in-review') AND a.due_at < $4 THEN 1 ELSE 0 END)
       AND ($5 IS NULL OR a.alert_id < $5)
+      AND ($7 = '' OR ',' || $7 || ',' LIKE '%,' || g.kind || ',%')
     ORDER BY a.alert_id DESC LIMIT $6";
 
 const ALERT: &str = "
@@ -270,14 +278,14 @@ const ALERT: &str = "
     WHERE a.organisation = $1 AND a.alert_id = $2";
 
 const COUNTS: &str = "
-    SELECT a.state, g.reason, count(*),
+    SELECT a.state, g.reason, g.kind, count(*),
         sum(CASE WHEN a.state IN ('new', 'in-review') AND a.due_at < $2 THEN 1 ELSE 0 END)
     FROM privacy_alert a JOIN override_grant g ON g.override_id = a.override_id
-    WHERE a.organisation = $1 GROUP BY a.state, g.reason";
+    WHERE a.organisation = $1 GROUP BY a.state, g.reason, g.kind";
 
 const REVIEW: &str = "
     UPDATE privacy_alert SET state = $2, notes = $3 WHERE alert_id = $1 AND notes = $4";
 
 const OF_PERSON: &str = "
-    SELECT * FROM override_grant WHERE user_id = $1 AND patient = $2
+    SELECT * FROM override_grant WHERE user_id = $1 AND patient = $2 AND kind = 'override'
     ORDER BY granted_at DESC LIMIT 20";

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use bytes::Bytes;
 use carerecord_access::{
-    ConsentRecord, ConsentRecords, ConsentStore, ConsentStoreError, FactsUnavailable,
+    ConsentRecord, ConsentRecords, ConsentStore, ConsentStoreError, FactsUnavailable, Relationship,
+    RelationshipStore, Relationships,
 };
 use carerecord_model::*;
 use futures_util::stream;
@@ -132,6 +133,24 @@ impl ConsentStore for FakeConsents {
     async fn consent(&self, id: Uuid) -> Result<ConsentRecord, ConsentStoreError> {
         let all = self.0.lock().unwrap().clone();
         all.into_iter().rev().find(|record| record.id == id).ok_or(ConsentStoreError::NotFound)
+    }
+}
+
+#[async_trait]
+impl Relationships for FakeConsents {
+    async fn relationships(&self, _: NhsNumber) -> Result<Vec<Relationship>, FactsUnavailable> {
+        Ok(Vec::new())
+    }
+}
+
+#[async_trait]
+impl RelationshipStore for FakeConsents {
+    async fn put_relationship(&self, _: Relationship) -> Result<(), ConsentStoreError> {
+        Err(FactsUnavailable("none are kept".to_owned()).into())
+    }
+
+    async fn relationship(&self, _: Uuid) -> Result<Relationship, ConsentStoreError> {
+        Err(ConsentStoreError::NotFound)
     }
 }
 

@@ -72,6 +72,7 @@ impl Client {
             registry: Arc::new(registry),
             patients: Arc::new(FakePatients(person)),
             consents: consents.clone(),
+            relationships: consents.clone(),
             access: AccessDecisions::new(Arc::new(policy), consents, clock.clone()),
             federation: Federation::new(
                 [

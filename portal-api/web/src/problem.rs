@@ -39,6 +39,8 @@ pub(crate) struct RefusedPage {
     pub(crate) banner: Option<Banner>,
     /// The handle of a record that the reader may open with a reason.
     pub(crate) may_open: Option<Uuid>,
+    /// The handle of a record of whose person the reader may say that they care for them.
+    pub(crate) may_claim: Option<Uuid>,
 }
 
 /// Why signing in failed.
@@ -88,8 +90,13 @@ impl From<ApiError> for Problem {
             ApiError::Unauthorized => Self::SignedOut { had_one: true },
             ApiError::Refused(refusal) => {
                 let refusals = vec![refusal];
-                let (back_to, banner, may_open) = (None, None, None);
-                Self::Refused(Box::new(RefusedPage { refusals, back_to, banner, may_open }))
+                Self::Refused(Box::new(RefusedPage {
+                    refusals,
+                    back_to: None,
+                    banner: None,
+                    may_open: None,
+                    may_claim: None,
+                }))
             }
             ApiError::NotFound => Self::NotFound,
             ApiError::CouldNotAsk | ApiError::Answer => Self::CouldNotAsk,

@@ -83,6 +83,7 @@ fn routes() -> Router<Arc<Portal>> {
             "/patient/{handle}/restricted",
             get(pages::restricted::ask).post(pages::restricted::open),
         )
+        .route("/patient/{handle}/relationship", get(pages::claim::ask).post(pages::claim::claim))
         .route("/alerts", get(pages::alerts::list))
         .route("/alerts/{id}", get(pages::alerts::alert).post(pages::alerts::review))
         .route("/looked", get(pages::looked::ask).post(pages::looked::find))

@@ -1,6 +1,7 @@
 //! The patient identity feed: ITI-8 (HL7 v2 over MLLP) and ITI-44 (HL7 v3 over SOAP) are two
 //! bindings of the same events. ITI TF-2: 3.8, 3.44.
 
+mod care;
 mod described;
 mod hl7v2;
 pub(crate) mod hl7v3;
@@ -14,6 +15,7 @@ use carerecord_service::AuditDraft;
 use crate::Registry;
 use crate::store::{FeedError, NUMBER_INTO_LOCAL};
 
+pub(crate) use care::{Care, CareChange, NotedCare};
 pub(crate) use described::Described;
 pub use mllp::{MllpConfig, serve_mllp};
 
@@ -39,6 +41,8 @@ pub(crate) struct Known {
     pub identifiers: Vec<Identifier>,
     /// What is told; what is not told leaves what is known as it is.
     pub person: Described,
+    /// What is told of who cares for them.
+    pub care: Vec<Care>,
 }
 
 /// An identifier with its authority.
@@ -138,10 +142,18 @@ impl Registry {
         if numbers(&event).iter().any(|n| n.permitted(self.number_policy()).is_err()) {
             return Err(FeedError::Wrong("an NHS Number is not of the range taken here"));
         }
+        let care = self.care(&event, caller);
         let audit = draft.to_commit(AuditOutcome::Success);
-        self.store.identity_event(event, self.now(), audit).await?;
+        self.store.identity_event(event, care, self.now(), audit).await?;
         draft.committed();
         Ok(())
+    }
+
+    /// What is to be kept of who cares for a person.
+    fn care(&self, event: &IdentityEvent, caller: &Caller) -> Vec<NotedCare> {
+        let IdentityEvent::Known(known) = event else { return Vec::new() };
+        let policy = self.access.policy();
+        known.care.iter().map(|care| care.clone().noted(policy, caller, self.ids())).collect()
     }
 }
 

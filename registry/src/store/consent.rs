@@ -54,10 +54,7 @@ impl Store {
                 })
             })
             .await
-            .map_err(|e: PutError| match e {
-                PutError::Conflict => ConsentStoreError::Conflict,
-                PutError::Store(e) => FactsUnavailable(e.to_string()).into(),
-            })
+            .map_err(|e: PutError| e.into())
     }
 }
 
@@ -71,9 +68,19 @@ impl ConsentRecords for Store {
     }
 }
 
-enum PutError {
+/// Why a version was not stored.
+pub(super) enum PutError {
     Conflict,
     Store(StoreError),
+}
+
+impl From<PutError> for ConsentStoreError {
+    fn from(error: PutError) -> Self {
+        match error {
+            PutError::Conflict => Self::Conflict,
+            PutError::Store(e) => FactsUnavailable(e.to_string()).into(),
+        }
+    }
 }
 
 impl From<StoreError> for PutError {
@@ -87,24 +94,15 @@ fn parse(json: &str) -> Result<ConsentRecord, StoreError> {
         .map_err(|e| StoreError::Row("consent_record", "record", e.to_string()))
 }
 
-/// Goes up from the number to the survivor of all merges, and down to everybody merged into it.
-const OF_PATIENT: &str = "
-    WITH RECURSIVE
-    up (patient_no, merged_into) AS (
-        SELECT patient_no, merged_into FROM patient WHERE nhs_number = $1
-        UNION
-        SELECT p.patient_no, p.merged_into
-        FROM patient AS p JOIN up ON p.patient_no = up.merged_into),
-    person (patient_no) AS (
-        SELECT patient_no FROM up WHERE merged_into IS NULL
-        UNION
-        SELECT p.patient_no FROM patient AS p JOIN person ON p.merged_into = person.patient_no)
-    SELECT record FROM consent_record AS c
+const OF_PATIENT: &str = concat!(
+    super::everybody_merged!(),
+    "SELECT record FROM consent_record AS c
     WHERE nhs_number IN (
         SELECT $1 UNION ALL
         SELECT p.nhs_number FROM person JOIN patient AS p ON p.patient_no = person.patient_no)
       AND version = (SELECT max(version) FROM consent_record WHERE id = c.id)
-    ORDER BY recorded_at DESC";
+    ORDER BY recorded_at DESC"
+);
 
 const BY_ID: &str = "SELECT record FROM consent_record WHERE id = $1 ORDER BY version DESC LIMIT 1";
 

@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use super::Store;
 use super::links::{self, Link};
 use super::patients::{Person, demographics, ensure_patient, person, write_demographics};
-use crate::identity::{Identifier, IdentityEvent, Known};
+use super::relationships::note_care;
+use crate::identity::{Identifier, IdentityEvent, Known, NotedCare};
 
 /// Why an event of the feed was not taken.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +30,7 @@ impl Store {
     pub(crate) async fn identity_event(
         &self,
         event: IdentityEvent,
+        care: Vec<NotedCare>,
         now: Timestamp,
         audit: AuditEvent,
     ) -> Result<(), FeedError> {
@@ -36,7 +38,7 @@ impl Store {
             .write(move |c| {
                 Box::pin(async move {
                     match event {
-                        IdentityEvent::Known(known) => make_known(c, &known, now).await?,
+                        IdentityEvent::Known(known) => make_known(c, &known, &care, now).await?,
                         IdentityEvent::Merge { surviving, subsumed } => {
                             merge(c, &surviving, &subsumed, now).await?;
                         }
@@ -51,8 +53,14 @@ impl Store {
     }
 }
 
-/// Makes every identifier lead to the person with the NHS Number, and renews what is known.
-async fn make_known(c: &mut Connection, known: &Known, now: Timestamp) -> Result<(), FeedError> {
+/// Makes every identifier lead to the person with the NHS Number, and renews what is known of them and
+/// of who cares for them.
+async fn make_known(
+    c: &mut Connection,
+    known: &Known,
+    care: &[NotedCare],
+    now: Timestamp,
+) -> Result<(), FeedError> {
     let mut numbers = known.identifiers.iter().filter_map(Identifier::nhs_number);
     let Some(number) = numbers.next() else { return Ok(()) };
     if numbers.any(|n| n != number) {
@@ -65,7 +73,11 @@ async fn make_known(c: &mut Connection, known: &Known, now: Timestamp) -> Result
     let mut patient = demographics(c, no).await?.unwrap_or_else(|| Patient::from_number(number));
     known.person.apply(&mut patient);
     patient.number_status = NumberStatus::Verified;
-    Ok(write_demographics(c, no, &patient).await?)
+    write_demographics(&mut *c, no, &patient).await?;
+    for care in care {
+        note_care(&mut *c, number, care, now).await?;
+    }
+    Ok(())
 }
 
 /// ITI TF-2: 3.8.4.2.3. Nothing is rewritten: the subsumed person points to the surviving one. What

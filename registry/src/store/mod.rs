@@ -11,6 +11,7 @@ mod links;
 mod objects;
 mod patient_index;
 mod patients;
+mod relationships;
 mod unmapped;
 mod write;
 
@@ -33,11 +34,32 @@ pub(crate) use objects::{
 pub(crate) use patients::{
     Person, ensure_patient, note_as_described, people, person, person_of_no,
 };
+pub(crate) use relationships::relationships_of;
 pub use unmapped::UnmappedCode;
 pub(crate) use unmapped::count_unmapped;
 pub(crate) use write::{
     Packed, UsedId, Write, digest_of, submission_digests, too_long, used_unique_ids,
 };
+
+/// `person`: everybody who is one with the number `$1`. Goes up to the survivor of all merges, and
+/// down to everybody merged into it.
+macro_rules! everybody_merged {
+    () => {
+        "
+    WITH RECURSIVE
+    up (patient_no, merged_into) AS (
+        SELECT patient_no, merged_into FROM patient WHERE nhs_number = $1
+        UNION
+        SELECT p.patient_no, p.merged_into
+        FROM patient AS p JOIN up ON p.patient_no = up.merged_into),
+    person (patient_no) AS (
+        SELECT patient_no FROM up WHERE merged_into IS NULL
+        UNION
+        SELECT p.patient_no FROM patient AS p JOIN person ON p.merged_into = person.patient_no)
+    "
+    };
+}
+use everybody_merged;
 
 /// The registry's tables in a database.
 #[derive(Clone, Debug)]

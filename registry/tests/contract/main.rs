@@ -19,6 +19,7 @@ mod people;
 mod queries;
 mod references;
 mod registration;
+mod relationships;
 mod rules;
 mod rules_table;
 mod structure;

@@ -55,7 +55,8 @@ impl World {
         let policy = Arc::new(Policy::load(std::path::Path::new(policy)).unwrap());
         let store = Store::new(database.clone());
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let access = AccessDecisions::new(policy, Arc::new(store.clone()), clock.clone());
+        let access = AccessDecisions::new(policy, Arc::new(store.clone()), clock.clone())
+            .with_relationships(Arc::new(store.clone()));
         let config = RegistryConfig {
             unknown_patients: UnknownPatients::Reject,
             number_policy: carerecord_model::NumberPolicy::Any,

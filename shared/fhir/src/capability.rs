@@ -44,6 +44,12 @@ pub fn capability_statement(base_url: &str, version: &str, date: &str, token_url
                     ],
                 ),
                 resource("Consent", &[], &["create", "read", "update", "search-type"], CONSENT),
+                resource(
+                    "EpisodeOfCare",
+                    &[],
+                    &["create", "read", "update", "search-type"],
+                    EPISODE_OF_CARE,
+                ),
             ],
         }],
     })
@@ -85,6 +91,10 @@ fn patient() -> Value {
         {
             "name": "break-glass",
             "definition": "urn:carerecord:OperationDefinition:break-glass",
+        },
+        {
+            "name": "claim-relationship",
+            "definition": "urn:carerecord:OperationDefinition:claim-relationship",
         },
         {
             "name": "may-see",
@@ -206,4 +216,5 @@ const AUDIT_EVENT: &[Parameter] = &[
     ("overdue", "token", ""),
     ("before", "token", ""),
 ];
+const EPISODE_OF_CARE: &[Parameter] = &[("patient.identifier", "token", "")];
 const CONSENT: &[Parameter] = &[("patient.identifier", "token", ""), ("status", "token", "")];

@@ -11,6 +11,7 @@ mod consent;
 mod contained;
 mod document_reference;
 mod echo;
+mod episode_of_care;
 mod format;
 mod identifier;
 mod list;
@@ -30,12 +31,16 @@ pub use capability::capability_statement;
 pub use code_system::{oid_of_system, system_of_scheme};
 pub use consent::{ConsentError, consent_resource, parse_consent};
 pub use document_reference::{Related, document_reference};
+pub use episode_of_care::{
+    EpisodeError, RELATIONSHIP_KIND, episode_of_care, parse_episode_of_care,
+};
 pub use format::Format;
 pub use identifier::{authority_of_system, patient_id, patient_identifier};
 pub use list::{folder_list, submission_set_list};
 pub use outcome::{
-    DECISION_RULE, Issue, LOG_STATE, OVERRIDE, SOURCE_STATE, SourceState, log_issue, outcome,
-    override_in_force, override_offered, refusal_issue, registry_failure, source_issue,
+    DECISION_RULE, Issue, LOG_STATE, OVERRIDE, RELATIONSHIP, SOURCE_STATE, SourceState,
+    claim_offered, log_issue, outcome, override_in_force, override_offered, refusal_issue,
+    registry_failure, source_issue,
 };
 pub use patient::{NHS_NUMBER_SYSTEM, found_patient_resource, patient_resource};
 pub use patient_match::{MatchGrade, MatchRequest, graded};

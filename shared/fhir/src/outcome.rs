@@ -11,6 +11,9 @@ pub const LOG_STATE: &str = "urn:carerecord:log-state";
 /// The system of what is said about overrides in `details.coding`.
 pub const OVERRIDE: &str = "urn:carerecord:override";
 
+/// The system of what is said about relationships in `details.coding`.
+pub const RELATIONSHIP: &str = "urn:carerecord:relationship";
+
 /// One issue of an OperationOutcome.
 #[derive(Clone, Debug)]
 pub struct Issue(Value);
@@ -64,6 +67,19 @@ pub fn override_offered() -> Issue {
         "details": {
             "coding": [{"system": OVERRIDE, "code": "offered"}],
             "text": "You may open what is closed, with a reason. That is recorded and reviewed.",
+        },
+    }))
+}
+
+/// That the reader may claim the relationship that is missing.
+pub fn claim_offered() -> Issue {
+    Issue(json!({
+        "severity": "information",
+        "code": "informational",
+        "details": {
+            "coding": [{"system": RELATIONSHIP, "code": "may-claim"}],
+            "text": "If you are caring for the patient you may say so, with a reason. That is recorded \
+                and reviewed.",
         },
     }))
 }

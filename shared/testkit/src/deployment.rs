@@ -419,6 +419,19 @@ impl Deployment {
         changed("agreements/dsa-ev-0001.json", &[label, types]);
     }
 
+    /// Before the first start: the rules as they are shipped, with more at the end of `access.toml`.
+    pub fn add_rules(&self, more: &str) {
+        let own = self.own_policy();
+        for file in files(POLICY.as_ref()) {
+            let to = own.join(file.strip_prefix(POLICY).unwrap());
+            std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+            std::fs::copy(&file, &to).unwrap();
+        }
+        let access = own.join("access.toml");
+        let text = std::fs::read_to_string(&access).unwrap();
+        std::fs::write(access, format!("{text}\n{more}")).unwrap();
+    }
+
     /// The files in a node's object store.
     pub fn stored_objects(&self, n: usize) -> Vec<PathBuf> {
         #[cfg(feature = "s3")]

@@ -1,6 +1,7 @@
 use async_trait::async_trait;
 use carerecord_access::{
-    ConsentRecord, ConsentRecords, ConsentStore, ConsentStoreError, FactsUnavailable,
+    ConsentRecord, ConsentRecords, ConsentStore, ConsentStoreError, FactsUnavailable, Relationship,
+    RelationshipStore, Relationships,
 };
 use carerecord_codec::name::action;
 use carerecord_codec::{
@@ -11,7 +12,10 @@ use carerecord_model::{
     CrossReference, DocumentRegistry, EntryUuid, FoundObjects, FoundPatients, NhsNumber, Patient,
     PatientDirectory, PatientId, PatientSearch, PortError, Registered, StoredQuery, Submission,
 };
-use carerecord_registry::{ConsentQuestion, ConsentUpdate, IdentifierQuestion, PatientQuestion};
+use carerecord_registry::{
+    ConsentQuestion, ConsentUpdate, IdentifierQuestion, PatientQuestion, RelationshipQuestion,
+    RelationshipUpdate,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
@@ -42,6 +46,23 @@ impl RegistryClient {
         let response = request.send().await.map_err(unavailable)?;
         let response = response.error_for_status().map_err(unavailable)?;
         response.json().await.map_err(unavailable)
+    }
+
+    /// Stores a version of a fact.
+    async fn store<U: Serialize + Sync>(
+        &self,
+        path: &str,
+        update: &U,
+    ) -> Result<(), ConsentStoreError> {
+        let url = format!("{}{path}", self.url);
+        let sent = traced(self.http.post(url)).json(update).send().await;
+        let sent = sent.map_err(|e| FactsUnavailable(e.without_url().to_string()))?;
+        match sent.status().as_u16() {
+            200..=299 => Ok(()),
+            404 => Err(ConsentStoreError::NotFound),
+            409 => Err(ConsentStoreError::Conflict),
+            status => Err(FactsUnavailable(format!("HTTP {status}")).into()),
+        }
     }
 }
 
@@ -101,20 +122,37 @@ impl ConsentRecords for RegistryClient {
 #[async_trait]
 impl ConsentStore for RegistryClient {
     async fn put_consent(&self, record: ConsentRecord) -> Result<(), ConsentStoreError> {
-        let url = format!("{}/peer/consent/update", self.url);
-        let sent = traced(self.http.post(url)).json(&ConsentUpdate { record }).send().await;
-        let sent = sent.map_err(|e| FactsUnavailable(e.without_url().to_string()))?;
-        match sent.status().as_u16() {
-            200..=299 => Ok(()),
-            404 => Err(ConsentStoreError::NotFound),
-            409 => Err(ConsentStoreError::Conflict),
-            status => Err(FactsUnavailable(format!("HTTP {status}")).into()),
-        }
+        self.store("/peer/consent/update", &ConsentUpdate { record }).await
     }
 
     async fn consent(&self, id: Uuid) -> Result<ConsentRecord, ConsentStoreError> {
         let found: Result<Vec<ConsentRecord>, PortError> =
             self.ask("/peer/consent", &ConsentQuestion::Id(id)).await;
+        let found = found.map_err(|e| FactsUnavailable(e.to_string()))?;
+        found.into_iter().next().ok_or(ConsentStoreError::NotFound)
+    }
+}
+
+#[async_trait]
+impl Relationships for RegistryClient {
+    async fn relationships(
+        &self,
+        patient: NhsNumber,
+    ) -> Result<Vec<Relationship>, FactsUnavailable> {
+        let answer = self.ask("/peer/relationship", &RelationshipQuestion::Patient(patient)).await;
+        answer.map_err(|e| FactsUnavailable(e.to_string()))
+    }
+}
+
+#[async_trait]
+impl RelationshipStore for RegistryClient {
+    async fn put_relationship(&self, relationship: Relationship) -> Result<(), ConsentStoreError> {
+        self.store("/peer/relationship/update", &RelationshipUpdate { relationship }).await
+    }
+
+    async fn relationship(&self, id: Uuid) -> Result<Relationship, ConsentStoreError> {
+        let found: Result<Vec<Relationship>, PortError> =
+            self.ask("/peer/relationship", &RelationshipQuestion::Id(id)).await;
         let found = found.map_err(|e| FactsUnavailable(e.to_string()))?;
         found.into_iter().next().ok_or(ConsentStoreError::NotFound)
     }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
-use carerecord_access::{AccessDecisions, Caller, ConsentRecords, Policy, Right, SystemCaller};
+use carerecord_access::{AccessDecisions, Caller, Policy, Right, SystemCaller};
 use carerecord_audit::{AuditLog, Sealer, keep_indexed};
 use carerecord_model::{Clock, IdSource, RandomIds, SystemClock};
 use carerecord_registry::LocalRegistry;
@@ -238,8 +238,9 @@ impl Assembly<'_> {
         Ok(database)
     }
 
-    fn access(&self, facts: Arc<dyn ConsentRecords>) -> AccessDecisions {
-        AccessDecisions::new(self.policy.clone(), facts, self.clock.clone())
+    fn access(&self, ports: &RegistryPorts) -> AccessDecisions {
+        AccessDecisions::new(self.policy.clone(), ports.facts.clone(), self.clock.clone())
+            .with_relationships(ports.relationships.clone())
     }
 
     fn trail(

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
-use carerecord_access::{AccessDecisions, Caller, ConsentRecords, ConsentStore, Policy, Right};
+use carerecord_access::{
+    AccessDecisions, Caller, ConsentRecords, ConsentStore, Policy, RelationshipStore, Right,
+};
 use carerecord_audit::{AuditEvent, AuditLog};
 use carerecord_model::{
     Clock, DocumentRegistry, IdSource as _, PatientDirectory, RandomIds, SystemClock,
@@ -29,18 +31,27 @@ pub struct RegistryPorts {
     pub consents: Arc<dyn ConsentStore>,
     /// The same, for decisions.
     pub facts: Arc<dyn ConsentRecords>,
+    /// Who cares for whom.
+    pub relationships: Arc<dyn RelationshipStore>,
 }
 
 impl RegistryPorts {
     pub(super) fn of<R>(registry: R) -> Self
     where
-        R: DocumentRegistry + PatientDirectory + ConsentStore + ConsentRecords + Clone + 'static,
+        R: DocumentRegistry
+            + PatientDirectory
+            + ConsentStore
+            + ConsentRecords
+            + RelationshipStore
+            + Clone
+            + 'static,
     {
         Self {
             registry: Arc::new(registry.clone()),
             patients: Arc::new(registry.clone()),
             consents: Arc::new(registry.clone()),
-            facts: Arc::new(registry),
+            facts: Arc::new(registry.clone()),
+            relationships: Arc::new(registry),
         }
     }
 }
@@ -94,7 +105,8 @@ pub fn registry_on(
     let codes = config.codes.load(&config.base).context("the codes cannot be used")?;
     let store = Store::new(database.clone());
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let access = AccessDecisions::new(policy, Arc::new(store.clone()), clock.clone());
+    let access = AccessDecisions::new(policy, Arc::new(store.clone()), clock.clone())
+        .with_relationships(Arc::new(store.clone()));
     let registry = Registry::new(section.rules, store, access, clock, Arc::new(RandomIds));
     Ok(registry.with_codes(codes))
 }

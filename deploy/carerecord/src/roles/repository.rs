@@ -39,7 +39,7 @@ impl Assembly<'_> {
             objects: objects.clone(),
             search,
             registry: ports.registry.clone(),
-            access: self.access(ports.facts.clone()),
+            access: self.access(ports),
             clock: self.clock.clone(),
             ids: self.ids.clone(),
             on_demand: self.on_demand(section)?,

@@ -34,6 +34,7 @@ mod paces;
 mod people;
 mod publishing;
 mod reads;
+mod relationships;
 mod retention;
 mod scrub;
 mod sensitivity;
@@ -169,6 +170,35 @@ mod full_disk {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn of_the_registry() {
         disk_full::a_full_disk(Deployment::apart_stopped(BINARY), Role::Registry).await;
+    }
+}
+
+/// Under rules of their own, so before their first start.
+mod who_cares {
+    use super::{BINARY, Deployment, relationships};
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn in_one_process() {
+        let deployment = Deployment::one_process_stopped(BINARY);
+        relationships::only_those_who_care_for_a_patient_see_the_record(deployment).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn apart() {
+        let deployment = Deployment::apart_stopped(BINARY);
+        relationships::only_those_who_care_for_a_patient_see_the_record(deployment).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn on_pages_in_one_process() {
+        let deployment = Deployment::one_process_stopped(BINARY);
+        relationships::the_pages_offer_a_claim(deployment).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn on_pages_apart() {
+        let deployment = Deployment::apart_stopped(BINARY);
+        relationships::the_pages_offer_a_claim(deployment).await;
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use carerecord_access::{Answers, Caller, Decision, Inquiry};
+use carerecord_access::{Answers, Caller, Decision, Inquiry, Rule};
 use carerecord_model::{
     DocumentEntry, EntryRef, EntryUuid, GetDocuments, MetadataLevel, NhsNumber, StoredQuery,
 };
@@ -43,6 +43,8 @@ pub(crate) async fn run(
 struct Told {
     record: Option<Decision>,
     record_overridable: Option<bool>,
+    /// Whether the relationship that is missing could be claimed.
+    record_claimable: Option<bool>,
     /// In the order in which they were asked for; `None` for what is nothing to the one who asks.
     documents: Vec<(EntryUuid, Option<Decision>, Option<bool>)>,
 }
@@ -64,9 +66,12 @@ impl Portal {
             let decision = entries.get(id).and_then(|entry| view.told_of(entry));
             (*id, decision, None)
         };
+        let record = view.told_of_record();
+        let unrelated = record.rule == Rule::NoRelationship;
         Ok(Told {
-            record: Some(view.told_of_record()),
+            record: Some(record),
             record_overridable: None,
+            record_claimable: unrelated.then(|| self.access.may_claim(&session.caller).is_ok()),
             documents: asked.documents.iter().map(told).collect(),
         })
     }
@@ -90,6 +95,13 @@ impl Portal {
             }
             record.patient = number;
         }
+        let mut related = others.related.clone();
+        for relationship in &mut related {
+            if relationship.patient != asked.patient && relationship.patient != number {
+                return Err(FhirError::Body("suppose: an EpisodeOfCare of another patient".into()));
+            }
+            relationship.patient = number;
+        }
         let answers = self.access.inquire(
             &session.caller,
             Inquiry {
@@ -98,7 +110,7 @@ impl Portal {
                 patient: number,
                 at: others.at,
                 supposed,
-                related: Vec::new(),
+                related,
                 lifted: others.lifted.clone(),
             },
         );
@@ -107,7 +119,9 @@ impl Portal {
             answers.map_err(|_| FhirError::Registry(carerecord_model::PortError::Late))??;
         let answers = answers.of_restricted(person.is_some_and(|person| person.restricted));
         if !answers.unknown().is_empty() {
-            return Err(FhirError::Body("lifted: no such Consent of this patient".into()));
+            return Err(FhirError::Body(
+                "lifted: no such Consent or EpisodeOfCare of this patient".into(),
+            ));
         }
         let entries = self.named(asked, number).await?;
         Ok(Told::of(&answers, &entries, asked))
@@ -141,6 +155,7 @@ impl Told {
             documents: asked.documents.iter().map(document).collect(),
             record: Some(decision),
             record_overridable: None,
+            record_claimable: None,
         }
     }
 
@@ -153,9 +168,11 @@ impl Told {
         };
         let record = answers.record();
         let denied = record.as_ref().is_some_and(|decision| !decision.is_permit());
+        let unrelated = record.as_ref().is_some_and(|d| d.rule == Rule::NoRelationship);
         Self {
             record,
             record_overridable: denied.then(|| answers.overridable(None)),
+            record_claimable: unrelated.then(|| answers.claimable()),
             documents: asked.documents.iter().map(document).collect(),
         }
     }
@@ -164,6 +181,10 @@ impl Told {
         let mut parameter = Vec::new();
         if let Some(record) = &self.record {
             parameter.extend(parts(record, self.record_overridable));
+            parameter.extend(
+                self.record_claimable
+                    .map(|claimable| json!({"name": "claimable", "valueBoolean": claimable})),
+            );
         }
         for (id, decision, overridable) in &self.documents {
             let mut part = vec![json!({"name": "id", "valueId": id.uuid().to_string()})];
@@ -216,7 +237,7 @@ fn note(session: &Session, asked: &Asked, told: &Told) {
         session.draft.decision(decision);
     }
     let mut said = Vec::new();
-    if let Some(Others { about, at, supposed, lifted }) = &asked.others {
+    if let Some(Others { about, at, supposed, related, lifted }) = &asked.others {
         let who = match about {
             Caller::User(user) => format!("role {}", user.role),
             Caller::System(_) => "a system".to_owned(),
@@ -225,7 +246,7 @@ fn note(session: &Session, asked: &Asked, told: &Told) {
             "asked about {who} of {} for {} at {at}, {} supposed, {} lifted",
             about.organisation(),
             asked.purpose,
-            supposed.len(),
+            supposed.len() + related.len(),
             lifted.len(),
         ));
     }

@@ -4,9 +4,9 @@
 use std::str::FromStr;
 
 use carerecord_access::{
-    Assurance, Caller, ConsentRecord, Purpose, Right, SystemCaller, UserCaller,
+    Assurance, Caller, ConsentRecord, Purpose, Relationship, Right, SystemCaller, UserCaller,
 };
-use carerecord_fhir::{NHS_NUMBER_SYSTEM, identifier_number, parse_consent};
+use carerecord_fhir::{NHS_NUMBER_SYSTEM, identifier_number, parse_consent, parse_episode_of_care};
 use carerecord_model::{EntryUuid, NhsNumber, OrganisationCode};
 use jiff::Timestamp;
 use jiff::civil::{Date, time};
@@ -33,6 +33,7 @@ pub(super) struct Others {
     pub about: Caller,
     pub at: Timestamp,
     pub supposed: Vec<ConsentRecord>,
+    pub related: Vec<Relationship>,
     pub lifted: Vec<Uuid>,
 }
 
@@ -118,13 +119,14 @@ impl<'a> Parameters<'a> {
         let now = portal.clock.now();
         let about = self.about(portal)?;
         let at = self.at(now)?;
-        let supposed = self.supposed(session, portal, now)?;
+        let (supposed, related) = self.supposed(session, portal, now)?;
         let lifted = self.ids("lifted", MOST_FACTS)?;
-        if about.is_none() && at.is_none() && supposed.is_empty() && lifted.is_empty() {
+        let as_it_is = supposed.is_empty() && related.is_empty() && lifted.is_empty();
+        if about.is_none() && at.is_none() && as_it_is {
             return Ok(None);
         }
         let about = about.unwrap_or_else(|| session.caller.clone());
-        Ok(Some(Others { about, at: at.unwrap_or(now), supposed, lifted }))
+        Ok(Some(Others { about, at: at.unwrap_or(now), supposed, related, lifted }))
     }
 
     /// The caller that is asked about: a person in a role, or a system of the organisation.
@@ -192,22 +194,29 @@ impl<'a> Parameters<'a> {
         if at < now { Err(wrong()) } else { Ok(Some(at)) }
     }
 
+    /// Consents, and EpisodesOfCare: claims too, of the person asked about.
     fn supposed(
         &self,
         session: &Session,
         portal: &Portal,
         now: Timestamp,
-    ) -> Result<Vec<ConsentRecord>, FhirError> {
+    ) -> Result<(Vec<ConsentRecord>, Vec<Relationship>), FhirError> {
         let all: Vec<&Value> = self.named("suppose").map(|p| &p["resource"]).collect();
         if all.len() > MOST_FACTS {
             return Err(FhirError::Body(format!("suppose: at most {MOST_FACTS}")));
         }
         let organisation = session.caller.organisation();
-        let read = |consent: &Value| {
-            let id = portal.ids.random();
-            Ok(parse_consent(consent, id, now, session.caller.id(), organisation)?)
-        };
-        all.into_iter().map(read).collect()
+        let (mut said, mut related) = (Vec::new(), Vec::new());
+        for resource in all {
+            let (id, by) = (portal.ids.random(), session.caller.id());
+            if resource["resourceType"] == "EpisodeOfCare" {
+                let read = parse_episode_of_care(resource, id, now, by, "supposition");
+                related.push(read.map_err(|e| FhirError::Body(format!("suppose: {e}")))?);
+            } else {
+                said.push(parse_consent(resource, id, now, by, organisation)?);
+            }
+        }
+        Ok((said, related))
     }
 }
 

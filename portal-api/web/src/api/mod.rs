@@ -54,6 +54,8 @@ pub(crate) struct Found {
     pub(crate) withheld: Vec<Refusal>,
     /// Whether the reader may open, or has opened, what is closed.
     pub(crate) overriding: OverrideState,
+    /// Whether the reader may say that they care for the patient.
+    pub(crate) may_claim: bool,
 }
 
 /// Why the API gave nothing.
@@ -109,6 +111,7 @@ impl ApiClient {
             sources: issues.iter().filter_map(Source::read).collect(),
             withheld: issues.iter().filter_map(Refusal::read).collect(),
             overriding: OverrideState::read(&issues),
+            may_claim: outcome::may_claim(&issues),
         })
     }
 

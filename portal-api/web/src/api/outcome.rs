@@ -64,6 +64,11 @@ impl Refusal {
     }
 }
 
+/// Whether a claim of a relationship is offered.
+pub(super) fn may_claim(issues: &[&Value]) -> bool {
+    issues.iter().any(|issue| coded(issue, RELATIONSHIP).as_deref() == Some("may-claim"))
+}
+
 impl fmt::Debug for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Refusal({})", self.rule)
@@ -139,6 +144,7 @@ pub(crate) fn sort_key(time: &str) -> String {
 }
 
 const DECISION_RULE: &str = "urn:carerecord:decision-rule";
+const RELATIONSHIP: &str = "urn:carerecord:relationship";
 const SOURCE_STATE: &str = "urn:carerecord:source-state";
 const LATEST: &str = "urn:carerecord:latest";
 const LAST_GOOD: &str = "urn:carerecord:last-good";

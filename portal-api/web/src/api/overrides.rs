@@ -105,6 +105,21 @@ impl ApiClient {
         self.operate("Patient/$break-glass", asker, parameters).await.map(drop)
     }
 
+    /// Says that this person cares for a patient.
+    pub(crate) async fn claim_relationship(
+        &self,
+        asker: Asker<'_>,
+        number: &NhsNumber,
+        words: &str,
+    ) -> Result<(), ApiError> {
+        let parameters = vec![
+            json!({"name": "patient",
+                "valueIdentifier": {"system": NHS_NUMBER, "value": number.digits()}}),
+            json!({"name": "reason", "valueString": words}),
+        ];
+        self.operate("Patient/$claim-relationship", asker, parameters).await.map(drop)
+    }
+
     /// The alerts of the reader's organisation, newest first: those with these parameters, after
     /// an alert.
     pub(crate) async fn alerts(
@@ -236,4 +251,6 @@ fn long(value: &Value) -> Option<String> {
 const OVERRIDE: &str = "urn:carerecord:override";
 const UNTIL: &str = "urn:carerecord:until";
 const REVIEW: &str = "urn:carerecord:review";
-const ALERTS: &str = "https://fhir.nhs.uk/CodeSystem/SCR-AlertType|2";
+/// Claims of relationships, and overrides.
+const ALERTS: &str = "https://fhir.nhs.uk/CodeSystem/SCR-AlertType|1,\
+    https://fhir.nhs.uk/CodeSystem/SCR-AlertType|2";

@@ -155,15 +155,20 @@ impl Portal {
             raised: time(&alert.raised),
             due: time(&alert.due),
             state: state_words(&alert.state),
-            reason: REASONS
-                .iter()
-                .find(|(code, _, _)| *code == alert.reason)
-                .map_or("Not known", |(_, words, _)| words),
+            reason: reason_words(&alert.reason),
             patient: alert.patient.map_or_else(|| "Not known".to_owned(), |n| n.grouped()),
             notes: alert.notes.iter().map(note).collect(),
             alert,
         }
     }
+}
+
+/// Why a record was opened, or that the person has said to be caring for the patient.
+fn reason_words(code: &str) -> &'static str {
+    if code == "claim" {
+        return "Says to be caring for the patient";
+    }
+    REASONS.iter().find(|(known, _, _)| *known == code).map_or("Not known", |(_, words, _)| words)
 }
 
 fn state_words(code: &str) -> &'static str {

@@ -111,6 +111,7 @@ pub(super) fn refused(error: ApiError, handle: Uuid) -> Problem {
             back_to: Some(handle.to_string()),
             banner: None,
             may_open: None,
+            may_claim: None,
         })),
         ApiError::Unauthorized | ApiError::NotFound | ApiError::CouldNotAsk | ApiError::Answer => {
             error.into()

@@ -81,7 +81,7 @@ pub(crate) async fn search(
     }
     let found = match portal.api.search_inside(caller.asker(), &number, &words).await {
         Ok(found) => found,
-        Err(ApiError::Refused(refusal)) => return Err(refused(vec![refusal], banner, None)),
+        Err(ApiError::Refused(refusal)) => return Err(refused(vec![refusal], banner, None, None)),
         Err(
             error @ (ApiError::Unauthorized
             | ApiError::NotFound

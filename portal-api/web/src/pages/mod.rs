@@ -1,6 +1,7 @@
 //! The pages: each gathers what its template shows.
 
 pub(crate) mod alerts;
+pub(crate) mod claim;
 pub(crate) mod content;
 pub(crate) mod document;
 pub(crate) mod filter;

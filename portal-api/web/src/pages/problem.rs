@@ -36,6 +36,7 @@ struct RefusalPage {
     /// What the reader can do, each thing once.
     advice: Vec<&'static str>,
     may_open: Option<Uuid>,
+    may_claim: Option<Uuid>,
 }
 
 /// One decision, in words.
@@ -132,6 +133,7 @@ impl RefusalPage {
             reasons: reasons.collect(),
             advice: all,
             may_open: refused.may_open,
+            may_claim: refused.may_claim,
         }
     }
 }
@@ -228,6 +230,7 @@ fn rule_name(rule: &str) -> &'static str {
         "objection-recipient" => "Objection to sharing with an organisation",
         "no-agreement" => "No data sharing agreement in force",
         "consent-missing" => "Consent is needed, and none is recorded",
+        "no-relationship" => "No record that you are caring for the patient",
         "no-consent-model" => "No rule of consent for this role and organisation",
         "label" => "Confidentiality of the document",
         "assurance-too-low" => "Strength of signing in",
@@ -259,6 +262,10 @@ fn advice(rule: &str) -> &'static [&'static str] {
         "consent-missing" => &[
             "Ask the patient for their consent. Once it is recorded, the documents can be opened \
              at once.",
+        ],
+        "no-relationship" => &[
+            "An admission, an attendance, a referral or the registration with a practice opens the \
+             record by itself, as soon as the system that knows of it has sent it here.",
         ],
         "label" => &[
             "Ask the organisation that wrote the document: it may tell you what you need to know.",

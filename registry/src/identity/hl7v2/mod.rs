@@ -1,5 +1,7 @@
 //! From ADT messages to events. ITI TF-2: 3.8.4; HL7 v2.3.1 chapter 3.
 
+mod care;
+
 use carerecord_codec::hl7v2::{Field, Message, Segment};
 use carerecord_model::{Gender, NHS_NUMBER_OID, tidy_postcode};
 use jiff::civil::Date;
@@ -28,7 +30,9 @@ pub(super) fn event(message: &Message) -> Result<IdentityEvent, Unfit> {
         return Err(Unfit::Kind);
     }
     Ok(match trigger.as_str() {
-        "A01" | "A04" | "A05" | "A08" | "A28" | "A31" => known(message)?,
+        "A01" | "A03" | "A04" | "A05" | "A08" | "A11" | "A13" | "A28" | "A31" | "A38" => {
+            known(message, &trigger)?
+        }
         "A40" => merge(message)?,
         "A24" => pair(message, IdentityEvent::Link)?,
         "A37" => pair(message, IdentityEvent::Unlink)?,
@@ -36,7 +40,7 @@ pub(super) fn event(message: &Message) -> Result<IdentityEvent, Unfit> {
     })
 }
 
-fn known(message: &Message) -> Result<IdentityEvent, FeedError> {
+fn known(message: &Message, trigger: &str) -> Result<IdentityEvent, FeedError> {
     let pid = message.segment("PID").ok_or(FeedError::Wrong("the PID segment is missing"))?;
     let identifiers = identifiers(pid, 3)?;
     if identifiers.iter().all(|i| i.nhs_number().is_none()) {
@@ -62,7 +66,8 @@ fn known(message: &Message) -> Result<IdentityEvent, FeedError> {
             _ => None,
         }),
     };
-    Ok(IdentityEvent::Known(Box::new(Known { identifiers, person })))
+    let care = care::of(message, trigger);
+    Ok(IdentityEvent::Known(Box::new(Known { identifiers, person, care })))
 }
 
 fn merge(message: &Message) -> Result<IdentityEvent, FeedError> {

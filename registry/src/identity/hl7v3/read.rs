@@ -60,7 +60,7 @@ pub(super) fn event(
     }
     let person = patient.child("patientPerson").map(described).transpose()?.unwrap_or_default();
     let person = Described { restricted: restricted(patient), ..person };
-    Ok(IdentityEvent::Known(Box::new(Known { identifiers: own, person })))
+    Ok(IdentityEvent::Known(Box::new(Known { identifiers: own, person, care: Vec::new() })))
 }
 
 /// The ids of a role and of its person, NHS Numbers first.

@@ -14,6 +14,7 @@
 mod read;
 mod write;
 
+pub(crate) use read::instants;
 pub use read::parse_consent;
 pub use write::consent_resource;
 

@@ -248,6 +248,11 @@ fn period(period: Option<&Value>) -> Result<Instants, Error> {
     }
 }
 
+/// A period; `None` when it cannot be read, or ends before it begins.
+pub(crate) fn instants(value: Option<&Value>) -> Option<Instants> {
+    period(value).ok()
+}
+
 /// `Some(None)` when absent; `None` when it is there and cannot be read. The end of a period that
 /// is a day, month or year is its last second.
 fn instant(value: Option<&Value>, end: bool) -> Option<Option<Timestamp>> {

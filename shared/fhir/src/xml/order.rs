@@ -20,13 +20,14 @@ const RESOURCE: &str = "id meta:Meta implicitRules language contained:Resource \
     extension:Extension modifierExtension:Extension";
 const ELEMENT: &str = "extension:Extension modifierExtension:Extension";
 
-const RESOURCES: [&str; 13] = [
+const RESOURCES: [&str; 14] = [
     "AuditEvent",
     "Binary",
     "Bundle",
     "CapabilityStatement",
     "Consent",
     "DocumentReference",
+    "EpisodeOfCare",
     "List",
     "OperationOutcome",
     "Organization",
@@ -38,7 +39,7 @@ const RESOURCES: [&str; 13] = [
 
 /// Types with the elements that we write of them, in the order of R4. A part of a resource is
 /// named after the resource and the element.
-const TYPES: [(&str, &str); 51] = [
+const TYPES: [(&str, &str); 52] = [
     ("Address", "use type text line city district state postalCode country period:Period"),
     ("Annotation", "authorReference:Reference authorString time text"),
     ("Attachment", "contentType language data url size hash title creation"),
@@ -121,6 +122,11 @@ const TYPES: [(&str, &str); 51] = [
          practiceSetting:CodeableConcept sourcePatientInfo:Reference related:Reference",
     ),
     ("DocumentRelatesTo", "code target:Reference"),
+    (
+        "EpisodeOfCare",
+        "status type:CodeableConcept patient:Reference managingOrganization:Reference period:Period \
+         careManager:Reference",
+    ),
     (
         "Extension",
         "valueBoolean valueCode valueCodeableConcept:CodeableConcept valueCoding:Coding valueDateTime \

@@ -157,10 +157,11 @@ async fn ask(
     match found {
         Ok(found) if found.documents.is_empty() && !found.withheld.is_empty() => {
             let may_open = (found.overriding == OverrideState::Offered).then_some(handle);
-            Err(refused(found.withheld, banner, may_open))
+            let may_claim = found.may_claim.then_some(handle);
+            Err(refused(found.withheld, banner, may_open, may_claim))
         }
         Ok(found) => Ok(Asked { banner, kept_under, found }),
-        Err(ApiError::Refused(refusal)) => Err(refused(vec![refusal], banner, None)),
+        Err(ApiError::Refused(refusal)) => Err(refused(vec![refusal], banner, None, None)),
         Err(
             error @ (ApiError::Unauthorized
             | ApiError::NotFound
@@ -171,9 +172,14 @@ async fn ask(
 }
 
 /// A record of which nothing may be seen. It must not look like one without documents.
-pub(super) fn refused(refusals: Vec<Refusal>, banner: Banner, may_open: Option<Uuid>) -> Problem {
+pub(super) fn refused(
+    refusals: Vec<Refusal>,
+    banner: Banner,
+    may_open: Option<Uuid>,
+    may_claim: Option<Uuid>,
+) -> Problem {
     let banner = Some(banner);
-    Problem::Refused(Box::new(RefusedPage { refusals, back_to: None, banner, may_open }))
+    Problem::Refused(Box::new(RefusedPage { refusals, back_to: None, banner, may_open, may_claim }))
 }
 
 /// Keeps what was shown: its documents are opened under this number, in this order.

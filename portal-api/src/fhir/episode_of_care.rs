@@ -1,0 +1,207 @@
+//! EpisodeOfCare: who cares for a patient, recorded and read by those who may. NHS: 3.7.
+
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use carerecord_access::{
+    Caller, ConsentStoreError, FactsUnavailable, Relationship, RelationshipKind,
+};
+use carerecord_fhir::{
+    Entry, SearchError, count_only, episode_of_care, identifier_number, only_known, pairs,
+    parse_episode_of_care, searchset,
+};
+use carerecord_model::PortError;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::input::{Form, Sent, is_strict};
+use super::{Session, answer};
+use crate::Portal;
+use crate::error::FhirError;
+
+/// Records a relationship. It counts when the answer leaves.
+pub(crate) async fn create(
+    State(portal): State<Portal>,
+    session: Session,
+    Sent(episode): Sent,
+) -> Result<Response, FhirError> {
+    session.does("create EpisodeOfCare");
+    permitted(&portal, &session)?;
+    let relationship = read_sent(&portal, &session, &episode, portal.ids.random())?;
+    session.draft.fill(|event| event.subject = Some(relationship.patient));
+    if relationship.kind == RelationshipKind::Claim {
+        return Err(FhirError::Body("a claim is made by Patient/$claim-relationship".into()));
+    }
+    let resource = episode_of_care(&relationship, portal.clock.now());
+    let url = format!("{}/EpisodeOfCare/{}", portal.config.base_url, relationship.id);
+    portal.relationships.put_relationship(relationship).await.map_err(store_error)?;
+    let mut response = answer::versioned(StatusCode::CREATED, resource);
+    if let Ok(value) = HeaderValue::from_str(&url) {
+        response.headers_mut().insert(header::LOCATION, value);
+    }
+    Ok(response)
+}
+
+/// Stores the next version: how a relationship is ended.
+pub(crate) async fn update(
+    State(portal): State<Portal>,
+    session: Session,
+    Path(id): Path<String>,
+    Sent(episode): Sent,
+) -> Result<Response, FhirError> {
+    session.does("update EpisodeOfCare");
+    permitted(&portal, &session)?;
+    let stored = portal.relationships.relationship(uuid(&id)?).await.map_err(store_error)?;
+    let mut next = read_sent(&portal, &session, &episode, stored.id)?;
+    let shown = portal.surviving(stored.patient).await?;
+    session.draft.fill(|event| event.subject = Some(shown));
+    let moved = next.patient != stored.patient && portal.surviving(next.patient).await? != shown;
+    if moved || next.kind != stored.kind || next.with != stored.with {
+        let what = "patient, type, managingOrganization and careManager stay as they are";
+        return Err(FhirError::Body(what.into()));
+    }
+    // It stays under the number that it was recorded for: a merge can be undone.
+    next = Relationship {
+        patient: stored.patient,
+        version: stored.version + 1,
+        evidence: stored.evidence,
+        reason: stored.reason,
+        set_by: stored.set_by,
+        ..next
+    };
+    portal.relationships.put_relationship(next.clone()).await.map_err(store_error)?;
+    next.patient = shown;
+    Ok(answer::versioned(StatusCode::OK, episode_of_care(&next, portal.clock.now())))
+}
+
+/// Answers a read of one.
+pub(crate) async fn read(
+    State(portal): State<Portal>,
+    session: Session,
+    Path(id): Path<String>,
+) -> Result<Response, FhirError> {
+    session.does("read EpisodeOfCare");
+    permitted(&portal, &session)?;
+    let mut found = portal.relationships.relationship(uuid(&id)?).await.map_err(store_error)?;
+    found.patient = portal.surviving(found.patient).await?;
+    session.draft.fill(|event| event.subject = Some(found.patient));
+    let person = portal.person(found.patient).await?;
+    if person.is_some_and(|person| person.restricted) && !tells(&portal, &session, &found) {
+        return Err(FhirError::NotFound);
+    }
+    let released = portal.access.release_relationships(&session.caller, found);
+    let released = session.note(released.map_err(FhirError::from))?;
+    let resource = episode_of_care(released.value(), portal.clock.now());
+    Ok(answer::versioned(StatusCode::OK, resource))
+}
+
+/// Answers a search by patient, asked by GET.
+pub(crate) async fn search(
+    State(portal): State<Portal>,
+    session: Session,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Result<Response, FhirError> {
+    run(&portal, &session, &headers, &query.unwrap_or_default()).await
+}
+
+/// Answers a search by patient, asked by form.
+pub(crate) async fn search_form(
+    State(portal): State<Portal>,
+    session: Session,
+    headers: HeaderMap,
+    Form(body): Form,
+) -> Result<Response, FhirError> {
+    run(&portal, &session, &headers, &body).await
+}
+
+async fn run(
+    portal: &Portal,
+    session: &Session,
+    headers: &HeaderMap,
+    parameters: &str,
+) -> Result<Response, FhirError> {
+    session.does("search EpisodeOfCare");
+    permitted(portal, session)?;
+    let parameters = pairs(parameters);
+    if is_strict(headers) {
+        only_known(&parameters, &["patient.identifier", "patient:identifier"])?;
+    }
+    let (_, token) = parameters
+        .iter()
+        .find(|(n, _)| n == "patient.identifier" || n == "patient:identifier")
+        .ok_or(FhirError::Search(SearchError::Missing("patient.identifier")))?;
+    let number = identifier_number(token)?;
+    session.draft.fill(|event| event.subject = Some(number));
+    let person = portal.person(number).await?;
+    let number = person.as_ref().map_or(number, |person| person.nhs_number);
+    session.draft.fill(|event| event.subject = Some(number));
+    let found = portal.relationships.relationships(number).await.map_err(|e| unavailable(&e))?;
+    let restricted = person.is_some_and(|person| person.restricted);
+    let shown: Vec<Relationship> =
+        found.into_iter().filter(|r| !restricted || tells(portal, session, r)).collect();
+    let released = portal.access.release_relationships(&session.caller, shown);
+    let released = session.note(released.map_err(FhirError::from))?;
+    let (base, now) = (&portal.config.base_url, portal.clock.now());
+    let all = released.value();
+    let listed = if count_only(&parameters) { &[][..] } else { all.as_slice() };
+    let entries: Vec<Entry> = listed
+        .iter()
+        .map(|r| Entry::Match(format!("{base}/EpisodeOfCare/{}", r.id), episode_of_care(r, now)))
+        .collect();
+    let bundle = searchset(&format!("{base}/EpisodeOfCare"), all.len(), entries);
+    Ok(answer::resource(StatusCode::OK, bundle))
+}
+
+/// Who cares for a restricted person would tell where they live: only their own organisation is told
+/// of.
+fn tells(portal: &Portal, session: &Session, relationship: &Relationship) -> bool {
+    let own = relationship.with.organisation() == session.caller.organisation();
+    let role = session.caller.role().and_then(|role| portal.access.policy().role(role));
+    own || role.is_some_and(|role| role.may_see_locations)
+}
+
+/// People record for their own organisation, systems for those of the programme.
+fn read_sent(
+    portal: &Portal,
+    session: &Session,
+    episode: &Value,
+    id: Uuid,
+) -> Result<Relationship, FhirError> {
+    let (caller, policy) = (&session.caller, portal.access.policy());
+    let set_by = policy.organisation_name(caller.organisation());
+    let relationship = parse_episode_of_care(episode, id, portal.clock.now(), caller.id(), set_by);
+    let relationship = relationship.map_err(|e| FhirError::Body(e.to_string()))?;
+    let organisation = relationship.with.organisation();
+    match caller {
+        Caller::User(user) if user.organisation != *organisation => {
+            let what = "managingOrganization: record for your own organisation";
+            Err(FhirError::Body(what.into()))
+        }
+        Caller::System(_) if !policy.knows(organisation) => {
+            let what = "managingOrganization: not an organisation of this programme";
+            Err(FhirError::Body(what.into()))
+        }
+        Caller::User(_) | Caller::System(_) => Ok(relationship),
+    }
+}
+
+fn permitted(portal: &Portal, session: &Session) -> Result<(), FhirError> {
+    session.note(portal.access.may_record_relationships(&session.caller).map_err(FhirError::from))
+}
+
+fn uuid(id: &str) -> Result<Uuid, FhirError> {
+    Uuid::try_parse(id).map_err(|_| FhirError::NotFound)
+}
+
+pub(super) fn store_error(error: ConsentStoreError) -> FhirError {
+    match error {
+        ConsentStoreError::NotFound => FhirError::NotFound,
+        ConsentStoreError::Conflict => FhirError::Conflict,
+        ConsentStoreError::Unavailable(e) => unavailable(&e),
+    }
+}
+
+fn unavailable(error: &FactsUnavailable) -> FhirError {
+    FhirError::Registry(PortError::Unavailable(error.to_string()))
+}
