@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::Caller;
+use crate::{Asserted, Caller, Right};
 
 /// That somebody cares for a patient, or did. Kept for ever; what changes is a new version. NHS: 3.7.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -90,13 +90,17 @@ impl Carer {
         }
     }
 
-    /// Whether the caller is meant. A person of another issuer with the same id is not.
+    /// Whether the caller is meant. A person of another issuer with the same id is not; one of whom a
+    /// role of this deployment speaks is known by the same provider.
     pub fn is(&self, caller: &Caller) -> bool {
         let of_organisation = self.organisation() == caller.organisation();
         match (self, caller) {
             (Self::Organisation(_), _) => of_organisation,
             (Self::Person { user_id, .. }, Caller::User(user)) => {
-                of_organisation && user.asserted.is_none() && *user_id == user.user_id
+                let ours = |asserted: &Asserted| asserted.system.rights.contains(&Right::Delegate);
+                of_organisation
+                    && user.asserted.as_deref().is_none_or(ours)
+                    && *user_id == user.user_id
             }
             (Self::Person { .. }, Caller::System(_)) => false,
         }

@@ -78,6 +78,25 @@ async fn what_is_no_relationship_of_the_caller_does_not_count() {
     assert!(view(vec![wrong], now).await.unwrap().release(letter()).is_err());
 }
 
+/// An id is one of its issuer: the portal's is ours, that of an assertion is not.
+#[test]
+fn a_person_is_known_by_the_own_provider_only() {
+    let Caller::User(user) = clinician("ZEX02", "R8001") else { panic!("a person") };
+    let carer =
+        Carer::Person { organisation: user.organisation.clone(), user_id: user.user_id.clone() };
+    let mut foreign = asserted();
+    foreign.system.rights = vec![Right::Query, Right::Retrieve];
+    let mut ours = asserted();
+    ours.system.rights = vec![Right::Retrieve, Right::Delegate];
+    for (asserted, meant) in [(None, true), (Some(foreign), false), (Some(ours), true)] {
+        let asserted = asserted.map(Box::new);
+        let caller = Caller::User(Box::new(UserCaller { asserted, ..(*user).clone() }));
+        assert_eq!(carer.is(&caller), meant);
+        let organisation = Carer::Organisation(user.organisation.clone());
+        assert!(organisation.is(&caller), "of the organisation all the same");
+    }
+}
+
 /// A fact that cannot be had is a no, and so is one that nobody was connected to.
 #[tokio::test]
 async fn without_the_facts_nothing_opens() {
