@@ -4,9 +4,9 @@ use axum::routing::{get, post};
 use carerecord_service::AuditTrail;
 
 use crate::fhir::{
-    alerts, answer, audit_event, binary, break_glass, claim, consent, cross_reference,
-    document_reference, episode_of_care, fallback, list, may_see, metadata, patient, patient_match,
-    wrong_method,
+    alerts, answer, audit_event, binary, break_glass, citizen_access, claim, consent,
+    cross_reference, document_reference, episode_of_care, fallback, list, may_see, metadata,
+    patient, patient_match, wrong_method,
 };
 use crate::{Portal, oauth};
 
@@ -34,6 +34,7 @@ pub fn router(portal: Portal, trail: AuditTrail) -> Router {
         .route("/fhir/Patient/$match", post(patient_match::run))
         .route("/fhir/Patient/$break-glass", post(break_glass::run))
         .route("/fhir/Patient/$claim-relationship", post(claim::run))
+        .route("/fhir/Patient/$citizen-access", post(citizen_access::run))
         .route("/fhir/Patient/$may-see", post(may_see::run))
         .route("/fhir/AuditEvent", get(audit_event::search))
         .route("/fhir/AuditEvent/_search", post(audit_event::search_form))

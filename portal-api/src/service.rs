@@ -2,8 +2,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use carerecord_access::{
-    AccessDecisions, Caller, ConsentStore, Decision, Override, Purpose, RelationshipStore,
-    Released, Right, Rule, Withheld,
+    AccessDecisions, Caller, CitizenGrantStore, ConsentStore, Decision, Override, Purpose,
+    RelationshipStore, Released, Right, Rule, Withheld,
 };
 use carerecord_model::{
     Clock, ContentFilter, CrossReference, DocumentEntry, DocumentRegistry, EntryRef, EntryUuid,
@@ -27,6 +27,7 @@ pub struct Portal {
     pub(crate) patients: Arc<dyn PatientDirectory>,
     pub(crate) consents: Arc<dyn ConsentStore>,
     pub(crate) relationships: Arc<dyn RelationshipStore>,
+    pub(crate) citizen_grants: Arc<dyn CitizenGrantStore>,
     pub(crate) access: AccessDecisions,
     pub(crate) federation: Federation,
     pub(crate) tokens: TokenVerifier,
@@ -50,6 +51,8 @@ pub struct PortalParts {
     pub consents: Arc<dyn ConsentStore>,
     /// Who cares for whom.
     pub relationships: Arc<dyn RelationshipStore>,
+    /// Which citizens may see whose record.
+    pub citizen_grants: Arc<dyn CitizenGrantStore>,
     /// The decisions.
     pub access: AccessDecisions,
     /// The sources.
@@ -115,6 +118,7 @@ impl Portal {
             patients: parts.patients,
             consents: parts.consents,
             relationships: parts.relationships,
+            citizen_grants: parts.citizen_grants,
             access: parts.access.with_overrides(Arc::new(parts.overrides.clone())),
             federation: parts.federation,
             tokens: parts.tokens,

@@ -23,8 +23,8 @@ pub use identity::{MllpConfig, serve_mllp};
 pub use load::{CheckedLines, LoadLine, LoadPlace};
 pub use local::LocalRegistry;
 pub use message::{
-    ConsentQuestion, ConsentUpdate, IdentifierQuestion, PatientQuestion, RelationshipQuestion,
-    RelationshipUpdate,
+    CitizenGrantQuestion, CitizenGrantUpdate, ConsentQuestion, ConsentUpdate, IdentifierQuestion,
+    PatientQuestion, RelationshipQuestion, RelationshipUpdate,
 };
 pub use router::router;
 pub use service::{Registry, RegistryError};

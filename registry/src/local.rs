@@ -1,7 +1,8 @@
 use async_trait::async_trait;
 use carerecord_access::{
-    Caller, ConsentRecord, ConsentRecords, ConsentStore, ConsentStoreError, FactsUnavailable,
-    Relationship, RelationshipStore, Relationships,
+    Caller, CitizenGrant, CitizenGrantStore, CitizenGrants, ConsentRecord, ConsentRecords,
+    ConsentStore, ConsentStoreError, FactsUnavailable, Relationship, RelationshipStore,
+    Relationships,
 };
 use carerecord_audit::AuditEvent;
 use carerecord_model::{
@@ -125,6 +126,32 @@ impl RelationshipStore for LocalRegistry {
 
     async fn relationship(&self, id: Uuid) -> Result<Relationship, ConsentStoreError> {
         let found = self.registry.relationship_by_id(&self.caller, id).await;
+        let found = found.map_err(|e| FactsUnavailable(e.to_string()))?;
+        found.into_value().ok_or(ConsentStoreError::NotFound)
+    }
+}
+
+#[async_trait]
+impl CitizenGrants for LocalRegistry {
+    async fn citizen_grants(
+        &self,
+        patient: NhsNumber,
+    ) -> Result<Vec<CitizenGrant>, FactsUnavailable> {
+        let found = self.registry.citizen_grants_of(&self.caller, patient).await;
+        found
+            .map(carerecord_access::Released::into_value)
+            .map_err(|e| FactsUnavailable(e.to_string()))
+    }
+}
+
+#[async_trait]
+impl CitizenGrantStore for LocalRegistry {
+    async fn put_citizen_grant(&self, grant: CitizenGrant) -> Result<(), ConsentStoreError> {
+        self.registry.put_citizen_grant(&self.caller, grant).await
+    }
+
+    async fn citizen_grant(&self, id: Uuid) -> Result<CitizenGrant, ConsentStoreError> {
+        let found = self.registry.citizen_grant_by_id(&self.caller, id).await;
         let found = found.map_err(|e| FactsUnavailable(e.to_string()))?;
         found.into_value().ok_or(ConsentStoreError::NotFound)
     }

@@ -1,7 +1,7 @@
 //! What other roles of this deployment ask over HTTP beside XDS. JSON in bodies, so that no patient
 //! is named in a URL. Only systems with the right `delegate` are answered.
 
-use carerecord_access::{ConsentRecord, Relationship};
+use carerecord_access::{CitizenGrant, ConsentRecord, Relationship};
 use carerecord_model::{NhsNumber, Patient, PatientId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -38,6 +38,23 @@ pub enum RelationshipQuestion {
 pub struct RelationshipUpdate {
     /// The version to store.
     pub relationship: Relationship,
+}
+
+/// `POST /peer/citizen-grant`: which citizens may see a record, or one grant by id.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CitizenGrantQuestion {
+    /// Every grant about a patient's record.
+    Patient(NhsNumber),
+    /// One grant.
+    Id(Uuid),
+}
+
+/// `POST /peer/citizen-grant/update`: store a new version.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CitizenGrantUpdate {
+    /// The version to store.
+    pub grant: CitizenGrant,
 }
 
 /// `POST /peer/identifier`: what is known of an identifier.

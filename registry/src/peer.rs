@@ -2,15 +2,15 @@
 
 use axum::Json;
 use axum::http::StatusCode;
-use carerecord_access::{ConsentRecord, ConsentStoreError, Relationship, Right};
+use carerecord_access::{CitizenGrant, ConsentRecord, ConsentStoreError, Relationship, Right};
 use carerecord_audit::{AuditPage, AuditQuestion};
 use carerecord_model::{CrossReference, FoundPatients, Patient, PatientSearch};
 use carerecord_service::AuditDraft;
 
 use crate::router::Door;
 use crate::{
-    ConsentQuestion, ConsentUpdate, IdentifierQuestion, PatientQuestion, RegistryError,
-    RelationshipQuestion, RelationshipUpdate,
+    CitizenGrantQuestion, CitizenGrantUpdate, ConsentQuestion, ConsentUpdate, IdentifierQuestion,
+    PatientQuestion, RegistryError, RelationshipQuestion, RelationshipUpdate,
 };
 
 /// Searches the registry's record of accesses. Which of it a person may read, the portal decides.
@@ -84,6 +84,36 @@ pub(crate) async fn update_relationship(
     enter(&door, &draft, "relationship update")?;
     draft.fill(|event| event.subject = Some(update.relationship.patient));
     stored(door.registry.put_relationship(door.callers.listener(), update.relationship).await)
+}
+
+pub(crate) async fn citizen_grant(
+    door: Door,
+    draft: AuditDraft,
+    Json(question): Json<CitizenGrantQuestion>,
+) -> Result<Json<Vec<CitizenGrant>>, StatusCode> {
+    enter(&door, &draft, "citizen access facts")?;
+    let (registry, caller) = (&door.registry, door.callers.listener());
+    match question {
+        CitizenGrantQuestion::Patient(number) => {
+            draft.fill(|event| event.subject = Some(number));
+            let found = registry.citizen_grants_of(caller, number).await.map_err(status)?;
+            Ok(Json(found.into_value()))
+        }
+        CitizenGrantQuestion::Id(id) => {
+            let found = registry.citizen_grant_by_id(caller, id).await.map_err(status)?;
+            Ok(Json(found.into_value().into_iter().collect()))
+        }
+    }
+}
+
+pub(crate) async fn update_citizen_grant(
+    door: Door,
+    draft: AuditDraft,
+    Json(update): Json<CitizenGrantUpdate>,
+) -> Result<StatusCode, StatusCode> {
+    enter(&door, &draft, "citizen access update")?;
+    draft.fill(|event| event.subject = Some(update.grant.patient));
+    stored(door.registry.put_citizen_grant(door.callers.listener(), update.grant).await)
 }
 
 fn stored(done: Result<(), ConsentStoreError>) -> Result<StatusCode, StatusCode> {

@@ -27,6 +27,8 @@ pub fn router(
         .route("/peer/consent/update", post(peer::update_consent))
         .route("/peer/relationship", post(peer::relationship))
         .route("/peer/relationship/update", post(peer::update_relationship))
+        .route("/peer/citizen-grant", post(peer::citizen_grant))
+        .route("/peer/citizen-grant/update", post(peer::update_citizen_grant))
         .route("/peer/patient", post(peer::patient))
         .route("/peer/identifier", post(peer::cross_reference))
         .route("/peer/patient/search", post(peer::find_patients))

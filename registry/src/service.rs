@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use carerecord_access::{
-    AccessDecisions, Caller, ConsentRecord, ConsentStoreError, Purpose, Refused, Relationship,
-    Released,
+    AccessDecisions, Caller, CitizenGrant, ConsentRecord, ConsentStoreError, Purpose, Refused,
+    Relationship, Released,
 };
 use carerecord_audit::{AuditEvent, AuditOutcome};
 use carerecord_model::{
@@ -15,7 +15,7 @@ use carerecord_storage::{StoreError, Trouble};
 use uuid::Uuid;
 
 use crate::codes::CodeRules;
-use crate::store::{ChangePage, Store, consents_of, relationships_of};
+use crate::store::{ChangePage, Store, citizen_grants_of, consents_of, relationships_of};
 use crate::submit::{Request, SubmitError, UpdateKind, validate};
 use crate::{RegistryConfig, UnknownPatients};
 
@@ -326,6 +326,47 @@ impl Registry {
         };
         self.access.may_record_consent(caller).map_err(|e| unavailable(&e))?;
         self.store.put_consent_record(record).await
+    }
+
+    /// Which citizens may see a patient's record, for a role of this deployment.
+    ///
+    /// # Errors
+    /// `Refused` for everybody else.
+    pub async fn citizen_grants_of(
+        &self,
+        caller: &Caller,
+        number: NhsNumber,
+    ) -> Result<Released<Vec<CitizenGrant>>, RegistryError> {
+        let found = citizen_grants_of(self.store.database(), number).await?;
+        Ok(self.access.release_consent(caller, found)?)
+    }
+
+    /// One of these grants, for a role of this deployment.
+    ///
+    /// # Errors
+    /// `Refused` for everybody else.
+    pub async fn citizen_grant_by_id(
+        &self,
+        caller: &Caller,
+        id: Uuid,
+    ) -> Result<Released<Option<CitizenGrant>>, RegistryError> {
+        let found = self.store.citizen_grant_by_id(id).await?;
+        Ok(self.access.release_consent(caller, found)?)
+    }
+
+    /// Stores a version of such a grant, which counts when this returns.
+    ///
+    /// # Errors
+    /// `Conflict` when somebody else was first.
+    pub async fn put_citizen_grant(
+        &self,
+        caller: &Caller,
+        grant: CitizenGrant,
+    ) -> Result<(), ConsentStoreError> {
+        self.access.may_record_consent(caller).map_err(|e| {
+            ConsentStoreError::Unavailable(carerecord_access::FactsUnavailable(e.to_string()))
+        })?;
+        self.store.put_citizen_grant_record(grant).await
     }
 
     /// Who cares for a patient, for a role of this deployment.

@@ -98,6 +98,7 @@ fn write_policy(folder: &Path) -> anyhow::Result<()> {
         (folder.join("access.toml"), include_str!("../config/policy/access.toml")),
         (folder.join("consent-models.toml"), include_str!("../config/policy/consent-models.toml")),
         (folder.join("sensitivity.toml"), include_str!("../config/policy/sensitivity.toml")),
+        (folder.join("citizens.toml"), include_str!("../config/policy/citizens.toml")),
         (
             examples.join("direct-care.toml"),
             include_str!("../config/policy/examples/direct-care.toml"),

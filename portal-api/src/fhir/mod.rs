@@ -3,6 +3,7 @@ pub(crate) mod answer;
 pub(crate) mod audit_event;
 pub(crate) mod binary;
 pub(crate) mod break_glass;
+pub(crate) mod citizen_access;
 pub(crate) mod claim;
 pub(crate) mod consent;
 pub(crate) mod cross_reference;

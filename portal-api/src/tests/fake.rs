@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use bytes::Bytes;
 use carerecord_access::{
-    ConsentRecord, ConsentRecords, ConsentStore, ConsentStoreError, FactsUnavailable, Relationship,
-    RelationshipStore, Relationships,
+    CitizenGrant, CitizenGrantStore, CitizenGrants, ConsentRecord, ConsentRecords, ConsentStore,
+    ConsentStoreError, FactsUnavailable, Relationship, RelationshipStore, Relationships,
 };
 use carerecord_model::*;
 use futures_util::stream;
@@ -150,6 +150,24 @@ impl RelationshipStore for FakeConsents {
     }
 
     async fn relationship(&self, _: Uuid) -> Result<Relationship, ConsentStoreError> {
+        Err(ConsentStoreError::NotFound)
+    }
+}
+
+#[async_trait]
+impl CitizenGrants for FakeConsents {
+    async fn citizen_grants(&self, _: NhsNumber) -> Result<Vec<CitizenGrant>, FactsUnavailable> {
+        Ok(Vec::new())
+    }
+}
+
+#[async_trait]
+impl CitizenGrantStore for FakeConsents {
+    async fn put_citizen_grant(&self, _: CitizenGrant) -> Result<(), ConsentStoreError> {
+        Err(FactsUnavailable("none are kept".to_owned()).into())
+    }
+
+    async fn citizen_grant(&self, _: Uuid) -> Result<CitizenGrant, ConsentStoreError> {
         Err(ConsentStoreError::NotFound)
     }
 }

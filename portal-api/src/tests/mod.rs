@@ -73,6 +73,7 @@ impl Client {
             patients: Arc::new(FakePatients(person)),
             consents: consents.clone(),
             relationships: consents.clone(),
+            citizen_grants: consents.clone(),
             access: AccessDecisions::new(Arc::new(policy), consents, clock.clone()),
             federation: Federation::new(
                 [

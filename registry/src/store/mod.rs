@@ -2,6 +2,7 @@
 //! patient's rows; filtering is done on the decoded objects.
 
 mod changes;
+mod citizen_grants;
 mod code_index;
 mod consent;
 mod cross_reference;
@@ -23,6 +24,7 @@ use carerecord_storage::{Connection, Database, StoreError, Together};
 use crate::submit::{Prepared, SubmitError, register_all};
 
 pub use changes::{Change, ChangePage, Verb};
+pub(crate) use citizen_grants::citizen_grants_of;
 pub(crate) use code_index::{Keys, candidates, keys_of_filter, keys_of_folder_filter};
 pub(crate) use consent::consents_of;
 pub(crate) use identity::{FeedError, NUMBER_INTO_LOCAL};

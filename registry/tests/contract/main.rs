@@ -3,6 +3,7 @@
 
 mod attributes;
 mod busy;
+mod citizen_grants;
 mod codes;
 mod feed;
 mod filters;

@@ -9,6 +9,7 @@
 //! 5. Consent model of the user's group: implied, or explicit with a permission in force.
 //! 6. Legitimate relationship, where the user's group needs one: in force, of a kind that counts.
 //! 7. Confidentiality label against role: the one in force, under the sensitivity rules.
+//! 8. Age and proxy rules, for citizens: `citizen.rs`.
 //!
 //! What steps 4 to 7 deny, a person may have opened by an override (`overrides.rs`), where the
 //! policy lets that rule be overridden; the other steps hold all the same.

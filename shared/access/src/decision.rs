@@ -93,6 +93,14 @@ pub enum Rule {
     ConsentMissing,
     /// The user needs a relationship with the patient, and has none in force.
     NoRelationship,
+    /// A citizen has not shown well enough who they are.
+    CitizenProofing,
+    /// Nobody sees the record online.
+    CitizenBarred,
+    /// At this age nobody sees their own record, or not without a grant.
+    CitizenAge,
+    /// The citizen is no proxy of the patient, or not any more.
+    NoProxy,
     /// The confidentiality label is above what the role may see.
     Label,
     /// A role of this deployment asks, and takes the decision for its users itself.
@@ -103,6 +111,10 @@ pub enum Rule {
     OwnRecord,
     /// An agreement covers it, and nothing stands against it.
     Agreement,
+    /// The citizen sees their own record.
+    CitizenOwn,
+    /// The citizen sees the record of a person in their care.
+    CitizenProxy,
     /// Of a record, not of a document: nothing closes it as a whole.
     RecordOpen,
     /// Of the record of accesses: the caller's role is to look after it.
@@ -129,11 +141,17 @@ impl Rule {
             Self::NoConsentModel => "no-consent-model",
             Self::ConsentMissing => "consent-missing",
             Self::NoRelationship => "no-relationship",
+            Self::CitizenProofing => "citizen-proofing",
+            Self::CitizenBarred => "citizen-barred",
+            Self::CitizenAge => "citizen-age",
+            Self::NoProxy => "no-proxy",
             Self::Label => "label",
             Self::Delegated => "delegated",
             Self::BreakGlass => "break-glass",
             Self::OwnRecord => "own-record",
             Self::Agreement => "agreement",
+            Self::CitizenOwn => "citizen-own",
+            Self::CitizenProxy => "citizen-proxy",
             Self::RecordOpen => "record-open",
             Self::AuditDuty => "audit-duty",
         }
@@ -179,6 +197,12 @@ impl Rule {
                 "You need to be caring for the patient to open the record, and nothing says that you \
                  or your organisation are."
             }
+            Self::CitizenProofing => "To see a record you need to have proved who you are.",
+            Self::CitizenBarred => "This record is not shown online. Ask your practice.",
+            Self::CitizenAge => {
+                "At this age the record is not shown online, unless the practice has agreed to it."
+            }
+            Self::NoProxy => "You may not see this person's record on their behalf.",
             Self::Label => "The document is marked as restricted, above what your role may see.",
             Self::Delegated => "A service of this deployment asked, and decides for its users.",
             Self::BreakGlass => {
@@ -186,6 +210,8 @@ impl Rule {
             }
             Self::OwnRecord => "Your own organisation holds the document.",
             Self::Agreement => "A data sharing agreement in force covers the document.",
+            Self::CitizenOwn => "It is your own record.",
+            Self::CitizenProxy => "You may see this record on behalf of the person.",
             Self::RecordOpen => {
                 "Nothing closes the record as a whole. Each document in it is decided for itself."
             }
@@ -227,11 +253,20 @@ impl Rule {
     /// Whether the rule is about what the patient has said, or about the document: what a person may
     /// have a reason to override.
     pub(crate) fn is_about_the_patient(self) -> bool {
-        !self.is_about_the_session() && !matches!(self, Self::NoAgreement | Self::Withheld)
+        !self.is_about_the_session()
+            && !matches!(
+                self,
+                Self::NoAgreement
+                    | Self::Withheld
+                    | Self::CitizenProofing
+                    | Self::CitizenBarred
+                    | Self::CitizenAge
+                    | Self::NoProxy
+            )
     }
 
     /// Every rule that denies.
-    pub const DENIALS: [Self; 17] = [
+    pub const DENIALS: [Self; 21] = [
         Self::AssuranceTooLow,
         Self::RoleUnknown,
         Self::PurposeNotAllowed,
@@ -248,6 +283,10 @@ impl Rule {
         Self::NoConsentModel,
         Self::ConsentMissing,
         Self::NoRelationship,
+        Self::CitizenProofing,
+        Self::CitizenBarred,
+        Self::CitizenAge,
+        Self::NoProxy,
         Self::Label,
     ];
 }

@@ -2,7 +2,7 @@ use async_trait::async_trait;
 use carerecord_model::NhsNumber;
 use uuid::Uuid;
 
-use crate::{ConsentRecord, Relationship};
+use crate::{CitizenGrant, ConsentRecord, Relationship};
 
 /// A fact that the decision needs could not be had; the decision is then no.
 #[derive(Debug, thiserror::Error)]
@@ -79,4 +79,33 @@ pub trait RelationshipStore: Relationships {
     /// # Errors
     /// `NotFound`, or when the store could not be asked.
     async fn relationship(&self, id: Uuid) -> Result<Relationship, ConsentStoreError>;
+}
+
+/// Where the decision learns which citizens may see a record. Never from a copy that can be stale.
+#[async_trait]
+pub trait CitizenGrants: Send + Sync {
+    /// The newest version of every grant about a patient's record, in force or not, newest first.
+    ///
+    /// # Errors
+    /// When the store could not be asked. Never an empty list in its place.
+    async fn citizen_grants(
+        &self,
+        patient: NhsNumber,
+    ) -> Result<Vec<CitizenGrant>, FactsUnavailable>;
+}
+
+/// Where these grants are kept.
+#[async_trait]
+pub trait CitizenGrantStore: CitizenGrants {
+    /// Stores a first version, or the version after the one stored. It counts when this returns.
+    ///
+    /// # Errors
+    /// `Conflict` unless `grant.version` is one more than what is stored (1 for a new one).
+    async fn put_citizen_grant(&self, grant: CitizenGrant) -> Result<(), ConsentStoreError>;
+
+    /// The newest version of one grant.
+    ///
+    /// # Errors
+    /// `NotFound`, or when the store could not be asked.
+    async fn citizen_grant(&self, id: Uuid) -> Result<CitizenGrant, ConsentStoreError>;
 }

@@ -10,6 +10,8 @@
 
 mod agreement;
 mod caller;
+mod citizen;
+mod citizen_inquiry;
 mod consent_model;
 mod consent_record;
 mod decide;
@@ -33,13 +35,15 @@ pub use agreement::{AgreementStatus, Flow, Party, SharingAgreement};
 pub use caller::{
     Asserted, AssertedPatient, Assurance, Caller, Purpose, Right, SystemCaller, UserCaller,
 };
+pub use citizen::{Citizen, CitizenGrant, CitizenGrantKind, Proofing, ProxyBasis};
+pub use citizen_inquiry::{CitizenAnswers, CitizenInquiry};
 pub use consent_model::{Basis, ConsentModel};
 pub use consent_record::{ConsentRecord, ConsentStatus, Grain, Provision};
 pub use decision::{Decision, Obligation, Outcome, Rule};
 pub use example::{Described, Example, Judged, Said, Who};
 pub use facts::{
-    ConsentRecords, ConsentStore, ConsentStoreError, FactsUnavailable, RelationshipStore,
-    Relationships,
+    CitizenGrantStore, CitizenGrants, ConsentRecords, ConsentStore, ConsentStoreError,
+    FactsUnavailable, RelationshipStore, Relationships,
 };
 pub use inquiry::{Answers, Inquiry};
 pub use location::WITHHELD_ORGANISATION;

@@ -5,6 +5,7 @@ use carerecord_model::{OrganisationCode, RepositoryUniqueId};
 use jiff::civil::Date;
 use serde::Deserialize;
 
+use crate::citizen::CitizenRules;
 use crate::consent_model::ConsentModel;
 use crate::relationship_rules::RelationshipRules;
 use crate::sensitivity::SensitivityRules;
@@ -16,7 +17,8 @@ use crate::{Assurance, BreakGlassRules, Purpose, Rule, SharingAgreement};
 ///   a relationship;
 /// - `consent-models.toml`: the consent model of each group of users;
 /// - `agreements/*.json`: the data sharing agreements;
-/// - `sensitivity.toml`, if it is there: what raises labels, adds tags and withholds.
+/// - `sensitivity.toml`, if it is there: what raises labels, adds tags and withholds;
+/// - `citizens.toml`, if it is there: what citizens may see, by age and as proxies.
 #[derive(Clone, Debug)]
 pub struct Policy {
     pub(crate) minimum_assurance: Assurance,
@@ -31,6 +33,8 @@ pub struct Policy {
     pub(crate) systems: BTreeMap<String, SystemRule>,
     pub(crate) sensitivity: SensitivityRules,
     pub(crate) relationships: RelationshipRules,
+    /// Without them no citizen sees anything.
+    pub(crate) citizens: Option<CitizenRules>,
     pub(crate) audit: AuditRules,
 }
 
@@ -166,13 +170,24 @@ impl Policy {
         for path in files(&folder.join("agreements"), "json")? {
             agreements.push((path.display().to_string(), read(&path)?));
         }
-        let policy = Self::parse(&access, &models, &agreements)?;
+        let mut policy = Self::parse(&access, &models, &agreements)?;
         let sensitivity = folder.join("sensitivity.toml");
         if sensitivity.exists() {
-            policy.with_sensitivity(&read(&sensitivity)?)
-        } else {
-            Ok(policy)
+            policy = policy.with_sensitivity(&read(&sensitivity)?)?;
         }
+        let citizens = folder.join("citizens.toml");
+        if citizens.exists() {
+            policy = policy.with_citizens(&read(&citizens)?)?;
+        }
+        Ok(policy)
+    }
+
+    /// The same with the rules of a `citizens.toml`.
+    ///
+    /// # Errors
+    /// As `load`.
+    pub fn with_citizens(self, text: &str) -> Result<Self, PolicyError> {
+        Ok(Self { citizens: Some(CitizenRules::parse(text)?), ..self })
     }
 
     /// The same with the rules of a `sensitivity.toml`.
@@ -258,6 +273,7 @@ impl Policy {
             systems: access.system,
             sensitivity: SensitivityRules::default(),
             relationships,
+            citizens: None,
             audit: access.audit,
         })
     }

@@ -6,8 +6,9 @@ use carerecord_model::{Association, Clock, DocumentEntry, EntryUuid, FoundObject
 use crate::decide::{above, caller_may_ask, may_concern};
 use crate::record_view::RecordView;
 use crate::{
-    AssertedPatient, Caller, ConsentRecord, ConsentRecords, Decision, FactsUnavailable, Override,
-    Overrides, Policy, Purpose, Relationship, Relationships, Right, Rule, UserCaller,
+    AssertedPatient, Caller, CitizenGrants, ConsentRecord, ConsentRecords, Decision,
+    FactsUnavailable, Override, Overrides, Policy, Purpose, Relationship, Relationships, Right,
+    Rule, UserCaller,
 };
 
 /// Something that may leave, with the decision that lets it. Only this crate makes one.
@@ -74,6 +75,7 @@ pub struct AccessDecisions {
     pub(crate) policy: Arc<Policy>,
     pub(crate) records: Arc<dyn ConsentRecords>,
     relationships: Option<Arc<dyn Relationships>>,
+    pub(crate) citizen_grants: Option<Arc<dyn CitizenGrants>>,
     overrides: Option<Arc<dyn Overrides>>,
     pub(crate) clock: Arc<dyn Clock>,
 }
@@ -85,7 +87,8 @@ impl AccessDecisions {
         records: Arc<dyn ConsentRecords>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { policy, records, relationships: None, overrides: None, clock }
+        let (relationships, citizen_grants, overrides) = (None, None, None);
+        Self { policy, records, relationships, citizen_grants, overrides, clock }
     }
 
     /// The same, where it is known who cares for whom. Without it nobody gets what needs a
@@ -93,6 +96,12 @@ impl AccessDecisions {
     #[must_use]
     pub fn with_relationships(self, relationships: Arc<dyn Relationships>) -> Self {
         Self { relationships: Some(relationships), ..self }
+    }
+
+    /// The same, where it is known which citizens may see a record.
+    #[must_use]
+    pub fn with_citizen_grants(self, grants: Arc<dyn CitizenGrants>) -> Self {
+        Self { citizen_grants: Some(grants), ..self }
     }
 
     /// The same, where people can override what closes a record.

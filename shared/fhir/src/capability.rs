@@ -93,6 +93,10 @@ fn patient() -> Value {
             "definition": "urn:carerecord:OperationDefinition:break-glass",
         },
         {
+            "name": "citizen-access",
+            "definition": "urn:carerecord:OperationDefinition:citizen-access",
+        },
+        {
             "name": "claim-relationship",
             "definition": "urn:carerecord:OperationDefinition:claim-relationship",
         },

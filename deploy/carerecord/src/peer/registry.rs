@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use carerecord_access::{
-    ConsentRecord, ConsentRecords, ConsentStore, ConsentStoreError, FactsUnavailable, Relationship,
-    RelationshipStore, Relationships,
+    CitizenGrant, CitizenGrantStore, CitizenGrants, ConsentRecord, ConsentRecords, ConsentStore,
+    ConsentStoreError, FactsUnavailable, Relationship, RelationshipStore, Relationships,
 };
 use carerecord_codec::name::action;
 use carerecord_codec::{
@@ -13,8 +13,8 @@ use carerecord_model::{
     PatientDirectory, PatientId, PatientSearch, PortError, Registered, StoredQuery, Submission,
 };
 use carerecord_registry::{
-    ConsentQuestion, ConsentUpdate, IdentifierQuestion, PatientQuestion, RelationshipQuestion,
-    RelationshipUpdate,
+    CitizenGrantQuestion, CitizenGrantUpdate, ConsentQuestion, ConsentUpdate, IdentifierQuestion,
+    PatientQuestion, RelationshipQuestion, RelationshipUpdate,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -153,6 +153,32 @@ impl RelationshipStore for RegistryClient {
     async fn relationship(&self, id: Uuid) -> Result<Relationship, ConsentStoreError> {
         let found: Result<Vec<Relationship>, PortError> =
             self.ask("/peer/relationship", &RelationshipQuestion::Id(id)).await;
+        let found = found.map_err(|e| FactsUnavailable(e.to_string()))?;
+        found.into_iter().next().ok_or(ConsentStoreError::NotFound)
+    }
+}
+
+#[async_trait]
+impl CitizenGrants for RegistryClient {
+    async fn citizen_grants(
+        &self,
+        patient: NhsNumber,
+    ) -> Result<Vec<CitizenGrant>, FactsUnavailable> {
+        let question = CitizenGrantQuestion::Patient(patient);
+        let answer = self.ask("/peer/citizen-grant", &question).await;
+        answer.map_err(|e| FactsUnavailable(e.to_string()))
+    }
+}
+
+#[async_trait]
+impl CitizenGrantStore for RegistryClient {
+    async fn put_citizen_grant(&self, grant: CitizenGrant) -> Result<(), ConsentStoreError> {
+        self.store("/peer/citizen-grant/update", &CitizenGrantUpdate { grant }).await
+    }
+
+    async fn citizen_grant(&self, id: Uuid) -> Result<CitizenGrant, ConsentStoreError> {
+        let found: Result<Vec<CitizenGrant>, PortError> =
+            self.ask("/peer/citizen-grant", &CitizenGrantQuestion::Id(id)).await;
         let found = found.map_err(|e| FactsUnavailable(e.to_string()))?;
         found.into_iter().next().ok_or(ConsentStoreError::NotFound)
     }

@@ -241,6 +241,7 @@ impl Assembly<'_> {
     fn access(&self, ports: &RegistryPorts) -> AccessDecisions {
         AccessDecisions::new(self.policy.clone(), ports.facts.clone(), self.clock.clone())
             .with_relationships(ports.relationships.clone())
+            .with_citizen_grants(ports.citizen_grants.clone())
     }
 
     fn trail(

@@ -59,6 +59,7 @@ impl Assembly<'_> {
             patients: ports.patients.clone(),
             consents: ports.consents.clone(),
             relationships: ports.relationships.clone(),
+            citizen_grants: ports.citizen_grants.clone(),
             access: self.access(ports),
             federation,
             clock: self.clock.clone(),

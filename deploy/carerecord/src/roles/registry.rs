@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use carerecord_access::{
-    AccessDecisions, Caller, ConsentRecords, ConsentStore, Policy, RelationshipStore, Right,
+    AccessDecisions, Caller, CitizenGrantStore, ConsentRecords, ConsentStore, Policy,
+    RelationshipStore, Right,
 };
 use carerecord_audit::{AuditEvent, AuditLog};
 use carerecord_model::{
@@ -33,6 +34,8 @@ pub struct RegistryPorts {
     pub facts: Arc<dyn ConsentRecords>,
     /// Who cares for whom.
     pub relationships: Arc<dyn RelationshipStore>,
+    /// Which citizens may see whose record.
+    pub citizen_grants: Arc<dyn CitizenGrantStore>,
 }
 
 impl RegistryPorts {
@@ -43,6 +46,7 @@ impl RegistryPorts {
             + ConsentStore
             + ConsentRecords
             + RelationshipStore
+            + CitizenGrantStore
             + Clone
             + 'static,
     {
@@ -51,7 +55,8 @@ impl RegistryPorts {
             patients: Arc::new(registry.clone()),
             consents: Arc::new(registry.clone()),
             facts: Arc::new(registry.clone()),
-            relationships: Arc::new(registry),
+            relationships: Arc::new(registry.clone()),
+            citizen_grants: Arc::new(registry),
         }
     }
 }

@@ -6,6 +6,7 @@ mod audit_proofs;
 mod back_fill;
 mod bad_input;
 mod break_glass;
+mod citizens;
 mod codes;
 mod content;
 mod delegations;
@@ -101,6 +102,7 @@ however_it_is_deployed![
     looking::who_may_not_look_learns_nothing,
     may_see::who_asks_gets_the_answer_that_the_doors_give,
     sensitivity::rules_label_and_withhold_on_every_door,
+    citizens::a_proxy_ends_at_a_birthday,
     delegations::a_node_gives_to_whom_the_portal_speaks_of,
     delegations::what_does_not_show_for_whom_is_refused,
     delegations::the_node_decides_again,

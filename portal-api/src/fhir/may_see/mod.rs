@@ -8,10 +8,11 @@ use std::collections::HashMap;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use carerecord_access::{Answers, Caller, Decision, Inquiry, Rule};
+use carerecord_access::{Answers, Caller, Citizen, CitizenInquiry, Decision, Inquiry, Rule};
 use carerecord_model::{
     DocumentEntry, EntryRef, EntryUuid, GetDocuments, MetadataLevel, NhsNumber, StoredQuery,
 };
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::input::Sent;
@@ -30,9 +31,10 @@ pub(crate) async fn run(
     session.does("may see");
     let asked = Asked::read(&sent, &session, &portal)?;
     session.draft.fill(|event| event.subject = Some(asked.patient));
-    let told = match &asked.others {
-        None => portal.may_i_see(&session, &asked).await,
-        Some(others) => portal.may_others_see(&session, &asked, others).await,
+    let told = match (&asked.citizen, &asked.others) {
+        (Some((citizen, at)), _) => portal.may_citizen_see(&session, &asked, citizen, *at).await,
+        (None, None) => portal.may_i_see(&session, &asked).await,
+        (None, Some(others)) => portal.may_others_see(&session, &asked, others).await,
     };
     let told = session.note(told)?;
     note(&session, &asked, &told);
@@ -125,6 +127,43 @@ impl Portal {
         }
         let entries = self.named(asked, number).await?;
         Ok(Told::of(&answers, &entries, asked))
+    }
+
+    /// About a citizen, for systems that may know.
+    async fn may_citizen_see(
+        &self,
+        session: &Session,
+        asked: &Asked,
+        citizen: &Citizen,
+        at: Timestamp,
+    ) -> Result<Told, FhirError> {
+        self.access.may_ask_of_others(&session.caller)?;
+        let person = self.person(asked.patient).await?;
+        let number = person.as_ref().map_or(asked.patient, |person| person.nhs_number);
+        session.draft.fill(|event| event.subject = Some(number));
+        // Whoever asks for themselves asks for the survivor of a merge.
+        let mut citizen = citizen.clone();
+        citizen.number = self.surviving(citizen.number).await?;
+        let inquiry = CitizenInquiry {
+            citizen,
+            patient: number,
+            born: person.as_ref().and_then(|person| person.birth_date),
+            restricted: person.as_ref().is_some_and(|person| person.restricted),
+            at,
+        };
+        let answers = self.access.inquire_of_citizen(&session.caller, inquiry);
+        let answers = tokio::time::timeout(self.deadline(), answers).await;
+        let answers =
+            answers.map_err(|_| FhirError::Registry(carerecord_model::PortError::Late))??;
+        let entries = self.named(asked, number).await?;
+        let document =
+            |id: &EntryUuid| (*id, entries.get(id).and_then(|entry| answers.document(entry)), None);
+        Ok(Told {
+            record: Some(answers.record()),
+            record_overridable: None,
+            record_claimable: None,
+            documents: asked.documents.iter().map(document).collect(),
+        })
     }
 
     /// The documents of the patient that are asked about.
@@ -237,6 +276,9 @@ fn note(session: &Session, asked: &Asked, told: &Told) {
         session.draft.decision(decision);
     }
     let mut said = Vec::new();
+    if let Some((_, at)) = &asked.citizen {
+        said.push(format!("asked about a citizen at {at}"));
+    }
     if let Some(Others { about, at, supposed, related, lifted }) = &asked.others {
         let who = match about {
             Caller::User(user) => format!("role {}", user.role),

@@ -4,7 +4,8 @@
 use std::str::FromStr;
 
 use carerecord_access::{
-    Assurance, Caller, ConsentRecord, Purpose, Relationship, Right, SystemCaller, UserCaller,
+    Assurance, Caller, Citizen, ConsentRecord, Proofing, Purpose, Relationship, Right,
+    SystemCaller, UserCaller,
 };
 use carerecord_fhir::{NHS_NUMBER_SYSTEM, identifier_number, parse_consent, parse_episode_of_care};
 use carerecord_model::{EntryUuid, NhsNumber, OrganisationCode};
@@ -26,6 +27,8 @@ pub(super) struct Asked {
     pub purpose: Purpose,
     /// `None` where somebody asks of themselves, now, as things are.
     pub others: Option<Others>,
+    /// Where the question is about a citizen: who, and when.
+    pub citizen: Option<(Citizen, Timestamp)>,
 }
 
 /// Another caller, another time, other facts.
@@ -60,15 +63,20 @@ impl Asked {
                 documents.push(EntryUuid::new(id));
             }
         }
-        let others = parameters.others(session, portal)?;
+        let citizen = parameters.citizen(portal.clock.now())?;
+        let others = match citizen {
+            Some(_) => None,
+            None => parameters.others(session, portal)?,
+        };
         let purpose = match parameters.code("purpose")? {
             Some(code) => {
                 Purpose::from_code(code).ok_or_else(|| wrong("purpose: not one that is known"))?
             }
+            None if citizen.is_some() => Purpose::PatientAccess,
             None if others.is_some() => Purpose::DirectCare,
             None => session.purpose,
         };
-        Ok(Self { patient, documents, purpose, others })
+        Ok(Self { patient, documents, purpose, others, citizen })
     }
 }
 
@@ -113,6 +121,28 @@ impl<'a> Parameters<'a> {
             return Err(FhirError::Body(format!("{name}: at most {most}")));
         }
         Ok(all)
+    }
+
+    /// A citizen with an NHS Number; `proofing` P9 unless given. They ask as things are or will be.
+    fn citizen(&self, now: Timestamp) -> Result<Option<(Citizen, Timestamp)>, FhirError> {
+        let proofing = self.code("proofing")?;
+        let Some(citizen) = self.one("citizen", "valueIdentifier")? else {
+            return match proofing {
+                Some(_) => Err(wrong("proofing: with citizen")),
+                None => Ok(None),
+            };
+        };
+        let others = ["organisation", "role", "assurance", "suppose", "lifted"];
+        if others.iter().any(|name| self.0.iter().any(|p| p["name"] == *name)) {
+            return Err(wrong("citizen: with patient, document, proofing and at only"));
+        }
+        let number = citizen["value"].as_str().filter(|_| citizen["system"] == NHS_NUMBER_SYSTEM);
+        let number = number.ok_or_else(|| wrong("citizen: an Identifier with an NHS Number"))?;
+        let number = identifier_number(&format!("{NHS_NUMBER_SYSTEM}|{number}"))?;
+        let proofing = Proofing::from_code(proofing.unwrap_or("P9"));
+        let proofing = proofing.ok_or_else(|| wrong("proofing: P0, P5 or P9"))?;
+        let at = self.at(now)?.unwrap_or(now);
+        Ok(Some((Citizen { number, proofing }, at)))
     }
 
     fn others(&self, session: &Session, portal: &Portal) -> Result<Option<Others>, FhirError> {
@@ -224,7 +254,7 @@ fn wrong(what: &str) -> FhirError {
     FhirError::Body(what.to_owned())
 }
 
-const KNOWN: [&str; 9] = [
+const KNOWN: [&str; 11] = [
     "patient",
     "document",
     "purpose",
@@ -234,6 +264,8 @@ const KNOWN: [&str; 9] = [
     "at",
     "suppose",
     "lifted",
+    "citizen",
+    "proofing",
 ];
 const ODS: &str = "https://fhir.nhs.uk/Id/ods-organization-code";
 const MOST_DOCUMENTS: usize = 50;
