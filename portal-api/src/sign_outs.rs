@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use carerecord_audit::{AuditActor, AuditLog, AuditOutcome};
 use carerecord_model::Clock;
 use carerecord_service::{
-    AuditDraft, Ended, LONGEST_SIGN_IN, SignIn, SignOuts, SignOutsUnavailable, SignedOut,
+    AuditDraft, Ended, LONGEST_SIGN_IN, SignIn, SignInProvider, SignOuts, SignOutsUnavailable,
+    SignedOut,
 };
 use carerecord_storage::{Connection, Database, Statement, StoreError, sql};
 
@@ -16,12 +17,40 @@ use carerecord_storage::{Connection, Database, Statement, StoreError, sql};
 pub struct SignOutStore {
     database: Database,
     clock: Arc<dyn Clock>,
+    /// Providers whose people's ids are made nobody else's, by their issuers.
+    providers: Arc<[SignInProvider]>,
 }
 
 impl SignOutStore {
     /// Over this database.
     pub fn new(database: Database, clock: Arc<dyn Clock>) -> Self {
-        Self { database, clock }
+        Self { database, clock, providers: Arc::default() }
+    }
+
+    /// The same with more sign-in providers.
+    #[must_use]
+    pub fn with_providers(self, providers: &[SignInProvider]) -> Self {
+        Self { providers: providers.into(), ..self }
+    }
+
+    /// An id of a provider's as overrides have it.
+    fn own(&self, issuer: &str, id: &str) -> String {
+        let provider = self.providers.iter().find(|provider| provider.issuer() == issuer);
+        provider.map_or_else(|| id.to_owned(), |provider| provider.own(id))
+    }
+
+    /// Nobody can use them any more; those who review them see that they have ended.
+    fn end_overrides(&self, what: &SignedOut, now: i64) -> Statement {
+        match what {
+            SignedOut::Session { issuer, session_id } => {
+                sql(END_OF_SESSION).bind(self.own(issuer, session_id)).bind(now)
+            }
+            SignedOut::Person { issuer, subject, until } => {
+                // The provider tells whole seconds.
+                let until = until.as_millisecond() + 999;
+                sql(END_OF_PERSON).bind(self.own(issuer, subject)).bind(now).bind(until)
+            }
+        }
     }
 }
 
@@ -50,7 +79,7 @@ impl SignOuts for SignOutStore {
             sql(SWEEP).bind(now),
             sql(SWEEP_TOKENS).bind(now),
             end(&what, kept_until),
-            end_overrides(&what, now),
+            self.end_overrides(&what, now),
         ];
         let audit = draft.to_commit(AuditOutcome::Success);
         let ended = self.database.write(move |c: &mut Connection| {
@@ -118,17 +147,6 @@ fn end(what: &SignedOut, kept_until: i64) -> Statement {
         SignedOut::Person { subject, until, .. } => ("person", subject, until.as_millisecond()),
     };
     sql(END).bind(issuer(what)).bind(kind).bind(value).bind(until).bind(kept_until)
-}
-
-/// Nobody can use them any more; those who review them see that they have ended.
-fn end_overrides(what: &SignedOut, now: i64) -> Statement {
-    match what {
-        SignedOut::Session { session_id, .. } => sql(END_OF_SESSION).bind(session_id).bind(now),
-        SignedOut::Person { subject, until, .. } => {
-            // The provider tells whole seconds.
-            sql(END_OF_PERSON).bind(subject).bind(now).bind(until.as_millisecond() + 999)
-        }
-    }
 }
 
 fn unavailable(error: StoreError) -> SignOutsUnavailable {

@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 
 use carerecord_access::{Assurance, Caller, Purpose, Right, SystemCaller, UserCaller};
 use carerecord_model::Clock;
-use carerecord_service::{LONGEST_SIGN_IN, SignIn, SignOuts};
+use carerecord_service::{LONGEST_SIGN_IN, SignIn, SignInProvider, SignOuts};
 use jiff::Timestamp;
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde::Deserialize;
+use serde_json::Value;
 use tokio::sync::Mutex;
 
 use crate::oauth::{OwnToken, Scopes};
@@ -18,14 +19,23 @@ use crate::{OAuth, PortalConfig};
 /// Checks access tokens.
 #[derive(Clone)]
 pub struct TokenVerifier {
-    issuer: String,
-    audience: String,
+    /// The sign-in providers, the first one first.
+    issuers: Vec<Issuer>,
     http: reqwest::Client,
-    keys: Arc<Mutex<Option<(Instant, JwkSet)>>>,
     sign_outs: Arc<dyn SignOuts>,
     clock: Arc<dyn Clock>,
     /// Of tokens that the portal itself has given.
     own: Option<OAuth>,
+}
+
+/// A sign-in provider.
+#[derive(Clone)]
+struct Issuer {
+    name: String,
+    audience: String,
+    keys: Arc<Mutex<Option<(Instant, JwkSet)>>>,
+    /// What its claims mean; `None` of the first one, which speaks as the national one does.
+    mapping: Option<Arc<SignInProvider>>,
 }
 
 /// What a token is worth.
@@ -61,14 +71,29 @@ impl TokenVerifier {
         clock: Arc<dyn Clock>,
     ) -> Self {
         Self {
-            issuer: config.issuer.trim_end_matches('/').to_owned(),
-            audience: config.audience.clone(),
+            issuers: vec![Issuer {
+                name: config.issuer.trim_end_matches('/').to_owned(),
+                audience: config.audience.clone(),
+                keys: Arc::default(),
+                mapping: None,
+            }],
             http,
-            keys: Arc::new(Mutex::new(None)),
             sign_outs,
             clock,
             own: None,
         }
+    }
+
+    /// The same with more sign-in providers.
+    #[must_use]
+    pub fn with_providers(mut self, providers: &[SignInProvider]) -> Self {
+        self.issuers.extend(providers.iter().map(|provider| Issuer {
+            name: provider.issuer().to_owned(),
+            audience: provider.audience.clone(),
+            keys: Arc::default(),
+            mapping: Some(Arc::new(provider.clone())),
+        }));
+        self
     }
 
     /// The same, where the portal itself gives tokens to systems.
@@ -106,7 +131,16 @@ impl TokenVerifier {
     ) -> Self {
         let clock = Arc::new(carerecord_model::SystemClock);
         let verifier = Self::new(config, reqwest::Client::new(), sign_outs, clock);
-        Self { keys: Arc::new(Mutex::new(Some((Instant::now(), keys)))), ..verifier }
+        verifier.knowing(keys)
+    }
+
+    /// With keys that are known already, of every provider.
+    #[cfg(test)]
+    pub(crate) fn knowing(mut self, keys: JwkSet) -> Self {
+        for issuer in &mut self.issuers {
+            issuer.keys = Arc::new(Mutex::new(Some((Instant::now(), keys.clone()))));
+        }
+        self
     }
 
     /// Who a token of the sign-in provider stands for.
@@ -119,25 +153,41 @@ impl TokenVerifier {
             t.eq_ignore_ascii_case("at+jwt") || t.eq_ignore_ascii_case("application/at+jwt")
         });
         let kid = header.kid.as_deref().filter(|_| is_access_token).ok_or(TokenError::Invalid)?;
-        let key = self.key(kid).await?;
+        // Of whom it says that it is; what it says is believed when its key has been seen.
+        let named = crate::oauth::issuer_of(token).ok_or(TokenError::Invalid)?;
+        let issuer = self.issuers.iter().find(|issuer| issuer.name == named);
+        let issuer = issuer.ok_or(TokenError::Invalid)?;
+        let key = self.key(issuer, kid).await?;
         let mut validation = Validation::new(header.alg);
         validation.algorithms = ALGORITHMS.to_vec();
         if !ALGORITHMS.contains(&header.alg) {
             return Err(TokenError::Invalid);
         }
         validation.algorithms = vec![header.alg];
-        validation.set_issuer(&[&self.issuer]);
-        validation.set_audience(&[&self.audience]);
+        validation.set_issuer(&[&issuer.name]);
+        validation.set_audience(&[&issuer.audience]);
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         validation.leeway = 30;
-        let claims: Claims =
-            decode(token, &key, &validation).map_err(|_| TokenError::Invalid)?.claims;
-        self.must_go_on(&claims).await?;
-        claims.caller(selected_role)
+        let all: Value = decode(token, &key, &validation).map_err(|_| TokenError::Invalid)?.claims;
+        let common = Common::deserialize(&all).map_err(|_| TokenError::Invalid)?;
+        self.must_go_on(issuer, &common).await?;
+        match &issuer.mapping {
+            Some(provider) => mapped(provider, &all, common, selected_role),
+            None => {
+                // An id that another provider's person has is nobody's of this one.
+                let others = self.issuers.iter().filter_map(|issuer| issuer.mapping.as_ref());
+                let mut others = others.map(|provider| provider.own(""));
+                if others.any(|prefix| common.sub.starts_with(&prefix)) {
+                    return Err(TokenError::Invalid);
+                }
+                let claims = Claims::deserialize(all).map_err(|_| TokenError::Invalid)?;
+                claims.caller(selected_role)
+            }
+        }
     }
 
     /// Refuses tokens of a sign-in that has ended, and those that would outlast what is kept of that.
-    async fn must_go_on(&self, claims: &Claims) -> Result<(), TokenError> {
+    async fn must_go_on(&self, issuer: &Issuer, claims: &Common) -> Result<(), TokenError> {
         let now = self.clock.now();
         let ends = Timestamp::from_second(claims.exp).map_err(|_| TokenError::Invalid)?;
         if ends.duration_since(now) > LONGEST_SIGN_IN {
@@ -147,7 +197,7 @@ impl TokenVerifier {
         let since = claims.auth_time.or(claims.iat).map(Timestamp::from_second);
         let since = since.unwrap_or(Ok(Timestamp::UNIX_EPOCH)).map_err(|_| TokenError::Invalid)?;
         let sign_in = SignIn {
-            issuer: self.issuer.clone(),
+            issuer: issuer.name.clone(),
             subject: claims.sub.clone(),
             session_id: claims.sid.clone(),
             since,
@@ -160,8 +210,8 @@ impl TokenVerifier {
     }
 
     /// The key of that id; the key set is read again when it is old or does not have it.
-    async fn key(&self, kid: &str) -> Result<DecodingKey, TokenError> {
-        let mut keys = self.keys.lock().await;
+    async fn key(&self, issuer: &Issuer, kid: &str) -> Result<DecodingKey, TokenError> {
+        let mut keys = issuer.keys.lock().await;
         let known = keys.as_ref().and_then(|(at, set)| Some((*at, set.find(kid)?.clone())));
         if let Some((at, jwk)) = known
             && at.elapsed() < KEYS_FRESH
@@ -173,7 +223,7 @@ impl TokenVerifier {
             // Tokens with invented key ids must not make us ask at each request.
             return Err(TokenError::Invalid);
         }
-        let set = self.fetch().await.map_err(|error| {
+        let set = self.fetch(&issuer.name).await.map_err(|error| {
             tracing::warn!(%error, "the sign-in provider's keys could not be read");
             TokenError::KeysUnavailable
         })?;
@@ -183,12 +233,12 @@ impl TokenVerifier {
         DecodingKey::from_jwk(&jwk).map_err(|_| TokenError::Invalid)
     }
 
-    async fn fetch(&self) -> Result<JwkSet, reqwest::Error> {
+    async fn fetch(&self, issuer: &str) -> Result<JwkSet, reqwest::Error> {
         #[derive(Deserialize)]
         struct Discovery {
             jwks_uri: String,
         }
-        let url = format!("{}/.well-known/openid-configuration", self.issuer);
+        let url = format!("{issuer}/.well-known/openid-configuration");
         let discovery: Discovery = self.get(&url).await?;
         self.get(&discovery.jwks_uri).await
     }
@@ -199,13 +249,53 @@ impl TokenVerifier {
     }
 }
 
-/// The claims of an access token, in the shape of CIS2. All but the first may be missing.
+/// What every access token says. All but the first two may be missing.
 #[derive(Debug, Deserialize)]
-struct Claims {
+struct Common {
     sub: String,
     exp: i64,
     iat: Option<i64>,
     auth_time: Option<i64>,
+    sid: Option<String>,
+    #[serde(default)]
+    client_id: String,
+    #[serde(default)]
+    name: String,
+}
+
+/// The person of a provider whose claims mean what the configuration says.
+fn mapped(
+    provider: &SignInProvider,
+    claims: &Value,
+    common: Common,
+    selected: Option<&str>,
+) -> Result<Caller, TokenError> {
+    let roles = provider.roles(claims);
+    let role = match (selected, roles.as_slice()) {
+        (Some(id), all) => all.iter().find(|role| provider.role_id(role) == id).copied(),
+        (None, [only]) => Some(*only),
+        // Never the first of several: the person says which one.
+        (None, _) => None,
+    };
+    let role = role.ok_or(TokenError::RoleNotSelected)?;
+    Ok(Caller::User(Box::new(UserCaller {
+        user_id: provider.own(&common.sub),
+        name: common.name,
+        organisation: provider.organisation(claims).ok_or(TokenError::Invalid)?,
+        role: role.code.clone(),
+        role_profile_id: provider.role_id(role),
+        activities: Vec::new(),
+        assurance: provider.assurance(claims),
+        client_id: common.client_id,
+        asserted: None,
+        session_id: common.sid.map(|sid| provider.own(&sid)),
+    })))
+}
+
+/// The claims of an access token, in the shape of CIS2. All but the first may be missing.
+#[derive(Debug, Deserialize)]
+struct Claims {
+    sub: String,
     #[serde(default)]
     name: String,
     #[serde(default)]

@@ -12,7 +12,7 @@ use carerecord_registry::{MllpConfig, RegistryConfig};
 use carerecord_repository::RepositoryConfig;
 use carerecord_service::{
     CertificateMatch, ClientTlsConfig, DelegationMode, DelegationsConfig, Delegator,
-    ListenerConfig, LogFormat, TlsConfig, XuaConfig, XuaMode,
+    ListenerConfig, LogFormat, SignInProvider, TlsConfig, XuaConfig, XuaMode,
 };
 use carerecord_storage::Database;
 use serde::Deserialize;
@@ -300,6 +300,9 @@ pub struct PortalSection {
     pub listen: ListenerConfig,
     /// The API.
     pub api: PortalConfig,
+    /// Sign-in providers beside the first one.
+    #[serde(default)]
+    pub sign_in: Vec<SignInProvider>,
     /// Access tokens for systems; given by the sign-in provider alone unless there.
     pub oauth: Option<OAuthConfig>,
     /// PostgreSQL; a SQLite file below `data` unless given.
@@ -321,11 +324,18 @@ pub struct WebSection {
     pub public_url: url::Url,
     /// The name under which the sign-in provider knows it.
     pub client_id: String,
+    /// The name of that provider on the sign-in page, where there are several.
+    #[serde(default = "first_name")]
+    pub sign_in_name: String,
     /// How it speaks TLS with the API; the authorities of the machine unless given.
     pub api_tls: Option<ClientTlsConfig>,
     /// Whether the start page says that everything is invented.
     #[serde(default)]
     pub demo: bool,
+}
+
+fn first_name() -> String {
+    "NHS staff account".to_owned()
 }
 
 /// A source of the portal's directory.

@@ -70,6 +70,11 @@ pub async fn run(options: DoctorOptions) -> anyhow::Result<ExitCode> {
         let url = format!("{issuer}/.well-known/openid-configuration");
         let machines = role_client(doctor.wait, None)?;
         doctor.page("sign-in provider", &machines, &url, "answers").await;
+        for provider in &portal.sign_in {
+            let url = format!("{}/.well-known/openid-configuration", provider.issuer());
+            let what = format!("sign-in provider {}", provider.name);
+            doctor.page(&what, &machines, &url, "answers").await;
+        }
         for source in &portal.source {
             doctor.source(source, &http).await;
         }

@@ -137,7 +137,7 @@ impl Inner {
 }
 
 /// Who a JWT says that it is of, before anything of it is believed.
-pub(super) fn issuer_of(jwt: &str) -> Option<String> {
+pub(crate) fn issuer_of(jwt: &str) -> Option<String> {
     #[derive(Deserialize)]
     struct Issuer {
         iss: String,

@@ -27,6 +27,7 @@ use assertions::Assertions;
 use client::Client;
 use limits::Limits;
 
+pub(crate) use assertion::issuer_of;
 pub use config::{ClientConfig, ClientKeysConfig, OAuthConfig};
 pub(crate) use discovery::{keys, metadata, smart_configuration};
 pub(crate) use introspect::introspect;

@@ -8,6 +8,7 @@ mod looking;
 mod merged;
 mod people;
 mod places;
+mod providers;
 mod sign_outs;
 
 use std::sync::Arc;
@@ -212,7 +213,9 @@ fn signer(sign_outs: Arc<SignOutStore>) -> (TokenVerifier, Signer) {
     header.typ = Some("at+jwt".into());
     header.kid = Some("k".into());
     let set = jsonwebtoken::jwk::JwkSet { keys: vec![jwk] };
-    (TokenVerifier::with_keys(&config(), set, sign_outs), Signer { key, header })
+    let verifier = TokenVerifier::with_keys(&config(), set.clone(), sign_outs);
+    let verifier = verifier.with_providers(&[providers::council()]).knowing(set);
+    (verifier, Signer { key, header })
 }
 
 fn person() -> Patient {

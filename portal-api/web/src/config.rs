@@ -1,4 +1,4 @@
-use carerecord_service::{LONGEST_SIGN_IN, Secret};
+use carerecord_service::{LONGEST_SIGN_IN, Secret, SignInProvider};
 use url::{Host, Url};
 
 /// How the web portal is set up.
@@ -18,6 +18,10 @@ pub struct WebConfig {
     pub client_id: String,
     /// The secret that goes with it; none for a public client.
     pub client_secret: Option<Secret>,
+    /// Its name on the sign-in page, where there are several providers.
+    pub sign_in_name: String,
+    /// More providers, with their secrets.
+    pub more_providers: Vec<(SignInProvider, Option<Secret>)>,
     /// What the service is called on every page, e.g. `Care Record`.
     pub service_name: String,
     /// How long a session lasts without a request; 15 by default.
@@ -69,6 +73,8 @@ impl WebConfig {
             issuer_url,
             client_id: client_id.to_owned(),
             client_secret: None,
+            sign_in_name: "NHS staff account".to_owned(),
+            more_providers: Vec::new(),
             service_name: "Care Record".to_owned(),
             session_idle_minutes: 15,
             session_hours: 10,

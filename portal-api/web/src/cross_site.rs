@@ -52,9 +52,9 @@ pub(crate) async fn set_headers(
     response
 }
 
-/// Forms may lead to the sign-in provider, since signing out goes on there.
+/// Forms may lead to the sign-in providers, since signing out goes on there.
 fn page_policy(portal: &Portal) -> HeaderValue {
-    let provider = portal.config.issuer_url.origin().ascii_serialization();
+    let provider = portal.providers.origins();
     let policy = format!(
         "default-src 'none'; style-src 'self'; img-src 'self'; font-src 'self'; \
          script-src 'self'; frame-src 'self'; form-action 'self' {provider}; base-uri 'none'; \

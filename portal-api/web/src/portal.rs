@@ -9,13 +9,13 @@ use crate::api::{ApiClient, Asker};
 use crate::config::WebConfig;
 use crate::problem::Problem;
 use crate::session::{Caller, Person, SignedIn, Turns, keep_now, remember};
-use crate::sign_in::Provider;
+use crate::sign_in::Providers;
 
 /// What every handler shares.
 pub(crate) struct Portal {
     pub(crate) config: WebConfig,
     pub(crate) api: ApiClient,
-    pub(crate) provider: Provider,
+    pub(crate) providers: Providers,
     pub(crate) sign_outs: Arc<dyn SignOuts>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn IdSource>,
@@ -77,7 +77,8 @@ impl Portal {
         let Some(refresh_token) = &person.data.refresh_token else {
             return Err(self.end(person).await);
         };
-        let Ok(tokens) = self.provider.renew(refresh_token, self.clock.now()).await else {
+        let provider = self.providers.of(&person.data);
+        let Ok(tokens) = provider.renew(refresh_token, self.clock.now()).await else {
             return Err(self.end(person).await);
         };
         person.data.access_token = tokens.access_token;

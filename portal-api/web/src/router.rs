@@ -18,7 +18,7 @@ use crate::api::ApiClient;
 use crate::config::{WebConfig, WebError};
 use crate::portal::Portal;
 use crate::session::{COOKIE, RowStore, SessionRows, Turns};
-use crate::sign_in::Provider;
+use crate::sign_in::Providers;
 use crate::{assets, cross_site, pages, sign_in};
 
 /// The pages of the web portal, to be served at the root of `public_url`.
@@ -39,7 +39,7 @@ pub fn router(
     let idle = CookieDuration::minutes(i64::from(config.session_idle_minutes));
     let portal = Arc::new(Portal {
         api: ApiClient::new(&config, config.api_client.clone().unwrap_or_else(|| http.clone())),
-        provider: Provider::new(&config, http)?,
+        providers: Providers::new(&config, &http)?,
         sign_outs,
         clock: clock.clone(),
         ids,
@@ -102,6 +102,7 @@ fn routes() -> Router<Arc<Portal>> {
 fn provider_routes() -> Router<Arc<Portal>> {
     Router::new()
         .route("/sign-in/back-channel-logout", post(sign_in::back_channel::logout))
+        .route("/sign-in/back-channel-logout/{id}", post(sign_in::back_channel::logout_of))
         .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
 }
 

@@ -19,6 +19,7 @@ mod listener;
 mod metrics;
 mod refusal;
 mod request_log;
+mod sign_in_provider;
 mod sign_outs;
 pub mod signing;
 mod stall;
@@ -41,6 +42,7 @@ pub use crate::listener::{Listener, ListenerConfig, ListenerError};
 pub use crate::metrics::{Metrics, MetricsError};
 pub use crate::refusal::{Refusal, refuse};
 pub use crate::request_log::RequestId;
+pub use crate::sign_in_provider::{ClaimsMapping, FIRST, MappedRole, SignInProvider};
 pub use crate::sign_outs::{
     Ended, LONGEST_SIGN_IN, SignIn, SignOuts, SignOutsUnavailable, SignedOut,
 };

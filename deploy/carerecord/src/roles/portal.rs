@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use carerecord_audit::{AuditLog, AuditSource};
 use carerecord_model::DocumentRepository;
 use carerecord_portal_api::{
@@ -42,11 +42,14 @@ impl Assembly<'_> {
         let clients = NodeClients { local, silence, http, delegations: delegations.clone() };
         let (clock, ids) = (self.clock.clone(), self.ids.clone());
         let federation = nodes::start(section, clients, clock, ids, &self.checks, self.lifecycle)?;
-        let sign_outs = Arc::new(SignOutStore::new(database.clone(), self.clock.clone()));
+        check_providers(section)?;
+        let sign_outs = SignOutStore::new(database.clone(), self.clock.clone());
+        let sign_outs = Arc::new(sign_outs.with_providers(&section.sign_in));
         let clock = self.clock.clone();
         // The provider's certificate comes from the machine's authorities, not from our own.
         let asks = role_client(silence, None)?;
         let mut tokens = TokenVerifier::new(&section.api, asks, sign_outs.clone(), clock.clone());
+        tokens = tokens.with_providers(&section.sign_in);
         if let Some(oauth) = &section.oauth {
             let (base, url, ids) = (&self.config.base, &section.api.base_url, self.ids.clone());
             let oauth = OAuth::new(oauth, base, url, database.clone(), clock, ids);
@@ -105,6 +108,12 @@ impl Assembly<'_> {
         let issuer = section.api.issuer.parse().context("portal.api.issuer")?;
         let mut config = WebConfig::new(web.public_url.clone(), api, issuer, &web.client_id);
         config.demo = web.demo;
+        config.sign_in_name.clone_from(&web.sign_in_name);
+        for provider in &section.sign_in {
+            let secret = provider.client_secret_file.as_ref();
+            let secret = secret.map(|file| file.read(&self.config.base)).transpose()?;
+            config.more_providers.push((provider.clone(), secret));
+        }
         if let Some(tls) = web.api_tls.clone() {
             let tls = ClientTls::load(tls).context("portal.web.api_tls cannot be used")?;
             self.lifecycle.spawn("certificates", tls.clone().watch(self.lifecycle.draining()));
@@ -120,4 +129,24 @@ impl Assembly<'_> {
             carerecord_service::audit_trail::record,
         )))
     }
+}
+
+/// Providers that cannot be told apart are none.
+fn check_providers(section: &PortalSection) -> anyhow::Result<()> {
+    let mut issuers = vec![section.api.issuer.trim_end_matches('/')];
+    let mut ids = Vec::new();
+    for provider in &section.sign_in {
+        let wrong = |what: String| anyhow::anyhow!("portal.sign_in {}: {what}", provider.id);
+        provider.validate().map_err(wrong)?;
+        ensure!(!ids.contains(&&provider.id), "portal.sign_in {} is there twice", provider.id);
+        ensure!(
+            !issuers.contains(&provider.issuer()),
+            "portal.sign_in {}: its issuer is that of another one",
+            provider.id
+        );
+        crate::nodes::is_safe(&provider.issuer.parse()?).map_err(|e| wrong(e.to_string()))?;
+        ids.push(&provider.id);
+        issuers.push(provider.issuer());
+    }
+    Ok(())
 }

@@ -23,6 +23,9 @@ pub(crate) struct SignInStarted {
     pub(crate) state: String,
     pub(crate) nonce: String,
     pub(crate) verifier: String,
+    /// At which provider; the first one unless told.
+    #[serde(default)]
+    pub(crate) provider: String,
     pub(crate) started_at: i64,
 }
 
@@ -53,7 +56,7 @@ pub(crate) struct SignedIn {
 /// [`SignIn`] as it is kept.
 #[derive(Clone, Deserialize, Serialize)]
 pub(crate) struct SignInKept {
-    issuer: String,
+    pub(crate) issuer: String,
     subject: String,
     session_id: Option<String>,
     since: Timestamp,

@@ -2,15 +2,15 @@
 
 use axum::Json;
 use axum::extract::rejection::FormRejection;
-use axum::extract::{Form, State};
+use axum::extract::{Form, Path, State};
 use axum::response::{IntoResponse, Response};
-use carerecord_service::{AuditDraft, Ended};
+use carerecord_service::{AuditDraft, Ended, FIRST};
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::logout_token::LogoutError;
-use crate::portal::SharedPortal;
+use crate::portal::{Portal, SharedPortal};
 
 /// What the provider sends.
 #[derive(Deserialize)]
@@ -25,18 +25,40 @@ pub(crate) async fn logout(
     draft: AuditDraft,
     sent: Result<Form<Sent>, FormRejection>,
 ) -> Response {
+    end(&portal, FIRST, &draft, sent).await
+}
+
+/// The same of another provider than the first.
+pub(crate) async fn logout_of(
+    State(portal): SharedPortal,
+    draft: AuditDraft,
+    Path(id): Path<String>,
+    sent: Result<Form<Sent>, FormRejection>,
+) -> Response {
+    end(&portal, &id, &draft, sent).await
+}
+
+async fn end(
+    portal: &Portal,
+    provider: &str,
+    draft: &AuditDraft,
+    sent: Result<Form<Sent>, FormRejection>,
+) -> Response {
     draft.fill(|event| "back-channel logout".clone_into(&mut event.interaction));
     let Ok(Form(sent)) = sent else {
-        return refuse(&draft, "no logout_token in a form");
+        return refuse(draft, "no logout_token in a form");
     };
-    let token = match portal.provider.logout_token(&sent.logout_token, portal.clock.now()).await {
+    let Some(provider) = portal.providers.find(provider) else {
+        return refuse(draft, "there is no such provider");
+    };
+    let token = match provider.logout_token(&sent.logout_token, portal.clock.now()).await {
         Ok(token) => token,
-        Err(Unread::Refused(error)) => return refuse(&draft, &error.to_string()),
+        Err(Unread::Refused(error)) => return refuse(draft, &error.to_string()),
         Err(Unread::Provider) => return unavailable(),
     };
-    match portal.sign_outs.end(token.what, Some(token.id), &draft).await {
+    match portal.sign_outs.end(token.what, Some(token.id), draft).await {
         Ok(Ended::Now) => StatusCode::OK.into_response(),
-        Ok(Ended::Replayed) => refuse(&draft, "it has come before"),
+        Ok(Ended::Replayed) => refuse(draft, "it has come before"),
         Err(_) => unavailable(),
     }
 }

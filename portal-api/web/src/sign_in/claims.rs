@@ -1,10 +1,23 @@
+use carerecord_service::{MappedRole, SignInProvider};
 use openidconnect::core::CoreGenderClaim;
 use openidconnect::{AdditionalClaims, UserInfoClaims};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::session::Role;
 
 pub(super) type CisUserInfo = UserInfoClaims<CisClaims, CoreGenderClaim>;
+
+pub(super) type AnyUserInfo = UserInfoClaims<AnyClaims, CoreGenderClaim>;
+
+/// What a provider tells beyond the standard claims.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub(super) struct AnyClaims {
+    #[serde(flatten)]
+    all: serde_json::Map<String, Value>,
+}
+
+impl AdditionalClaims for AnyClaims {}
 
 /// What the national provider tells beyond the standard claims. Everything may be missing.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -61,6 +74,30 @@ impl Who {
             (None, _) => None,
         };
         Self { name: spoken_name(claims), roles, acting_as }
+    }
+
+    /// Of a provider whose claims mean what the configuration says.
+    pub(super) fn mapped(claims: &AnyUserInfo, provider: &SignInProvider) -> Self {
+        let all = Value::Object(claims.additional_claims().all.clone());
+        // For an organisation that the provider may not speak for nobody acts.
+        let organisation = provider.organisation(&all);
+        let role = |role: &MappedRole| {
+            Some(Role {
+                id: provider.role_id(role),
+                name: bounded(&role.name),
+                organisation: organisation.as_ref()?.to_string(),
+                code: role.code.clone(),
+            })
+        };
+        let roles: Vec<Role> =
+            provider.roles(&all).into_iter().take(MAX_ROLES).filter_map(role).collect();
+        let acting_as = match roles.as_slice() {
+            [only] => Some(only.id.clone()),
+            _ => None,
+        };
+        let name = claims.name().and_then(|name| name.get(None)).map_or("", |n| n.as_str());
+        let name = if name.is_empty() { "Signed in".to_owned() } else { bounded(name) };
+        Self { name, roles, acting_as }
     }
 }
 

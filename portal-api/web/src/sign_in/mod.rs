@@ -5,8 +5,10 @@ mod claims;
 mod client;
 mod logout_token;
 mod provider;
+mod providers;
 pub(crate) mod role;
 
+use askama::Template;
 use axum::extract::{Form, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use carerecord_service::{AuditDraft, SignIn, SignedOut};
@@ -14,19 +16,43 @@ use serde::Deserialize;
 use subtle::ConstantTimeEq;
 use tower_sessions::Session;
 
+use crate::pages::{Layout, page};
 use crate::portal::SharedPortal;
 use crate::problem::{Problem, SignInFailure};
 use crate::session::{self, Person, SignInStarted, SignedIn};
 
 pub(crate) use provider::Provider;
+pub(crate) use providers::Providers;
 
-/// Sends the browser to the sign-in provider.
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+struct SignInPage<'a> {
+    layout: Layout,
+    ways: &'a [Provider],
+}
+
+/// At which provider.
+#[derive(Deserialize)]
+pub(crate) struct Way {
+    with: Option<String>,
+}
+
+/// Sends the browser to the sign-in provider; where there are several, the person says to which.
 pub(crate) async fn begin(
     State(portal): SharedPortal,
     session: Session,
+    Query(way): Query<Way>,
 ) -> Result<Response, Problem> {
     let now = portal.clock.now();
-    let (address, begun) = portal.provider.begin(now).await.map_err(Problem::SignIn)?;
+    let provider = match (&way.with, portal.providers.all()) {
+        (None, [only]) => only,
+        (None, ways) => {
+            let layout = portal.layout(None);
+            return page(&SignInPage { layout, ways }).map(IntoResponse::into_response);
+        }
+        (Some(id), _) => portal.providers.find(id).ok_or(Problem::NotFound)?,
+    };
+    let (address, begun) = provider.begin(now).await.map_err(Problem::SignIn)?;
     session::started(&session, Some(&begun)).await?;
     Ok(Redirect::to(address.as_str()).into_response())
 }
@@ -37,6 +63,7 @@ pub(crate) struct Returned {
     code: Option<String>,
     state: Option<String>,
     error: Option<String>,
+    iss: Option<String>,
 }
 
 /// Takes the browser back: checks that it is the one that left, and gets the tokens.
@@ -48,13 +75,19 @@ pub(crate) async fn complete(
     let begun = session::started(&session, None).await?;
     let begun = begun.ok_or(Problem::SignIn(SignInFailure::Mismatch))?;
     check_state(&begun, &returned, portal.now()).map_err(Problem::SignIn)?;
+    let provider = portal.providers.find(&begun.provider);
+    let provider = provider.ok_or(Problem::SignIn(SignInFailure::Mismatch))?;
+    // A code of one provider must not be taken to another. RFC 9207: 2.4.
+    if returned.iss.as_deref().is_some_and(|iss| iss != provider.issuer()) {
+        return Err(Problem::SignIn(SignInFailure::Mismatch));
+    }
     if returned.error.is_some() {
         return Err(Problem::SignIn(SignInFailure::Declined));
     }
     let code = returned.code.ok_or(Problem::SignIn(SignInFailure::Mismatch))?;
     let now = portal.clock.now();
     let (tokens, who, sign_in) =
-        portal.provider.complete(code, &begun, now).await.map_err(Problem::SignIn)?;
+        provider.complete(code, &begun, now).await.map_err(Problem::SignIn)?;
     let data = SignedIn {
         csrf: portal.unguessable(),
         access_token: tokens.access_token,
@@ -106,7 +139,7 @@ pub(crate) async fn sign_out(
     }
     session::forget(&person.session).await?;
     let after = portal.address("/signed-out");
-    let provider = &portal.provider;
+    let provider = portal.providers.of(&person.data);
     let address = provider.sign_out(&person.data.id_token, after, portal.clock.now()).await;
     let target = address.map_or_else(|| "/signed-out".to_owned(), String::from);
     Ok(Redirect::to(&target).into_response())

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use carerecord_service::{Secret, SignIn};
+use carerecord_service::{FIRST, Secret, SignIn, SignInProvider};
 use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::jwk::JwkSet;
 use openidconnect::core::{CoreJwsSigningAlgorithm, CoreResponseType};
@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 use url::Url;
 
 use super::back_channel::Unread;
-use super::claims::{CisUserInfo, Who};
+use super::claims::{AnyUserInfo, CisUserInfo, Who};
 use super::client::{Answer, Client};
 use super::logout_token::{self, Expected, LogoutError, LogoutToken};
 use crate::config::{WebConfig, WebError};
@@ -23,6 +23,14 @@ use crate::session::SignInStarted;
 
 /// The sign-in provider, which is asked for its addresses and keys when they are needed.
 pub(crate) struct Provider {
+    /// In addresses.
+    pub(crate) id: String,
+    /// On the sign-in page.
+    pub(crate) name: String,
+    /// What its claims mean; `None` of the first one, which speaks as the national one does.
+    mapping: Option<SignInProvider>,
+    scopes: Vec<String>,
+    acr_values: Option<String>,
     issuer: IssuerUrl,
     client_id: ClientId,
     client_secret: Option<Secret>,
@@ -40,19 +48,54 @@ pub(crate) struct Tokens {
 }
 
 impl Provider {
-    pub(crate) fn new(config: &WebConfig, http: reqwest::Client) -> Result<Self, WebError> {
+    /// The first provider of a portal.
+    pub(crate) fn first(config: &WebConfig, http: reqwest::Client) -> Result<Self, WebError> {
         // Tokens name the issuer without a slash at its end.
         let issuer = config.issuer_url.as_str().trim_end_matches('/').to_owned();
-        let public = config.public_url.as_str().trim_end_matches('/');
-        let redirect = RedirectUrl::new(format!("{public}/sign-in/callback"));
         Ok(Self {
+            id: FIRST.to_owned(),
+            name: config.sign_in_name.clone(),
+            mapping: None,
+            scopes: SCOPES.map(str::to_owned).to_vec(),
+            acr_values: Some(ASSURANCE.to_owned()),
             issuer: IssuerUrl::new(issuer).map_err(|_| WebError::Address("issuer_url"))?,
             client_id: ClientId::new(config.client_id.clone()),
             client_secret: config.client_secret.clone(),
-            redirect: redirect.map_err(|_| WebError::Address("public_url"))?,
+            redirect: redirect(config)?,
             http,
             known: Mutex::new(None),
         })
+    }
+
+    /// One whose claims mean what the configuration says.
+    pub(crate) fn another(
+        config: &WebConfig,
+        provider: &SignInProvider,
+        client_secret: Option<Secret>,
+        http: reqwest::Client,
+    ) -> Result<Self, WebError> {
+        let issuer = IssuerUrl::new(provider.issuer().to_owned());
+        Ok(Self {
+            id: provider.id.clone(),
+            name: provider.name.clone(),
+            mapping: Some(provider.clone()),
+            scopes: provider.scopes.clone(),
+            acr_values: provider.acr_values.clone(),
+            issuer: issuer.map_err(|_| WebError::Address("issuer of a sign-in provider"))?,
+            client_id: ClientId::new(provider.client_id.clone()),
+            client_secret,
+            redirect: redirect(config)?,
+            http,
+            known: Mutex::new(None),
+        })
+    }
+
+    pub(crate) fn issuer(&self) -> &str {
+        self.issuer.as_str()
+    }
+
+    pub(crate) fn origin(&self) -> String {
+        self.issuer.url().origin().ascii_serialization()
     }
 
     /// Where to send the browser, and what to remember of it.
@@ -69,16 +112,20 @@ impl Provider {
                 CsrfToken::new_random,
                 Nonce::new_random,
             )
-            .add_auth_context_value(AuthenticationContextClass::new(ASSURANCE.to_owned()))
             .set_pkce_challenge(challenge);
-        for scope in SCOPES {
-            request = request.add_scope(Scope::new(scope.to_owned()));
+        if let Some(class) = &self.acr_values {
+            let class = AuthenticationContextClass::new(class.clone());
+            request = request.add_auth_context_value(class);
+        }
+        for scope in &self.scopes {
+            request = request.add_scope(Scope::new(scope.clone()));
         }
         let (address, state, nonce) = request.url();
         let begun = SignInStarted {
             state: state.secret().clone(),
             nonce: nonce.secret().clone(),
             verifier: verifier.secret().clone(),
+            provider: self.id.clone(),
             started_at: now.as_second(),
         };
         Ok((address, begun))
@@ -103,13 +150,21 @@ impl Provider {
             .map_err(|_| failed("code was not exchanged", SignInFailure::Token))?;
         let sign_in = check(&client, &answer, &Nonce::new(begun.nonce.clone()))?;
         let subject = openidconnect::SubjectIdentifier::new(sign_in.subject.clone());
-        let claims: CisUserInfo = client
+        let asked = client
             .user_info(answer.access_token().clone(), Some(subject))
-            .map_err(|_| failed("provider has no userinfo endpoint", SignInFailure::Provider))?
-            .request_async(&http)
-            .await
-            .map_err(|_| failed("userinfo was not given", SignInFailure::Provider))?;
-        Ok((tokens(&answer, now), Who::new(&claims), sign_in))
+            .map_err(|_| failed("provider has no userinfo endpoint", SignInFailure::Provider))?;
+        let not_given = || failed("userinfo was not given", SignInFailure::Provider);
+        let who = match &self.mapping {
+            None => {
+                let claims: Result<CisUserInfo, _> = asked.request_async(&http).await;
+                Who::new(&claims.map_err(|_| not_given())?)
+            }
+            Some(provider) => {
+                let claims: Result<AnyUserInfo, _> = asked.request_async(&http).await;
+                Who::mapped(&claims.map_err(|_| not_given())?, provider)
+            }
+        };
+        Ok((tokens(&answer, now), who, sign_in))
     }
 
     /// Exchanges a refresh token.
@@ -198,6 +253,12 @@ impl Provider {
         *known = Some((now, found.clone()));
         Ok(found)
     }
+}
+
+fn redirect(config: &WebConfig) -> Result<RedirectUrl, WebError> {
+    let public = config.public_url.as_str().trim_end_matches('/');
+    let redirect = RedirectUrl::new(format!("{public}/sign-in/callback"));
+    redirect.map_err(|_| WebError::Address("public_url"))
 }
 
 /// Checks signature, issuer, audience, times, nonce and the hash of the access token.

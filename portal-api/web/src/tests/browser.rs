@@ -19,6 +19,8 @@ use crate::{WebConfig, router};
 /// A browser with one cookie, in front of the portal's routes.
 pub(super) struct Browser {
     pub(super) fake: Arc<Fake>,
+    /// A second provider, where there is one.
+    council: Option<Arc<Fake>>,
     pub(super) rows: Arc<MemoryRows>,
     pub(super) sign_outs: Arc<MemorySignOuts>,
     pub(super) clock: TestClock,
@@ -39,6 +41,21 @@ pub(super) struct Page {
 
 impl Browser {
     pub(super) async fn open() -> Self {
+        Self::open_beside(None).await
+    }
+
+    /// In front of a portal with a second sign-in provider.
+    pub(super) async fn with_council() -> Self {
+        let council = Fake::start().await;
+        council.state.lock().unwrap().council = true;
+        Self::open_beside(Some(council)).await
+    }
+
+    pub(super) fn council(&self) -> Arc<Fake> {
+        self.council.clone().unwrap()
+    }
+
+    async fn open_beside(council: Option<Arc<Fake>>) -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let fake = Fake::start().await;
         let url = |text: &str| Url::parse(text).unwrap();
@@ -49,13 +66,24 @@ impl Browser {
             "portal",
         );
         config.demo = true;
+        if let Some(council) = &council {
+            let provider = serde_json::from_value(serde_json::json!({
+                "id": "council", "name": "Example Council account",
+                "issuer": format!("{}/oidc", council.base), "client_id": "portal",
+                "scopes": ["groups"], "organisations": ["ZEX05"],
+                "claims": {"role": "groups", "roles": [
+                    {"value": "sw", "code": "R8014", "name": "Social worker"},
+                    {"value": "po", "code": "R0001", "name": "Privacy officer"}]},
+            }));
+            config.more_providers.push((provider.unwrap(), None));
+        }
         let (rows, clock) = (Arc::new(MemoryRows::default()), TestClock::default());
         let sign_outs = Arc::new(MemorySignOuts::default());
         let now = Arc::new(clock.clone());
         let router =
             router(config, rows.clone(), sign_outs.clone(), now, Arc::new(RandomIds)).unwrap();
         let (cookie, set_cookie, visited) = (None, String::new(), Vec::new());
-        Self { fake, rows, sign_outs, clock, router, cookie, set_cookie, visited }
+        Self { fake, council, rows, sign_outs, clock, router, cookie, set_cookie, visited }
     }
 
     /// Opens the portal and signs in.
@@ -69,6 +97,7 @@ impl Browser {
     pub(super) fn second_tab(&self) -> Self {
         Self {
             fake: self.fake.clone(),
+            council: self.council.clone(),
             rows: self.rows.clone(),
             sign_outs: self.sign_outs.clone(),
             clock: self.clock.clone(),
@@ -86,7 +115,11 @@ impl Browser {
 
     /// Goes to the provider and gives the path it sends the browser back to.
     pub(super) async fn begin(&mut self) -> String {
-        let begun = self.get("/sign-in").await;
+        self.begin_at("/sign-in").await
+    }
+
+    pub(super) async fn begin_at(&mut self, path: &str) -> String {
+        let begun = self.get(path).await;
         let asks = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
         let answer = asks.build().unwrap().get(begun.location()).send().await.unwrap();
         let back = answer.headers()[header::LOCATION].to_str().unwrap();

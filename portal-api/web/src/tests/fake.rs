@@ -39,6 +39,8 @@ pub(super) struct FakeState {
     pub(super) calls: Vec<(String, Option<String>)>,
     /// Whether one document's bytes are not those that were registered.
     pub(super) damaged: bool,
+    /// Whether it tells of people as a council does.
+    pub(super) council: bool,
     /// Holds up the next search for documents.
     held: Option<Arc<Gate>>,
 }
@@ -173,7 +175,16 @@ async fn userinfo(State(fake): SharedFake) -> Json<Value> {
         json!({"person_roleid": id, "org_code": org,
             "role_name": format!("\"Clinical\":\"Clinical Provision\":\"{name}\"")})
     };
-    let two = fake.state.lock().unwrap().two_roles;
+    let (two, council) = {
+        let state = fake.state.lock().unwrap();
+        (state.two_roles, state.council)
+    };
+    if council {
+        let groups = if two { json!(["sw", "po", "bowls"]) } else { json!(["sw", "bowls"]) };
+        return Json(json!({
+            "sub": "555021900100", "name": "Gareth Pennant", "groups": groups,
+        }));
+    }
     let mut roles = vec![role("111", "ZEX01", "Clinical Practitioner Access Role")];
     if two {
         roles.push(role("112", "A20047", "Salaried General Practitioner"));

@@ -5,6 +5,7 @@ mod fake;
 mod inside;
 mod pages;
 mod people;
+mod providers;
 mod rows;
 mod sessions;
 mod sign_in;
