@@ -1,5 +1,6 @@
 //! `carerecord audit`: reading the record of accesses, and proving it.
 
+mod access_pack;
 mod check;
 mod export;
 mod keys;
@@ -39,6 +40,11 @@ enum AuditCommand {
     Consistency(prove::ConsistencyOptions),
     /// Check a proof, without any database: exit status 0 proven, 2 not proven
     CheckProof(prove::CheckOptions),
+    /// Put together what is held of one person, who looked and who tried to, signed: exit status 0 all, 2
+    /// a log did not answer
+    AccessPack(access_pack::PackOptions),
+    /// Check such a pack against the public key: exit status 0 as it was made, 2 not
+    CheckPack(access_pack::CheckPackOptions),
     /// Sign with a new key from now on, which the old one vouches for
     RotateKey(keys::RotateOptions),
 }
@@ -52,6 +58,8 @@ pub async fn run(options: AuditOptions) -> anyhow::Result<ExitCode> {
         Some(AuditCommand::Prove(options)) => prove::run(options).await,
         Some(AuditCommand::Consistency(options)) => prove::consistency(options).await,
         Some(AuditCommand::CheckProof(options)) => prove::check(&options),
+        Some(AuditCommand::AccessPack(options)) => access_pack::run(options).await,
+        Some(AuditCommand::CheckPack(options)) => access_pack::check(&options),
         Some(AuditCommand::RotateKey(options)) => keys::rotate(&options),
     }
 }

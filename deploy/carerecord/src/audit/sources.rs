@@ -38,6 +38,11 @@ impl Databases {
         Self { data: data.to_owned(), config: None }
     }
 
+    /// Those of a configuration.
+    pub fn of_config(file: &Path) -> Self {
+        Self { data: PathBuf::new(), config: Some(file.to_owned()) }
+    }
+
     /// The file of the key that signs their heads.
     pub fn key(&self) -> anyhow::Result<PathBuf> {
         Ok(match &self.config {

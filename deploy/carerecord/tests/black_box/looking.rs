@@ -182,6 +182,81 @@ pub async fn the_pages_tell_who_looked(deployment: Deployment) {
     deployment.assert_no_panic();
 }
 
+/// The subject access pack: what is held, who looked, who tried; signed, recorded, and honest about a
+/// node that is away.
+pub async fn a_pack_has_what_is_held_and_who_looked(mut deployment: Deployment) {
+    for n in 0..2 {
+        let letter = Letter::text(PATIENT, n);
+        assert!(deployment.node(n as usize).publish(&letter).await.unwrap().is_success());
+    }
+    let gp = deployment.fhir().as_person(GP).await;
+    assert_eq!(gp.documents(PATIENT).await.len(), 2);
+    let consent = crate::objections::consent(&json!({"type": "deny"}));
+    assert_eq!(gp.put("Consent", None, &consent).await.0, 201);
+    let clerk = deployment.fhir().as_person(CLERK).await;
+    assert_eq!(clerk.search("DocumentReference", PATIENT, "status=current").await.0, 403);
+    let folder = tempfile::tempdir().unwrap();
+    let pack = |name: &str| folder.path().join(name);
+    let make = |deployment: &Deployment, name: &str| {
+        let place = pack(name);
+        let arguments = ["access-pack", "--number", PATIENT, "--to", place.to_str().unwrap()];
+        let output = deployment.run_audit(Role::Portal, &arguments);
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(said).unwrap())
+    };
+
+    let (code, said) = make(&deployment, "whole");
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(make(&deployment, "whole").0, Some(1), "what is there stays");
+    let read = |name: &str, file: &str| std::fs::read_to_string(pack(name).join(file)).unwrap();
+    let index = read("whole", "index.html");
+    for words in [
+        "Letter 0",
+        "Letter 1",
+        "Royal Example Hospital (ZEX01)",
+        "Farrow Imogen Dr",
+        "Oakley Desmond",
+        "Example Community Trust: was searched",
+        "registry: was searched",
+    ] {
+        assert!(index.contains(words), "{words}: {index}");
+    }
+    let documents: Value = serde_json::from_str(&read("whole", "documents.json")).unwrap();
+    assert_eq!(documents.as_array().unwrap().len(), 2);
+    assert!(read("whole", "sharing-choices.json").contains("\"deny\""));
+    let accesses = read("whole", "accesses.jsonl");
+    for (log, interaction) in [
+        ("portal", "search DocumentReference"),
+        ("registry", "ITI-42"),
+        (NODES[1].2, "ITI-41"),
+        ("portal", "audit access-pack"),
+    ] {
+        let is = |line: &str| {
+            let access: Value = serde_json::from_str(line).unwrap();
+            let said = access["interaction"].as_str().unwrap();
+            access["log"] == log && said.starts_with(interaction)
+        };
+        assert!(accesses.lines().any(is), "{log} {interaction}");
+    }
+    let key = deployment.data(Role::Portal).join("audit.pub");
+    let check = |name: &str| {
+        let mut command = std::process::Command::new(crate::BINARY);
+        command.args(["audit", "check-pack"]).arg(pack(name)).arg("--key").arg(&key);
+        command.output().unwrap().status.code()
+    };
+    assert_eq!(check("whole"), Some(0));
+    std::fs::write(pack("whole").join("accesses.jsonl"), "").unwrap();
+    assert_eq!(check("whole"), Some(2));
+
+    deployment.kill(Role::Node(1));
+    let (code, said) = make(&deployment, "part");
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("Example Community Trust: could not be searched"), "{said}");
+    let index = read("part", "index.html");
+    assert!(index.contains("Accesses may be missing"), "{index}");
+    assert_eq!(check("part"), Some(0));
+}
+
 fn events(bundle: &Value) -> Vec<Value> {
     let entries = bundle["entry"].as_array().cloned().unwrap_or_default();
     let matches = entries.into_iter().filter(|e| e["search"]["mode"] == "match");

@@ -136,6 +136,7 @@ apart![
     delegations::keys_are_changed_while_all_runs,
     doctor::the_doctor_says_what_is_wrong,
     looking::a_log_that_does_not_answer_is_told_of,
+    looking::a_pack_has_what_is_held_and_who_looked,
     messages::what_we_ask_has_the_standards_shape,
     nodes::the_directory_changes_without_a_restart,
     nodes::of_ill_nodes_the_truth_is_told_within_the_deadline,
