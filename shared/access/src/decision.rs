@@ -231,6 +231,8 @@ impl Rule {
             Self::BreakGlass,
             Self::OwnRecord,
             Self::Agreement,
+            Self::CitizenOwn,
+            Self::CitizenProxy,
             Self::RecordOpen,
             Self::AuditDuty,
         ];

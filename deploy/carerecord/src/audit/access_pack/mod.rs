@@ -86,7 +86,7 @@ pub async fn run(options: PackOptions) -> anyhow::Result<ExitCode> {
     let gathered = gathered?;
     progress.finish_and_clear();
 
-    let partial = place.with_extension("partial");
+    let partial = PathBuf::from(format!("{}.partial", place.display()));
     let mut folder = Folder::begin(&partial)?;
     folder.write("documents.json", &json(&gathered.documents)?)?;
     folder.write("sharing-choices.json", &json(&gathered.choices)?)?;
@@ -137,7 +137,7 @@ fn json(value: &impl serde::Serialize) -> anyhow::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The parent of a folder, for messages.
+/// A path, for messages.
 fn named(path: &Path) -> String {
     path.display().to_string()
 }
