@@ -1,6 +1,6 @@
 //! For whom the portal asks: nodes give to the person that it speaks of, and to nobody else.
 
-use carerecord_testkit::{Deployment, GP, Letter, NODES, NURSE, PATIENT, Role, Xds};
+use carerecord_testkit::{Deployment, GP, Letter, NODES, PATIENT, Role, Xds};
 use jsonwebtoken::jwk::{Jwk, ThumbprintHash};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
@@ -107,15 +107,16 @@ pub async fn the_node_decides_again(deployment: Deployment) {
     let record = newest(&deployment, "ITI-43");
     assert_eq!(record["decision"]["rule"], "objection-whole-record", "{record}");
     assert_eq!(record["actor"]["id"], GP, "{record}");
-    let nurse = json!({
-        "sub": NURSE,
-        "asker": user(json!({"organisation": "ZEX02", "role": "R8001"})),
-        "override": {"id": uuid::Uuid::nil(), "reason": "emergency",
-            "since": "2026-01-01T00:00:00Z", "until": "2999-01-01T00:00:00Z"},
-    });
-    let given = ask(&deployment, &portal.says(&letter, &nurse), &letter).await;
-    let overridden = newest(&deployment, "ITI-43")["decision"]["rule"].clone();
-    assert_eq!(given.documents.len() == 1, overridden == "break-glass", "{overridden}");
+    // What the person has opened goes with what the portal says, and holds for that person alone.
+    let opened = json!({"override": {"id": uuid::Uuid::nil(), "reason": "emergency",
+        "since": "2026-01-01T00:00:00Z", "until": "2999-01-01T00:00:00Z"}});
+    let given = ask(&deployment, &portal.says(&letter, &opened), &letter).await;
+    assert_eq!(given.documents.len(), 1, "{}", given.exchange.envelope);
+    assert_eq!(newest(&deployment, "ITI-43")["decision"]["rule"], "break-glass");
+    let mut over = opened;
+    over["override"]["until"] = "2026-01-02T00:00:00Z".into();
+    let given = ask(&deployment, &portal.says(&letter, &over), &letter).await;
+    assert!(given.documents.is_empty(), "it is over");
     deployment.assert_no_panic();
 }
 
