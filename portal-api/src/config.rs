@@ -14,6 +14,13 @@ pub struct PortalConfig {
     /// How long one source may take before the answer goes without it.
     #[serde(default = "default_deadline_ms")]
     pub source_deadline_ms: u64,
+    /// The longest transaction that is taken, documents in base64 included.
+    #[serde(default = "default_max_bundle_bytes")]
+    pub max_bundle_bytes: usize,
+}
+
+fn default_max_bundle_bytes() -> usize {
+    16 << 20
 }
 
 fn default_audience() -> String {

@@ -1,7 +1,10 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use carerecord_access::Refused;
-use carerecord_fhir::{ConsentError, Issue, SearchError, outcome, refusal_issue, registry_failure};
+use carerecord_fhir::{
+    ConsentError, Issue, Problem, SearchError, outcome, problem_issue, refusal_issue,
+    registry_failure,
+};
 use carerecord_model::PortError;
 
 use crate::fhir::answer::resource;
@@ -30,6 +33,13 @@ pub(crate) enum FhirError {
     UnknownDomain,
     #[error("the request's body cannot be read: {0}")]
     Body(String),
+    #[error("what was sent is not what is taken: {} problems", .0.len())]
+    Problems(Vec<Problem>),
+    /// What the registry said of a submission, for its sender.
+    #[error("the submission was refused")]
+    Submission(StatusCode, Vec<Issue>),
+    #[error("more is being sent than can be held")]
+    NoRoom,
     #[error("somebody else changed it first")]
     Conflict,
     #[error("neither JSON nor XML is wanted")]
@@ -56,6 +66,8 @@ pub(crate) enum FhirError {
     Registry(PortError),
     #[error("the node that holds the document could not be asked")]
     Node(PortError),
+    #[error("the node that is to keep the documents could not be asked")]
+    Recipient(PortError),
 }
 
 impl FhirError {
@@ -109,6 +121,15 @@ impl FhirError {
                 (StatusCode::NOT_FOUND, vec![issue])
             }
             Self::Body(why) => of(StatusCode::BAD_REQUEST, "structure", why),
+            Self::Problems(problems) => {
+                (StatusCode::UNPROCESSABLE_ENTITY, problems.iter().map(problem_issue).collect())
+            }
+            Self::Submission(status, issues) => (*status, issues.clone()),
+            Self::NoRoom => of(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "throttled",
+                "Others are sending much just now; nothing was taken. Try again in a moment.",
+            ),
             Self::Conflict => of(StatusCode::CONFLICT, "conflict", &self.to_string()),
             Self::NotAcceptable => of(
                 StatusCode::NOT_ACCEPTABLE,
@@ -156,6 +177,13 @@ impl FhirError {
                 "The registry could not be asked.",
                 "The registry gave something that is no answer.",
             ),
+            Self::Recipient(error) => port(
+                error,
+                "The node does not take it.",
+                "The node did not answer, so nobody knows whether it was published: send the same \
+                 again, which changes nothing when it was.",
+                "The node gave something that is no answer.",
+            ),
             Self::Node(error) => port(
                 error,
                 "The source that holds the document does not give it.",
@@ -192,7 +220,7 @@ fn port(error: &PortError, refused: &str, silent: &str, garbage: &str) -> (Statu
 
 impl IntoResponse for FhirError {
     fn into_response(self) -> Response {
-        if let Self::Registry(error) | Self::Node(error) = &self {
+        if let Self::Registry(error) | Self::Node(error) | Self::Recipient(error) = &self {
             tracing::warn!(%error, "a role could not be asked");
         }
         let (status, issues) = self.parts();

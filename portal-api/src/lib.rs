@@ -1,4 +1,4 @@
-//! The portal API: FHIR R4 (MHD ITI-66, 67, 68, Patient, Consent) over the registry and the nodes.
+//! The portal API: FHIR R4 (MHD ITI-65, 66, 67, 68, Patient, Consent) over the registry and the nodes.
 //! Every answer passes the access decision; every search says which sources answered.
 
 mod config;
@@ -13,6 +13,7 @@ mod opened;
 mod overrides;
 mod patient_ids;
 mod people;
+mod publishing;
 mod retrieved;
 mod router;
 mod service;
@@ -28,6 +29,7 @@ pub use looking::RoleLog;
 pub use oauth::{ClientConfig, ClientKeysConfig, OAuth, OAuthConfig, OAuthError};
 pub use overrides::OverrideStore;
 pub use patient_ids::PatientIds;
+pub use publishing::{Publisher, Publishers};
 pub use router::router;
 pub use service::{Portal, PortalParts};
 pub use sign_outs::SignOutStore;

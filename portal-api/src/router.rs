@@ -6,7 +6,7 @@ use carerecord_service::AuditTrail;
 use crate::fhir::{
     alerts, answer, audit_event, binary, break_glass, citizen_access, claim, consent,
     cross_reference, document_reference, episode_of_care, fallback, list, may_see, metadata,
-    patient, patient_match, wrong_method,
+    patient, patient_match, provide, wrong_method,
 };
 use crate::{Portal, oauth};
 
@@ -19,6 +19,8 @@ pub fn router(portal: Portal, trail: AuditTrail) -> Router {
         .route("/.well-known/oauth-authorization-server", get(oauth::metadata))
         .route("/fhir/.well-known/smart-configuration", get(oauth::smart_configuration))
         .with_state(portal.clone());
+    let most = portal.config.max_bundle_bytes;
+    let bundles = || post(provide::bundle).layer(DefaultBodyLimit::max(most));
     Router::new()
         .route("/fhir/metadata", get(metadata::metadata))
         .route("/fhir/DocumentReference", get(document_reference::search))
@@ -48,8 +50,8 @@ pub fn router(portal: Portal, trail: AuditTrail) -> Router {
         .route("/fhir/EpisodeOfCare", get(episode_of_care::search).post(episode_of_care::create))
         .route("/fhir/EpisodeOfCare/_search", post(episode_of_care::search_form))
         .route("/fhir/EpisodeOfCare/{id}", get(episode_of_care::read).put(episode_of_care::update))
-        .route("/fhir", axum::routing::any(fallback))
-        .route("/fhir/", axum::routing::any(fallback))
+        .route("/fhir", bundles())
+        .route("/fhir/", bundles())
         .route("/fhir/{*rest}", axum::routing::any(fallback))
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(MAX_BODY))

@@ -12,11 +12,13 @@ use carerecord_model::{
 };
 
 use carerecord_service::{Delegate, Delegation, Delegator};
+use tokio::sync::Semaphore;
 
 use crate::error::FhirError;
 use crate::federation::{Federation, NodeState};
 use crate::opened::{Opened, note_closed};
 use crate::overrides::{NewAlert, working_days_on};
+use crate::publishing::Publishers;
 use crate::{OverrideStore, PatientIds, PortalConfig, RoleLog, TokenVerifier};
 
 /// The portal's service: the FHIR handlers call these methods, and only these.
@@ -37,6 +39,9 @@ pub struct Portal {
     pub(crate) overrides: OverrideStore,
     delegations: Option<Arc<Delegator>>,
     pub(crate) audit_logs: Arc<[RoleLog]>,
+    pub(crate) publishers: Publishers,
+    /// For what is sent and held meanwhile, in KiB.
+    pub(crate) room: Arc<Semaphore>,
 }
 
 /// What a portal is made of.
@@ -71,6 +76,8 @@ pub struct PortalParts {
     pub delegations: Option<Arc<Delegator>>,
     /// The logs that are searched besides those of nodes, the portal's own first.
     pub audit_logs: Vec<RoleLog>,
+    /// Who may publish, and where to.
+    pub publishers: Publishers,
 }
 
 /// A patient's record as one caller may see it.
@@ -128,6 +135,8 @@ impl Portal {
             overrides: parts.overrides,
             delegations: parts.delegations,
             audit_logs: parts.audit_logs.into(),
+            publishers: parts.publishers,
+            room: Arc::new(Semaphore::new(ROOM_KIB)),
         }
     }
 
@@ -297,3 +306,7 @@ impl Portal {
         tokio::time::timeout(self.deadline(), asked).await.unwrap_or(Err(PortError::Late))
     }
 }
+
+/// How much of what is sent is held at one time. A transaction needs its length, while it is read
+/// and sent on about three times as much.
+const ROOM_KIB: usize = 64 << 10;

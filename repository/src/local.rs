@@ -3,9 +3,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use carerecord_access::Caller;
 use carerecord_audit::AuditEvent;
+use carerecord_codec::mtom::MtomReader;
+use carerecord_codec::{
+    ContentRef, DocumentContent, ProvideAndRegisterDocumentSetRequest, SubmitObjectsRequest,
+};
 use carerecord_model::{
-    ByteRange, ContentAnswer, ContentQuestion, DocumentRepository, DocumentRequest, OnBehalf,
-    PortError, RetrievedDocument, UniqueId,
+    ByteRange, ContentAnswer, ContentQuestion, DocumentRecipient, DocumentRepository,
+    DocumentRequest, OnBehalf, PortError, Registered, RetrievedDocument, SentDocument, Submission,
+    UniqueId,
 };
 use carerecord_service::{Asker, AuditDraft, Callers, DelegationMode, Delegations};
 
@@ -49,6 +54,31 @@ impl LocalRepository {
         })
     }
 }
+
+#[async_trait]
+impl DocumentRecipient for LocalRepository {
+    async fn provide_and_register(
+        &self,
+        submission: Submission,
+        documents: Vec<SentDocument>,
+    ) -> Result<Registered, PortError> {
+        let content = |document: SentDocument| DocumentContent {
+            id: document.entry.to_string(),
+            content: ContentRef::Inline(document.bytes),
+        };
+        let request = ProvideAndRegisterDocumentSetRequest {
+            submit: SubmitObjectsRequest::new(&submission),
+            documents: documents.into_iter().map(content).collect(),
+        };
+        let draft = AuditDraft::detached((self.draft)(&self.caller));
+        let parts: Option<MtomReader<NoParts>> = None;
+        let done = self.repository.provide_and_register(&self.caller, request, parts, &draft);
+        done.await.map_err(PortError::Transaction)
+    }
+}
+
+/// The documents stand in the request itself.
+type NoParts = futures_util::stream::Empty<Result<bytes::Bytes, std::io::Error>>;
 
 #[async_trait]
 impl DocumentRepository for LocalRepository {

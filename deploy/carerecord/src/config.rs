@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, ensure};
 use carerecord_access::Right;
-use carerecord_model::{Code, NodeId, OrganisationCode};
+use carerecord_model::{Code, NodeId, OrganisationCode, SourceId};
 use carerecord_portal_api::{NodeLimits, OAuthConfig, PortalConfig};
 use carerecord_registry::{MllpConfig, RegistryConfig};
 use carerecord_repository::RepositoryConfig;
@@ -312,8 +312,27 @@ pub struct PortalSection {
     pub source: Vec<SourceConfig>,
     /// A directory of nodes, read again when it changes.
     pub nodes: Option<PathBuf>,
+    /// The systems that may publish by the API.
+    #[serde(default)]
+    pub publisher: Vec<PublisherConfig>,
     /// The web portal; without it only the API runs.
     pub web: Option<WebSection>,
+}
+
+/// A `[[portal.publisher]]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PublisherConfig {
+    /// The client that the sign-in provider gives tokens to.
+    pub client_id: String,
+    /// The organisation that the tokens must be for.
+    pub organisation: OrganisationCode,
+    /// The repositoryUniqueId of the node that keeps what it publishes.
+    pub node: NodeId,
+    /// The node's ITI-41 address; not needed for a node of this process.
+    pub url: Option<String>,
+    /// The sourceId of submissions that are made for it, an OID.
+    pub source_id: SourceId,
 }
 
 /// The `[portal.web]` section.

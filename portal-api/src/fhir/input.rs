@@ -1,9 +1,11 @@
 //! What clients send: forms, JSON and preferences.
 
+use aws_lc_rs::digest::SHA256;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
-use carerecord_fhir::pairs;
+use carerecord_fhir::{Format, from_xml, pairs};
 use serde_json::Value;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::answer::Wanted;
 use crate::Portal;
@@ -36,14 +38,56 @@ impl FromRequest<Portal> for Sent {
     type Rejection = FhirError;
 
     async fn from_request(request: Request, _: &Portal) -> Result<Self, FhirError> {
-        let json = ["application/fhir+json", "application/json", "text/json"];
-        must_be(request.headers(), &json, JSON_ONLY)?;
+        let kinds = ["application/fhir+json", "application/json", "text/json"];
+        must_be(request.headers(), &kinds, JSON_ONLY)?;
         let body = text(request).await?;
-        let value = serde_json::from_str(&body).map_err(|e| {
-            FhirError::Body(format!("not JSON at line {} column {}", e.line(), e.column()))
-        })?;
-        Ok(Self(value))
+        Ok(Self(json(&body)?))
     }
+}
+
+/// A transaction that was sent, as JSON or XML.
+pub(crate) struct Transaction {
+    pub value: Value,
+    /// SHA-256 of the bytes.
+    pub digest: [u8; 32],
+    /// Held as long as the value is.
+    _room: OwnedSemaphorePermit,
+}
+
+impl FromRequest<Portal> for Transaction {
+    type Rejection = FhirError;
+
+    async fn from_request(request: Request, portal: &Portal) -> Result<Self, FhirError> {
+        let format = match request.headers().get(header::CONTENT_TYPE) {
+            None => Some(Format::Json),
+            Some(kind) => kind.to_str().ok().and_then(Format::of_content_type),
+        };
+        let format = format.ok_or(FhirError::MediaType(EITHER))?;
+        let most = portal.config.max_bundle_bytes;
+        let length = request.headers().get(header::CONTENT_LENGTH);
+        let length = length.and_then(|v| v.to_str().ok()?.parse().ok()).unwrap_or(most);
+        if length > most {
+            return Err(FhirError::TooLong);
+        }
+        let kib = u32::try_from(length / 1024 + 1).map_err(|_| FhirError::TooLong)?;
+        let room = portal.room.clone().try_acquire_many_owned(kib);
+        let room = room.map_err(|_| FhirError::NoRoom)?;
+        let body = text(request).await?;
+        let mut digest = [0; 32];
+        digest.copy_from_slice(aws_lc_rs::digest::digest(&SHA256, body.as_bytes()).as_ref());
+        let value = match format {
+            Format::Json => json(&body)?,
+            Format::Xml => from_xml(body.as_bytes(), most)
+                .map_err(|e| FhirError::Body(format!("not FHIR XML: {e}")))?,
+        };
+        Ok(Self { value, digest, _room: room })
+    }
+}
+
+fn json(body: &str) -> Result<Value, FhirError> {
+    serde_json::from_str(body).map_err(|e| {
+        FhirError::Body(format!("not JSON at line {} column {}", e.line(), e.column()))
+    })
 }
 
 /// A client that does not name the type is taken to send what is asked for.
@@ -79,6 +123,7 @@ pub(crate) fn is_strict(headers: &HeaderMap) -> bool {
 }
 
 const FORM_ONLY: &str = "Send the search as application/x-www-form-urlencoded.";
+const EITHER: &str = "Send the resource as application/fhir+json or application/fhir+xml.";
 const JSON_ONLY: &str = "Send the resource as application/fhir+json.";
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ pub(crate) mod may_see;
 pub(crate) mod metadata;
 pub(crate) mod patient;
 pub(crate) mod patient_match;
+pub(crate) mod provide;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;

@@ -206,7 +206,7 @@ async fn addresses_methods_and_lengths_are_refused_with_an_outcome() {
 
     for (answer, status) in [
         (&unknown, 404),
-        (&bare, 404),
+        (&bare, 405),
         (&method, 405),
         (&url, 414),
         (&body, 413),

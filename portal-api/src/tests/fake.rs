@@ -227,6 +227,23 @@ impl DocumentRepository for FakeNode {
     }
 }
 
+/// A node that takes what it is sent.
+pub(super) struct FakeRecipient;
+
+#[async_trait]
+impl DocumentRecipient for FakeRecipient {
+    async fn provide_and_register(
+        &self,
+        submission: Submission,
+        documents: Vec<SentDocument>,
+    ) -> Result<Registered, PortError> {
+        let entries = submission.document_entries.iter().map(|e| &e.entry_uuid);
+        let sent = documents.iter().map(|document| &document.entry);
+        assert!(entries.eq(sent), "each entry with its document");
+        Ok(Registered::default())
+    }
+}
+
 pub(super) const BYTES: &[u8] = b"Pulse 64/min.";
 /// SHA-1 of `BYTES`.
 pub(super) fn hash() -> String {

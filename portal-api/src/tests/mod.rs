@@ -9,6 +9,7 @@ mod merged;
 mod people;
 mod places;
 mod providers;
+mod publishing;
 mod sign_outs;
 
 use std::sync::Arc;
@@ -29,10 +30,10 @@ use tempfile::TempDir;
 use tower::ServiceExt;
 
 use crate::{
-    Federation, Node, OverrideStore, PatientIds, Portal, PortalConfig, PortalParts, RoleLog,
-    SignOutStore, TokenVerifier, router,
+    Federation, Node, OverrideStore, PatientIds, Portal, PortalConfig, PortalParts, Publisher,
+    Publishers, RoleLog, SignOutStore, TokenVerifier, router,
 };
-use fake::{FakeConsents, FakeNode, FakePatients, FakeRegistry};
+use fake::{FakeConsents, FakeNode, FakePatients, FakeRecipient, FakeRegistry};
 
 /// A portal with a clinician who may see what it has.
 struct Client {
@@ -97,6 +98,7 @@ impl Client {
                 name: "portal".to_owned(),
                 source: Arc::new(AuditLog::new(database.clone())),
             }],
+            publishers: publishers(),
         });
         let trail = AuditTrail {
             log: AuditLog::new(database.clone()),
@@ -174,6 +176,17 @@ impl Answer {
         let matches = entries.into_iter().filter(|e| e["search"]["mode"] == "match");
         matches.map(|e| e["resource"].clone()).collect()
     }
+}
+
+/// One system, whose node takes everything.
+fn publishers() -> Publishers {
+    Publishers::new(vec![Publisher {
+        client_id: "source".into(),
+        organisation: "ZEX01".parse().unwrap(),
+        node: "2.999.826.1.1".parse().unwrap(),
+        source_id: "2.999.826.3.1".parse().unwrap(),
+        recipient: Arc::new(FakeRecipient),
+    }])
 }
 
 fn config() -> PortalConfig {

@@ -39,3 +39,33 @@ pub fn searchset(self_url: &str, total: usize, entries: Vec<Entry>) -> Value {
     }
     bundle
 }
+
+/// What became of an entry of a transaction.
+#[derive(Clone, Debug)]
+pub struct Done {
+    /// Whether the resource is new.
+    pub created: bool,
+    /// Its type and id, as a relative URL.
+    pub location: String,
+    /// Its version, where it has versions.
+    pub version: Option<u32>,
+    /// An OperationOutcome with warnings.
+    pub warnings: Option<Value>,
+}
+
+/// A Bundle of type `transaction-response`, with an entry for each of the request's. MHD 3.5.
+pub fn transaction_response(entries: Vec<Done>) -> Value {
+    let entry = |done: Done| {
+        let status = if done.created { "201 Created" } else { "200 OK" };
+        let mut response = json!({"status": status, "location": done.location});
+        if let Some(version) = done.version {
+            response["etag"] = format!("W/\"{version}\"").into();
+        }
+        if let Some(warnings) = done.warnings {
+            response["outcome"] = warnings;
+        }
+        json!({"response": response})
+    };
+    let entries: Vec<Value> = entries.into_iter().map(entry).collect();
+    json!({"resourceType": "Bundle", "type": "transaction-response", "entry": entries})
+}

@@ -13,11 +13,15 @@ pub fn capability_statement(base_url: &str, version: &str, date: &str, token_url
         "implementation": {"description": "Shared care record", "url": base_url},
         "fhirVersion": "4.0.1",
         "format": ["application/fhir+json", "application/fhir+xml"],
-        "instantiates": [mhd("CapabilityStatement/IHE.MHD.DocumentResponder")],
+        "instantiates": [
+            mhd("CapabilityStatement/IHE.MHD.DocumentResponder"),
+            mhd("CapabilityStatement/IHE.MHD.DocumentRecipient"),
+        ],
         "rest": [{
             "mode": "server",
             "documentation": DOCUMENTATION,
             "security": security(token_url),
+            "interaction": [{"code": "transaction", "documentation": TRANSACTION_DOCUMENTATION}],
             "resource": [
                 resource(
                     "DocumentReference",
@@ -151,6 +155,9 @@ const DOCUMENTATION: &str = "Every answer has passed the access decision. A sear
     prefixes*, -not; best first. The header X-Purpose-Of-Use tells the purpose; X-Selected-Role one of \
     the user's roles.";
 
+const TRANSACTION_DOCUMENTATION: &str = "Provide Document Bundle (ITI-65) of the Minimal, \
+    Comprehensive and UnContained profiles: all of it or nothing. Documents come as Binary; a \
+    FHIR document as a Binary too. The same Bundle again gets the same answer.";
 const PATIENT_DOCUMENTATION: &str = "A search needs an identifier or _id; or family (two letters or \
     more) with birthdate (within one year) or address-postalcode; or given with birthdate (one day) \
     and address-postalcode. Names are compared by how they begin, without case and accents; :exact \

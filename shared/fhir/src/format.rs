@@ -51,6 +51,11 @@ impl Format {
         }
     }
 
+    /// The form of what was sent, by its `Content-Type`; `None` for one that is not taken.
+    pub fn of_content_type(content_type: &str) -> Option<Self> {
+        Self::of_media_type(content_type).filter(|_| !content_type.contains('*'))
+    }
+
     fn of_media_type(media_type: &str) -> Option<Self> {
         let bare = media_type.split(';').next().unwrap_or(media_type).trim().to_ascii_lowercase();
         match bare.as_str() {

@@ -31,8 +31,37 @@ pub(crate) fn unique_id(id: &UniqueId) -> (String, String) {
         _ if uuid::Uuid::parse_str(text).is_ok() && text.len() == 36 => {
             (URI.into(), format!("urn:uuid:{text}"))
         }
-        _ => (URI.into(), text.to_owned()),
+        _ => match text.split_once('|') {
+            Some((system, value)) if is_uri(system) && !value.is_empty() => {
+                (system.to_owned(), value.to_owned())
+            }
+            Some(_) | None => (URI.into(), text.to_owned()),
+        },
     }
+}
+
+/// The uniqueId of a document that FHIR identifies so; `unique_id` gives both back. A system that is
+/// no OID stands before the value, with a bar between.
+pub(crate) fn unique_id_of(system: Option<&str>, value: &str) -> Option<UniqueId> {
+    match system {
+        None | Some(URI) => {
+            let oid = value.strip_prefix("urn:oid:").filter(|oid| oid.parse::<Oid>().is_ok());
+            let uuid = value.strip_prefix("urn:uuid:");
+            let uuid = uuid.filter(|u| u.len() == 36 && uuid::Uuid::parse_str(u).is_ok());
+            oid.or(uuid).unwrap_or(value).parse().ok()
+        }
+        Some(system) => match system.strip_prefix("urn:oid:") {
+            Some(oid) => {
+                oid.parse::<Oid>().ok().and_then(|_| format!("{oid}^{value}").parse().ok())
+            }
+            None => is_uri(system).then(|| format!("{system}|{value}").parse().ok()).flatten(),
+        },
+    }
+}
+
+fn is_uri(text: &str) -> bool {
+    ["http://", "https://", "urn:"].iter().any(|scheme| text.starts_with(scheme))
+        && !text.contains('|')
 }
 
 /// The OID of the authority that a system of patients' identifiers stands for.
@@ -93,5 +122,12 @@ mod tests {
         assert_eq!(pair("https://x.example/d/1"), (URI.into(), "https://x.example/d/1".into()));
         let uuid = "6c1d0b52-0000-4000-8000-000000000001";
         assert_eq!(pair(uuid), (URI.into(), format!("urn:uuid:{uuid}")));
+        assert_eq!(pair("https://x.example/ids|17"), ("https://x.example/ids".into(), "17".into()));
+        for id in ["2.999.1", "2.999.1^A17", uuid, "https://x.example/ids|17", "a|b"] {
+            let (system, value) = pair(id);
+            assert_eq!(unique_id_of(Some(&system), &value).unwrap().as_str(), id);
+        }
+        assert_eq!(unique_id_of(Some("urn:oid:x"), "1"), None);
+        assert_eq!(unique_id_of(Some("trust"), "1"), None);
     }
 }

@@ -20,13 +20,14 @@ mod object;
 mod outcome;
 mod patient;
 mod patient_match;
+mod provide;
 mod search;
 mod snippet;
 mod time;
 mod value_set;
 mod xml;
 
-pub use bundle::{Entry, searchset};
+pub use bundle::{Done, Entry, searchset, transaction_response};
 pub use capability::capability_statement;
 pub use code_system::{oid_of_system, system_of_scheme};
 pub use consent::{ConsentError, consent_resource, parse_consent};
@@ -39,11 +40,12 @@ pub use identifier::{authority_of_system, patient_id, patient_identifier};
 pub use list::{folder_list, submission_set_list};
 pub use outcome::{
     DECISION_RULE, Issue, LOG_STATE, OVERRIDE, RELATIONSHIP, SOURCE_STATE, SourceState,
-    claim_offered, log_issue, outcome, override_in_force, override_offered, refusal_issue,
-    registry_failure, source_issue,
+    claim_offered, log_issue, outcome, override_in_force, override_offered, problem_issue,
+    refusal_issue, registry_failure, source_issue, submission_failure, submission_warnings,
 };
 pub use patient::{NHS_NUMBER_SYSTEM, found_patient_resource, patient_resource};
 pub use patient_match::{MatchGrade, MatchRequest, graded};
+pub use provide::{Known, KnownFolder, Place, Problem, ProvideBundle, Provided, ProvidedDocument};
 pub use search::{
     AuditCode, AuditEventSearch, DocumentReferenceSearch, ListCode, ListSearch, PeopleSearch,
     SearchError, Token, count_only, identifier_number, only_known, pairs,
@@ -51,4 +53,4 @@ pub use search::{
 pub use snippet::{SEARCH_STATE, SNIPPET, add_snippets, coverage_issues};
 pub use time::{date_time, dtm_bound};
 pub use value_set::{ValueSet, ValueSetError, parse_value_set};
-pub use xml::{FhirXmlError, to_xml};
+pub use xml::{FhirXmlError, from_xml, to_xml};

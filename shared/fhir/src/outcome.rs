@@ -1,6 +1,8 @@
 use carerecord_model::{ErrorCode, RegistryError, Severity, TransactionError};
 use serde_json::{Value, json};
 
+use crate::Problem;
+
 /// The system of decision rules in `details.coding`.
 pub const DECISION_RULE: &str = "urn:carerecord:decision-rule";
 /// The system of source states in `details.coding`.
@@ -234,6 +236,59 @@ pub fn registry_failure(errors: &TransactionError, words: &str) -> (u16, Vec<Iss
         return (500, vec![Issue::error("exception", words)]);
     };
     (mapped(first).0, codes.iter().map(|code| registry_issue(code, words)).collect())
+}
+
+/// The same for whoever has sent a submission: with what the registry says, as it would say it over
+/// XDS, and where in what was sent. `place` gives that as FHIRPath.
+pub fn submission_failure<'a>(
+    errors: &'a TransactionError,
+    place: impl Fn(&'a RegistryError) -> Option<&'a str>,
+) -> (u16, Vec<Issue>) {
+    let is_failure = |e: &&RegistryError| e.severity == Severity::Error;
+    let all: Vec<&RegistryError> = errors.0.iter().filter(is_failure).collect();
+    let status = all.iter().map(|e| mapped(&e.code).0).find(|status| *status >= 400);
+    (status.unwrap_or(500), all.iter().map(|e| sender_issue(e, "error", &place)).collect())
+}
+
+/// What the registry warns of, for whoever has sent the submission; `None` without warnings.
+pub fn submission_warnings<'a>(
+    warnings: &'a [RegistryError],
+    place: impl Fn(&'a RegistryError) -> Option<&'a str>,
+) -> Option<Value> {
+    let issues: Vec<Issue> = warnings.iter().map(|e| sender_issue(e, "warning", &place)).collect();
+    (!issues.is_empty()).then(|| outcome(issues))
+}
+
+fn sender_issue<'a>(
+    error: &'a RegistryError,
+    severity: &str,
+    place: &impl Fn(&'a RegistryError) -> Option<&'a str>,
+) -> Issue {
+    let mut issue = json!({
+        "severity": severity,
+        "code": mapped(&error.code).1,
+        "details": {
+            "coding": [{"system": "urn:ihe:iti:xds:errorCode", "code": error.code.as_str()}],
+            "text": error.context,
+        },
+    });
+    if error.context.trim().is_empty() {
+        issue["details"]["text"] = error.code.as_str().into();
+    }
+    if let Some(expression) = place(error) {
+        issue["expression"] = json!([expression]);
+    }
+    Issue(issue)
+}
+
+/// A problem of what was sent.
+pub fn problem_issue(problem: &Problem) -> Issue {
+    Issue(json!({
+        "severity": "error",
+        "code": problem.kind,
+        "details": {"text": problem.text},
+        "expression": [problem.expression],
+    }))
 }
 
 fn registry_issue(code: &ErrorCode, words: &str) -> Issue {

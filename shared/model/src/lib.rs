@@ -56,8 +56,9 @@ pub use patient_search::{
     DateSpan, FoundPatient, FoundPatients, NamePattern, PatientSearch, birth_date_number, name_key,
 };
 pub use ports::{
-    ByteRange, CrossReference, CrossReferenced, DocumentBody, DocumentRegistry, DocumentRepository,
-    DocumentRequest, OnBehalf, PatientDirectory, PortError, Registered, RetrievedDocument,
+    ByteRange, CrossReference, CrossReferenced, DocumentBody, DocumentRecipient, DocumentRegistry,
+    DocumentRepository, DocumentRequest, OnBehalf, PatientDirectory, PortError, Registered,
+    RetrievedDocument, SentDocument,
 };
 pub use slot::{ExtraClassification, ExtraMetadata, LocalizedString, Slot};
 pub use stored_query::{

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ContentAnswer, ContentQuestion, EntryUuid, FoundObjects, FoundPatients, HomeCommunityId,
-    MimeType, NhsNumber, NodeId, Patient, PatientId, PatientSearch, RegistryErrors,
+    MimeType, NhsNumber, NodeId, ObjectId, Patient, PatientId, PatientSearch, RegistryErrors,
     RepositoryUniqueId, StoredQuery, Submission, TransactionError, UniqueId,
 };
 
@@ -114,6 +114,31 @@ pub struct CrossReferenced {
     pub identifiers: Vec<PatientId>,
     /// Whether nothing may tell where the person is cared for.
     pub restricted: bool,
+}
+
+/// A document that is sent with the entry that it belongs to.
+#[derive(Clone, Debug)]
+pub struct SentDocument {
+    /// The entry of the submission.
+    pub entry: ObjectId,
+    /// Its bytes.
+    pub bytes: Bytes,
+}
+
+/// A repository node as sources see it. ITI-41.
+#[async_trait]
+pub trait DocumentRecipient: Send + Sync {
+    /// Stores documents and registers them, all or nothing. A repeat of the same submission gets the
+    /// same answer.
+    ///
+    /// # Errors
+    /// `PortError::Transaction` when node or registry refuses it. After any other error nobody knows
+    /// whether it was registered.
+    async fn provide_and_register(
+        &self,
+        submission: Submission,
+        documents: Vec<SentDocument>,
+    ) -> Result<Registered, PortError>;
 }
 
 /// One document asked for. ITI TF-2: 3.43.4.1.2.

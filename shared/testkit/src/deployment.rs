@@ -513,7 +513,7 @@ impl Deployment {
                 // The last one keeps submissions, the others refuse them.
                 if n == 2 { "keep" } else { "refuse" },
                 self.door(role, self.ports.nodes[n], everything),
-                self.door(role, self.ports.node_peers[n], "\"retrieve\", \"delegate\"")
+                self.door(role, self.ports.node_peers[n], PORTAL)
             ),
             Role::Portal => self.portal(),
             Role::SignIn => format!(
@@ -538,6 +538,14 @@ impl Deployment {
             self.url(Role::SignIn, ""),
             SOURCE_DEADLINE.as_millis(),
             if self.tls.is_some() { ", api_tls = { authorities = [\"ca.pem\"] }" } else { "" },
+        );
+        text += &format!(
+            "[[portal.publisher]]\nclient_id = \"demo-source\"\norganisation = \"ZEX01\"\n\
+             node = \"{}\"\nurl = \"{}://127.0.0.1:{}/xds/repository\"\n\
+             source_id = \"2.999.826.3.1\"\n",
+            NODES[0].0,
+            self.scheme(),
+            self.ports.node_peers[0],
         );
         for (n, (id, _, name)) in NODES.into_iter().enumerate() {
             let at = format!("{}://127.0.0.1:{}", self.scheme(), self.ports.node_peers[n]);
@@ -687,9 +695,7 @@ impl Deployment {
             Role::Registry => ["epr", "node0", "node1", "node2", "portal"]
                 .map(|name| caller(name, if name == "epr" { EVERYTHING } else { own }))
                 .concat(),
-            Role::Node(_) => {
-                caller("epr", EVERYTHING) + &caller("portal", "\"retrieve\", \"delegate\"")
-            }
+            Role::Node(_) => caller("epr", EVERYTHING) + &caller("portal", PORTAL),
             Role::Portal | Role::SignIn => String::new(),
         }
     }
@@ -701,6 +707,8 @@ fn index(role: Role) -> usize {
 
 /// The public keys that nodes believe, where the roles are apart.
 const DELEGATION_KEYS: &str = "delegation.jwks.json";
+/// What the portal may do at nodes.
+const PORTAL: &str = "\"publish\", \"retrieve\", \"delegate\"";
 const EVERYTHING: &str = "\"publish\", \"query\", \"retrieve\"";
 
 /// Where nothing is shared, the registry comes first: others ask it.

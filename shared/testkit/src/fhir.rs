@@ -43,6 +43,34 @@ impl Fhir {
         self
     }
 
+    /// With a token of the demo's source system, which publishes and reads for ZEX01.
+    pub async fn as_source(mut self) -> Self {
+        let form = "grant_type=client_credentials";
+        let request = self.http.post(format!("{}/token", self.issuer));
+        let request = request.basic_auth("demo-source", Some("demo-source-secret"));
+        self.token = token(request, form.to_owned()).await;
+        self
+    }
+
+    /// Sends something below `/fhir`. Gives the status, the `Location`, and the answer.
+    ///
+    /// # Panics
+    /// When no answer comes.
+    pub async fn send(
+        &self,
+        path: &str,
+        content_type: &str,
+        body: impl Into<reqwest::Body>,
+    ) -> (u16, String, String) {
+        let url = format!("{}/fhir{path}", self.portal);
+        let request = self.http.post(url).bearer_auth(&self.token).body(body);
+        let answer = request.header("content-type", content_type).send().await.unwrap();
+        let status = answer.status().as_u16();
+        let location = answer.headers().get("location");
+        let location = location.map(|v| v.to_str().unwrap().to_owned()).unwrap_or_default();
+        (status, location, answer.text().await.unwrap())
+    }
+
     /// With a token of one of the demo's people, by the same way as the web portal's.
     pub async fn as_person(mut self, account: &str) -> Self {
         let verifier = "black-box-tests-have-nothing-to-hide-0123456789";

@@ -10,6 +10,7 @@ mod deployment;
 mod fhir;
 pub mod foreign;
 mod letter;
+mod mhd;
 mod ports;
 pub mod postgres;
 mod process;
@@ -31,6 +32,7 @@ pub use corpus::{corpus, examples, files, must_not_skip};
 pub use deployment::{Deployment, NODES, PEER_SILENCE, Role, SOURCE_DEADLINE};
 pub use fhir::{Fhir, GP, NURSE, sources};
 pub use letter::{CONTENT_TYPE, Letter, sha1_base64};
+pub use mhd::{document_reference, list, provide_bundle};
 pub use ports::{free_ports, ten_ports};
 pub use process::Process;
 #[cfg(feature = "s3")]

@@ -2,6 +2,7 @@
 
 mod audit;
 mod producer;
+mod recipient;
 mod registry;
 mod repository;
 mod soap;
@@ -10,6 +11,7 @@ use carerecord_service::{ClientTls, RequestId, X_REQUEST_ID};
 
 pub use audit::PeerLog;
 pub use producer::ProducerClient;
+pub use recipient::RecipientClient;
 pub use registry::RegistryClient;
 pub use repository::RepositoryClient;
 pub use soap::{Sent, chain, provide_and_register};

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use carerecord_audit::{AuditLog, AuditSource};
-use carerecord_model::DocumentRepository;
+use carerecord_model::{DocumentRecipient, DocumentRepository, NodeId};
 use carerecord_portal_api::{
-    OAuth, OverrideStore, PatientIds, Portal, PortalParts, RoleLog, SignOutStore, TokenVerifier,
+    OAuth, OverrideStore, PatientIds, Portal, PortalParts, Publisher, Publishers, RoleLog,
+    SignOutStore, TokenVerifier,
 };
 use carerecord_repository::LocalRepository;
 use carerecord_service::{ClientTls, Listener};
@@ -16,10 +17,10 @@ use carerecord_web::WebConfig;
 
 use super::Assembly;
 use super::registry::RegistryPorts;
-use crate::config::{PortalSection, RepositorySection, WebSection};
+use crate::config::{PortalSection, PublisherConfig, RepositorySection, WebSection};
 use crate::key_file::key_file;
 use crate::nodes::{self, NodeClients};
-use crate::peer::{PeerLog, role_client};
+use crate::peer::{PeerLog, RecipientClient, role_client};
 use crate::sessions::SqlSessionRows;
 
 impl Assembly<'_> {
@@ -37,6 +38,13 @@ impl Assembly<'_> {
             (section.node.repository_unique_id.clone(), node, log.clone())
         };
         let silence = Duration::from_millis(self.config.peers.silence_ms);
+        let recipients: Vec<(NodeId, Arc<dyn DocumentRecipient>)> = local
+            .iter()
+            .map(|(section, node, _)| -> (NodeId, Arc<dyn DocumentRecipient>) {
+                (section.node.repository_unique_id.clone(), Arc::new(node.clone()))
+            })
+            .collect();
+        let publishers = publishers(section, &http, &recipients)?;
         let local = local.iter().map(here).collect();
         let delegations = crate::delegations::delegator(self.config)?;
         let clients = NodeClients { local, silence, http, delegations: delegations.clone() };
@@ -70,6 +78,7 @@ impl Assembly<'_> {
             overrides: OverrideStore::new(database.clone()),
             delegations,
             audit_logs: self.audit_logs(&database)?,
+            publishers,
             patient_ids: PatientIds::new(key_file(&self.config.data.join("patient-ids.key"))?),
         });
         let trail = self.trail(&database, "portal", "fhir", None);
@@ -149,4 +158,35 @@ fn check_providers(section: &PortalSection) -> anyhow::Result<()> {
         issuers.push(provider.issuer());
     }
     Ok(())
+}
+
+/// The systems that may publish by the API, each with the way to its node.
+fn publishers(
+    section: &PortalSection,
+    http: &reqwest::Client,
+    local: &[(NodeId, Arc<dyn DocumentRecipient>)],
+) -> anyhow::Result<Publishers> {
+    let recipient = |config: &PublisherConfig| -> anyhow::Result<Arc<dyn DocumentRecipient>> {
+        let name = format!("portal.publisher {}", config.client_id);
+        if let Some(url) = &config.url {
+            nodes::is_safe(&url.parse().with_context(|| name.clone())?).context(name)?;
+            return Ok(Arc::new(RecipientClient::new(http.clone(), url)));
+        }
+        let here = local.iter().find(|(here, _)| *here == config.node);
+        let (_, node) = here.with_context(|| {
+            format!("{name}: node {} is not in this process, so it needs url", config.node)
+        })?;
+        Ok(node.clone())
+    };
+    let publisher = |config: &PublisherConfig| {
+        Ok(Publisher {
+            client_id: config.client_id.clone(),
+            organisation: config.organisation.clone(),
+            node: config.node.clone(),
+            source_id: config.source_id.clone(),
+            recipient: recipient(config)?,
+        })
+    };
+    let all: anyhow::Result<Vec<Publisher>> = section.publisher.iter().map(publisher).collect();
+    Ok(Publishers::new(all?))
 }

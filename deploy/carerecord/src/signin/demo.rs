@@ -6,7 +6,8 @@ use url::Url;
 use super::{Client, ClientKind, SignInConfig, demo_accounts};
 use crate::config::DemoSignIn;
 
-/// The provider of the demo: its people, the web portal, and a program that may read.
+/// The provider of the demo: its people, the web portal, and a program that may read, and one of
+/// the hospital that may publish as well.
 ///
 /// # Errors
 /// When the portal's address cannot have pages below it.
@@ -33,6 +34,17 @@ pub fn demo_provider(section: &DemoSignIn, data: &Path) -> Result<SignInConfig, 
                 kind: ClientKind::System {
                     organisation: "ZEX09".to_owned(),
                     scopes: vec!["system/*.read".to_owned()],
+                },
+            },
+            Client {
+                client_id: "demo-source".to_owned(),
+                secret: Some(Secret::new("demo-source-secret")),
+                redirect_uris: Vec::new(),
+                post_logout_redirect_uris: Vec::new(),
+                logout_uri: None,
+                kind: ClientKind::System {
+                    organisation: "ZEX01".to_owned(),
+                    scopes: vec!["system/*.read".to_owned(), "system/*.write".to_owned()],
                 },
             },
         ],

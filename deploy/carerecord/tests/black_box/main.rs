@@ -23,6 +23,7 @@ mod looking;
 mod manifests;
 mod may_see;
 mod messages;
+mod mhd;
 mod migrate;
 mod mock_node;
 mod nodes;
@@ -86,6 +87,10 @@ however_it_is_deployed![
     integrity::a_damaged_document_is_refused_and_told_of,
     integrity::a_damaged_long_document_is_broken_off,
     reads::what_a_search_finds_is_read_by_its_address,
+    mhd::a_bundle_is_on_every_door_with_the_same_ids,
+    mhd::both_doors_have_one_answer,
+    mhd::relations_and_folders_are_as_over_soap,
+    mhd::what_is_wrong_is_told_and_nothing_is_published,
     messages::messages_of_others_are_answered_and_recorded,
     submission_states::a_sender_can_look_up_what_became_of_it,
     tool::options_give_what_a_header_lacks,
@@ -126,6 +131,7 @@ macro_rules! apart {
 }
 
 apart![
+    mhd::a_node_that_is_down_is_told_of,
     content::an_index_is_built_again,
     bad_input::nothing_sent_to_the_registry_hurts_it,
     encryption::keys_come_and_go_and_documents_stay,

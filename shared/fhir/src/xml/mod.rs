@@ -4,11 +4,13 @@
 //! are written here. An element that stands there for no type is an error, not an omission.
 
 mod order;
+mod read;
 
 use carerecord_xml::{EncodeError, XmlWriter};
 use serde_json::{Map, Value};
 
 use order::{Field, fields};
+pub use read::from_xml;
 
 /// Why a resource cannot be written as XML.
 #[derive(Debug, thiserror::Error)]
@@ -95,7 +97,9 @@ impl<'a> Element<'a> {
             }
             Value::Object(object) => {
                 let child = match field.kind {
-                    "" => return Err(FhirXmlError::Element(format!("{kind}.{name}"))),
+                    _ if field.is_primitive() => {
+                        return Err(FhirXmlError::Element(format!("{kind}.{name}")));
+                    }
                     "Resource" => {
                         let children = vec![Self::resource(value, kind)?];
                         Self { name, attributes: Vec::new(), children }

@@ -1,8 +1,18 @@
 /// An element of a type.
 pub(super) struct Field {
     pub(super) name: &'static str,
-    /// The type of a complex element, `Resource` for any resource, empty for a primitive.
+    /// The type of a complex element, `Resource` for any resource; of a primitive empty for one
+    /// that JSON writes as text, else `boolean`, `integer` or `decimal`.
     pub(super) kind: &'static str,
+    /// Whether JSON has it as an array.
+    pub(super) repeats: bool,
+}
+
+impl Field {
+    /// Whether it has a value and no elements of its own.
+    pub(super) fn is_primitive(&self) -> bool {
+        matches!(self.kind, "" | "boolean" | "integer" | "decimal")
+    }
 }
 
 /// The elements of a type in their order; `None` for a type that is not written here.
@@ -12,20 +22,22 @@ pub(super) fn fields(kind: &str) -> Option<impl Iterator<Item = Field> + use<>> 
     let all = base.split_whitespace().chain(own.split_whitespace());
     Some(all.map(|field| {
         let (name, kind) = field.split_once(':').unwrap_or((field, ""));
-        Field { name, kind }
+        let bare = name.trim_end_matches('*');
+        Field { name: bare, kind, repeats: bare != name }
     }))
 }
 
-const RESOURCE: &str = "id meta:Meta implicitRules language contained:Resource \
-    extension:Extension modifierExtension:Extension";
-const ELEMENT: &str = "extension:Extension modifierExtension:Extension";
+const RESOURCE: &str = "id meta:Meta implicitRules language contained*:Resource \
+    extension*:Extension modifierExtension*:Extension";
+const ELEMENT: &str = "extension*:Extension modifierExtension*:Extension";
 
-const RESOURCES: [&str; 14] = [
+const RESOURCES: [&str; 16] = [
     "AuditEvent",
     "Binary",
     "Bundle",
     "CapabilityStatement",
     "Consent",
+    "Device",
     "DocumentReference",
     "EpisodeOfCare",
     "List",
@@ -35,68 +47,78 @@ const RESOURCES: [&str; 14] = [
     "Patient",
     "Practitioner",
     "PractitionerRole",
+    "RelatedPerson",
 ];
 
-/// Types with the elements that we write of them, in the order of R4. A part of a resource is
-/// named after the resource and the element.
-const TYPES: [(&str, &str); 52] = [
-    ("Address", "use type text line city district state postalCode country period:Period"),
+/// Types with the elements that we write and read of them, in the order of R4; `*` stands behind
+/// those that JSON has as arrays. A part of a resource is named after the resource and the element.
+const TYPES: [(&str, &str); 57] = [
+    ("Address", "use type text line* city district state postalCode country period:Period"),
     ("Annotation", "authorReference:Reference authorString time text"),
-    ("Attachment", "contentType language data url size hash title creation"),
+    ("Attachment", "contentType language data url size:integer hash title creation"),
     (
         "AuditEvent",
-        "type:Coding subtype:Coding action period:Period recorded outcome outcomeDesc \
-         purposeOfEvent:CodeableConcept agent:AuditEventAgent source:AuditEventSource \
-         entity:AuditEventEntity",
+        "type:Coding subtype*:Coding action period:Period recorded outcome outcomeDesc \
+         purposeOfEvent*:CodeableConcept agent*:AuditEventAgent source:AuditEventSource \
+         entity*:AuditEventEntity",
     ),
     (
         "AuditEventAgent",
-        "type:CodeableConcept role:CodeableConcept who:Reference altId name requestor \
-         location:Reference policy media:Coding network:AuditEventNetwork \
-         purposeOfUse:CodeableConcept",
+        "type:CodeableConcept role*:CodeableConcept who:Reference altId name requestor:boolean \
+         location:Reference policy* media:Coding network:AuditEventNetwork \
+         purposeOfUse*:CodeableConcept",
     ),
     (
         "AuditEventEntity",
-        "what:Reference type:Coding role:Coding lifecycle:Coding securityLabel:Coding name \
+        "what:Reference type:Coding role:Coding lifecycle:Coding securityLabel*:Coding name \
          description query",
     ),
     ("AuditEventNetwork", "address type"),
-    ("AuditEventSource", "site observer:Reference type:Coding"),
+    ("AuditEventSource", "site observer:Reference type*:Coding"),
     ("Binary", "contentType securityContext:Reference data"),
-    ("Bundle", "identifier:Identifier type timestamp total link:BundleLink entry:BundleEntry"),
-    ("BundleEntry", "link:BundleLink fullUrl resource:Resource search:BundleSearch"),
-    ("BundleLink", "relation url"),
-    ("BundleSearch", "mode score"),
     (
-        "CapabilityStatement",
-        "url version name title status experimental date publisher description kind instantiates \
-         software:CapabilitySoftware implementation:CapabilityImplementation fhirVersion format \
-         patchFormat implementationGuide rest:CapabilityRest",
+        "Bundle",
+        "identifier:Identifier type timestamp total:integer link*:BundleLink entry*:BundleEntry",
     ),
+    (
+        "BundleEntry",
+        "link*:BundleLink fullUrl resource:Resource search:BundleSearch request:BundleRequest \
+         response:BundleResponse",
+    ),
+    ("BundleLink", "relation url"),
+    ("BundleRequest", "method url ifNoneMatch ifModifiedSince ifMatch ifNoneExist"),
+    ("BundleResponse", "status location etag lastModified outcome:Resource"),
+    ("BundleSearch", "mode score:decimal"),
     ("CapabilityImplementation", "description url custodian:Reference"),
     ("CapabilityInteraction", "code documentation"),
     ("CapabilityOperation", "name definition documentation"),
     (
         "CapabilityResource",
-        "type profile supportedProfile documentation interaction:CapabilityInteraction versioning \
-         readHistory updateCreate searchInclude searchParam:CapabilitySearchParam \
-         operation:CapabilityOperation",
+        "type profile supportedProfile* documentation interaction*:CapabilityInteraction \
+         versioning readHistory:boolean updateCreate:boolean conditionalRead searchInclude* \
+         searchRevInclude* searchParam*:CapabilitySearchParam operation*:CapabilityOperation",
     ),
     (
         "CapabilityRest",
-        "mode documentation security:CapabilitySecurity resource:CapabilityResource \
-         interaction:CapabilityInteraction searchParam:CapabilitySearchParam",
+        "mode documentation security:CapabilitySecurity resource*:CapabilityResource \
+         interaction*:CapabilityInteraction searchParam*:CapabilitySearchParam",
     ),
     ("CapabilitySearchParam", "name definition type documentation"),
-    ("CapabilitySecurity", "cors service:CodeableConcept description"),
+    ("CapabilitySecurity", "cors:boolean service*:CodeableConcept description"),
     ("CapabilitySoftware", "name version releaseDate"),
-    ("CodeableConcept", "coding:Coding text"),
-    ("Coding", "system version code display userSelected"),
+    (
+        "CapabilityStatement",
+        "url version name title status experimental:boolean date publisher description kind \
+         instantiates* software:CapabilitySoftware implementation:CapabilityImplementation \
+         fhirVersion format* patchFormat* implementationGuide* rest*:CapabilityRest",
+    ),
+    ("CodeableConcept", "coding*:Coding text"),
+    ("Coding", "system version code display userSelected:boolean"),
     (
         "Consent",
-        "identifier:Identifier status scope:CodeableConcept category:CodeableConcept \
-         patient:Reference dateTime performer:Reference organization:Reference \
-         sourceAttachment:Attachment sourceReference:Reference policy:ConsentPolicy \
+        "identifier*:Identifier status scope:CodeableConcept category*:CodeableConcept \
+         patient:Reference dateTime performer*:Reference organization*:Reference \
+         sourceAttachment:Attachment sourceReference:Reference policy*:ConsentPolicy \
          policyRule:CodeableConcept provision:ConsentProvision",
     ),
     ("ConsentActor", "role:CodeableConcept reference:Reference"),
@@ -104,73 +126,91 @@ const TYPES: [(&str, &str); 52] = [
     ("ConsentPolicy", "authority uri"),
     (
         "ConsentProvision",
-        "type period:Period actor:ConsentActor action:CodeableConcept securityLabel:Coding \
-         purpose:Coding class:Coding code:CodeableConcept dataPeriod:Period data:ConsentData",
+        "type period:Period actor*:ConsentActor action*:CodeableConcept securityLabel*:Coding \
+         purpose*:Coding class*:Coding code*:CodeableConcept dataPeriod:Period \
+         data*:ConsentData",
     ),
-    ("ContactPoint", "system value use rank period:Period"),
+    ("ContactPoint", "system value use rank:integer period:Period"),
     (
-        "DocumentReference",
-        "masterIdentifier:Identifier identifier:Identifier status docStatus type:CodeableConcept \
-         category:CodeableConcept subject:Reference date author:Reference \
-         authenticator:Reference custodian:Reference relatesTo:DocumentRelatesTo description \
-         securityLabel:CodeableConcept content:DocumentContent context:DocumentContext",
+        "Device",
+        "identifier*:Identifier status manufacturer deviceName*:DeviceName modelNumber \
+         owner:Reference",
     ),
+    ("DeviceName", "name type"),
     ("DocumentContent", "attachment:Attachment format:Coding"),
     (
         "DocumentContext",
-        "encounter:Reference event:CodeableConcept period:Period facilityType:CodeableConcept \
-         practiceSetting:CodeableConcept sourcePatientInfo:Reference related:Reference",
+        "encounter*:Reference event*:CodeableConcept period:Period facilityType:CodeableConcept \
+         practiceSetting:CodeableConcept sourcePatientInfo:Reference related*:Reference",
+    ),
+    (
+        "DocumentReference",
+        "masterIdentifier:Identifier identifier*:Identifier status docStatus \
+         type:CodeableConcept category*:CodeableConcept subject:Reference date \
+         author*:Reference authenticator:Reference custodian:Reference \
+         relatesTo*:DocumentRelatesTo description securityLabel*:CodeableConcept \
+         content*:DocumentContent context:DocumentContext",
     ),
     ("DocumentRelatesTo", "code target:Reference"),
     (
         "EpisodeOfCare",
-        "status type:CodeableConcept patient:Reference managingOrganization:Reference period:Period \
-         careManager:Reference",
+        "status type*:CodeableConcept patient:Reference managingOrganization:Reference \
+         period:Period careManager:Reference",
     ),
     (
         "Extension",
-        "valueBoolean valueCode valueCodeableConcept:CodeableConcept valueCoding:Coding valueDateTime \
-         valueIdentifier:Identifier valueInstant valueInteger valueOid valueReference:Reference valueString \
-         valueUnsignedInt valueUri",
+        "valueBoolean:boolean valueCode valueCodeableConcept:CodeableConcept valueCoding:Coding \
+         valueDateTime valueIdentifier:Identifier valueInstant valueInteger:integer valueOid \
+         valueReference:Reference valueString valueUnsignedInt:integer valueUri",
     ),
-    ("HumanName", "use text family given prefix suffix period:Period"),
+    ("HumanName", "use text family given* prefix* suffix* period:Period"),
     ("Identifier", "use type:CodeableConcept system value period:Period assigner:Reference"),
     (
         "List",
-        "identifier:Identifier status mode title code:CodeableConcept subject:Reference \
-         encounter:Reference date source:Reference orderedBy:CodeableConcept note:Annotation \
-         entry:ListEntry emptyReason:CodeableConcept",
+        "identifier*:Identifier status mode title code:CodeableConcept subject:Reference \
+         encounter:Reference date source:Reference orderedBy:CodeableConcept note*:Annotation \
+         entry*:ListEntry emptyReason:CodeableConcept",
     ),
-    ("ListEntry", "flag:CodeableConcept deleted date item:Reference"),
-    ("Meta", "versionId lastUpdated source profile security:Coding tag:Coding"),
-    ("OperationOutcome", "issue:OutcomeIssue"),
+    ("ListEntry", "flag:CodeableConcept deleted:boolean date item:Reference"),
+    ("Meta", "versionId lastUpdated source profile* security*:Coding tag*:Coding"),
+    ("OperationOutcome", "issue*:OutcomeIssue"),
     (
         "Organization",
-        "identifier:Identifier active type:CodeableConcept name alias \
-         telecom:ContactPoint address:Address",
+        "identifier*:Identifier active:boolean type*:CodeableConcept name alias* \
+         telecom*:ContactPoint address*:Address",
     ),
-    ("OutcomeIssue", "severity code details:CodeableConcept diagnostics location expression"),
-    ("Parameters", "parameter:ParametersParameter"),
-    ("ParametersParameter", "name valueIdentifier:Identifier valueReference:Reference"),
+    ("OutcomeIssue", "severity code details:CodeableConcept diagnostics location* expression*"),
+    ("Parameters", "parameter*:ParametersParameter"),
+    (
+        "ParametersParameter",
+        "name valueBoolean:boolean valueCode valueIdentifier:Identifier \
+         valueReference:Reference valueString valueUri resource:Resource \
+         part*:ParametersParameter",
+    ),
     (
         "Patient",
-        "identifier:Identifier active name:HumanName telecom:ContactPoint gender birthDate \
-         deceasedBoolean deceasedDateTime address:Address link:PatientLink",
+        "identifier*:Identifier active:boolean name*:HumanName telecom*:ContactPoint gender \
+         birthDate deceasedBoolean:boolean deceasedDateTime address*:Address link*:PatientLink",
     ),
     ("PatientLink", "other:Reference type"),
     ("Period", "start end"),
     (
         "Practitioner",
-        "identifier:Identifier active name:HumanName telecom:ContactPoint address:Address gender \
-         birthDate",
+        "identifier*:Identifier active:boolean name*:HumanName telecom*:ContactPoint \
+         address*:Address gender birthDate",
     ),
     (
         "PractitionerRole",
-        "identifier:Identifier active period:Period practitioner:Reference \
-         organization:Reference code:CodeableConcept specialty:CodeableConcept \
-         location:Reference healthcareService:Reference telecom:ContactPoint",
+        "identifier*:Identifier active:boolean period:Period practitioner:Reference \
+         organization:Reference code*:CodeableConcept specialty*:CodeableConcept \
+         location*:Reference healthcareService*:Reference telecom*:ContactPoint",
     ),
     ("Reference", "reference type identifier:Identifier display"),
+    (
+        "RelatedPerson",
+        "identifier*:Identifier active:boolean patient:Reference relationship*:CodeableConcept \
+         name*:HumanName telecom*:ContactPoint gender birthDate address*:Address",
+    ),
 ];
 
 #[cfg(test)]
@@ -181,7 +221,7 @@ mod tests {
     fn every_type_that_is_named_is_there() {
         for (kind, _) in TYPES {
             for field in fields(kind).unwrap() {
-                let known = field.kind.is_empty()
+                let known = field.is_primitive()
                     || field.kind == "Resource"
                     || fields(field.kind).is_some();
                 assert!(known, "{kind}.{}: {}", field.name, field.kind);
