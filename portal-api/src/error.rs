@@ -77,6 +77,11 @@ impl FhirError {
         Self::Store
     }
 
+    /// Whether it says that there is nothing, also where that may not be told.
+    pub(crate) fn is_nothing(&self) -> bool {
+        self.parts().0 == StatusCode::NOT_FOUND
+    }
+
     fn parts(&self) -> (StatusCode, Vec<Issue>) {
         let of =
             |status: StatusCode, code: &str, text: &str| (status, vec![Issue::error(code, text)]);

@@ -10,6 +10,7 @@ use carerecord_model::{
     FoundObjects, Get, GetAll, GetDocuments, IdSource, MetadataLevel, NhsNumber, PatientDirectory,
     PatientId, PortError, Scope, StoredQuery,
 };
+use carerecord_service::{AuditDraft, Even};
 
 use carerecord_service::{Delegate, Delegation, Delegator};
 use tokio::sync::Semaphore;
@@ -156,20 +157,25 @@ impl Portal {
         Ok(Record { found, withheld, sources, masked, number, opened })
     }
 
-    /// Everything that the caller may see of the record that a SubmissionSet or folder is in.
+    /// Everything that the caller may see of the record that a SubmissionSet or folder is in. Whose
+    /// it is, and how much of it is withheld, stands in the draft whatever is answered.
     pub(crate) async fn record_of_list(
         &self,
         caller: &Caller,
         purpose: Purpose,
         id: EntryUuid,
+        draft: &AuditDraft,
     ) -> Result<Released<FoundObjects>, FhirError> {
         self.access.admit(caller, purpose, Right::Query)?;
         let patient = self.patient_of_list(id).await?.ok_or(FhirError::NotFound)?;
         let Opened { view, number } = self.open(caller, purpose, patient).await?;
+        draft.fill(|event| event.subject = Some(number));
         if let Some(refused) = view.closed() {
             return Err(refused.into());
         }
-        Ok(view.release_found(self.everything(number).await?).0)
+        let (found, withheld) = view.release_found(self.everything(number).await?);
+        draft.fill(|event| event.withheld = withheld.count);
+        Ok(found)
     }
 
     async fn patient_of_list(&self, id: EntryUuid) -> Result<Option<NhsNumber>, FhirError> {
@@ -206,12 +212,28 @@ impl Portal {
         self.within(self.registry.stored_query(query)).await.map_err(FhirError::Registry)
     }
 
-    /// One document that the caller may see.
+    /// One document that the caller may see. Whose it is stands in the draft whatever is answered.
     pub(crate) async fn document(
         &self,
         caller: &Caller,
         purpose: Purpose,
         id: EntryUuid,
+        draft: &AuditDraft,
+    ) -> Result<Document, FhirError> {
+        let even = Even::new();
+        let found = self.find_document(caller, purpose, id, draft).await;
+        if found.as_ref().is_err_and(FhirError::is_nothing) {
+            even.wait().await;
+        }
+        found
+    }
+
+    async fn find_document(
+        &self,
+        caller: &Caller,
+        purpose: Purpose,
+        id: EntryUuid,
+        draft: &AuditDraft,
     ) -> Result<Document, FhirError> {
         self.access.admit(caller, purpose, Right::Query)?;
         let query = StoredQuery::GetDocuments(GetDocuments {
@@ -221,6 +243,7 @@ impl Portal {
         let found = self.find(&query).await?;
         let entry = found.document_entries.into_iter().next().ok_or(FhirError::NotFound)?;
         let number = entry.patient_id.nhs_number().ok_or(FhirError::NotFound)?;
+        draft.fill(|event| event.subject = Some(number));
         let Opened { view, .. } = self.open(caller, purpose, number).await?;
         let (masked, opened) = (view.masks_locations(), view.opened().cloned());
         let asker = (caller.clone(), purpose);

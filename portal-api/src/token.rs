@@ -167,6 +167,7 @@ impl TokenVerifier {
         validation.set_issuer(&[&issuer.name]);
         validation.set_audience(&[&issuer.audience]);
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        validation.validate_nbf = true;
         validation.leeway = 30;
         let all: Value = decode(token, &key, &validation).map_err(|_| TokenError::Invalid)?.claims;
         let common = Common::deserialize(&all).map_err(|_| TokenError::Invalid)?;

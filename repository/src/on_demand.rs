@@ -67,6 +67,7 @@ impl Repository {
         }
         let entry = self.on_demand_entry(id).await.map_err(|e| failed(&e, id))?;
         let Some(entry) = entry else { return Ok(None) };
+        draft.fill(|event| event.subject = event.subject.or(entry.patient_id.nhs_number()));
         let released = self.decide(asker, &entry, draft).await;
         let released = released.map_err(|refused| self.refusal(&refused, id))?;
         draft.fill(|event| event.subject = entry.patient_id.nhs_number());

@@ -111,6 +111,7 @@ impl Repository {
             return self.make(asker, id, draft).await?.ok_or_else(|| self.unknown(id));
         };
         let entry = self.entry_of(asker, &holding).await?;
+        draft.fill(|event| event.subject = event.subject.or(entry.patient_id.nhs_number()));
         let released = self.decide(asker, &entry, draft).await;
         let released = released.map_err(|refused| self.refusal(&refused, id))?;
         draft.fill(|event| {
@@ -148,6 +149,7 @@ impl Repository {
             }
             Err(refused) => {
                 draft.decision(&refused.decision);
+                draft.fill(|event| event.withheld += 1);
                 Err(refused)
             }
         }

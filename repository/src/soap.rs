@@ -178,7 +178,13 @@ impl Answer {
             self.draft.fill(|event| event.error = Some(codes.join(" ")));
         }
         if response.status == ResponseStatus::Failure {
-            self.draft.outcome(AuditOutcome::Rejected);
+            let mut outcome = AuditOutcome::Rejected;
+            self.draft.fill(|event| {
+                if event.decision.as_ref().is_some_and(|d| d.outcome == "deny") {
+                    outcome = AuditOutcome::Refused;
+                }
+            });
+            self.draft.outcome(outcome);
         }
     }
 

@@ -22,7 +22,8 @@ pub(crate) async fn read(
 ) -> Result<Response, FhirError> {
     session.does("ITI-68 read Binary");
     let id = entry_uuid(&id)?;
-    let document = session.note(portal.document(&session.caller, session.purpose, id).await)?;
+    let document = portal.document(&session.caller, session.purpose, id, &session.draft).await;
+    let document = session.note(document)?;
     session.draft.decision(document.decision());
     let entry = document.value();
     session.draft.fill(|event| {

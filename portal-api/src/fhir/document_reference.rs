@@ -50,7 +50,8 @@ pub(crate) async fn read(
 ) -> Result<Response, FhirError> {
     session.does("read DocumentReference");
     let id = entry_uuid(&id)?;
-    let document = session.note(portal.document(&session.caller, session.purpose, id).await)?;
+    let document = portal.document(&session.caller, session.purpose, id, &session.draft).await;
+    let document = session.note(document)?;
     session.draft.decision(document.decision());
     session.draft.fill(|event| {
         event.subject = document.value().patient_id.nhs_number();

@@ -5,6 +5,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use carerecord_fhir::{Entry, ListSearch, folder_list, pairs, searchset, submission_set_list};
 use carerecord_model::{EntryUuid, FoundObjects, ObjectId};
+use carerecord_service::Even;
 use serde_json::Value;
 
 use super::document_reference::entry_uuid;
@@ -40,8 +41,21 @@ pub(crate) async fn read(
     Path(id): Path<String>,
 ) -> Result<Response, FhirError> {
     session.does("read List");
-    let id = entry_uuid(&id)?;
-    let record = portal.record_of_list(&session.caller, session.purpose, id).await;
+    let even = Even::new();
+    let read = read_list(&portal, &session, entry_uuid(&id)?).await;
+    if read.as_ref().is_err_and(FhirError::is_nothing) {
+        even.wait().await;
+    }
+    read
+}
+
+async fn read_list(
+    portal: &Portal,
+    session: &Session,
+    id: EntryUuid,
+) -> Result<Response, FhirError> {
+    let draft = &session.draft;
+    let record = portal.record_of_list(&session.caller, session.purpose, id, draft).await;
     let record = session.note(record)?;
     let found = record.value();
     let is_it = |uuid: &ObjectId| uuid.uuid() == Some(id);

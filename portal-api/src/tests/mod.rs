@@ -11,6 +11,7 @@ mod places;
 mod providers;
 mod publishing;
 mod sign_outs;
+mod tokens;
 
 use std::sync::Arc;
 use std::time::Duration;

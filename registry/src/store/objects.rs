@@ -94,16 +94,6 @@ impl StoredObject {
     pub(crate) fn submission_set(&self) -> Result<SubmissionSet, StoreError> {
         unpack(&self.metadata)
     }
-
-    /// The patient that the object was registered under; `None` for associations.
-    pub(crate) fn patient_id(&self) -> Result<Option<PatientId>, StoreError> {
-        Ok(match self.kind {
-            Kind::Entry => Some(self.entry()?.patient_id),
-            Kind::Folder => Some(self.folder()?.patient_id),
-            Kind::SubmissionSet => Some(self.submission_set()?.patient_id),
-            Kind::Association => None,
-        })
-    }
 }
 
 /// Everything asked for of one person, in the store's order: newest first.

@@ -13,6 +13,7 @@ pub mod telemetry;
 pub mod audit_trail;
 pub mod delegation;
 
+mod even;
 mod known;
 mod lifecycle;
 mod listener;
@@ -35,6 +36,7 @@ pub use crate::delegation::{
     Asker, DELEGATION, Delegate, Delegation, DelegationError, DelegationMode, Delegations,
     DelegationsConfig, Delegator,
 };
+pub use crate::even::Even;
 pub use crate::known::{CertificateMatch, Entrance, KnownSystems, NotAdmitted};
 pub use crate::layers::X_REQUEST_ID;
 pub use crate::lifecycle::{Lifecycle, Stopped};

@@ -7,6 +7,7 @@ mod back_fill;
 mod bad_input;
 mod break_glass;
 mod citizens;
+mod bypass;
 mod codes;
 mod content;
 mod delegations;
@@ -38,6 +39,7 @@ mod publishing;
 mod reads;
 mod relationships;
 mod retention;
+mod routes;
 mod scrub;
 mod sensitivity;
 mod shape;
@@ -116,6 +118,12 @@ however_it_is_deployed![
     sign_outs::signing_out_at_the_provider_ends_everything_at_once,
     sign_outs::what_the_provider_has_not_signed_ends_nothing,
     objections::an_objection_holds_from_the_next_request_until_it_is_lifted,
+    bypass::stored_queries_tell_nothing_of_what_is_withheld,
+    bypass::objects_by_id_tell_nothing_of_what_is_withheld,
+    bypass::fhir_tells_nothing_of_what_is_withheld,
+    bypass::other_doors_tell_nothing_of_what_is_withheld,
+    bypass::time_tells_nothing_of_what_is_withheld,
+    bypass::headers_of_a_proxy_say_nothing_of_who_calls,
 ];
 
 /// What only shows where a role can be stopped by itself.

@@ -142,9 +142,8 @@ impl Ends<'_> {
             }
             let ours = self.person.is_some_and(|p| p.numbers.contains(&object.patient_no));
             if !ours {
-                let theirs = object.patient_id()?.map(|id| id.to_cx()).unwrap_or_default();
-                let own = self.s.submission_set.patient_id.to_cx();
-                let what = format!("{end} is of {theirs}, not of {own}");
+                // Whose it is stays here: the sender may be told of their own patient only.
+                let what = format!("{end} is of another patient");
                 errors.push(RegistryError::error(ErrorCode::XDSPatientIdDoesNotMatch, what));
             }
             if expected == Kind::Entry {
