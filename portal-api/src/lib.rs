@@ -6,6 +6,8 @@ mod content;
 mod error;
 mod federation;
 mod fhir;
+#[doc(hidden)]
+pub mod fuzz;
 mod looking;
 mod matching;
 mod oauth;

@@ -324,6 +324,11 @@ struct Role {
     activity_codes: Vec<String>,
 }
 
+/// Whether claims as JSON name a caller.
+pub(crate) fn names_a_caller(json: &[u8]) -> bool {
+    serde_json::from_slice::<Claims>(json).is_ok_and(|claims| claims.caller(None).is_ok())
+}
+
 impl Claims {
     fn caller(self, selected: Option<&str>) -> Result<Caller, TokenError> {
         if self.nhsid_nrbac_roles.is_empty()

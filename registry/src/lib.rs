@@ -5,6 +5,8 @@
 mod codes;
 mod config;
 mod feed;
+#[doc(hidden)]
+pub mod fuzz;
 mod identity;
 mod load;
 mod local;

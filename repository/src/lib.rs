@@ -3,6 +3,8 @@
 
 mod config;
 mod content;
+#[doc(hidden)]
+pub mod fuzz;
 mod index;
 mod integrity;
 mod iti41;

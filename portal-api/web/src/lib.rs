@@ -12,6 +12,8 @@ mod assets;
 mod config;
 mod cross_site;
 mod display;
+#[doc(hidden)]
+pub mod fuzz;
 mod pages;
 mod portal;
 mod problem;

@@ -19,6 +19,11 @@ pub(crate) use care::{Care, CareChange, NotedCare};
 pub(crate) use described::Described;
 pub use mllp::{MllpConfig, serve_mllp};
 
+/// Whether a message of HL7 v2 tells something that this registry takes.
+pub(crate) fn is_event(message: &carerecord_codec::hl7v2::Message) -> bool {
+    hl7v2::event(message).is_ok()
+}
+
 /// What a source tells of people.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum IdentityEvent {

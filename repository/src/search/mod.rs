@@ -29,6 +29,13 @@ pub use synonyms::{Synonyms, SynonymsError};
 
 use index::TextIndex;
 
+/// The bytes of text that are indexed of a document; `None` when it cannot be read.
+pub(crate) fn extracted(bytes: &[u8]) -> Option<usize> {
+    let deadline = extract::Deadline::after(std::time::Duration::from_secs(2));
+    let found = extract::extract(bytes, deadline).ok()?;
+    Some(found.headings.len() + found.text.len())
+}
+
 /// A node's index. Clones are handles to the same one.
 #[derive(Clone)]
 pub struct Search {

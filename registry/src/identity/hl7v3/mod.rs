@@ -71,6 +71,14 @@ pub(crate) async fn identity(door: Door, draft: AuditDraft, peer: Peer, body: By
     acknowledge(&door, &draft, &headers, message, &verdict)
 }
 
+/// How many events a message could be.
+pub(crate) fn events(bytes: &[u8]) -> usize {
+    let Ok(text) = to_utf8(bytes) else { return 0 };
+    let Ok(tree) = Tree::read(&text, Limits::metadata()) else { return 0 };
+    let all = [Interaction::Added, Interaction::Revised, Interaction::DuplicatesResolved];
+    all.into_iter().filter(|interaction| event(tree.root(), *interaction).is_ok()).count()
+}
+
 fn fault(door: &Door, draft: &AuditDraft, error: &SoapError, request: &Headers) -> Response {
     // Who was refused has the reason in the record already.
     draft.fill(|e| _ = e.error.get_or_insert_with(|| error.to_string()));

@@ -263,11 +263,12 @@ impl Classification {
         let mut attributes = [("id", id.as_str()); 6];
         let mut count = 0;
         let scheme = self.scheme.as_deref();
+        let code = Some(self.code.as_str()).filter(|code| scheme.is_some() || !code.is_empty());
         let all = [
             ("id", Some(id.as_str())),
             ("classifiedObject", Some(owner)),
             ("classificationScheme", scheme),
-            ("nodeRepresentation", scheme.map(|_| self.code.as_str())),
+            ("nodeRepresentation", code),
             ("classificationNode", self.node.as_deref()),
             ("objectType", Some(CLASSIFICATION_TYPE)),
         ];

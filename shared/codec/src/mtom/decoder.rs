@@ -41,7 +41,7 @@ impl Decoder {
                 let decoded = base64::engine::general_purpose::STANDARD
                     .decode(&carry[..whole])
                     .map_err(|_| MtomError::TransferEncoding)?;
-                *ended = carry[..whole].ends_with(b"=");
+                *ended |= carry[..whole].ends_with(b"=");
                 carry.drain(..whole);
                 Ok(decoded.into())
             }
@@ -122,7 +122,9 @@ mod tests {
     #[test]
     fn what_is_broken_is_refused_wherever_it_is_cut() {
         for cut in 1..12 {
-            for broken in ["aGVsbG8", "aGVsbG8=aGVs", "a%b=", "aGV=", "=", "aGVsbG8=="] {
+            for broken in
+                ["aGVsbG8", "aGVsbG8=aGVs", "aGVsbG8=\r\naGVs", "a%b=", "aGV=", "=", "aGVsbG8=="]
+            {
                 assert!(decode("base64", broken.as_bytes(), cut).is_err(), "{broken} by {cut}");
             }
             for broken in ["=+1", "=3", "=XY", "= 1"] {

@@ -58,6 +58,8 @@ impl<'b> File<'b> {
         let mut at = 0;
         while let Some(found) = find(self.bytes, at, b"trailer") {
             at = found + 7;
+            // One that is not closed is read to the end of the file.
+            self.deadline.check()?;
             let trailer = Lexer::new(self.bytes, at).object();
             let trailer = trailer.as_ref().and_then(Object::dictionary);
             if trailer.is_some_and(|trailer| trailer.contains_key("Encrypt")) {
@@ -106,6 +108,7 @@ impl<'b> File<'b> {
                 if at >= bytes.len() {
                     continue;
                 }
+                self.deadline.check()?;
                 if let Some(object) = Lexer::new(&bytes, at).object() {
                     unpacked.push((no as u32, object));
                 }

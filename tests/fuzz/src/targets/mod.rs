@@ -1,0 +1,145 @@
+//! The targets, by what they read.
+
+mod clinical;
+mod fhir;
+mod hl7;
+mod mime;
+mod other;
+mod soap;
+
+use crate::Target;
+
+pub(crate) const ALL: &[Target] = &[
+    Target { name: "xml", run: soap::xml, words: XML },
+    Target { name: "envelope", run: soap::envelope, words: XML },
+    Target { name: "submission", run: soap::submission, words: XML },
+    Target { name: "query", run: soap::query, words: XML },
+    Target { name: "query-answer", run: soap::query_answer, words: XML },
+    Target { name: "repository", run: soap::repository, words: XML },
+    Target { name: "saml", run: soap::saml, words: XML },
+    Target { name: "codes", run: soap::codes, words: XML },
+    Target { name: "mtom", run: mime::mtom, words: MIME },
+    Target { name: "content-type", run: mime::content_type, words: MIME },
+    Target { name: "hl7v2", run: hl7::v2, words: HL7 },
+    Target { name: "mllp", run: hl7::mllp, words: HL7 },
+    Target { name: "hl7v3", run: hl7::v3, words: XML },
+    Target { name: "document", run: clinical::document, words: XML },
+    Target { name: "text", run: clinical::text, words: PDF },
+    Target { name: "fhir-json", run: fhir::json, words: JSON },
+    Target { name: "fhir-xml", run: fhir::xml, words: XML },
+    Target { name: "search", run: fhir::search, words: SEARCH },
+    Target { name: "token", run: other::token, words: JSON },
+    Target { name: "manifest", run: other::manifest, words: CSV },
+    Target { name: "identifier", run: other::identifier, words: HL7 },
+];
+
+const XML: &[&[u8]] = &[
+    b"<!DOCTYPE a [<!ENTITY x SYSTEM \"file:///etc/passwd\">]>",
+    b"&x;",
+    b"&#0;",
+    b"&#x110000;",
+    b"&amp;",
+    b"<a>",
+    b"<a b='c'>",
+    b"</a>",
+    b"<a/>",
+    b"<![CDATA[",
+    b"]]>",
+    b"<!-- -->",
+    b"<?xml-stylesheet href='http://x'?>",
+    b"<?xml version='1.0' encoding='UTF-16'?>",
+    b" xmlns='urn:hl7-org:v3'",
+    b" xmlns:p='urn:x'",
+    b" xsi:type='ED'",
+    b" id=''",
+    b" ID='x'",
+    b"<p:a>",
+];
+const MIME: &[&[u8]] = &[
+    b"\r\n--B\r\n",
+    b"\r\n--B--\r\n",
+    b"--B",
+    b"Content-ID: <r@x>\r\n",
+    b"Content-Transfer-Encoding: base64\r\n",
+    b"Content-Transfer-Encoding: quoted-printable\r\n",
+    b"Content-Type: multipart/related; boundary=\"B\"\r\n",
+    b" folded\r\n",
+    b"=\r\n",
+    b"=3D",
+    b"boundary=",
+    b"\"",
+    b";",
+];
+const HL7: &[&[u8]] = &[
+    b"MSH|^~\\&|",
+    b"\rPID|",
+    b"\rMRG|",
+    b"\\F\\",
+    b"\\X0D\\",
+    b"\\.br\\",
+    b"^^^&2.16.840.1.113883.2.1.4.1&ISO",
+    b"~",
+    b"\"\"",
+    b"\x0b",
+    b"\x1c\r",
+    b"urn:oid:",
+    b"urn:uuid:",
+    b"2026",
+];
+const PDF: &[&[u8]] = &[
+    b"%PDF-1.7\n",
+    b"1 0 obj\n",
+    b"<< /Length 4 >>\nstream\n",
+    b"endstream\nendobj\n",
+    b"<<",
+    b">>",
+    b"[",
+    b"(",
+    b"1 0 R",
+    b"/Kids [1 0 R]",
+    b"/Filter /FlateDecode",
+    b"/ToUnicode 1 0 R",
+    b"BT (a) Tj ET",
+    b"beginbfrange <00> <ff> <0000>",
+    b"{\\rtf1 ",
+    b"{",
+    b"\\u-1?",
+    b"\\bin99999999 ",
+    b"\\'ff",
+    b"<html><p>",
+    b"<script>",
+    b"<div>",
+];
+const JSON: &[&[u8]] = &[
+    b"{",
+    b"[",
+    b"{\"a\":",
+    b"null",
+    b"\"\\ud800\"",
+    b"\"resourceType\":\"Bundle\"",
+    b"\"extension\":[{\"url\":\"x\"}]",
+    b"1e400",
+    b"\"\\u0000\"",
+    b".",
+    b"==",
+];
+const SEARCH: &[&[u8]] = &[
+    b"&",
+    b"=",
+    b"%",
+    b"%00",
+    b"%C3%28",
+    b"|",
+    b",",
+    b"\\,",
+    b"&_id=",
+    b"&_content=",
+    b"&status=current",
+    b":exact=",
+    b":missing=true",
+    b"ge2026-13-99",
+    b"le-0001",
+    b"patient.identifier=https://fhir.nhs.uk/Id/nhs-number|9990001146",
+];
+const CSV: &[&[u8]] =
+    &[b"\"", b"\"\"", b",", b"\r\n", b"\n", b"\xef\xbb\xbf", b"path,nhs_number\n"];
