@@ -67,7 +67,8 @@ pub(crate) async fn run(
         event.purpose = Some("BTG".to_owned());
         event.listed = vec![format!("override {}", opened.id)];
     });
-    let audit = session.draft.to_commit(AuditOutcome::Success);
+    let mut audit = session.draft.to_commit(AuditOutcome::Success);
+    audit.status = StatusCode::CREATED.as_u16();
     portal.overrides.grant(grant, alert, audit).await.map_err(|e| FhirError::store(&e))?;
     session.draft.committed();
     let answer = json!({"resourceType": "Parameters", "parameter": [

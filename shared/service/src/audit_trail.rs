@@ -125,7 +125,10 @@ impl AuditDraft {
         let draft = self.lock();
         let mut event = draft.event.clone();
         event.outcome = outcome;
-        event.status = StatusCode::OK.as_u16();
+        if event.status == 0 {
+            // Who answers with another says so.
+            event.status = StatusCode::OK.as_u16();
+        }
         event.duration_ms = draft.started.elapsed().as_millis() as u64;
         event
     }

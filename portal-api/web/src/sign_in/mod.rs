@@ -10,6 +10,7 @@ pub(crate) mod role;
 
 use askama::Template;
 use axum::extract::{Form, Query, State};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use carerecord_service::{AuditDraft, SignIn, SignedOut};
 use serde::Deserialize;
@@ -35,6 +36,19 @@ struct SignInPage<'a> {
 #[derive(Deserialize)]
 pub(crate) struct Way {
     with: Option<String>,
+}
+
+/// Whether a logout token would be taken from a provider with one key.
+pub(crate) fn logout_token_is_taken(token: &str) -> bool {
+    let key = serde_json::json!({"keys": [{
+        "kty": "EC", "crv": "P-256", "kid": "k", "use": "sig", "alg": "ES256",
+        "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+        "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
+    }]});
+    let Ok(keys) = serde_json::from_value(key) else { return false };
+    let (issuer, client_id) = ("https://idp.example", "carerecord-web");
+    let now = jiff::Timestamp::UNIX_EPOCH;
+    logout_token::verify(token, &keys, &logout_token::Expected { issuer, client_id, now }).is_ok()
 }
 
 /// Sends the browser to the sign-in provider; where there are several, the person says to which.
@@ -131,7 +145,10 @@ pub(crate) async fn sign_out(
     Form(form): Form<TokenForm>,
 ) -> Result<Response, Problem> {
     person.check(&form.csrf)?;
-    draft.fill(|event| "sign out".clone_into(&mut event.interaction));
+    draft.fill(|event| {
+        "sign out".clone_into(&mut event.interaction);
+        event.status = StatusCode::SEE_OTHER.as_u16();
+    });
     let ended = person.data.sign_in.clone().map(SignIn::from);
     if let Some(SignIn { issuer, session_id: Some(session_id), .. }) = ended {
         let what = SignedOut::Session { issuer, session_id };
