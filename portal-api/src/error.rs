@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use carerecord_access::Refused;
@@ -40,6 +42,8 @@ pub(crate) enum FhirError {
     Submission(StatusCode, Vec<Issue>),
     #[error("more is being sent than can be held")]
     NoRoom,
+    #[error("too many requests of this caller")]
+    TooMany(Duration),
     #[error("somebody else changed it first")]
     Conflict,
     #[error("neither JSON nor XML is wanted")]
@@ -134,6 +138,11 @@ impl FhirError {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "throttled",
                 "Others are sending much just now; nothing was taken. Try again in a moment.",
+            ),
+            Self::TooMany(_) => of(
+                StatusCode::TOO_MANY_REQUESTS,
+                "throttled",
+                "You ask too much at once: wait, and send again.",
             ),
             Self::Conflict => of(StatusCode::CONFLICT, "conflict", &self.to_string()),
             Self::NotAcceptable => of(
@@ -243,6 +252,10 @@ impl IntoResponse for FhirError {
         }
         if status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        if let Self::TooMany(wait) = &self {
+            let seconds = HeaderValue::from(wait.as_secs().max(1));
+            response.headers_mut().insert(header::RETRY_AFTER, seconds);
         }
         response
     }

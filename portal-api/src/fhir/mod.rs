@@ -23,8 +23,8 @@ use axum::http::{HeaderMap, Method, header};
 use carerecord_access::{Caller, Decision, Purpose, Withheld};
 use carerecord_audit::AuditOutcome;
 use carerecord_fhir::{Issue, outcome, refusal_issue};
-use carerecord_service::AuditDraft;
 use carerecord_service::audit_trail::PURPOSE;
+use carerecord_service::{AuditDraft, ClientLimits};
 use serde_json::Value;
 
 use crate::Portal;
@@ -82,6 +82,12 @@ impl FromRequestParts<Portal> for Session {
             }
         })?;
         draft.caller(&judged.caller);
+        if let Some(limits) = parts.extensions.get::<ClientLimits>() {
+            limits.admit_named(judged.caller.id()).map_err(|too_many| {
+                draft.outcome(AuditOutcome::Refused);
+                FhirError::TooMany(too_many.wait)
+            })?;
+        }
         if let Some(scopes) = &judged.scopes {
             within(scopes, &parts.method, parts.uri.path())?;
         }

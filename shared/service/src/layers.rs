@@ -16,6 +16,7 @@ use tower_http::sensitive_headers::{
 };
 use tower_http::timeout::{RequestBodyTimeoutLayer, TimeoutLayer};
 
+use crate::client_limit::{ClientLimits, limit};
 use crate::listener::ListenerConfig;
 use crate::request_log::{Door, log_request};
 
@@ -25,7 +26,8 @@ pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Puts the common layers around a role's routes. [`crate::Listener::serve`] does this by itself.
 ///
 /// From the outside in: secrets in headers are marked so that nothing prints them; the request gets
-/// its id, its span, its line in the log and its metrics; a panic becomes a bare 500; a handler that
+/// its id, its span, its line in the log and its metrics; what its client asks too much is refused; a
+/// panic becomes a bare 500; a handler that
 /// has not begun its answer in time becomes a bare 503; a body that is too long is refused with
 /// 413 and one that stalls fails in the hands of its reader.
 ///
@@ -39,7 +41,7 @@ pub fn standard(
 ) -> Router {
     let door = Door { listener, ids };
     let secrets = [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE];
-    router
+    let router = router
         // Innermost, else extractors would not know its error, and answer 400 for a long body.
         .layer(RequestBodyLimitLayer::new(config.max_body_bytes))
         .layer(RequestBodyTimeoutLayer::new(Duration::from_millis(config.body_idle_timeout_ms)))
@@ -47,7 +49,15 @@ pub fn standard(
             StatusCode::SERVICE_UNAVAILABLE,
             Duration::from_millis(config.request_timeout_ms),
         ))
-        .layer(CatchPanicLayer::custom(without_detail))
+        .layer(CatchPanicLayer::custom(without_detail));
+    let router = match config.client_limit() {
+        Some(most) => {
+            let clients = ClientLimits::new(listener, most);
+            router.layer(axum::middleware::from_fn_with_state(clients, limit))
+        }
+        None => router,
+    };
+    router
         .layer(axum::middleware::from_fn_with_state(door, log_request))
         .layer(SetSensitiveResponseHeadersLayer::new([SET_COOKIE]))
         .layer(SetSensitiveRequestHeadersLayer::new(secrets))

@@ -13,6 +13,7 @@ pub mod telemetry;
 pub mod audit_trail;
 pub mod delegation;
 
+mod client_limit;
 mod even;
 mod known;
 mod lifecycle;
@@ -31,6 +32,7 @@ pub use carerecord_model::{Clock, IdSource, RandomIds, SystemClock};
 
 pub use crate::admin::ReadinessChecks;
 pub use crate::audit_trail::{AuditDraft, AuditTrail};
+pub use crate::client_limit::{ClientLimit, ClientLimits, TooMany};
 pub use crate::config::{ConfigError, Secret, SecretFile};
 pub use crate::delegation::{
     Asker, DELEGATION, Delegate, Delegation, DelegationError, DelegationMode, Delegations,

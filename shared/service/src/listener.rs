@@ -15,6 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::audit_trail::AuditTrail;
+use crate::client_limit::ClientLimit;
 use crate::lifecycle::Lifecycle;
 use crate::metrics::CONNECTIONS;
 use crate::stall::StallGuard;
@@ -51,6 +52,10 @@ pub struct ListenerConfig {
     /// The most connections at once, further ones wait; 1,024 unless given.
     #[serde(default = "default_max_connections")]
     pub max_connections: usize,
+    /// What one client may ask: by its certificate, else its address, and besides whom its access
+    /// token names. Unless given, none without TLS, and [`ClientLimit::OF_TLS`] with it.
+    #[serde(default)]
+    pub per_client: Option<ClientLimit>,
     /// TLS; without it the address is a loopback one.
     #[serde(default)]
     pub tls: Option<TlsConfig>,
@@ -96,8 +101,14 @@ impl ListenerConfig {
             body_idle_timeout_ms: default_idle_timeout_ms(),
             write_stall_timeout_ms: default_idle_timeout_ms(),
             max_connections: default_max_connections(),
+            per_client: None,
             tls: None,
         }
+    }
+
+    /// What one client may ask, if that is limited.
+    pub fn client_limit(&self) -> Option<ClientLimit> {
+        self.per_client.or(self.tls.is_some().then_some(ClientLimit::OF_TLS))
     }
 
     /// Checks the address and the limits.
@@ -120,7 +131,19 @@ impl ListenerConfig {
         ];
         let handshake =
             self.tls.iter().map(|t| ("tls.handshake_timeout_ms", t.handshake_timeout_ms, 1));
-        match least.into_iter().chain(handshake).find(|(_, given, least)| given < least) {
+        let client = self.per_client.iter().flat_map(|limit| {
+            [
+                ("per_client.per_second", limit.per_second.into(), 1),
+                ("per_client.burst", limit.burst.into(), 1),
+                ("per_client.at_once", limit.at_once.into(), 1),
+            ]
+        });
+        match least
+            .into_iter()
+            .chain(handshake)
+            .chain(client)
+            .find(|(_, given, least)| given < least)
+        {
             Some((key, _, least)) => Err(ListenerError::TooSmall { key, least }),
             None => Ok(()),
         }

@@ -13,6 +13,7 @@ use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, Promet
 /// | `http_requests_in_flight` | `listener` |
 /// | `http_response_bytes_total` | `listener`, `route` |
 /// | `http_connections` | `listener` |
+/// | `http_requests_limited_total` | `listener`: refused because their client has asked too much |
 #[derive(Clone)]
 pub struct Metrics(PrometheusHandle);
 
@@ -70,6 +71,7 @@ fn describe() {
         "Bytes of answer bodies handed to connections."
     );
     metrics::describe_gauge!(CONNECTIONS, "Open connections.");
+    metrics::describe_counter!(LIMITED, "Requests of clients that have asked too much.");
 }
 
 static INSTALLED: OnceLock<Metrics> = OnceLock::new();
@@ -79,5 +81,6 @@ pub(crate) const REQUEST_DURATION: &str = "http_request_duration_seconds";
 pub(crate) const IN_FLIGHT: &str = "http_requests_in_flight";
 pub(crate) const RESPONSE_BYTES: &str = "http_response_bytes_total";
 pub(crate) const CONNECTIONS: &str = "http_connections";
+pub(crate) const LIMITED: &str = "http_requests_limited_total";
 const DURATION_BUCKETS: [f64; 13] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];

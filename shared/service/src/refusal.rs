@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use carerecord_audit::AuditOutcome;
 use carerecord_codec::soap::SoapError;
 use http::{HeaderValue, StatusCode, header};
 use serde_json::json;
@@ -44,6 +45,14 @@ impl Refusal {
         }
     }
 
+    /// A client that asks too much, for the `refused`th time in a row.
+    pub fn busy(wait: Duration, refused: u32) -> Self {
+        let told = "too many requests; wait, and send again";
+        let why = format!("too many requests of this client, refusal {refused} in a row");
+        let (status, code) = (StatusCode::TOO_MANY_REQUESTS, "throttled");
+        Self { status, told, why, code, retry_after: Some(wait) }
+    }
+
     /// The answer, in the protocol of the path; what is known goes to the record.
     pub fn answer(
         &self,
@@ -58,6 +67,7 @@ impl Refusal {
                 }
                 event.error = Some(self.why.clone());
             });
+            draft.outcome(AuditOutcome::Refused);
         }
         let mut response = if path.starts_with("/xds/") {
             self.fault(id)
@@ -80,7 +90,8 @@ impl Refusal {
         };
         let id = id.map_or(Uuid::nil(), |id| id.0);
         let envelope = error.to_envelope(&format!("urn:uuid:{id}"), None);
-        (self.status, [(header::CONTENT_TYPE, SOAP)], envelope).into_response()
+        let status = StatusCode::from_u16(error.http_status()).unwrap_or(self.status);
+        (status, [(header::CONTENT_TYPE, SOAP)], envelope).into_response()
     }
 
     fn operation_outcome(&self) -> Response {

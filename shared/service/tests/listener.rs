@@ -10,7 +10,9 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::routing::{get, post};
-use carerecord_service::{Lifecycle, Listener, ListenerConfig, ListenerError, RandomIds, Stopped};
+use carerecord_service::{
+    ClientLimit, Lifecycle, Listener, ListenerConfig, ListenerError, RandomIds, Stopped,
+};
 use futures_util::StreamExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -164,6 +166,60 @@ async fn draining_finishes_requests_and_closes_idle_connections() {
     assert!(TcpStream::connect(address).await.is_err(), "still listening");
 }
 
+/// Each client has its own measure; what is too much is told in the caller's protocol, with when to
+/// come again.
+#[tokio::test]
+async fn a_client_that_asks_too_much_is_told_to_wait() {
+    let limit = ClientLimit { per_second: 1, burst: 3, at_once: 2 };
+    let config = ListenerConfig { per_client: Some(limit), ..ListenerConfig::loopback(0) };
+    let (address, _lifecycle) = serve(config).await;
+    let from = |host: [u8; 4]| async move {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind((host, 0).into()).unwrap();
+        socket.connect(address).await.unwrap()
+    };
+    let get = |path: &str| format!("GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+
+    let mut answers = Vec::new();
+    for path in ["/peer", "/peer", "/peer", "/peer", "/fhir/x", "/xds/registry"] {
+        answers.push(ask(&mut from([127, 0, 0, 1]).await, &get(path)).await);
+    }
+    let other = ask(&mut from([127, 0, 0, 2]).await, &get("/peer")).await;
+
+    assert!(answers[..3].iter().all(|a| a.starts_with("HTTP/1.1 200")), "{answers:?}");
+    assert!(answers[3].starts_with("HTTP/1.1 429"), "{}", answers[3]);
+    assert!(answers[4].contains("\"throttled\""), "{}", answers[4]);
+    assert!(answers[5].starts_with("HTTP/1.1 503"), "{}", answers[5]);
+    assert!(answers[5].contains("Receiver"), "{}", answers[5]);
+    assert!(answers[3..].iter().all(|a| a.contains("retry-after: 1")), "{answers:?}");
+    assert!(other.starts_with("HTTP/1.1 200"), "{other}");
+
+    let mut slow = [from([127, 0, 0, 3]).await, from([127, 0, 0, 3]).await];
+    for stream in &mut slow {
+        stream.write_all(get("/slow").as_bytes()).await.unwrap();
+    }
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let third = ask(&mut from([127, 0, 0, 3]).await, &get("/peer")).await;
+    assert!(third.starts_with("HTTP/1.1 429"), "two are under way: {third}");
+    for stream in &mut slow {
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        assert!(text.ends_with("done"), "{text}");
+    }
+    let fourth = ask(&mut from([127, 0, 0, 3]).await, &get("/peer")).await;
+    assert!(fourth.starts_with("HTTP/1.1 200"), "they have ended: {fourth}");
+}
+
+#[test]
+fn a_client_needs_to_be_allowed_something() {
+    let limit = ClientLimit { per_second: 1, burst: 0, at_once: 1 };
+    let config = ListenerConfig { per_client: Some(limit), ..ListenerConfig::loopback(0) };
+
+    let error = config.validate().unwrap_err().to_string();
+
+    assert_eq!(error, "per_client.burst must be at least 1");
+}
+
 async fn serve(config: ListenerConfig) -> (SocketAddr, Lifecycle) {
     let lifecycle = Lifecycle::with_drain_limit(Duration::from_secs(5));
     let listener = Listener::bind(config).await.expect("port 0 is always free");
@@ -187,9 +243,12 @@ fn routes() -> Router {
     };
     Router::new()
         .route("/peer", get(peer))
+        .route("/fhir/x", get(|| async { "x" }))
+        .route("/xds/registry", get(|| async { "x" }))
         .route("/slow", get(slow))
         .route("/stream", get(stream))
         .route("/echo", post(|body: String| async { body }))
+        .layer(axum::middleware::from_fn(carerecord_service::refuse))
 }
 
 /// Sends the text and returns all that comes until the connection is closed.
