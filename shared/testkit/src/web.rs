@@ -44,6 +44,11 @@ impl Browser {
         answer.headers()[LOCATION].to_str().unwrap().to_owned()
     }
 
+    /// The cookie of the session, as it is sent.
+    pub fn cookie(&self) -> &str {
+        &self.cookie
+    }
+
     /// A page.
     pub async fn get(&mut self, path: &str) -> (u16, String) {
         let answer = self.ask(path).await;

@@ -79,8 +79,19 @@ impl Feed<'_> {
     }
 
     async fn send(&self, action: &str, interaction: &str, registration: &str) -> Exchange {
-        let message = format!(
-            "<{interaction} xmlns=\"urn:hl7-org:v3\" ITSVersion=\"XML_1.0\">\
+        let message = asked(action, interaction, registration);
+        self.0.identity().send(SOAP, message).await.unwrap()
+    }
+}
+
+/// The message of an interaction.
+pub(crate) fn message(interaction: &str, registration: &str) -> String {
+    asked(interaction, interaction, registration)
+}
+
+fn asked(action: &str, interaction: &str, registration: &str) -> String {
+    let message = format!(
+        "<{interaction} xmlns=\"urn:hl7-org:v3\" ITSVersion=\"XML_1.0\">\
              <id root=\"2.999.5\" extension=\"m-1\"/><creationTime value=\"20260114\"/>\
              <interactionId root=\"2.16.840.1.113883.1.6\" extension=\"{interaction}\"/>\
              <processingCode code=\"P\"/><processingModeCode code=\"T\"/>\
@@ -92,10 +103,9 @@ impl Feed<'_> {
              <controlActProcess classCode=\"CACT\" moodCode=\"EVN\"><subject typeCode=\"SUBJ\">\
              <registrationEvent classCode=\"REG\" moodCode=\"EVN\">{registration}\
              </registrationEvent></subject></controlActProcess></{interaction}>"
-        );
-        let action = format!("urn:hl7-org:v3:{action}");
-        self.0.identity().send(SOAP, envelope(&action, &message)).await.unwrap()
-    }
+    );
+    let action = format!("urn:hl7-org:v3:{action}");
+    envelope(&action, &message)
 }
 
 /// The typeCode of an acknowledgement, which names the message that it is of.

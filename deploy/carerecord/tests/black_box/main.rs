@@ -38,6 +38,7 @@ mod people;
 mod publishing;
 mod reads;
 mod relationships;
+mod recorded;
 mod retention;
 mod routes;
 mod scrub;
@@ -140,6 +141,7 @@ macro_rules! apart {
 
 apart![
     mhd::a_node_that_is_down_is_told_of,
+    recorded::every_route_leaves_one_record,
     content::an_index_is_built_again,
     bad_input::nothing_sent_to_the_registry_hurts_it,
     encryption::keys_come_and_go_and_documents_stay,
