@@ -442,6 +442,8 @@ const UNRECORDED: &[(&str, &str)] = &[
 /// Which a test from outside has no way to ask rightly: with a statement of the portal's or of the sign-in
 /// provider's, or in a form of our own. Other tests have their records.
 const NO_SUCCESS: &[&str] = &[
+    "fhir POST /oauth/token",
+    "fhir POST /oauth/introspect",
     "node POST /peer/search",
     "node POST /peer/audit",
     "registry POST /peer/audit",
@@ -451,6 +453,11 @@ const NO_SUCCESS: &[&str] = &[
 ];
 /// Which nobody is refused, or whose refusal comes after a body of our own form.
 const NO_REFUSAL: &[&str] = &[
+    "fhir POST /oauth/token",
+    "fhir POST /oauth/introspect",
+    "fhir GET /oauth/jwks",
+    "fhir GET /.well-known/oauth-authorization-server",
+    "fhir GET /fhir/.well-known/smart-configuration",
     "registry POST /xds/identity",
     "fhir GET /fhir/metadata",
     "fhir ANY /fhir",
@@ -470,6 +477,9 @@ const NO_REFUSAL: &[&str] = &[
 ];
 /// Routes at which there is nothing to find for this sender.
 const NOTHING_THERE: &[&str] = &[
+    "fhir GET /oauth/jwks",
+    "fhir GET /.well-known/oauth-authorization-server",
+    "fhir GET /fhir/.well-known/smart-configuration",
     "fhir ANY /fhir",
     "fhir ANY /fhir/",
     "fhir ANY /fhir/{*rest}",
