@@ -442,6 +442,16 @@ const UNRECORDED: &[(&str, &str)] = &[
 /// Which a test from outside has no way to ask rightly: with a statement of the portal's or of the sign-in
 /// provider's, or in a form of our own. Other tests have their records.
 const NO_SUCCESS: &[&str] = &[
+    "registry POST /peer/relationship",
+    "registry POST /peer/relationship/update",
+    "registry POST /peer/citizen-grant",
+    "registry POST /peer/citizen-grant/update",
+    "fhir POST /fhir/Patient/$claim-relationship",
+    "fhir POST /fhir/Patient/$citizen-access",
+    "fhir POST /fhir/EpisodeOfCare",
+    "fhir POST /fhir/EpisodeOfCare/_search",
+    "fhir PUT /fhir/EpisodeOfCare/{id}",
+    "web POST /patient/{handle}/relationship",
     "fhir POST /oauth/token",
     "fhir POST /oauth/introspect",
     "node POST /peer/search",
@@ -453,6 +463,10 @@ const NO_SUCCESS: &[&str] = &[
 ];
 /// Which nobody is refused, or whose refusal comes after a body of our own form.
 const NO_REFUSAL: &[&str] = &[
+    "registry POST /peer/relationship",
+    "registry POST /peer/relationship/update",
+    "registry POST /peer/citizen-grant",
+    "registry POST /peer/citizen-grant/update",
     "fhir POST /oauth/token",
     "fhir POST /oauth/introspect",
     "fhir GET /oauth/jwks",
@@ -477,6 +491,9 @@ const NO_REFUSAL: &[&str] = &[
 ];
 /// Routes at which there is nothing to find for this sender.
 const NOTHING_THERE: &[&str] = &[
+    "fhir GET /fhir/EpisodeOfCare",
+    "fhir GET /fhir/EpisodeOfCare/{id}",
+    "web GET /patient/{handle}/relationship",
     "fhir GET /oauth/jwks",
     "fhir GET /.well-known/oauth-authorization-server",
     "fhir GET /fhir/.well-known/smart-configuration",

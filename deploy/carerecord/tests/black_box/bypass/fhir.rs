@@ -267,7 +267,7 @@ const PARAMETERS: &[(&str, &str, fn(Side) -> String)] = &[
 const REQUIRED: [&str; 3] = ["patient.identifier", "status", "code"];
 /// Resources by which no document is told of. Privacy alerts have their own test; consents are what
 /// the patient has said.
-const ABOUT_NO_DOCUMENT: [&str; 3] = ["Patient", "Consent", "AuditEvent"];
+const ABOUT_NO_DOCUMENT: [&str; 4] = ["Patient", "Consent", "AuditEvent", "EpisodeOfCare"];
 /// Ways of FHIR to ask for more, or for less.
 const EXTRAS: &[&str] = &[
     "",

@@ -187,7 +187,11 @@ pub const ROWS: [(u8, &str, Row); 56] = [
             "every_forgery_is_refused_for_its_reason",
         ]),
     ),
-    (45, "proxies past their end", NotBuilt("patients and their proxies have no access yet")),
+    (
+        45,
+        "proxies past their end",
+        Partly(&[PROXIES], "decided and tested; citizens and proxies do not sign in yet"),
+    ),
     (
         46,
         "an emergency role for research",
@@ -263,6 +267,10 @@ pub enum Way {
 
 pub const ROUTES: &[(&str, &str, Way)] = &[
     ("registry", "POST /xds/registry", Way::By(QUERIES)),
+    ("registry", "POST /peer/relationship", Way::None(FOR_ROLES)),
+    ("registry", "POST /peer/relationship/update", Way::None(FOR_ROLES)),
+    ("registry", "POST /peer/citizen-grant", Way::None(FOR_ROLES)),
+    ("registry", "POST /peer/citizen-grant/update", Way::None(FOR_ROLES)),
     ("registry", "POST /xds/identity", Way::None("tells nothing; it takes the identity feed")),
     ("registry", "GET /changes", Way::By(DOORS)),
     ("registry", "POST /peer/consent", Way::By(DOORS)),
@@ -280,6 +288,13 @@ pub const ROUTES: &[(&str, &str, Way)] = &[
     ("fhir", "GET /oauth/jwks", Way::None("the same for everybody")),
     ("fhir", "GET /.well-known/oauth-authorization-server", Way::None("the same for everybody")),
     ("fhir", "GET /fhir/.well-known/smart-configuration", Way::None("the same for everybody")),
+    ("fhir", "POST /fhir/Patient/$claim-relationship", Way::By(WHO_CARES)),
+    ("fhir", "POST /fhir/Patient/$citizen-access", Way::By(PROXIES)),
+    ("fhir", "GET /fhir/EpisodeOfCare", Way::None(NO_DOCUMENT)),
+    ("fhir", "POST /fhir/EpisodeOfCare", Way::None(NO_DOCUMENT)),
+    ("fhir", "POST /fhir/EpisodeOfCare/_search", Way::None(NO_DOCUMENT)),
+    ("fhir", "GET /fhir/EpisodeOfCare/{id}", Way::None(NO_DOCUMENT)),
+    ("fhir", "PUT /fhir/EpisodeOfCare/{id}", Way::None(NO_DOCUMENT)),
     ("fhir", "GET /fhir/metadata", Way::None("the same for everybody")),
     ("fhir", "GET /fhir/DocumentReference", Way::By(FHIR)),
     ("fhir", "POST /fhir/DocumentReference/_search", Way::By(FHIR)),
@@ -343,6 +358,8 @@ pub const ROUTES: &[(&str, &str, Way)] = &[
     ("web", "GET /signed-out", Way::None("the same for everybody")),
     ("web", "GET /session-ended", Way::None("the same for everybody")),
     ("web", "GET /search", Way::None("a form")),
+    ("web", "GET /patient/{handle}/relationship", Way::By("the_pages_offer_a_claim")),
+    ("web", "POST /patient/{handle}/relationship", Way::By("the_pages_offer_a_claim")),
     ("web", "POST /patient/find", Way::By(DOORS)),
     ("web", "POST /people/find", Way::None("who people are, and no document")),
     ("web", "GET /patient/{handle}", Way::By(DOORS)),
@@ -381,5 +398,9 @@ pub const ROUTES: &[(&str, &str, Way)] = &[
 
 /// The record of accesses is told to those who look after it, and has no titles.
 const LOOKING: &str = "who_may_not_look_learns_nothing";
+const FOR_ROLES: &str = "for roles of the deployment alone, and no document in it";
+const NO_DOCUMENT: &str = "who cares for a patient, and no document";
+const WHO_CARES: &str = "only_those_who_care_for_a_patient_see_the_record";
+const PROXIES: &str = "a_proxy_ends_at_a_birthday";
 const PAGES_LOOKED: &str = "the_pages_tell_who_looked";
 const NO_PATIENTS: &str = "the demo's sign-in provider knows no patients";
