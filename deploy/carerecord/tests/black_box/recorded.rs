@@ -460,6 +460,7 @@ const NO_SUCCESS: &[&str] = &[
     "registry POST /peer/consent/update",
     "registry POST /peer/patient/search",
     "web POST /sign-in/back-channel-logout",
+    "web POST /sign-in/back-channel-logout/{id}",
 ];
 /// Which nobody is refused, or whose refusal comes after a body of our own form.
 const NO_REFUSAL: &[&str] = &[
@@ -482,6 +483,7 @@ const NO_REFUSAL: &[&str] = &[
     "web GET /sign-in",
     "web GET /sign-in/callback",
     "web POST /sign-in/back-channel-logout",
+    "web POST /sign-in/back-channel-logout/{id}",
     "web GET /signed-out",
     "web GET /session-ended",
     "registry POST /peer/consent/update",

@@ -378,6 +378,7 @@ pub const ROUTES: &[(&str, &str, Way)] = &[
     ("web", "GET /patient/{handle}/document/{id}/download", Way::By(DOORS)),
     ("web", "GET /patient/{handle}/document/{id}/attachment/{n}", Way::By(DOORS)),
     ("web", "POST /sign-in/back-channel-logout", Way::None("ends sessions")),
+    ("web", "POST /sign-in/back-channel-logout/{id}", Way::None("ends sessions")),
     ("web", "GET /assets/{version}/{*name}", Way::None("the same for everybody")),
     ("admin", "GET /health/live", Way::None("about the process")),
     ("admin", "GET /health/ready", Way::None("about the process")),
