@@ -20,7 +20,6 @@ pub fn router(portal: Portal, trail: AuditTrail) -> Router {
         .route("/fhir/.well-known/smart-configuration", get(oauth::smart_configuration))
         .with_state(portal.clone());
     let most = portal.config.max_bundle_bytes;
-    let bundles = || post(provide::bundle).layer(DefaultBodyLimit::max(most));
     Router::new()
         .route("/fhir/metadata", get(metadata::metadata))
         .route("/fhir/DocumentReference", get(document_reference::search))
@@ -50,8 +49,8 @@ pub fn router(portal: Portal, trail: AuditTrail) -> Router {
         .route("/fhir/EpisodeOfCare", get(episode_of_care::search).post(episode_of_care::create))
         .route("/fhir/EpisodeOfCare/_search", post(episode_of_care::search_form))
         .route("/fhir/EpisodeOfCare/{id}", get(episode_of_care::read).put(episode_of_care::update))
-        .route("/fhir", bundles())
-        .route("/fhir/", bundles())
+        .route("/fhir", post(provide::bundle).layer(DefaultBodyLimit::max(most)))
+        .route("/fhir/", post(provide::bundle).layer(DefaultBodyLimit::max(most)))
         .route("/fhir/{*rest}", axum::routing::any(fallback))
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(MAX_BODY))

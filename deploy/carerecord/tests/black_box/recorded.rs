@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use carerecord_testkit::{
     APPROVED, Browser, CONTENT_TYPE, Deployment, Fhir, GP, Letter, NODES, PATIENT, Role, SOAP,
-    envelope, patient_id, query_message,
+    envelope, patient_id, provide_bundle, query_message,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -100,6 +100,7 @@ struct Shooter<'d> {
     http: reqwest::Client,
     token: String,
     officer: String,
+    source: String,
     cookie: String,
     officer_cookie: String,
     csrf: String,
@@ -123,6 +124,7 @@ impl<'d> Shooter<'d> {
         assert_eq!(feed.tell("PRPA_IN201301UV02", &told).await, "CA");
         let gp = deployment.fhir().as_person(GP).await;
         let officer = deployment.fhir().as_person(OFFICER).await;
+        let source = deployment.fhir().as_source().await;
         let found = gp.documents(PATIENT).await;
         let document = found[&letter.unique_id]["id"].as_str().unwrap().to_owned();
         let id =
@@ -144,6 +146,7 @@ impl<'d> Shooter<'d> {
             http: http.no_proxy().build().unwrap(),
             token: gp.token().to_owned(),
             officer: officer.token().to_owned(),
+            source: source.token().to_owned(),
             cookie: browser.cookie().to_owned(),
             officer_cookie: officer_browser.cookie().to_owned(),
             csrf: csrf(&page),
@@ -238,8 +241,11 @@ impl<'d> Shooter<'d> {
         let patient = format!("patient.identifier={NHS}|{PATIENT}");
         let lists = format!("{patient}&status=current&code=submissionset");
         let documents = format!("{patient}&status=current");
-        let audit = route.path.contains("AuditEvent");
-        let token = if audit { &self.officer } else { &self.token };
+        let token = match route.path.as_str() {
+            path if path.contains("AuditEvent") => &self.officer,
+            "/fhir" | "/fhir/" => &self.source,
+            _ => &self.token,
+        };
         let get = |query: &str| self.request(route, base, query);
         let form = |text: String| {
             get("").header("content-type", "application/x-www-form-urlencoded").body(text)
@@ -280,6 +286,8 @@ impl<'d> Shooter<'d> {
                 "resourceType": "Patient", "identifier": [identifier],
                 "name": [{"family": "Okafor"}]}}]))
             }
+            ("POST", "/fhir") => sent(bundle(2)),
+            ("POST", "/fhir/") => sent(bundle(3)),
             ("POST", "/fhir/Patient/$break-glass") => sent(emergency()),
             ("POST", "/fhir/Patient/$may-see") => {
                 parameters(json!([{"name": "patient", "valueIdentifier": identifier}]))
@@ -426,6 +434,11 @@ fn remove_documents() -> String {
     )
 }
 
+/// A Bundle that publishes a letter.
+fn bundle(n: u32) -> Value {
+    provide_bundle(&format!("2.999.826.9.5.{n}"), &[&Letter::text(PATIENT, n)])
+}
+
 fn emergency() -> Value {
     json!({"resourceType": "Parameters", "parameter": [
         {"name": "patient", "valueIdentifier": {"system": NHS, "value": PATIENT}},
@@ -475,8 +488,6 @@ const NO_REFUSAL: &[&str] = &[
     "fhir GET /fhir/.well-known/smart-configuration",
     "registry POST /xds/identity",
     "fhir GET /fhir/metadata",
-    "fhir ANY /fhir",
-    "fhir ANY /fhir/",
     "fhir ANY /fhir/{*rest}",
     "web GET /",
     "web GET /accessibility",
@@ -499,8 +510,6 @@ const NOTHING_THERE: &[&str] = &[
     "fhir GET /oauth/jwks",
     "fhir GET /.well-known/oauth-authorization-server",
     "fhir GET /fhir/.well-known/smart-configuration",
-    "fhir ANY /fhir",
-    "fhir ANY /fhir/",
     "fhir ANY /fhir/{*rest}",
     "web GET /sign-in/callback",
     "web GET /patient/{handle}/document/{id}/attachment/{n}",

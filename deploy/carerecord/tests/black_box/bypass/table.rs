@@ -345,8 +345,8 @@ pub const ROUTES: &[(&str, &str, Way)] = &[
         "PUT /fhir/Consent/{id}",
         Way::None("what patients have said, for those who record it"),
     ),
-    ("fhir", "ANY /fhir", Way::None("there is nothing there")),
-    ("fhir", "ANY /fhir/", Way::None("there is nothing there")),
+    ("fhir", "POST /fhir", Way::By(PUBLISHED)),
+    ("fhir", "POST /fhir/", Way::By(PUBLISHED)),
     ("fhir", "ANY /fhir/{*rest}", Way::By(FHIR)),
     ("web", "GET /", Way::None("the same for everybody")),
     ("web", "GET /accessibility", Way::None("the same for everybody")),
@@ -403,5 +403,6 @@ const FOR_ROLES: &str = "for roles of the deployment alone, and no document in i
 const NO_DOCUMENT: &str = "who cares for a patient, and no document";
 const WHO_CARES: &str = "only_those_who_care_for_a_patient_see_the_record";
 const PROXIES: &str = "a_proxy_ends_at_a_birthday";
+const PUBLISHED: &str = "what_is_wrong_is_told_and_nothing_is_published";
 const PAGES_LOOKED: &str = "the_pages_tell_who_looked";
 const NO_PATIENTS: &str = "the demo's sign-in provider knows no patients";
