@@ -32,10 +32,7 @@ fn of_text(router: &'static str, text: &str) -> Vec<Route> {
         let mut methods: Vec<Route> = methods
             .map(|method| Route { router, method: method.to_uppercase(), path: path.clone() })
             .collect();
-        // A function of the router's own says which.
-        if methods.is_empty() {
-            methods.push(Route { router, method: "ANY".to_owned(), path });
-        }
+        assert!(!methods.is_empty(), "{path} of {router} takes nothing that is known here");
         found.append(&mut methods);
     }
     found
