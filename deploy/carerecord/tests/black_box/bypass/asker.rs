@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-use carerecord_testkit::{Deployment, Role};
+use carerecord_testkit::{Deployment, NODES, Role};
 use reqwest::header::{HeaderName, HeaderValue};
 use serde_json::Value;
 use uuid::Uuid;
@@ -71,7 +71,8 @@ impl Asker {
     /// Each attempt is in the record, with the refusal where there was one.
     pub fn check_record(&self, deployment: &Deployment) {
         let mut events: HashMap<String, Vec<Value>> = HashMap::new();
-        let roles = [Role::Registry, Role::Node(0), Role::Portal];
+        let nodes = (0..NODES.len()).map(Role::Node);
+        let roles: Vec<Role> = [Role::Registry, Role::Portal].into_iter().chain(nodes).collect();
         let roles = if deployment.is_apart() { &roles[..] } else { &roles[..1] };
         for event in roles.iter().flat_map(|role| deployment.audit(*role)) {
             let id = event["request_id"].as_str().unwrap_or_default().to_owned();
