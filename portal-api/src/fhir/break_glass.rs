@@ -66,9 +66,9 @@ pub(crate) async fn run(
         event.subject = Some(opened.patient);
         event.purpose = Some("BTG".to_owned());
         event.listed = vec![format!("override {}", opened.id)];
+        event.status = StatusCode::CREATED.as_u16();
     });
-    let mut audit = session.draft.to_commit(AuditOutcome::Success);
-    audit.status = StatusCode::CREATED.as_u16();
+    let audit = session.draft.to_commit(AuditOutcome::Success);
     portal.overrides.grant(grant, alert, audit).await.map_err(|e| FhirError::store(&e))?;
     session.draft.committed();
     let answer = json!({"resourceType": "Parameters", "parameter": [

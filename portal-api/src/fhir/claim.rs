@@ -40,6 +40,7 @@ pub(crate) async fn run(
     session.draft.fill(|event| {
         event.subject = Some(claim.patient);
         event.listed = vec![format!("relationship {}", claim.id)];
+        event.status = StatusCode::CREATED.as_u16();
     });
     // First those who review it: a claim that nobody is told of must not count.
     let audit = session.draft.to_commit(AuditOutcome::Success);

@@ -10,7 +10,7 @@ use carerecord_fhir::{
     Entry, SearchError, count_only, episode_of_care, identifier_number, only_known, pairs,
     parse_episode_of_care, searchset,
 };
-use carerecord_model::PortError;
+use carerecord_model::{NhsNumber, PortError};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -51,10 +51,8 @@ pub(crate) async fn update(
 ) -> Result<Response, FhirError> {
     session.does("update EpisodeOfCare");
     permitted(&portal, &session)?;
-    let stored = portal.relationships.relationship(uuid(&id)?).await.map_err(store_error)?;
+    let (stored, shown) = stored(&portal, &session, &id).await?;
     let mut next = read_sent(&portal, &session, &episode, stored.id)?;
-    let shown = portal.surviving(stored.patient).await?;
-    session.draft.fill(|event| event.subject = Some(shown));
     let moved = next.patient != stored.patient && portal.surviving(next.patient).await? != shown;
     if moved || next.kind != stored.kind || next.with != stored.with {
         let what = "patient, type, managingOrganization and careManager stay as they are";
@@ -82,17 +80,29 @@ pub(crate) async fn read(
 ) -> Result<Response, FhirError> {
     session.does("read EpisodeOfCare");
     permitted(&portal, &session)?;
-    let mut found = portal.relationships.relationship(uuid(&id)?).await.map_err(store_error)?;
-    found.patient = portal.surviving(found.patient).await?;
-    session.draft.fill(|event| event.subject = Some(found.patient));
-    let person = portal.person(found.patient).await?;
-    if person.is_some_and(|person| person.restricted) && !tells(&portal, &session, &found) {
-        return Err(FhirError::NotFound);
-    }
+    let (mut found, shown) = stored(&portal, &session, &id).await?;
+    found.patient = shown;
     let released = portal.access.release_relationships(&session.caller, found);
     let released = session.note(released.map_err(FhirError::from))?;
     let resource = episode_of_care(released.value(), portal.clock.now());
     Ok(answer::versioned(StatusCode::OK, resource))
+}
+
+/// What is stored under an id, with the number that its patient has now: where this caller may know
+/// of it.
+async fn stored(
+    portal: &Portal,
+    session: &Session,
+    id: &str,
+) -> Result<(Relationship, NhsNumber), FhirError> {
+    let stored = portal.relationships.relationship(uuid(id)?).await.map_err(store_error)?;
+    let shown = portal.surviving(stored.patient).await?;
+    session.draft.fill(|event| event.subject = Some(shown));
+    let person = portal.person(shown).await?;
+    if person.is_some_and(|person| person.restricted) && !tells(portal, session, &stored) {
+        return Err(FhirError::NotFound);
+    }
+    Ok((stored, shown))
 }
 
 /// Answers a search by patient, asked by GET.

@@ -126,7 +126,7 @@ impl AuditDraft {
         let mut event = draft.event.clone();
         event.outcome = outcome;
         if event.status == 0 {
-            // Who answers with another says so.
+            // Who answers with another has said so in the draft.
             event.status = StatusCode::OK.as_u16();
         }
         event.duration_ms = draft.started.elapsed().as_millis() as u64;

@@ -99,6 +99,20 @@ async fn a_referral(deployment: &Deployment, nurse: &Fhir) {
     let (status, stored) = system.put("EpisodeOfCare", Some(id), &wrong).await;
     assert_eq!((status, &stored["meta"]["versionId"]), (200, &json!("2")), "{stored}");
     assert_eq!(listed(nurse).await, (0, true, true));
+    of_a_restricted_person(deployment, &system, id, &wrong).await;
+}
+
+/// Who cares for them would tell where they live: to another organisation it is as if it were not
+/// there, for reading and for changing.
+async fn of_a_restricted_person(deployment: &Deployment, system: &Fhir, id: &str, sent: &Value) {
+    let active = "<statusCode code=\"active\"/>";
+    let told = crate::identity::patient(PATIENT, "");
+    let told = told.replace(active, &format!("{active}<confidentialityCode code=\"R\"/>"));
+    let feed = crate::identity::Feed(deployment);
+    assert_eq!(feed.tell("PRPA_IN201302UV02", &told).await, "CA");
+    assert_eq!(system.resource(&format!("EpisodeOfCare/{id}")).await.0, 404);
+    let (status, outcome) = system.put("EpisodeOfCare", Some(id), sent).await;
+    assert_eq!(status, 404, "{outcome}");
 }
 
 /// The privacy officer of the person's organisation finds the claim and closes it.
@@ -135,7 +149,8 @@ fn recorded(deployment: &Deployment, id: &str) {
     let named = format!("relationship claim {id} since ");
     assert!(last["decision"].to_string().contains(&named), "{last}");
     let claims = events.iter().filter(|e| e["interaction"] == "claim relationship");
-    assert_eq!(claims.count(), 4, "refusals and mistakes too");
+    let claims: Vec<&Value> = claims.map(|e| &e["status"]).collect();
+    assert_eq!(claims, [400, 400, 403, 201], "refusals and mistakes too");
 }
 
 /// Whoever may record relationships ends it.
