@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use carerecord_access::Refused;
+use carerecord_access::{ConsentStoreError, FactsUnavailable, Refused};
 use carerecord_fhir::{
     ConsentError, Issue, Problem, SearchError, outcome, problem_issue, refusal_issue,
     registry_failure,
@@ -72,6 +72,22 @@ pub(crate) enum FhirError {
     Node(PortError),
     #[error("the node that is to keep the documents could not be asked")]
     Recipient(PortError),
+}
+
+impl From<ConsentStoreError> for FhirError {
+    fn from(error: ConsentStoreError) -> Self {
+        match error {
+            ConsentStoreError::NotFound => Self::NotFound,
+            ConsentStoreError::Conflict => Self::Conflict,
+            ConsentStoreError::Unavailable(error) => error.into(),
+        }
+    }
+}
+
+impl From<FactsUnavailable> for FhirError {
+    fn from(error: FactsUnavailable) -> Self {
+        Self::Registry(PortError::Unavailable(error.to_string()))
+    }
 }
 
 impl FhirError {

@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 use crate::error::FhirError;
 use crate::federation::{Federation, NodeState};
 use crate::opened::{Opened, note_closed};
-use crate::overrides::{NewAlert, working_days_on};
+use crate::overrides::NewAlert;
 use crate::publishing::Publishers;
 use crate::{OverrideStore, PatientIds, PortalConfig, RoleLog, TokenVerifier};
 
@@ -288,15 +288,9 @@ impl Portal {
         else {
             return Ok(());
         };
-        let now = self.clock.now();
-        let told = self.overrides.tell(NewAlert {
-            id: self.ids.ordered(),
-            override_id: opened.id,
-            organisation: keeper.to_string(),
-            raised_at: now,
-            due_at: working_days_on(now, rules.review_days),
-        });
-        told.await.map_err(|e| FhirError::store(&e))
+        let (id, now) = (self.ids.ordered(), self.clock.now());
+        let alert = NewAlert::of(id, opened, keeper.as_str(), now, rules.review_days);
+        self.overrides.tell(alert).await.map_err(|e| FhirError::store(&e))
     }
 
     /// What the patient index knows of an identifier. ITI-83.

@@ -1,6 +1,6 @@
 //! ITI-81, Retrieve ATNA Audit Event: the record of accesses, for those who look after it.
 
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use carerecord_access::{AuditReach, Policy, Rule};
@@ -13,52 +13,33 @@ use carerecord_fhir::{
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::input::{Form, is_strict};
+use super::input::{Asked, is_strict};
 use super::{Session, alerts, answer, outcome_entry};
 use crate::Portal;
 use crate::error::FhirError;
 use crate::looking::{Accessed, LogState, Looked, Turned};
 
 /// Answers a search of the record of accesses, or of privacy alerts, which are told apart by their
-/// type; asked by GET.
+/// type.
 pub(crate) async fn search(
     State(portal): State<Portal>,
     session: Session,
     headers: HeaderMap,
-    RawQuery(query): RawQuery,
+    Asked(parameters): Asked,
 ) -> Result<Response, FhirError> {
-    run(&portal, &session, &headers, &query.unwrap_or_default()).await
-}
-
-/// The same, asked by form: whom it is about stays out of the URL.
-pub(crate) async fn search_form(
-    State(portal): State<Portal>,
-    session: Session,
-    headers: HeaderMap,
-    Form(body): Form,
-) -> Result<Response, FhirError> {
-    run(&portal, &session, &headers, &body).await
-}
-
-async fn run(
-    portal: &Portal,
-    session: &Session,
-    headers: &HeaderMap,
-    parameters: &str,
-) -> Result<Response, FhirError> {
-    if alerts::are_meant(parameters) {
-        return alerts::run(portal, session, parameters).await;
+    if alerts::are_meant(&parameters) {
+        return alerts::run(&portal, &session, &parameters).await;
     }
     session.does("ITI-81 search AuditEvent");
-    let turned = turned(portal, session, parameters)?;
+    let turned = turned(&portal, &session, &parameters)?;
     let (parameters, strict) = match &turned {
         Some(turned) => (turned.parameters.as_str(), turned.strict),
-        None => (parameters, is_strict(headers)),
+        None => (parameters.as_str(), is_strict(&headers)),
     };
     let asked = AuditEventSearch::parse(&pairs(parameters), strict);
     // Whoever is refused: about whom they asked is known.
     if let Ok(asked) = &asked {
-        note(session, asked);
+        note(&session, asked);
     }
     let reach =
         session.note(portal.access.may_search_audit(&session.caller).map_err(Into::into))?;
@@ -95,9 +76,9 @@ async fn run(
             total: looked.total,
             missing: missing(&looked),
         };
-        link(portal, session, &turned)
+        link(&portal, &session, &turned)
     });
-    Ok(answer::resource(StatusCode::OK, bundle(portal, &asked, looked, issues, next)))
+    Ok(answer::resource(StatusCode::OK, bundle(&portal, &asked, looked, issues, next)))
 }
 
 /// The page that a link leads to.

@@ -5,16 +5,16 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use carerecord_access::{Override, OverrideReason};
 use carerecord_audit::AuditOutcome;
-use carerecord_fhir::{NHS_NUMBER_SYSTEM, identifier_number};
 use carerecord_model::NhsNumber;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::input::Sent;
+use super::parameters::{Parameters, wrong};
 use super::{Session, answer};
 use crate::Portal;
 use crate::error::FhirError;
-use crate::overrides::{Grant, GrantKind, NewAlert, working_days_on};
+use crate::overrides::{Grant, GrantKind, NewAlert};
 
 /// Opens a record for the person who asks.
 pub(crate) async fn run(
@@ -46,22 +46,14 @@ pub(crate) async fn run(
         since: now,
         until: now + SignedDuration::from_hours(i64::from(hours)),
     };
-    let alert = NewAlert {
-        id: portal.ids.ordered(),
-        override_id: opened.id,
-        organisation: user.organisation.to_string(),
-        raised_at: now,
-        due_at: working_days_on(now, rules.review_days),
-    };
-    let grant = Grant {
-        kind: GrantKind::Override,
-        opened: opened.clone(),
-        user_name: user.name.clone(),
-        organisation: user.organisation.to_string(),
-        role: user.role.clone(),
-        words: asked.words,
-        reference: asked.reference,
-    };
+    let grant = Grant::of(user, GrantKind::Override, opened.clone(), asked.words, asked.reference);
+    let alert = NewAlert::of(
+        portal.ids.ordered(),
+        &grant.opened,
+        &grant.organisation,
+        now,
+        rules.review_days,
+    );
     session.draft.fill(|event| {
         event.subject = Some(opened.patient);
         event.purpose = Some("BTG".to_owned());
@@ -88,26 +80,15 @@ struct Asked {
 }
 
 impl Asked {
-    fn read(resource: &Value) -> Result<Self, FhirError> {
-        let wrong = |what: &str| FhirError::Body(what.to_owned());
-        if resource["resourceType"] != "Parameters" {
-            return Err(wrong("send a Parameters resource"));
-        }
-        let all = resource["parameter"].as_array().map_or(&[][..], Vec::as_slice);
-        let one = |name: &str| all.iter().find(|p| p["name"] == name);
-        let text = |name: &str| {
-            let value = one(name).and_then(|p| p["valueString"].as_str()).map(str::trim);
-            value.filter(|v| !v.is_empty()).map(str::to_owned)
-        };
-        let patient = one("patient").map(|p| &p["valueIdentifier"]);
-        let patient = patient.filter(|p| p["system"] == NHS_NUMBER_SYSTEM);
-        let patient = patient.and_then(|p| p["value"].as_str());
-        let patient = patient.ok_or_else(|| wrong("patient: an Identifier with an NHS Number"))?;
-        let reason = one("reason").and_then(|p| p["valueCode"].as_str());
-        let reason = reason.and_then(OverrideReason::from_code).ok_or_else(|| {
+    fn read(sent: &Value) -> Result<Self, FhirError> {
+        let parameters = Parameters::of(sent)?;
+        let patient = parameters.patient()?;
+        let reason = parameters.code("reason").and_then(OverrideReason::from_code);
+        let reason = reason.ok_or_else(|| {
             let codes = OverrideReason::ALL.map(OverrideReason::code).join(", ");
             FhirError::Body(format!("reason: one of {codes}"))
         })?;
+        let text = |name: &str| parameters.words(name).map(str::to_owned);
         let (words, reference) = (text("text"), text("reference"));
         let length = words.as_deref().map_or(0, |words| words.chars().count());
         if reason.needs_words() && length < SHORTEST || length > LONGEST {
@@ -119,15 +100,7 @@ impl Asked {
         if reference.as_deref().is_some_and(|r| r.chars().count() > LONGEST) {
             return Err(wrong("reference: at most 2,000 characters"));
         }
-        let hours = match one("hours") {
-            None => None,
-            Some(p) => {
-                let hours = p["valueInteger"].as_u64().and_then(|n| u8::try_from(n).ok());
-                Some(hours.ok_or_else(|| wrong("hours: a small whole number"))?)
-            }
-        };
-        let patient = identifier_number(&format!("{NHS_NUMBER_SYSTEM}|{patient}"))?;
-        Ok(Self { patient, reason, words, reference, hours })
+        Ok(Self { patient, reason, words, reference, hours: parameters.hours()? })
     }
 }
 

@@ -5,14 +5,13 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use carerecord_access::{CitizenGrant, CitizenGrantKind, ProxyBasis, RelationshipStatus};
-use carerecord_fhir::{NHS_NUMBER_SYSTEM, identifier_number};
-use carerecord_model::{NhsNumber, PortError};
-use jiff::Timestamp;
+use carerecord_fhir::NHS_NUMBER_SYSTEM;
+use carerecord_model::NhsNumber;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::episode_of_care::store_error;
 use super::input::Sent;
+use super::parameters::{Parameters, wrong};
 use super::{Session, answer};
 use crate::Portal;
 use crate::error::FhirError;
@@ -26,6 +25,7 @@ pub(crate) async fn run(
     session.does("citizen access");
     session.note(portal.access.may_record_consent(&session.caller).map_err(FhirError::from))?;
     let parameters = Parameters::of(&sent)?;
+    parameters.only(&KNOWN)?;
     let asked = parameters.number("patient")?.ok_or_else(|| wrong("patient: one is needed"))?;
     session.draft.fill(|event| event.subject = Some(asked));
     let patient = portal.surviving(asked).await?;
@@ -36,16 +36,10 @@ pub(crate) async fn run(
         }
         (None, Some(kind)) => {
             let grant = read(&portal, &session, &parameters, kind, asked)?;
-            portal.citizen_grants.put_citizen_grant(grant.clone()).await.map_err(store_error)?;
+            portal.citizen_grants.put_citizen_grant(grant.clone()).await?;
             (StatusCode::CREATED, vec![grant])
         }
-        (None, None) => {
-            let found = portal.citizen_grants.citizen_grants(patient).await;
-            let unavailable = |e: carerecord_access::FactsUnavailable| {
-                FhirError::Registry(PortError::Unavailable(e.to_string()))
-            };
-            (StatusCode::OK, found.map_err(unavailable)?)
-        }
+        (None, None) => (StatusCode::OK, portal.citizen_grants.citizen_grants(patient).await?),
         (Some(_), Some(_)) => return Err(wrong("kind: it stays as it is; without id for another")),
     };
     let released = portal.access.release_consent(&session.caller, grants);
@@ -63,7 +57,7 @@ async fn change(
     id: Uuid,
     patient: NhsNumber,
 ) -> Result<CitizenGrant, FhirError> {
-    let stored = portal.citizen_grants.citizen_grant(id).await.map_err(store_error)?;
+    let stored = portal.citizen_grants.citizen_grant(id).await?;
     if portal.surviving(stored.patient).await? != patient {
         return Err(FhirError::NotFound);
     }
@@ -85,7 +79,7 @@ async fn change(
     if next.until.is_some_and(|until| until < next.since) {
         return Err(wrong("end: not before its start"));
     }
-    portal.citizen_grants.put_citizen_grant(next.clone()).await.map_err(store_error)?;
+    portal.citizen_grants.put_citizen_grant(next.clone()).await?;
     Ok(CitizenGrant { patient, ..next })
 }
 
@@ -96,7 +90,7 @@ fn read(
     kind: &str,
     patient: NhsNumber,
 ) -> Result<CitizenGrant, FhirError> {
-    let evidence = parameters.text("evidence")?;
+    let evidence = parameters.text("evidence", LONGEST)?;
     let kind = match kind {
         "own" => CitizenGrantKind::Own,
         "barred" => CitizenGrantKind::Barred,
@@ -172,68 +166,6 @@ fn parts(grant: &CitizenGrant) -> Value {
     }
     part.extend(grant.until.map(|end| json!({"name": "end", "valueInstant": end.to_string()})));
     json!({"name": "grant", "part": part})
-}
-
-/// The parameters that were sent.
-struct Parameters<'a>(&'a [Value]);
-
-impl<'a> Parameters<'a> {
-    /// One that is not known is refused: what it was to limit would not be limited.
-    fn of(sent: &'a Value) -> Result<Self, FhirError> {
-        if sent["resourceType"] != "Parameters" {
-            return Err(wrong("send a Parameters resource"));
-        }
-        let all = sent["parameter"].as_array().map_or(&[][..], Vec::as_slice);
-        let known = |p: &Value| p["name"].as_str().is_some_and(|name| KNOWN.contains(&name));
-        if !all.iter().all(known) {
-            return Err(FhirError::Body(format!("the parameters are {}", KNOWN.join(", "))));
-        }
-        Ok(Self(all))
-    }
-
-    fn one(&self, name: &str) -> Option<&'a Value> {
-        self.0.iter().find(|p| p["name"] == name)
-    }
-
-    fn code(&self, name: &str) -> Option<&'a str> {
-        self.one(name).map(|p| p["valueCode"].as_str().unwrap_or_default())
-    }
-
-    fn text(&self, name: &str) -> Result<Option<String>, FhirError> {
-        let Some(p) = self.one(name) else { return Ok(None) };
-        let text = p["valueString"].as_str().unwrap_or_default().trim();
-        if text.is_empty() || text.chars().count() > LONGEST {
-            return Err(FhirError::Body(format!("{name}: up to {LONGEST} characters")));
-        }
-        Ok(Some(text.to_owned()))
-    }
-
-    fn id(&self) -> Result<Option<Uuid>, FhirError> {
-        let Some(p) = self.one("id") else { return Ok(None) };
-        let id = p["valueId"].as_str().and_then(|id| Uuid::try_parse(id).ok());
-        id.map(Some).ok_or(FhirError::NotFound)
-    }
-
-    fn number(&self, name: &str) -> Result<Option<NhsNumber>, FhirError> {
-        let Some(p) = self.one(name) else { return Ok(None) };
-        let identifier = &p["valueIdentifier"];
-        let value =
-            identifier["value"].as_str().filter(|_| identifier["system"] == NHS_NUMBER_SYSTEM);
-        let value = value
-            .ok_or_else(|| FhirError::Body(format!("{name}: an Identifier with an NHS Number")))?;
-        Ok(Some(identifier_number(&format!("{NHS_NUMBER_SYSTEM}|{value}"))?))
-    }
-
-    fn time(&self, name: &str) -> Result<Option<Timestamp>, FhirError> {
-        let Some(p) = self.one(name) else { return Ok(None) };
-        let text = p["valueInstant"].as_str().or(p["valueDateTime"].as_str());
-        let time = text.and_then(|text| text.parse().ok());
-        time.map(Some).ok_or_else(|| FhirError::Body(format!("{name}: a valueInstant")))
-    }
-}
-
-fn wrong(what: &str) -> FhirError {
-    FhirError::Body(what.to_owned())
 }
 
 const KNOWN: [&str; 9] =

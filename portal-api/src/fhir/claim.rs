@@ -9,17 +9,16 @@ use carerecord_access::{
     RelationshipStatus, UserCaller,
 };
 use carerecord_audit::AuditOutcome;
-use carerecord_fhir::{NHS_NUMBER_SYSTEM, identifier_number};
 use carerecord_model::NhsNumber;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::episode_of_care::store_error;
 use super::input::Sent;
+use super::parameters::{Parameters, wrong};
 use super::{Session, answer};
 use crate::Portal;
 use crate::error::FhirError;
-use crate::overrides::{Grant, GrantKind, NewAlert, working_days_on};
+use crate::overrides::{Grant, GrantKind, NewAlert};
 
 /// Records the claim of the person who asks.
 pub(crate) async fn run(
@@ -44,13 +43,13 @@ pub(crate) async fn run(
     });
     // First those who review it: a claim that nobody is told of must not count.
     let audit = session.draft.to_commit(AuditOutcome::Success);
-    let (grant, alert) = told(&portal, user, rules, &claim, now);
+    let (grant, alert) = told(&portal, user, rules, &claim);
     portal.overrides.grant(grant, alert, audit).await.map_err(|e| FhirError::store(&e))?;
     let answer = json!({"resourceType": "Parameters", "parameter": [
         {"name": "id", "valueId": claim.id.to_string()},
         {"name": "until", "valueInstant": claim.until.map(|until| until.to_string())},
     ]});
-    portal.relationships.put_relationship(claim).await.map_err(store_error)?;
+    portal.relationships.put_relationship(claim).await?;
     session.draft.committed();
     Ok(answer::resource(StatusCode::CREATED, answer))
 }
@@ -92,7 +91,6 @@ fn told(
     user: &UserCaller,
     rules: &ClaimRules,
     claim: &Relationship,
-    now: Timestamp,
 ) -> (Grant, NewAlert) {
     let opened = Override {
         id: claim.id,
@@ -104,22 +102,14 @@ fn told(
         since: claim.since,
         until: claim.until.unwrap_or(claim.since),
     };
-    let grant = Grant {
-        kind: GrantKind::Claim,
-        opened,
-        user_name: user.name.clone(),
-        organisation: user.organisation.to_string(),
-        role: user.role.clone(),
-        words: claim.reason.clone(),
-        reference: None,
-    };
-    let alert = NewAlert {
-        id: portal.ids.ordered(),
-        override_id: claim.id,
-        organisation: user.organisation.to_string(),
-        raised_at: now,
-        due_at: working_days_on(now, rules.review_days),
-    };
+    let grant = Grant::of(user, GrantKind::Claim, opened, claim.reason.clone(), None);
+    let alert = NewAlert::of(
+        portal.ids.ordered(),
+        &grant.opened,
+        &grant.organisation,
+        claim.since,
+        rules.review_days,
+    );
     (grant, alert)
 }
 
@@ -131,33 +121,16 @@ struct Asked {
 }
 
 impl Asked {
-    fn read(resource: &Value) -> Result<Self, FhirError> {
-        let wrong = |what: &str| FhirError::Body(what.to_owned());
-        if resource["resourceType"] != "Parameters" {
-            return Err(wrong("send a Parameters resource"));
-        }
-        let all = resource["parameter"].as_array().map_or(&[][..], Vec::as_slice);
-        let one = |name: &str| all.iter().find(|p| p["name"] == name);
-        let patient = one("patient").map(|p| &p["valueIdentifier"]);
-        let patient = patient.filter(|p| p["system"] == NHS_NUMBER_SYSTEM);
-        let patient = patient.and_then(|p| p["value"].as_str());
-        let patient = patient.ok_or_else(|| wrong("patient: an Identifier with an NHS Number"))?;
-        let words = one("reason").and_then(|p| p["valueString"].as_str()).unwrap_or_default();
-        let words = words.trim();
+    fn read(sent: &Value) -> Result<Self, FhirError> {
+        let parameters = Parameters::of(sent)?;
+        let patient = parameters.patient()?;
+        let words = parameters.words("reason").unwrap_or_default();
         if !(SHORTEST..=LONGEST).contains(&words.chars().count()) {
             return Err(wrong(
                 "reason: say how you care for the patient, in 10 to 2,000 characters",
             ));
         }
-        let hours = match one("hours") {
-            None => None,
-            Some(p) => {
-                let hours = p["valueInteger"].as_u64().and_then(|n| u16::try_from(n).ok());
-                Some(hours.ok_or_else(|| wrong("hours: a small whole number"))?)
-            }
-        };
-        let patient = identifier_number(&format!("{NHS_NUMBER_SYSTEM}|{patient}"))?;
-        Ok(Self { patient, words: words.to_owned(), hours })
+        Ok(Self { patient, words: words.to_owned(), hours: parameters.hours()? })
     }
 }
 

@@ -1,15 +1,12 @@
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
-use carerecord_access::{ConsentStatus, ConsentStoreError};
+use carerecord_access::ConsentStatus;
 use carerecord_fhir::{
-    Entry, SearchError, consent_resource, count_only, identifier_number, only_known, pairs,
-    parse_consent, searchset,
+    Entry, consent_resource, count_only, only_known, pairs, parse_consent, searchset,
 };
-use carerecord_model::{NhsNumber, PortError};
-use uuid::Uuid;
 
-use super::input::{Form, Sent, is_strict};
+use super::input::{Asked, Sent, is_strict, patient_of, uuid};
 use super::{Session, answer};
 use crate::Portal;
 use crate::error::FhirError;
@@ -31,7 +28,7 @@ pub(crate) async fn create(
         organisation,
     )?;
     session.draft.fill(|event| event.subject = Some(record.patient));
-    portal.consents.put_consent(record.clone()).await.map_err(store_error)?;
+    portal.consents.put_consent(record.clone()).await?;
     let mut response = answer::versioned(StatusCode::CREATED, consent_resource(&record));
     let url = format!("{}/Consent/{}", portal.config.base_url, record.id);
     if let Ok(value) = HeaderValue::from_str(&url) {
@@ -49,7 +46,7 @@ pub(crate) async fn update(
 ) -> Result<Response, FhirError> {
     session.does("update Consent");
     permitted(&portal, &session)?;
-    let stored = portal.consents.consent(uuid(&id)?).await.map_err(store_error)?;
+    let stored = portal.consents.consent(uuid(&id)?).await?;
     let organisation = session.caller.organisation();
     let now = portal.clock.now();
     let mut record = parse_consent(&consent, stored.id, now, session.caller.id(), organisation)?;
@@ -61,7 +58,7 @@ pub(crate) async fn update(
     // It stays under the number that it was given for: a merge can be undone.
     record.patient = stored.patient;
     record.version = stored.version + 1;
-    portal.consents.put_consent(record.clone()).await.map_err(store_error)?;
+    portal.consents.put_consent(record.clone()).await?;
     record.patient = shown;
     Ok(answer::versioned(StatusCode::OK, consent_resource(&record)))
 }
@@ -74,52 +71,32 @@ pub(crate) async fn read(
 ) -> Result<Response, FhirError> {
     session.does("read Consent");
     permitted(&portal, &session)?;
-    let mut record = portal.consents.consent(uuid(&id)?).await.map_err(store_error)?;
+    let mut record = portal.consents.consent(uuid(&id)?).await?;
     record.patient = portal.surviving(record.patient).await?;
     session.draft.fill(|event| event.subject = Some(record.patient));
     let record = session.note(Ok(portal.access.release_consent(&session.caller, record)?))?;
     Ok(answer::versioned(StatusCode::OK, consent_resource(record.value())))
 }
 
-/// Answers a search by patient, asked by GET.
+/// Answers a search by patient.
 pub(crate) async fn search(
     State(portal): State<Portal>,
     session: Session,
     headers: HeaderMap,
-    RawQuery(query): RawQuery,
-) -> Result<Response, FhirError> {
-    run(&portal, &session, &headers, &query.unwrap_or_default()).await
-}
-
-/// Answers a search by patient, asked by form.
-pub(crate) async fn search_form(
-    State(portal): State<Portal>,
-    session: Session,
-    headers: HeaderMap,
-    Form(body): Form,
-) -> Result<Response, FhirError> {
-    run(&portal, &session, &headers, &body).await
-}
-
-async fn run(
-    portal: &Portal,
-    session: &Session,
-    headers: &HeaderMap,
-    parameters: &str,
+    Asked(parameters): Asked,
 ) -> Result<Response, FhirError> {
     session.does("search Consent");
-    permitted(portal, session)?;
-    let parameters = pairs(parameters);
-    if is_strict(headers) {
+    permitted(&portal, &session)?;
+    let parameters = pairs(&parameters);
+    if is_strict(&headers) {
         only_known(&parameters, &["patient.identifier", "patient:identifier", "status"])?;
     }
-    let patient = patient(&parameters)?;
+    let patient = patient_of(&parameters)?;
     session.draft.fill(|event| event.subject = Some(patient));
     let patient = portal.surviving(patient).await?;
     session.draft.fill(|event| event.subject = Some(patient));
     let status = parameters.iter().find(|(n, _)| n == "status").map(|(_, v)| v.as_str());
-    let mut records =
-        portal.consents.consent_records(patient).await.map_err(|e| unavailable(&e))?;
+    let mut records = portal.consents.consent_records(patient).await?;
     records.retain(|r| status.is_none_or(|s| s.split(',').any(|s| s == status_code(r.status))));
     let records = session.note(Ok(portal.access.release_consent(&session.caller, records)?))?;
     let base = &portal.config.base_url;
@@ -137,34 +114,10 @@ fn permitted(portal: &Portal, session: &Session) -> Result<(), FhirError> {
     session.note(portal.access.may_record_consent(&session.caller).map_err(FhirError::from))
 }
 
-fn patient(parameters: &[(String, String)]) -> Result<NhsNumber, FhirError> {
-    let (_, token) = parameters
-        .iter()
-        .find(|(n, _)| n == "patient.identifier" || n == "patient:identifier")
-        .ok_or(FhirError::Search(SearchError::Missing("patient.identifier")))?;
-    Ok(identifier_number(token)?)
-}
-
-fn uuid(id: &str) -> Result<Uuid, FhirError> {
-    Uuid::try_parse(id).map_err(|_| FhirError::NotFound)
-}
-
 fn status_code(status: ConsentStatus) -> &'static str {
     match status {
         ConsentStatus::Active => "active",
         ConsentStatus::Inactive => "inactive",
         ConsentStatus::EnteredInError => "entered-in-error",
     }
-}
-
-fn store_error(error: ConsentStoreError) -> FhirError {
-    match error {
-        ConsentStoreError::NotFound => FhirError::NotFound,
-        ConsentStoreError::Conflict => FhirError::Conflict,
-        ConsentStoreError::Unavailable(e) => unavailable(&e),
-    }
-}
-
-fn unavailable(error: &carerecord_access::FactsUnavailable) -> FhirError {
-    FhirError::Registry(PortError::Unavailable(error.to_string()))
 }

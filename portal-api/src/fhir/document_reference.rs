@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use carerecord_access::{Rule, WITHHELD_ORGANISATION};
@@ -14,33 +14,13 @@ use jiff::Timestamp;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::input::{Form, is_strict};
+use super::input::{Asked, is_strict};
 use super::{Session, answer, outcome_entry, withheld_issues};
 use crate::Portal;
 use crate::content::{Hit, Searched};
 use crate::error::FhirError;
 use crate::federation::NodeState;
 use crate::service::Record;
-
-/// Answers Find Document References [ITI-67], asked by GET.
-pub(crate) async fn search(
-    State(portal): State<Portal>,
-    session: Session,
-    headers: HeaderMap,
-    RawQuery(query): RawQuery,
-) -> Result<Response, FhirError> {
-    run(&portal, &session, &headers, &query.unwrap_or_default()).await
-}
-
-/// Answers Find Document References [ITI-67], asked by form: keeps the patient out of URLs.
-pub(crate) async fn search_form(
-    State(portal): State<Portal>,
-    session: Session,
-    headers: HeaderMap,
-    Form(body): Form,
-) -> Result<Response, FhirError> {
-    run(&portal, &session, &headers, &body).await
-}
 
 /// Answers a read of one DocumentReference.
 pub(crate) async fn read(
@@ -61,17 +41,18 @@ pub(crate) async fn read(
     Ok(answer::versioned(StatusCode::OK, resource(&portal, entry, masked, None)))
 }
 
-async fn run(
-    portal: &Portal,
-    session: &Session,
-    headers: &HeaderMap,
-    parameters: &str,
+/// Answers Find Document References [ITI-67].
+pub(crate) async fn search(
+    State(portal): State<Portal>,
+    session: Session,
+    headers: HeaderMap,
+    Asked(parameters): Asked,
 ) -> Result<Response, FhirError> {
     session.does("search DocumentReference");
-    let search = DocumentReferenceSearch::parse(&pairs(parameters), is_strict(headers))?;
+    let search = DocumentReferenceSearch::parse(&pairs(&parameters), is_strict(&headers))?;
     session.draft.fill(|event| event.subject = Some(search.patient));
     if let Some(words) = search.content.clone() {
-        return run_content(portal, session, &search, &words).await;
+        return run_content(&portal, &session, &search, &words).await;
     }
     let record = portal.record(&session.caller, session.purpose, search.patient).await;
     let record = session.note(record)?;
@@ -88,11 +69,11 @@ async fn run(
     let mut listed = Vec::new();
     if !search.count_only {
         for entry in &entries {
-            let url = url_of(portal, entry);
-            listed.push(Entry::Match(url, resource(portal, entry, record.masked, Some(found))));
+            let url = url_of(&portal, entry);
+            listed.push(Entry::Match(url, resource(&portal, entry, record.masked, Some(found))));
         }
     }
-    listed.extend(outcome_entry(issues(portal, session, &record)).map(Entry::Outcome));
+    listed.extend(outcome_entry(issues(&portal, &session, &record)).map(Entry::Outcome));
     // The patient is not repeated in the link: a URL must not name one.
     let url = format!("{}/DocumentReference", portal.config.base_url);
     Ok(answer::resource(StatusCode::OK, searchset(&url, total, listed)))

@@ -1,20 +1,17 @@
 //! EpisodeOfCare: who cares for a patient, recorded and read by those who may. NHS: 3.7.
 
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
-use carerecord_access::{
-    Caller, ConsentStoreError, FactsUnavailable, Relationship, RelationshipKind,
-};
+use carerecord_access::{Caller, Relationship, RelationshipKind};
 use carerecord_fhir::{
-    Entry, SearchError, count_only, episode_of_care, identifier_number, only_known, pairs,
-    parse_episode_of_care, searchset,
+    Entry, count_only, episode_of_care, only_known, pairs, parse_episode_of_care, searchset,
 };
-use carerecord_model::{NhsNumber, PortError};
+use carerecord_model::NhsNumber;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::input::{Form, Sent, is_strict};
+use super::input::{Asked, Sent, is_strict, patient_of, uuid};
 use super::{Session, answer};
 use crate::Portal;
 use crate::error::FhirError;
@@ -34,7 +31,7 @@ pub(crate) async fn create(
     }
     let resource = episode_of_care(&relationship, portal.clock.now());
     let url = format!("{}/EpisodeOfCare/{}", portal.config.base_url, relationship.id);
-    portal.relationships.put_relationship(relationship).await.map_err(store_error)?;
+    portal.relationships.put_relationship(relationship).await?;
     let mut response = answer::versioned(StatusCode::CREATED, resource);
     if let Ok(value) = HeaderValue::from_str(&url) {
         response.headers_mut().insert(header::LOCATION, value);
@@ -67,7 +64,7 @@ pub(crate) async fn update(
         set_by: stored.set_by,
         ..next
     };
-    portal.relationships.put_relationship(next.clone()).await.map_err(store_error)?;
+    portal.relationships.put_relationship(next.clone()).await?;
     next.patient = shown;
     Ok(answer::versioned(StatusCode::OK, episode_of_care(&next, portal.clock.now())))
 }
@@ -95,7 +92,7 @@ async fn stored(
     session: &Session,
     id: &str,
 ) -> Result<(Relationship, NhsNumber), FhirError> {
-    let stored = portal.relationships.relationship(uuid(id)?).await.map_err(store_error)?;
+    let stored = portal.relationships.relationship(uuid(id)?).await?;
     let shown = portal.surviving(stored.patient).await?;
     session.draft.fill(|event| event.subject = Some(shown));
     let person = portal.person(shown).await?;
@@ -105,51 +102,28 @@ async fn stored(
     Ok((stored, shown))
 }
 
-/// Answers a search by patient, asked by GET.
+/// Answers a search by patient.
 pub(crate) async fn search(
     State(portal): State<Portal>,
     session: Session,
     headers: HeaderMap,
-    RawQuery(query): RawQuery,
-) -> Result<Response, FhirError> {
-    run(&portal, &session, &headers, &query.unwrap_or_default()).await
-}
-
-/// Answers a search by patient, asked by form.
-pub(crate) async fn search_form(
-    State(portal): State<Portal>,
-    session: Session,
-    headers: HeaderMap,
-    Form(body): Form,
-) -> Result<Response, FhirError> {
-    run(&portal, &session, &headers, &body).await
-}
-
-async fn run(
-    portal: &Portal,
-    session: &Session,
-    headers: &HeaderMap,
-    parameters: &str,
+    Asked(parameters): Asked,
 ) -> Result<Response, FhirError> {
     session.does("search EpisodeOfCare");
-    permitted(portal, session)?;
-    let parameters = pairs(parameters);
-    if is_strict(headers) {
+    permitted(&portal, &session)?;
+    let parameters = pairs(&parameters);
+    if is_strict(&headers) {
         only_known(&parameters, &["patient.identifier", "patient:identifier"])?;
     }
-    let (_, token) = parameters
-        .iter()
-        .find(|(n, _)| n == "patient.identifier" || n == "patient:identifier")
-        .ok_or(FhirError::Search(SearchError::Missing("patient.identifier")))?;
-    let number = identifier_number(token)?;
+    let number = patient_of(&parameters)?;
     session.draft.fill(|event| event.subject = Some(number));
     let person = portal.person(number).await?;
     let number = person.as_ref().map_or(number, |person| person.nhs_number);
     session.draft.fill(|event| event.subject = Some(number));
-    let found = portal.relationships.relationships(number).await.map_err(|e| unavailable(&e))?;
+    let found = portal.relationships.relationships(number).await?;
     let restricted = person.is_some_and(|person| person.restricted);
     let shown: Vec<Relationship> =
-        found.into_iter().filter(|r| !restricted || tells(portal, session, r)).collect();
+        found.into_iter().filter(|r| !restricted || tells(&portal, &session, r)).collect();
     let released = portal.access.release_relationships(&session.caller, shown);
     let released = session.note(released.map_err(FhirError::from))?;
     let (base, now) = (&portal.config.base_url, portal.clock.now());
@@ -198,20 +172,4 @@ fn read_sent(
 
 fn permitted(portal: &Portal, session: &Session) -> Result<(), FhirError> {
     session.note(portal.access.may_record_relationships(&session.caller).map_err(FhirError::from))
-}
-
-fn uuid(id: &str) -> Result<Uuid, FhirError> {
-    Uuid::try_parse(id).map_err(|_| FhirError::NotFound)
-}
-
-pub(super) fn store_error(error: ConsentStoreError) -> FhirError {
-    match error {
-        ConsentStoreError::NotFound => FhirError::NotFound,
-        ConsentStoreError::Conflict => FhirError::Conflict,
-        ConsentStoreError::Unavailable(e) => unavailable(&e),
-    }
-}
-
-fn unavailable(error: &FactsUnavailable) -> FhirError {
-    FhirError::Registry(PortError::Unavailable(error.to_string()))
 }

@@ -1,26 +1,31 @@
-//! What clients send: forms, JSON and preferences.
+//! What clients send: searches, resources and preferences.
 
 use aws_lc_rs::digest::SHA256;
 use axum::extract::{FromRequest, Request};
-use axum::http::{HeaderMap, StatusCode, header};
-use carerecord_fhir::{Format, from_xml, pairs};
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use carerecord_fhir::{Format, SearchError, from_xml, identifier_number, pairs};
+use carerecord_model::NhsNumber;
 use serde_json::Value;
 use tokio::sync::OwnedSemaphorePermit;
+use uuid::Uuid;
 
 use super::answer::Wanted;
 use crate::Portal;
 use crate::error::FhirError;
 
-/// The parameters of a search that was sent as a form, with those of the URL before them. FHIR R4,
-/// 3.1.1.
-pub(crate) struct Form(pub String);
+/// The parameters of a search: of the URL; and, where it was sent as a form, of the form behind
+/// them, so that whom it is about can stay out of URLs. FHIR R4, 3.1.1.
+pub(crate) struct Asked(pub String);
 
-impl FromRequest<Portal> for Form {
+impl FromRequest<Portal> for Asked {
     type Rejection = FhirError;
 
     async fn from_request(request: Request, _: &Portal) -> Result<Self, FhirError> {
-        must_be(request.headers(), &["application/x-www-form-urlencoded"], FORM_ONLY)?;
         let query = request.uri().query().unwrap_or_default().to_owned();
+        if request.method() != Method::POST {
+            return Ok(Self(query));
+        }
+        must_be(request.headers(), &["application/x-www-form-urlencoded"], FORM_ONLY)?;
         let wanted = request.extensions().get::<Wanted>().cloned();
         let body = text(request).await?;
         let format = pairs(&body).into_iter().find(|(name, _)| name == "_format");
@@ -107,6 +112,20 @@ async fn text(request: Request) -> Result<String, FhirError> {
             FhirError::Body("it is not text in UTF-8, or broke off".to_owned())
         }
     })
+}
+
+/// Whose resources a search wants, where it is about one patient.
+pub(crate) fn patient_of(parameters: &[(String, String)]) -> Result<NhsNumber, FhirError> {
+    let (_, token) = parameters
+        .iter()
+        .find(|(name, _)| name == "patient.identifier" || name == "patient:identifier")
+        .ok_or(FhirError::Search(SearchError::Missing("patient.identifier")))?;
+    Ok(identifier_number(token)?)
+}
+
+/// The id of a resource that has a UUID for one: another one is of nothing.
+pub(crate) fn uuid(id: &str) -> Result<Uuid, FhirError> {
+    Uuid::try_parse(id).map_err(|_| FhirError::NotFound)
 }
 
 /// Whether the client prefers `handling=strict`. RFC 7240: names and this value are of any case,

@@ -1,6 +1,6 @@
 use std::collections::HashSet;
 
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use carerecord_fhir::{Entry, ListSearch, folder_list, pairs, searchset, submission_set_list};
@@ -9,30 +9,10 @@ use carerecord_service::Even;
 use serde_json::Value;
 
 use super::document_reference::entry_uuid;
-use super::input::{Form, is_strict};
+use super::input::{Asked, is_strict};
 use super::{Session, answer, outcome_entry, withheld_issues};
 use crate::Portal;
 use crate::error::FhirError;
-
-/// Answers Find Document Lists [ITI-66], asked by GET.
-pub(crate) async fn search(
-    State(portal): State<Portal>,
-    session: Session,
-    headers: HeaderMap,
-    RawQuery(query): RawQuery,
-) -> Result<Response, FhirError> {
-    run(&portal, &session, &headers, &query.unwrap_or_default()).await
-}
-
-/// Answers Find Document Lists [ITI-66], asked by form.
-pub(crate) async fn search_form(
-    State(portal): State<Portal>,
-    session: Session,
-    headers: HeaderMap,
-    Form(body): Form,
-) -> Result<Response, FhirError> {
-    run(&portal, &session, &headers, &body).await
-}
 
 /// Answers a read of one SubmissionSet or folder.
 pub(crate) async fn read(
@@ -79,14 +59,15 @@ async fn read_list(
     Ok(answer::resource(StatusCode::OK, list))
 }
 
-async fn run(
-    portal: &Portal,
-    session: &Session,
-    headers: &HeaderMap,
-    parameters: &str,
+/// Answers Find Document Lists [ITI-66].
+pub(crate) async fn search(
+    State(portal): State<Portal>,
+    session: Session,
+    headers: HeaderMap,
+    Asked(parameters): Asked,
 ) -> Result<Response, FhirError> {
     session.does("search List");
-    let search = ListSearch::parse(&pairs(parameters), is_strict(headers))?;
+    let search = ListSearch::parse(&pairs(&parameters), is_strict(&headers))?;
     session.draft.fill(|event| event.subject = Some(search.patient));
     let record = portal.record(&session.caller, session.purpose, search.patient).await;
     let record = session.note(record)?;

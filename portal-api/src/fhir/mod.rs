@@ -13,6 +13,7 @@ pub(crate) mod input;
 pub(crate) mod list;
 pub(crate) mod may_see;
 pub(crate) mod metadata;
+mod parameters;
 pub(crate) mod patient;
 pub(crate) mod patient_match;
 pub(crate) mod provide;

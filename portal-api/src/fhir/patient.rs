@@ -1,35 +1,15 @@
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use carerecord_fhir::{Entry, Issue, PeopleSearch, found_patient_resource, pairs, searchset};
 use carerecord_model::{FoundPatient, NhsNumber, PatientId, PatientSearch, name_key};
 use serde_json::json;
 
-use super::input::{Form, is_strict};
+use super::input::{Asked, is_strict};
 use super::{Session, answer, outcome_entry};
 use crate::Portal;
 use crate::error::FhirError;
 use crate::matching::closeness;
-
-/// Answers a search for people, asked by GET. PDQm ITI-78.
-pub(crate) async fn search(
-    State(portal): State<Portal>,
-    session: Session,
-    headers: HeaderMap,
-    RawQuery(query): RawQuery,
-) -> Result<Response, FhirError> {
-    run(&portal, &session, &headers, &query.unwrap_or_default()).await
-}
-
-/// Answers a search for people, asked by form: names and numbers stay out of the URL.
-pub(crate) async fn search_form(
-    State(portal): State<Portal>,
-    session: Session,
-    headers: HeaderMap,
-    Form(body): Form,
-) -> Result<Response, FhirError> {
-    run(&portal, &session, &headers, &body).await
-}
 
 /// Answers a read. The id is one that a search gave the same caller.
 pub(crate) async fn read(
@@ -79,16 +59,17 @@ impl Page {
     }
 }
 
-async fn run(
-    portal: &Portal,
-    session: &Session,
-    headers: &HeaderMap,
-    parameters: &str,
+/// Answers a search for people. PDQm ITI-78.
+pub(crate) async fn search(
+    State(portal): State<Portal>,
+    session: Session,
+    headers: HeaderMap,
+    Asked(parameters): Asked,
 ) -> Result<Response, FhirError> {
     session.does("search Patient");
-    let page = Page::read(portal, session, parameters)?;
-    let asked = PeopleSearch::parse(&pairs(&page.parameters), is_strict(headers))?;
-    let search = with_ids(portal, session, &asked);
+    let page = Page::read(&portal, &session, &parameters)?;
+    let asked = PeopleSearch::parse(&pairs(&page.parameters), is_strict(&headers))?;
+    let search = with_ids(&portal, &session, &asked);
     if let Some(number) = only_number(&search) {
         session.draft.fill(|event| event.subject = Some(number));
     }
@@ -116,13 +97,13 @@ async fn run(
     issues.extend(superseded(&search, &found.people).then(|| Issue::information(SUPERSEDED)));
     let mut entries = Vec::new();
     if !asked.count_only {
-        entries.extend(shown.into_iter().map(|person| entry(portal, session, &search, person)));
+        entries.extend(shown.into_iter().map(|person| entry(&portal, &session, &search, person)));
     }
     entries.extend(outcome_entry(issues).map(Entry::Outcome));
     // Whom it was about is not repeated in the link: a URL must not name anybody.
     let mut bundle = searchset(&format!("{}/Patient", portal.config.base_url), total, entries);
     if !asked.count_only && end < total {
-        let next = json!({"relation": "next", "url": page.link(portal, session, end)});
+        let next = json!({"relation": "next", "url": page.link(&portal, &session, end)});
         if let Some(links) = bundle["link"].as_array_mut() {
             links.push(next);
         }

@@ -3,7 +3,7 @@
 mod alert;
 mod store;
 
-use carerecord_access::Override;
+use carerecord_access::{Override, UserCaller};
 use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
@@ -26,6 +26,27 @@ pub(crate) struct Grant {
     pub words: Option<String>,
     /// What it rests on, e.g. the number of a court order.
     pub reference: Option<String>,
+}
+
+impl Grant {
+    /// What this person was granted.
+    pub(crate) fn of(
+        user: &UserCaller,
+        kind: GrantKind,
+        opened: Override,
+        words: Option<String>,
+        reference: Option<String>,
+    ) -> Self {
+        Self {
+            kind,
+            opened,
+            user_name: user.name.clone(),
+            organisation: user.organisation.to_string(),
+            role: user.role.clone(),
+            words,
+            reference,
+        }
+    }
 }
 
 /// What was granted.
@@ -54,7 +75,7 @@ impl GrantKind {
 
 /// The end of the day so many working days on. Bank holidays count as working days: an alert is
 /// rather due too early.
-pub(crate) fn working_days_on(now: Timestamp, days: u16) -> Timestamp {
+fn working_days_on(now: Timestamp, days: u16) -> Timestamp {
     let mut day = now.to_zoned(TimeZone::UTC).date();
     let mut left = days;
     while left > 0 {

@@ -6,7 +6,7 @@ use carerecord_storage::{Database, StoreError, sql};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{Alert, AlertCount, Grant, GrantKind, Note, ReviewState, WhichAlerts};
+use super::{Alert, AlertCount, Grant, GrantKind, Note, ReviewState, WhichAlerts, working_days_on};
 
 /// Overrides and alerts, in the portal's database.
 #[derive(Clone, Debug)]
@@ -22,6 +22,26 @@ pub(crate) struct NewAlert {
     pub organisation: String,
     pub raised_at: Timestamp,
     pub due_at: Timestamp,
+}
+
+impl NewAlert {
+    /// For the officers of this organisation, to be reviewed within so many working days.
+    pub(crate) fn of(
+        id: Uuid,
+        opened: &Override,
+        organisation: &str,
+        raised_at: Timestamp,
+        review_days: u16,
+    ) -> Self {
+        let due_at = working_days_on(raised_at, review_days);
+        Self {
+            id,
+            override_id: opened.id,
+            organisation: organisation.to_owned(),
+            raised_at,
+            due_at,
+        }
+    }
 }
 
 impl OverrideStore {
