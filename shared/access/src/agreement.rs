@@ -1,6 +1,8 @@
 use carerecord_model::OrganisationCode;
+use jiff::Timestamp;
 use jiff::civil::Date;
-use serde::Deserialize;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
 
 use crate::Purpose;
 
@@ -34,7 +36,7 @@ pub struct SharingAgreement {
 }
 
 /// Where an agreement stands.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AgreementStatus {
     /// Being written.
@@ -118,6 +120,11 @@ pub struct Effective {
 }
 
 impl SharingAgreement {
+    /// The day by which agreements hold at a time: that of UTC.
+    pub fn day(at: Timestamp) -> Date {
+        at.to_zoned(TimeZone::UTC).date()
+    }
+
     /// The agreement and its version, as decisions name it.
     pub fn name(&self) -> String {
         format!("{}/{}", self.id, self.version)

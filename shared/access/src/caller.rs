@@ -1,9 +1,10 @@
 use std::fmt;
 
 use carerecord_model::{NhsNumber, OrganisationCode};
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use crate::Override;
+use crate::{Citizen, Override, Proofing};
 
 /// Who asks: a person who has signed in, or a system.
 #[derive(Clone, Debug, PartialEq)]
@@ -12,6 +13,8 @@ pub enum Caller {
     User(Box<UserCaller>),
     /// A system, known by its certificate, its token, or the listener it came in by.
     System(SystemCaller),
+    /// A citizen who has signed in: about their own record, or that of somebody in their care.
+    Citizen(Box<CitizenCaller>),
 }
 
 impl Caller {
@@ -20,14 +23,15 @@ impl Caller {
         match self {
             Self::User(user) => &user.organisation,
             Self::System(system) => &system.organisation,
+            Self::Citizen(citizen) => &citizen.organisation,
         }
     }
 
-    /// The job role, by which the rules know a person. Systems have none.
+    /// The job role, by which the rules know a person. Systems and citizens have none.
     pub fn role(&self) -> Option<&str> {
         match self {
             Self::User(user) => Some(&user.role),
-            Self::System(_) => None,
+            Self::System(_) | Self::Citizen(_) => None,
         }
     }
 
@@ -36,6 +40,7 @@ impl Caller {
         match self {
             Self::User(user) => &user.user_id,
             Self::System(system) => &system.name,
+            Self::Citizen(citizen) => &citizen.user_id,
         }
     }
 
@@ -48,19 +53,25 @@ impl Caller {
                     && user.asserted.as_ref().is_some_and(|a| a.system.rights.contains(&right))
             }
             Self::System(system) => system.rights.contains(&right),
+            Self::Citizen(_) => false,
         }
     }
 
     /// What the caller says that the record is opened for, where the message itself cannot say it.
     pub fn purpose(&self) -> Purpose {
-        self.asserted().and_then(|a| a.purpose).unwrap_or_default()
+        match self {
+            Self::Citizen(_) => Purpose::PatientAccess,
+            Self::User(_) | Self::System(_) => {
+                self.asserted().and_then(|a| a.purpose).unwrap_or_default()
+            }
+        }
     }
 
     /// What was asserted of a person who came by a system.
     pub fn asserted(&self) -> Option<&Asserted> {
         match self {
             Self::User(user) => user.asserted.as_deref(),
-            Self::System(_) => None,
+            Self::System(_) | Self::Citizen(_) => None,
         }
     }
 }
@@ -88,6 +99,48 @@ pub struct UserCaller {
     pub session_id: Option<String>,
     /// What an assertion says beside, of a person who came by one (IHE XUA) and not by signing in.
     pub asserted: Option<Box<Asserted>>,
+}
+
+/// A citizen who has signed in. NHS: 3.8.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CitizenCaller {
+    /// The identity provider's id of the person, which is not their NHS Number.
+    pub user_id: String,
+    /// The name for people.
+    pub name: String,
+    /// The organisation that offers records to citizens here.
+    pub organisation: OrganisationCode,
+    /// Whose number it is; `None` of one who has not shown it.
+    pub number: Option<NhsNumber>,
+    /// How surely they are who they say.
+    pub proofing: Proofing,
+    /// The client through which they work.
+    pub client_id: String,
+    /// The session at the identity provider, where it tells.
+    pub session_id: Option<String>,
+    /// What is known of whose record they ask for.
+    pub about: Option<CitizenSubject>,
+}
+
+/// Whose record a citizen asks for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct CitizenSubject {
+    /// Who.
+    pub patient: NhsNumber,
+    /// When they were born; what is not known opens nothing.
+    pub born: Option<Date>,
+}
+
+impl CitizenCaller {
+    /// The citizen; `None` of one who has not shown whose number is theirs.
+    pub fn citizen(&self) -> Option<Citizen> {
+        Some(Citizen { number: self.number?, proofing: self.proofing })
+    }
+
+    /// When the person was born whose record is asked for.
+    pub(crate) fn born(&self, patient: NhsNumber) -> Option<Date> {
+        self.about.filter(|about| about.patient == patient)?.born
+    }
 }
 
 /// What a verified assertion says of a person and their request, and the system that brought it.
@@ -222,6 +275,16 @@ pub enum Purpose {
 }
 
 impl Purpose {
+    /// Every one.
+    pub const ALL: [Self; 6] = [
+        Self::DirectCare,
+        Self::PatientAccess,
+        Self::Audit,
+        Self::SubjectAccess,
+        Self::Legal,
+        Self::ServiceDesk,
+    ];
+
     /// The code in configuration, agreements and headers.
     pub fn code(self) -> &'static str {
         match self {

@@ -133,33 +133,39 @@ impl ProxyBasis {
 #[serde(deny_unknown_fields)]
 pub(crate) struct CitizenRules {
     #[serde(default = "p9")]
-    minimum_proofing: Proofing,
+    pub(crate) minimum_proofing: Proofing,
     /// The highest confidentiality code that is shown.
-    max_label: String,
+    pub(crate) max_label: String,
     /// Handling tags that are not shown.
     #[serde(default)]
-    tags_hidden: BTreeSet<String>,
+    pub(crate) tags_hidden: BTreeSet<String>,
     /// Birthdays on which every proxy ends that was granted before.
     #[serde(default)]
-    proxies_end_at: BTreeSet<u8>,
+    pub(crate) proxies_end_at: BTreeSet<u8>,
+    /// Whether people are told the names of staff who looked.
+    #[serde(default)]
+    pub(crate) name_staff: bool,
+    /// Whether they may have a copy of a whole record made.
+    #[serde(default)]
+    pub(crate) may_make_access_packs: bool,
     band: Vec<AgeBand>,
 }
 
 /// What holds from an age on.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct AgeBand {
+pub(crate) struct AgeBand {
     from_age: u8,
-    own: OwnAccess,
+    pub(crate) own: OwnAccess,
     /// On which bases others may see it.
     #[serde(default)]
-    proxies: BTreeSet<ProxyBasis>,
+    pub(crate) proxies: BTreeSet<ProxyBasis>,
 }
 
 /// Whether people see their own record.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum OwnAccess {
+pub(crate) enum OwnAccess {
     /// Not at this age.
     No,
     /// Where it has been granted: competence has been assessed.
@@ -199,7 +205,12 @@ impl CitizenRules {
         Ok(rules)
     }
 
-    fn band(&self, age: u8) -> Option<&AgeBand> {
+    /// Whether who has shown themself so surely sees anything.
+    pub(crate) fn are_proven_by(&self, proofing: Proofing) -> bool {
+        proofing >= self.minimum_proofing
+    }
+
+    pub(crate) fn band(&self, age: u8) -> Option<&AgeBand> {
         self.band.iter().rev().find(|band| band.from_age <= age)
     }
 }
@@ -209,7 +220,7 @@ impl CitizenQuestion<'_> {
     pub(crate) fn record(&self) -> Result<Decision, Decision> {
         let deny = |rule| Err(Decision::deny(rule));
         let Some(rules) = &self.policy.citizens else { return deny(Rule::PurposeNotAllowed) };
-        if self.citizen.proofing < rules.minimum_proofing {
+        if !rules.are_proven_by(self.citizen.proofing) {
             return deny(Rule::CitizenProofing);
         }
         if self.in_force().any(|grant| grant.kind == CitizenGrantKind::Barred) {
@@ -279,7 +290,7 @@ impl CitizenQuestion<'_> {
     }
 
     /// In whole years.
-    fn age(&self) -> Option<u8> {
+    pub(crate) fn age(&self) -> Option<u8> {
         let (born, today) = (self.born?, day(self.now));
         let years = u8::try_from(today.year() - born.year()).ok()?;
         let had = birthday(born, years).is_some_and(|birthday| birthday <= today);
@@ -297,7 +308,7 @@ impl CitizenQuestion<'_> {
 }
 
 /// The day on which somebody becomes so old. Who was born on 29 February does on 1 March.
-fn birthday(born: Date, age: u8) -> Option<Date> {
+pub(crate) fn birthday(born: Date, age: u8) -> Option<Date> {
     let year = born.year().checked_add(i16::from(age))?;
     match Date::new(year, born.month(), born.day()) {
         Ok(day) => Some(day),
@@ -305,7 +316,7 @@ fn birthday(born: Date, age: u8) -> Option<Date> {
     }
 }
 
-fn day(at: Timestamp) -> Date {
+pub(crate) fn day(at: Timestamp) -> Date {
     at.to_zoned(TimeZone::get("Europe/London").unwrap_or(TimeZone::UTC)).date()
 }
 
@@ -325,4 +336,4 @@ fn p9() -> Proofing {
 
 #[cfg(test)]
 #[path = "citizen_tests.rs"]
-mod tests;
+pub(crate) mod tests;

@@ -7,10 +7,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use crate::citizen::CitizenQuestion;
-use crate::{
-    AccessDecisions, Caller, Citizen, CitizenGrant, Decision, FactsUnavailable, Policy, Refused,
-    Rule,
-};
+use crate::{AccessDecisions, Caller, Citizen, CitizenGrant, Decision, Policy, Refused, Rule};
 
 /// What is asked.
 pub struct CitizenInquiry {
@@ -48,10 +45,7 @@ impl AccessDecisions {
         if matches!(caller, Caller::User(_)) {
             return Err(refused(Rule::PurposeNotAllowed));
         }
-        let found = match &self.citizen_grants {
-            Some(grants) => grants.citizen_grants(inquiry.patient).await,
-            None => Err(FactsUnavailable("grants are not connected".to_owned())),
-        };
+        let found = self.citizen_grants_of(inquiry.patient).await;
         let grants = found.map_err(|_| refused(Rule::FactsUnavailable))?;
         Ok(CitizenAnswers { policy: self.policy.clone(), inquiry, grants })
     }

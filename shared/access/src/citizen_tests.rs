@@ -171,16 +171,16 @@ fn question<'a>(policy: &'a Policy, grants: &'a [CitizenGrant]) -> CitizenQuesti
     }
 }
 
-fn policy() -> Policy {
+pub(crate) fn policy() -> Policy {
     Policy::parse("", "", &[]).unwrap().with_citizens(RULES).unwrap()
 }
 
-fn proxy(delegate: &str, basis: ProxyBasis, since: &str) -> CitizenGrant {
+pub(crate) fn proxy(delegate: &str, basis: ProxyBasis, since: &str) -> CitizenGrant {
     let delegate = delegate.parse().unwrap();
     grant(CitizenGrantKind::Proxy { delegate, basis }, since)
 }
 
-fn grant(kind: CitizenGrantKind, since: &str) -> CitizenGrant {
+pub(crate) fn grant(kind: CitizenGrantKind, since: &str) -> CitizenGrant {
     let since: Timestamp = since.parse().unwrap();
     CitizenGrant {
         id: Uuid::from_u128(u128::try_from(since.as_second()).unwrap()),
@@ -197,9 +197,9 @@ fn grant(kind: CitizenGrantKind, since: &str) -> CitizenGrant {
     }
 }
 
-const CHILD: &str = "9990001065";
-const PARENT: &str = "9990001006";
-const STRANGER: &str = "9990001014";
+pub(crate) const CHILD: &str = "9990001065";
+pub(crate) const PARENT: &str = "9990001006";
+pub(crate) const STRANGER: &str = "9990001014";
 const RULES: &str = "
 max_label = \"N\"
 tags_hidden = [\"SAFEG-CHILD\"]

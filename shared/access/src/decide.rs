@@ -1,4 +1,6 @@
-//! The order of the decision. The first rule that denies wins.
+//! The order of the decision. The first rule that denies wins. What it means stands in
+//! `policy/order.cedar`; this is the same, made fast, and `engine_tests.rs` holds one against the
+//! other.
 //!
 //! 1. Session: is the sign-in strong enough, and is the role known?
 //! 2. Purpose: is it allowed for the role, or for the system's rights? An assertion must say the same,
@@ -21,16 +23,15 @@
 use carerecord_model::{DocumentEntry, NhsNumber, OrganisationCode};
 use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
 
 use crate::agreement::{Flow, SharingAgreement};
-use crate::consent_model::Basis;
+use crate::consent_model::{Basis, ConsentModel};
 use crate::policy::Label;
 use crate::relationship_rules::relied_upon;
 use crate::sensitivity::Handling;
 use crate::{
-    AssertedPatient, Caller, ConsentRecord, Decision, Grain, Override, Policy, Provision, Purpose,
-    Relationship, Right, Rule, UserCaller,
+    AssertedPatient, Caller, CitizenCaller, ConsentRecord, Decision, Grain, Override, Policy,
+    Provision, Purpose, Relationship, Right, Rule, UserCaller,
 };
 
 /// What is asked, with the facts.
@@ -66,7 +67,26 @@ pub(crate) fn caller_may_ask(
         Caller::System(system) => {
             Err(Decision::deny(Rule::PurposeNotAllowed).on(format!("system {}", system.name)))
         }
+        Caller::Citizen(citizen) => citizen_may_ask(policy, citizen, purpose, right).map(|()| None),
     }
+}
+
+/// A citizen reads, for themself or somebody in their care, and has shown who they are.
+fn citizen_may_ask(
+    policy: &Policy,
+    citizen: &CitizenCaller,
+    purpose: Purpose,
+    right: Right,
+) -> Result<(), Decision> {
+    let reads = matches!(right, Right::Query | Right::Retrieve);
+    let Some(rules) = policy.citizens.as_ref().filter(|_| reads) else {
+        return Err(Decision::deny(Rule::PurposeNotAllowed));
+    };
+    if purpose != Purpose::PatientAccess {
+        return Err(Decision::deny(Rule::PurposeNotAllowed));
+    }
+    let proven = citizen.citizen().is_some_and(|citizen| rules.are_proven_by(citizen.proofing));
+    if proven { Ok(()) } else { Err(Decision::deny(Rule::CitizenProofing)) }
 }
 
 /// Of a person who came by an assertion: the system that brought it must have the right itself, and
@@ -138,7 +158,9 @@ impl Question<'_> {
             return permit;
         }
         let label = handling.label;
-        match (against.iter().find(|deny| !self.opens(deny.rule, label)), self.opened) {
+        let standing = against.iter().filter(|deny| !self.opens(deny.rule, label));
+        // Of one rule the newest statement.
+        match (standing.min_by_key(|deny| deny.rule), self.opened) {
             (None, Some(opened)) => overridden(opened, &permit, &against),
             (Some(deny), _) => deny.clone(),
             (None, None) => Decision::deny(Rule::FactsUnavailable),
@@ -152,7 +174,8 @@ impl Question<'_> {
             return Some(deny);
         }
         let missing = self.consent_model().err().into_iter().chain(self.relationship().err());
-        self.objections_to_record().chain(missing).find(|deny| !self.opens(deny.rule, None))
+        let against = self.objections_to_record().chain(missing);
+        against.filter(|deny| !self.opens(deny.rule, None)).min_by_key(|deny| deny.rule)
     }
 
     /// Whether the caller has overridden this rule.
@@ -176,15 +199,7 @@ impl Question<'_> {
     /// Step 5; it does not depend on the document.
     pub(crate) fn consent_model(&self) -> Result<String, Decision> {
         let organisation = self.caller.organisation();
-        let org_roles =
-            self.policy.organisations.get(organisation).map_or(&[][..], |o| o.org_roles.as_slice());
-        let day = self.today();
-        let covering = self.policy.consent_models.iter().filter(|model| {
-            model.covers(day, org_roles, organisation.as_str(), self.caller.role())
-        });
-        // Of equally specific models the stricter one is meant.
-        let Some(model) = covering.max_by_key(|m| (m.specificity(), m.basis == Basis::Explicit))
-        else {
+        let Some(model) = model_for(self.policy, self.caller, self.today()) else {
             return Err(Decision::deny(Rule::NoConsentModel));
         };
         let basis = format!("consent model {}", model.name);
@@ -289,8 +304,25 @@ impl Question<'_> {
     }
 
     fn today(&self) -> Date {
-        self.now.to_zoned(TimeZone::UTC).date()
+        SharingAgreement::day(self.now)
     }
+}
+
+/// The consent model that a caller is under on a day.
+pub(crate) fn model_for<'a>(
+    policy: &'a Policy,
+    caller: &Caller,
+    day: Date,
+) -> Option<&'a ConsentModel> {
+    let organisation = caller.organisation();
+    let org_roles =
+        policy.organisations.get(organisation).map_or(&[][..], |o| o.org_roles.as_slice());
+    let covering = policy
+        .consent_models
+        .iter()
+        .filter(|model| model.covers(day, org_roles, organisation.as_str(), caller.role()));
+    // Of equally specific models the stricter one is meant.
+    covering.max_by_key(|m| (m.specificity(), m.basis == Basis::Explicit))
 }
 
 /// What sensitivity rules and the label in force say against showing a document to a caller.
@@ -305,6 +337,8 @@ fn above_label(policy: &Policy, caller: &Caller, handling: &Handling) -> Option<
     let max = match caller {
         Caller::User(user) => policy.role(&user.role).and_then(|r| Label::from_code(&r.max_label)),
         Caller::System(_) => Some(policy.system_max_label),
+        // Of whom a document is has been asked elsewhere; here it is nobody's.
+        Caller::Citizen(_) => None,
     };
     // A label that the ladder does not have is above everything.
     let within = matches!((handling.label, max), (Some(label), Some(max)) if label <= max);

@@ -79,14 +79,14 @@ pub enum Rule {
     NoAgreement,
     /// The patient objects to all sharing.
     ObjectionWholeRecord,
+    /// The patient objects to sharing with this organisation.
+    ObjectionRecipient,
     /// The patient objects to sharing from this source.
     ObjectionSource,
     /// The patient objects to sharing this document.
     ObjectionDocument,
     /// The patient objects to sharing this class of documents.
     ObjectionClass,
-    /// The patient objects to sharing with this organisation.
-    ObjectionRecipient,
     /// No consent model covers the user.
     NoConsentModel,
     /// The consent model asks for consent, and there is none in force.
@@ -119,9 +119,45 @@ pub enum Rule {
     RecordOpen,
     /// Of the record of accesses: the caller's role is to look after it.
     AuditDuty,
+    /// Of how the programme runs: the caller's role is to look after it.
+    ProgrammeDuty,
 }
 
 impl Rule {
+    /// Each of them, in the order in which they are tried where one goes before another.
+    pub const ALL: [Self; 30] = [
+        Self::AssuranceTooLow,
+        Self::RoleUnknown,
+        Self::PurposeNotAllowed,
+        Self::FactsUnavailable,
+        Self::SubjectUnknown,
+        Self::OtherPatient,
+        Self::Withheld,
+        Self::NoAgreement,
+        Self::ObjectionWholeRecord,
+        Self::ObjectionRecipient,
+        Self::ObjectionSource,
+        Self::ObjectionDocument,
+        Self::ObjectionClass,
+        Self::NoConsentModel,
+        Self::ConsentMissing,
+        Self::NoRelationship,
+        Self::CitizenProofing,
+        Self::CitizenBarred,
+        Self::CitizenAge,
+        Self::NoProxy,
+        Self::Label,
+        Self::Delegated,
+        Self::BreakGlass,
+        Self::OwnRecord,
+        Self::Agreement,
+        Self::CitizenOwn,
+        Self::CitizenProxy,
+        Self::RecordOpen,
+        Self::AuditDuty,
+        Self::ProgrammeDuty,
+    ];
+
     /// The rule's id on the wire and in policy files.
     pub fn id(self) -> &'static str {
         match self {
@@ -154,6 +190,7 @@ impl Rule {
             Self::CitizenProxy => "citizen-proxy",
             Self::RecordOpen => "record-open",
             Self::AuditDuty => "audit-duty",
+            Self::ProgrammeDuty => "programme-duty",
         }
     }
 
@@ -216,27 +253,39 @@ impl Rule {
                 "Nothing closes the record as a whole. Each document in it is decided for itself."
             }
             Self::AuditDuty => "Your role looks after the record of accesses.",
+            Self::ProgrammeDuty => "Your role looks after how the programme runs.",
         }
     }
 
-    /// Reads an id; `None` for any other.
+    /// Reads the id of a rule that denies; `None` for any other.
     pub fn from_id(id: &str) -> Option<Self> {
-        Self::DENIALS.into_iter().find(|rule| rule.id() == id)
+        Self::any_from_id(id).filter(|rule| !rule.permits())
     }
 
     /// As `from_id`, of rules that permit as well.
     pub fn any_from_id(id: &str) -> Option<Self> {
-        let permits = [
-            Self::Delegated,
-            Self::BreakGlass,
-            Self::OwnRecord,
-            Self::Agreement,
-            Self::CitizenOwn,
-            Self::CitizenProxy,
-            Self::RecordOpen,
-            Self::AuditDuty,
-        ];
-        Self::from_id(id).or_else(|| permits.into_iter().find(|rule| rule.id() == id))
+        Self::ALL.into_iter().find(|rule| rule.id() == id)
+    }
+
+    /// Every rule that denies.
+    pub fn denials() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|rule| !rule.permits())
+    }
+
+    /// Whether what the rule decides is a yes.
+    pub fn permits(self) -> bool {
+        matches!(
+            self,
+            Self::Delegated
+                | Self::BreakGlass
+                | Self::OwnRecord
+                | Self::Agreement
+                | Self::CitizenOwn
+                | Self::CitizenProxy
+                | Self::RecordOpen
+                | Self::AuditDuty
+                | Self::ProgrammeDuty
+        )
     }
 
     /// Whether the rule speaks of the session or the record as a whole, so that no document was
@@ -266,31 +315,6 @@ impl Rule {
                     | Self::NoProxy
             )
     }
-
-    /// Every rule that denies.
-    pub const DENIALS: [Self; 21] = [
-        Self::AssuranceTooLow,
-        Self::RoleUnknown,
-        Self::PurposeNotAllowed,
-        Self::FactsUnavailable,
-        Self::SubjectUnknown,
-        Self::OtherPatient,
-        Self::Withheld,
-        Self::NoAgreement,
-        Self::ObjectionWholeRecord,
-        Self::ObjectionSource,
-        Self::ObjectionDocument,
-        Self::ObjectionClass,
-        Self::ObjectionRecipient,
-        Self::NoConsentModel,
-        Self::ConsentMissing,
-        Self::NoRelationship,
-        Self::CitizenProofing,
-        Self::CitizenBarred,
-        Self::CitizenAge,
-        Self::NoProxy,
-        Self::Label,
-    ];
 }
 
 impl Decision {
@@ -362,8 +386,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_rule_is_in_the_list_of_all() {
+        let (_, ids) = include_str!("decision.rs").split_once("pub fn id(self)").unwrap();
+        let (ids, _) = ids.split_once("pub fn explanation").unwrap();
+
+        assert_eq!(ids.matches("=> \"").count(), Rule::ALL.len());
+    }
+
+    #[test]
     fn every_denial_has_its_own_id() {
-        for rule in Rule::DENIALS {
+        for rule in Rule::denials() {
             assert_eq!(Rule::from_id(rule.id()), Some(rule));
         }
         assert_eq!(Rule::from_id("agreement"), None);

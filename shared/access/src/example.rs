@@ -14,11 +14,12 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::decide::caller_may_ask;
+use crate::engine_facts::Asked;
 use crate::example_words::{instant, relationship, statement};
 use crate::overrides::supposed_override;
 use crate::{
-    Assurance, Caller, ConsentRecord, Decision, Policy, PolicyError, Purpose, RecordView,
-    Relationship, Right, Rule, SystemCaller, UserCaller,
+    Assurance, Caller, ConsentRecord, Decision, Override, Policy, PolicyEngine, PolicyError,
+    Purpose, RecordView, Relationship, Right, Rule, SystemCaller, UserCaller,
 };
 
 /// One example.
@@ -187,6 +188,43 @@ impl Example {
         })
     }
 
+    /// Whether the policy engine takes the decisions that the code takes which the doors use: about the
+    /// document, and about the record as a whole.
+    ///
+    /// # Errors
+    /// Says how the two differ.
+    pub fn compare(
+        &self,
+        policy: &std::sync::Arc<Policy>,
+        engine: &PolicyEngine,
+    ) -> Result<(), String> {
+        let (now, records) = self.facts()?;
+        let relationships = self.related()?;
+        let caller = self.who.caller();
+        let entry = self.document.entry(policy);
+        let opened = self.opened(&caller, now);
+        for right in [Right::Query, Right::Retrieve] {
+            let asked = Asked {
+                policy,
+                caller: &caller,
+                purpose: self.purpose,
+                right,
+                patient: person(),
+                records: Some(&records),
+                relationships: Some(&relationships),
+                grants: Some(&[]),
+                overrides: opened.as_slice(),
+                now,
+            };
+            let view = self.view(policy, &caller, right, now, &records);
+            engine.compare(&asked, &view, Some(&entry))?;
+            if right == Right::Query {
+                engine.compare(&asked, &view, None)?;
+            }
+        }
+        Ok(())
+    }
+
     fn one(
         &self,
         policy: &std::sync::Arc<Policy>,
@@ -247,12 +285,6 @@ impl Example {
         records: &[ConsentRecord],
     ) -> Result<RecordView, Decision> {
         let settled = caller_may_ask(policy, caller, self.purpose, right)?;
-        let opened = match caller {
-            Caller::User(user) if self.who.broke_glass => {
-                Some(supposed_override(user, person(), now))
-            }
-            Caller::User(_) | Caller::System(_) => None,
-        };
         let view = RecordView {
             policy: policy.clone(),
             caller: caller.clone(),
@@ -261,12 +293,22 @@ impl Example {
             records: records.to_vec(),
             // What is written so has been read once before.
             relationships: self.related().unwrap_or_default(),
+            citizen_grants: Vec::new(),
             settled,
-            opened,
+            opened: self.opened(caller, now),
             masked: false,
             now,
         };
         Ok(view.of_restricted(self.patient.restricted))
+    }
+
+    fn opened(&self, caller: &Caller, now: Timestamp) -> Option<Override> {
+        match caller {
+            Caller::User(user) if self.who.broke_glass => {
+                Some(supposed_override(user, person(), now))
+            }
+            Caller::User(_) | Caller::System(_) | Caller::Citizen(_) => None,
+        }
     }
 
     fn facts(&self) -> Result<(Timestamp, Vec<ConsentRecord>), String> {

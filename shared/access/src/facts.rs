@@ -1,5 +1,7 @@
 use async_trait::async_trait;
-use carerecord_model::NhsNumber;
+use carerecord_model::{NhsNumber, OrganisationCode};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{CitizenGrant, ConsentRecord, Relationship};
@@ -79,6 +81,38 @@ pub trait RelationshipStore: Relationships {
     /// # Errors
     /// `NotFound`, or when the store could not be asked.
     async fn relationship(&self, id: Uuid) -> Result<Relationship, ConsentStoreError>;
+
+    /// Whom an organisation and a person of it care for now.
+    ///
+    /// # Errors
+    /// When the store could not be asked. Never an empty list in its place.
+    async fn cared_for(&self, question: &CaredForQuestion) -> Result<CaredFor, FactsUnavailable>;
+}
+
+/// For whom somebody cares: by relationships of all of the organisation, and of the person alone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CaredForQuestion {
+    /// The organisation.
+    pub organisation: OrganisationCode,
+    /// The identity provider's id of the person.
+    pub user_id: String,
+    /// When it is: relationships that have begun and not ended, without days of grace.
+    pub now: Timestamp,
+    /// As the page before gave it as its `next`.
+    pub after: Option<(i64, Uuid)>,
+    /// How many at most.
+    pub most: u16,
+}
+
+/// Relationships that hold now, the newest first.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CaredFor {
+    /// How many there are on all pages.
+    pub total: u64,
+    /// Those of the page.
+    pub relationships: Vec<Relationship>,
+    /// After what the next page begins; `None` on the last one.
+    pub next: Option<(i64, Uuid)>,
 }
 
 /// Where the decision learns which citizens may see a record. Never from a copy that can be stale.
@@ -102,6 +136,16 @@ pub trait CitizenGrantStore: CitizenGrants {
     /// # Errors
     /// `Conflict` unless `grant.version` is one more than what is stored (1 for a new one).
     async fn put_citizen_grant(&self, grant: CitizenGrant) -> Result<(), ConsentStoreError>;
+
+    /// The newest version of every grant that names somebody as a proxy, in force or not, newest
+    /// first. Each is under the number that it was given for.
+    ///
+    /// # Errors
+    /// When the store could not be asked. Never an empty list in its place.
+    async fn citizen_grants_to(
+        &self,
+        delegate: NhsNumber,
+    ) -> Result<Vec<CitizenGrant>, FactsUnavailable>;
 
     /// The newest version of one grant.
     ///

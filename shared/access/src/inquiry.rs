@@ -92,6 +92,8 @@ impl AccessDecisions {
             patient,
             records,
             relationships,
+            // About citizens there is an inquiry of its own.
+            citizen_grants: Vec::new(),
             settled,
             opened: None,
             masked: false,
@@ -127,6 +129,7 @@ impl AccessDecisions {
                     Ok(Reach::KeptBy(officer.organisation.clone()))
                 }
             }
+            Caller::Citizen(_) => Err(told(Rule::PurposeNotAllowed)),
         }
     }
 }
@@ -153,15 +156,7 @@ impl Answers {
         }
         let decision = match &self.view {
             Err(deny) => deny.clone(),
-            Ok(view) => {
-                view.settled.clone().or_else(|| view.question().closed()).unwrap_or_else(|| {
-                    let question = view.question();
-                    let related = question.relationship().ok().flatten();
-                    Decision::permit(Rule::RecordOpen)
-                        .on_all(question.consent_model().ok())
-                        .on_all(related)
-                })
-            }
+            Ok(view) => view.of_record(),
         };
         Some(self.shown(decision))
     }
@@ -244,7 +239,8 @@ impl RecordView {
         if decision.is_permit() {
             return Some(if self.masked { decision.without_basis() } else { decision });
         }
-        self.policy.reveals(decision.rule).then(|| decision.without_basis())
+        let reveals = !self.is_for_citizen() && self.policy.reveals(decision.rule);
+        reveals.then(|| decision.without_basis())
     }
 }
 

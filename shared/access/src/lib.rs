@@ -4,10 +4,11 @@
 //! portal before it answers. Nothing that names a patient's document leaves a role except as
 //! [`Released`], which only this crate can make, and which carries its [`Decision`].
 //!
-//! The order of the decision, and the one place where it stands, is `decide.rs`.
+//! The order of the decision is `policy/order.cedar`, and by it `decide.rs`, which the doors use.
 
 #![warn(missing_docs)]
 
+mod access_pack;
 mod agreement;
 mod caller;
 mod citizen;
@@ -16,6 +17,13 @@ mod consent_model;
 mod consent_record;
 mod decide;
 mod decision;
+mod engine;
+#[cfg(test)]
+mod engine_case_policies;
+#[cfg(test)]
+mod engine_cases;
+mod engine_decide;
+mod engine_facts;
 mod example;
 mod example_words;
 mod facts;
@@ -24,6 +32,7 @@ mod location;
 mod looking;
 mod overrides;
 mod policy;
+mod programme;
 mod record_view;
 mod register;
 mod relationship;
@@ -33,17 +42,19 @@ mod sensitivity;
 
 pub use agreement::{AgreementStatus, Flow, Party, SharingAgreement};
 pub use caller::{
-    Asserted, AssertedPatient, Assurance, Caller, Purpose, Right, SystemCaller, UserCaller,
+    Asserted, AssertedPatient, Assurance, Caller, CitizenCaller, CitizenSubject, Purpose, Right,
+    SystemCaller, UserCaller,
 };
 pub use citizen::{Citizen, CitizenGrant, CitizenGrantKind, Proofing, ProxyBasis};
 pub use citizen_inquiry::{CitizenAnswers, CitizenInquiry};
 pub use consent_model::{Basis, ConsentModel};
 pub use consent_record::{ConsentRecord, ConsentStatus, Grain, Provision};
 pub use decision::{Decision, Obligation, Outcome, Rule};
+pub use engine::{EngineError, EngineFault, PolicyEngine, Ruling};
 pub use example::{Described, Example, Judged, Said, Who};
 pub use facts::{
-    CitizenGrantStore, CitizenGrants, ConsentRecords, ConsentStore, ConsentStoreError,
-    FactsUnavailable, RelationshipStore, Relationships,
+    CaredFor, CaredForQuestion, CitizenGrantStore, CitizenGrants, ConsentRecords, ConsentStore,
+    ConsentStoreError, FactsUnavailable, RelationshipStore, Relationships,
 };
 pub use inquiry::{Answers, Inquiry};
 pub use location::WITHHELD_ORGANISATION;

@@ -14,6 +14,8 @@ pub(crate) fn may_see_locations(policy: &Policy, caller: &Caller) -> bool {
     match caller {
         Caller::User(user) => policy.role(&user.role).is_some_and(|r| r.may_see_locations),
         Caller::System(_) => caller.has_right(Right::Delegate),
+        // Whoever signs in so can be made to show what they see.
+        Caller::Citizen(_) => false,
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Privacy officers see what was done for their own organisation, and what anybody did with documents
 //! that it keeps; officers of an organisation that watches over the whole region see all. The
-//! service desk sees one request, and nothing of the patient.
+//! service desk sees one request, and nothing of the patient. People see who looked at their own
+//! record, and at the records of those in their care.
 
 use std::collections::HashSet;
 
@@ -23,6 +24,11 @@ pub trait AccessRecord {
     fn forget_patient(&mut self);
     /// Takes out what tells a place: who acted, for whom, from where.
     fn forget_place(&mut self);
+    /// The id of the citizen who acted, where one did.
+    fn citizen(&self) -> Option<&str>;
+    /// Takes out what the person whose record it is does not need: which documents, who of the staff
+    /// unless they may be `named`, and what tells of documents that are kept from them.
+    fn keep_for_subject(&mut self, named: bool);
 }
 
 /// How much of the record of accesses somebody may read.
@@ -32,6 +38,19 @@ pub struct AuditReach {
     organisation: OrganisationCode,
     purpose: Purpose,
     sees_places: bool,
+    /// Of a citizen.
+    subject: Option<SubjectReach>,
+}
+
+/// What a citizen may read.
+#[derive(Clone, Debug)]
+struct SubjectReach {
+    /// The reader's id.
+    reader: String,
+    /// Why.
+    decision: Decision,
+    /// Whether staff are named.
+    named: bool,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -39,6 +58,8 @@ enum Scope {
     Region,
     Organisation,
     OneRequest,
+    /// One record, to the person whose it is or who acts for them.
+    Subject,
 }
 
 /// What a record is about, as far as it stands beside it.
@@ -61,6 +82,7 @@ impl AccessDecisions {
             organisation: caller.organisation().clone(),
             purpose,
             sees_places: may_see_locations(&self.policy, caller),
+            subject: None,
         };
         let Caller::User(user) = caller else {
             let decision = Decision::deny(Rule::PurposeNotAllowed);
@@ -80,6 +102,23 @@ impl AccessDecisions {
 }
 
 impl AuditReach {
+    /// Of a citizen who may see a record.
+    pub(crate) fn of_citizen(caller: &Caller, decision: Decision, named: bool) -> Self {
+        let reader = caller.id().to_owned();
+        Self {
+            scope: Scope::Subject,
+            organisation: caller.organisation().clone(),
+            purpose: Purpose::PatientAccess,
+            sees_places: false,
+            subject: Some(SubjectReach { reader, decision, named }),
+        }
+    }
+
+    /// Whether only accesses to one record may be read.
+    pub fn is_one_subject(&self) -> bool {
+        self.scope == Scope::Subject
+    }
+
     /// What for.
     pub fn purpose(&self) -> Purpose {
         self.purpose
@@ -94,19 +133,36 @@ impl AuditReach {
     /// about every organisation.
     pub fn only_organisation(&self) -> Option<&OrganisationCode> {
         match self.scope {
-            Scope::Region | Scope::OneRequest => None,
+            Scope::Region | Scope::OneRequest | Scope::Subject => None,
             Scope::Organisation => Some(&self.organisation),
         }
     }
 
+    /// Whether what tells a place is kept from this reader, of a record about a restricted person: who
+    /// acted, for whom, from where.
+    pub fn hides_place(&self, organisation: Option<&str>, restricted: bool) -> bool {
+        let own = self.subject.is_none() && organisation == Some(self.organisation.as_str());
+        restricted && !own && !self.sees_places
+    }
+
+    /// All that decides how much may be read: two that say the same let the same be read.
+    pub fn extent(&self) -> String {
+        let named = self.subject.as_ref().map(|subject| (subject.decision.rule, subject.named));
+        format!("{:?} {} {} {named:?}", self.scope, self.organisation, self.sees_places)
+    }
+
     /// Why it may be read.
     pub fn decision(&self) -> Decision {
+        if let Some(subject) = &self.subject {
+            return subject.decision.clone();
+        }
         let scope = match self.scope {
             Scope::Region => "accesses of the whole region".to_owned(),
             Scope::Organisation => {
                 format!("accesses of {0}, and to what {0} keeps", self.organisation)
             }
             Scope::OneRequest => "one request, without the patient".to_owned(),
+            Scope::Subject => "one record".to_owned(),
         };
         Decision::permit(Rule::AuditDuty).on(scope)
     }
@@ -126,11 +182,26 @@ impl AuditReach {
             }
             Scope::Organisation => return None,
             Scope::OneRequest => record.forget_patient(),
+            Scope::Subject => self.subject.as_ref()?.keep(&mut record)?,
         }
-        if facts.restricted && !own && !self.sees_places {
+        if self.hides_place(record.organisation(), facts.restricted) {
             record.forget_place();
         }
         Some(Released { value: record, decision: self.decision() })
+    }
+}
+
+impl SubjectReach {
+    /// What stays of a record; `None` where it is not for the reader. Who acts for somebody does not
+    /// learn that they, or others who act for them, looked themselves: it could be held against them.
+    fn keep<T: AccessRecord>(&self, record: &mut T) -> Option<()> {
+        let own = self.decision.rule == Rule::CitizenOwn;
+        let by_other = record.citizen().is_some_and(|id| id != self.reader);
+        if by_other && !own {
+            return None;
+        }
+        record.keep_for_subject(self.named);
+        Some(())
     }
 }
 
@@ -144,6 +215,7 @@ mod tests {
         documents: Vec<String>,
         patient: bool,
         place: bool,
+        citizen: Option<&'static str>,
     }
 
     impl AccessRecord for Record {
@@ -167,11 +239,19 @@ mod tests {
         fn forget_place(&mut self) {
             self.place = false;
         }
+
+        fn citizen(&self) -> Option<&str> {
+            self.citizen
+        }
+
+        fn keep_for_subject(&mut self, _: bool) {
+            self.documents.clear();
+        }
     }
 
     fn record(organisation: &'static str) -> Record {
         let documents = ["ours", "theirs"].map(str::to_owned).into();
-        Record { organisation, documents, patient: true, place: true }
+        Record { organisation, documents, patient: true, place: true, citizen: None }
     }
 
     fn released(scope: Scope, organisation: &'static str, restricted: bool) -> Option<Record> {
@@ -181,6 +261,7 @@ mod tests {
             organisation: organisation_code,
             purpose: Purpose::Audit,
             sees_places: false,
+            subject: None,
         };
         let kept = ["ours".to_owned()].into();
         let facts = AccessFacts { kept: &kept, restricted };
@@ -200,6 +281,7 @@ mod tests {
             organisation: "ZEX01".parse().unwrap(),
             purpose: Purpose::Audit,
             sees_places: true,
+            subject: None,
         };
         let facts = AccessFacts { kept: &nothing, restricted: false };
         assert!(reach.release(record("ZEX02"), facts).is_none());
@@ -210,6 +292,34 @@ mod tests {
         let traced = released(Scope::OneRequest, "ZEX01", false).unwrap();
 
         assert!(!traced.patient && traced.documents.is_empty() && traced.place);
+    }
+
+    #[test]
+    fn people_see_who_looked_and_not_what_others_of_theirs_did() {
+        let reach = |rule| AuditReach {
+            scope: Scope::Subject,
+            organisation: "ZEX09".parse().unwrap(),
+            purpose: Purpose::PatientAccess,
+            sees_places: false,
+            subject: Some(SubjectReach {
+                reader: "login:1".to_owned(),
+                decision: Decision::permit(rule),
+                named: false,
+            }),
+        };
+        let read = |rule, citizen: Option<&'static str>, restricted| {
+            let nothing = HashSet::new();
+            let facts = AccessFacts { kept: &nothing, restricted };
+            let record = Record { citizen, ..record("ZEX09") };
+            reach(rule).release(record, facts).map(Released::into_value)
+        };
+
+        let staff = read(Rule::CitizenProxy, None, false).unwrap();
+        assert!(staff.documents.is_empty() && staff.place);
+        assert!(read(Rule::CitizenOwn, Some("login:2"), false).is_some(), "a proxy looked");
+        assert!(read(Rule::CitizenProxy, Some("login:2"), false).is_none(), "the child did");
+        assert!(read(Rule::CitizenProxy, Some("login:1"), false).is_some(), "themself");
+        assert!(!read(Rule::CitizenOwn, None, true).unwrap().place, "restricted");
     }
 
     #[test]

@@ -196,7 +196,7 @@ impl AccessDecisions {
         self.admit(caller, Purpose::Audit, Right::Delegate)?;
         match caller {
             Caller::User(user) => Ok(user),
-            Caller::System(_) => Err(Refused {
+            Caller::System(_) | Caller::Citizen(_) => Err(Refused {
                 decision: Decision::deny(Rule::PurposeNotAllowed),
                 may_be_told: true,
             }),

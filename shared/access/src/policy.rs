@@ -72,6 +72,12 @@ pub struct RoleRule {
     /// Whether it may see where a restricted (S-flagged) person is cared for.
     #[serde(default)]
     pub may_see_locations: bool,
+    /// Whether it may have subject access packs made, as far as it may search the record of accesses.
+    #[serde(default)]
+    pub may_make_access_packs: bool,
+    /// Whether it may see how feeds and nodes do, and what flows under agreements: nothing of patients.
+    #[serde(default)]
+    pub may_run_programme: bool,
 }
 
 /// What a system may do beyond what its rights say, by the name that it is known by.

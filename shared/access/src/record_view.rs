@@ -2,13 +2,17 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use carerecord_model::{Association, DocumentEntry, FoundObjects, NhsNumber, ObjectId};
+use jiff::civil::Date;
 
+use crate::citizen::CitizenQuestion;
 use crate::decide::Question;
+use crate::engine_facts::Asked;
 use crate::location::{mask_entry, mask_set, may_see_locations};
 use crate::sensitivity::Handling;
 use crate::{
-    Caller, ConsentRecord, Decision, Override, Policy, Purpose, Refused, Relationship, Released,
-    Rule, Withheld,
+    AuditReach, Caller, CitizenGrant, CitizenSubject, ConsentRecord, Decision, EngineFault,
+    Override, Policy, PolicyEngine, Purpose, Refused, Relationship, Released, Right, Rule, Ruling,
+    Withheld,
 };
 
 /// One patient's record, opened by one caller. Short-lived: open it anew for each request.
@@ -19,6 +23,8 @@ pub struct RecordView {
     pub(crate) patient: NhsNumber,
     pub(crate) records: Vec<ConsentRecord>,
     pub(crate) relationships: Vec<Relationship>,
+    /// Which citizens may see the record; looked at only for a citizen.
+    pub(crate) citizen_grants: Vec<CitizenGrant>,
     pub(crate) settled: Option<Decision>,
     /// What the caller has opened of this record.
     pub(crate) opened: Option<Override>,
@@ -34,6 +40,60 @@ impl RecordView {
     pub fn of_restricted(mut self, restricted: bool) -> Self {
         self.masked = restricted && !may_see_locations(&self.policy, &self.caller);
         self
+    }
+
+    /// Notes when the person was born, without which no citizen sees anything.
+    #[must_use]
+    pub fn of_born(mut self, born: Option<Date>) -> Self {
+        if let Caller::Citizen(citizen) = &mut self.caller {
+            citizen.about = Some(CitizenSubject { patient: self.patient, born });
+        }
+        self
+    }
+
+    /// Who opened it, with what has been noted.
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// Whether a citizen has opened it: to them it is a whole that they may see, or nothing at all.
+    pub fn is_for_citizen(&self) -> bool {
+        matches!(self.caller, Caller::Citizen(_))
+    }
+
+    /// Releases what is known of the person themself to a citizen who may see their record.
+    ///
+    /// # Errors
+    /// `Refused`, which may always be told.
+    pub fn release_subject<T>(&self, person: T) -> Result<Released<T>, Refused> {
+        match self.seen_by_citizen() {
+            Ok(decision) => Ok(Released { value: person, decision }),
+            Err(decision) => Err(Refused { decision, may_be_told: true }),
+        }
+    }
+
+    /// Releases what the person has said to a citizen who is that person, and who may then also say
+    /// more, or take it back. What others say for somebody is recorded by those who know them.
+    ///
+    /// # Errors
+    /// `Refused`, which may always be told.
+    pub fn release_own_choices<T>(&self, choices: T) -> Result<Released<T>, Refused> {
+        let released = self.release_subject(choices)?;
+        if released.decision.rule == Rule::CitizenOwn {
+            return Ok(released);
+        }
+        let decision = Decision::deny(Rule::PurposeNotAllowed);
+        Err(Refused { decision, may_be_told: true })
+    }
+
+    /// How much a citizen may read of who looked at the record.
+    ///
+    /// # Errors
+    /// `Refused`, which may always be told.
+    pub fn accesses(&self) -> Result<AuditReach, Refused> {
+        let decision = self.release_subject(())?.decision;
+        let names = self.policy.citizens.as_ref().is_some_and(|rules| rules.name_staff);
+        Ok(AuditReach::of_citizen(&self.caller, decision, names))
     }
 
     /// Whether places are masked. Whoever has facts of their own about a document's organisation,
@@ -53,6 +113,10 @@ impl RecordView {
     pub fn closed(&self) -> Option<Refused> {
         if self.settled.is_some() {
             return None;
+        }
+        if self.is_for_citizen() {
+            let decision = self.seen_by_citizen().err()?;
+            return Some(Refused { decision, may_be_told: true });
         }
         let decision = self.question().closed()?;
         Some(self.refused(decision))
@@ -124,6 +188,7 @@ impl RecordView {
             .or(entries.first())
             .map(|e| e.decision().clone())
             .or_else(|| self.settled.clone())
+            .or_else(|| self.seen_by_citizen().ok())
             .unwrap_or_else(|| Decision::permit(Rule::Agreement));
         let value = FoundObjects {
             document_entries: entries.into_iter().map(Released::into_value).collect(),
@@ -145,7 +210,85 @@ impl RecordView {
         if entry.patient_id.nhs_number() != Some(self.patient) {
             return Decision::deny(Rule::SubjectUnknown);
         }
+        if self.is_for_citizen() {
+            let decided = self.by_citizen(Some((entry, handling)));
+            return decided.unwrap_or_else(|deny| deny).owing(self.masked);
+        }
         self.question().decide(entry, handling).owing(self.masked)
+    }
+
+    /// What is decided of the record as a whole.
+    pub(crate) fn of_record(&self) -> Decision {
+        if let Some(settled) = &self.settled {
+            return settled.clone();
+        }
+        if self.is_for_citizen() {
+            return self.by_citizen(None).unwrap_or_else(|deny| deny);
+        }
+        let question = self.question();
+        question.closed().unwrap_or_else(|| {
+            let related = question.relationship().ok().flatten();
+            Decision::permit(Rule::RecordOpen).on_all(question.consent_model().ok()).on_all(related)
+        })
+    }
+
+    /// What the policy engine says of a document, from the same facts; `right` is what the record was
+    /// opened for.
+    ///
+    /// # Errors
+    /// When it cannot say; then it is a no.
+    pub fn ruling(
+        &self,
+        engine: &PolicyEngine,
+        right: Right,
+        entry: &DocumentEntry,
+    ) -> Result<Ruling, EngineFault> {
+        let asked = Asked {
+            policy: &self.policy,
+            caller: &self.caller,
+            purpose: self.purpose,
+            right,
+            patient: self.patient,
+            records: Some(&self.records),
+            relationships: Some(&self.relationships),
+            grants: Some(&self.citizen_grants),
+            overrides: self.opened.as_slice(),
+            now: self.now,
+        };
+        engine.decide(&asked, Some(entry))
+    }
+
+    /// Why a citizen may see the record. Of somebody else's a no says that and nothing more.
+    pub(crate) fn seen_by_citizen(&self) -> Result<Decision, Decision> {
+        let Caller::Citizen(citizen) = &self.caller else {
+            return Err(Decision::deny(Rule::PurposeNotAllowed));
+        };
+        let decided = self.by_citizen(None);
+        let own = citizen.number == Some(self.patient);
+        decided.map_err(|deny| if own { deny } else { Decision::deny(Rule::NoProxy) })
+    }
+
+    /// What is decided of a document, or else of the record, for the citizen who has opened it.
+    pub(crate) fn by_citizen(
+        &self,
+        document: Option<(&DocumentEntry, &Handling)>,
+    ) -> Result<Decision, Decision> {
+        let Caller::Citizen(caller) = &self.caller else {
+            return Err(Decision::deny(Rule::PurposeNotAllowed));
+        };
+        let citizen = caller.citizen().ok_or_else(|| Decision::deny(Rule::CitizenProofing))?;
+        let question = CitizenQuestion {
+            policy: &self.policy,
+            citizen: &citizen,
+            patient: self.patient,
+            born: caller.born(self.patient),
+            grants: &self.citizen_grants,
+            now: self.now,
+        };
+        match document {
+            Some((entry, handling)) => question.document(entry, handling),
+            None => question.record(),
+        }
     }
 
     pub(crate) fn question(&self) -> Question<'_> {
@@ -161,8 +304,9 @@ impl RecordView {
         }
     }
 
-    fn refused(&self, decision: Decision) -> Refused {
-        let may_be_told = self.policy.reveals(decision.rule);
+    pub(crate) fn refused(&self, decision: Decision) -> Refused {
+        // A citizen is not told of a document that is not for them.
+        let may_be_told = !self.is_for_citizen() && self.policy.reveals(decision.rule);
         Refused { decision, may_be_told }
     }
 }
@@ -194,3 +338,7 @@ fn visible_associations(
     ends.extend(first);
     associations.into_iter().filter(|a| both(a, &ends)).collect()
 }
+
+#[cfg(test)]
+#[path = "citizen_view_tests.rs"]
+mod tests;

@@ -102,7 +102,7 @@ impl Carer {
                     && user.asserted.as_deref().is_none_or(ours)
                     && *user_id == user.user_id
             }
-            (Self::Person { .. }, Caller::System(_)) => false,
+            (Self::Person { .. }, Caller::System(_) | Caller::Citizen(_)) => false,
         }
     }
 }

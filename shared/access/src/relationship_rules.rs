@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use carerecord_model::OrganisationCode;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -126,7 +127,7 @@ impl Policy {
     }
 
     /// Whether an organisation is one of the programme.
-    pub fn knows(&self, organisation: &carerecord_model::OrganisationCode) -> bool {
+    pub fn knows(&self, organisation: &OrganisationCode) -> bool {
         self.organisations.contains_key(organisation)
     }
 }
@@ -201,9 +202,47 @@ impl AccessDecisions {
                         .get(&system.name)
                         .is_some_and(|s| s.may_record_relationships)
             }
+            Caller::Citizen(_) => false,
         };
         let decision = Decision::deny(Rule::PurposeNotAllowed);
         if may { Ok(()) } else { Err(Refused { decision, may_be_told: true }) }
+    }
+
+    /// Whether a person may be told for whom their organisation, and they themself, care now: the list
+    /// from which they go on to a record, that is decided of for itself.
+    ///
+    /// # Errors
+    /// `Refused`, which may always be told.
+    pub fn may_list_cared_for<'c>(
+        &self,
+        caller: &'c Caller,
+        purpose: Purpose,
+        organisation: &OrganisationCode,
+    ) -> Result<&'c UserCaller, Refused> {
+        self.admit(caller, purpose, Right::Query)?;
+        let refused =
+            Refused { decision: Decision::deny(Rule::PurposeNotAllowed), may_be_told: true };
+        let Caller::User(user) = caller else { return Err(refused) };
+        let own = user.organisation == *organisation;
+        if own && purpose == Purpose::DirectCare { Ok(user) } else { Err(refused) }
+    }
+
+    /// Releases relationships to whom they are of, as far as they hold now.
+    ///
+    /// # Errors
+    /// `Refused`, which may always be told.
+    pub fn release_cared_for(
+        &self,
+        caller: &Caller,
+        purpose: Purpose,
+        mut found: Vec<Relationship>,
+    ) -> Result<crate::Released<Vec<Relationship>>, Refused> {
+        self.may_list_cared_for(caller, purpose, caller.organisation())?;
+        let now = self.clock.now();
+        found.retain(|r| r.with.is(caller) && r.in_force(now, 0));
+        let decision = Decision::permit(Rule::OwnRecord)
+            .on(format!("relationships of {}", caller.organisation()));
+        Ok(crate::Released { value: found, decision })
     }
 
     /// Releases relationships to those who may record them.

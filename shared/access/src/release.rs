@@ -2,13 +2,14 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use carerecord_model::{Association, Clock, DocumentEntry, EntryUuid, FoundObjects, NhsNumber};
+use jiff::tz::TimeZone;
 
-use crate::decide::{above, caller_may_ask, may_concern};
+use crate::decide::{above, caller_may_ask, may_concern, model_for};
 use crate::record_view::RecordView;
 use crate::{
-    AssertedPatient, Caller, CitizenGrants, ConsentRecord, ConsentRecords, Decision,
-    FactsUnavailable, Override, Overrides, Policy, Purpose, Relationship, Relationships, Right,
-    Rule, UserCaller,
+    AssertedPatient, Basis, Caller, CitizenGrant, CitizenGrants, ConsentRecord, ConsentRecords,
+    Decision, FactsUnavailable, Override, Overrides, Policy, Purpose, Relationship, Relationships,
+    Right, Rule, UserCaller,
 };
 
 /// Something that may leave, with the decision that lets it. Only this crate makes one.
@@ -63,8 +64,17 @@ pub struct Withheld {
 impl Withheld {
     pub(crate) fn add(&mut self, refused: Refused) {
         self.count += 1;
-        if refused.may_be_told && !self.told.contains(&refused.decision) {
-            self.told.push(refused.decision);
+        if refused.may_be_told {
+            self.tell(refused.decision);
+        }
+    }
+
+    /// Tells of a decision, once however many documents it is about: what else it rests on, such as
+    /// whose documents they are, makes no other one of it.
+    pub fn tell(&mut self, decision: Decision) {
+        let said = |told: &Decision| (told.rule, told.provenance());
+        if !self.told.iter().any(|told| said(told) == said(&decision)) {
+            self.told.push(decision);
         }
     }
 }
@@ -202,9 +212,27 @@ impl AccessDecisions {
                 self.policy.role(&user.role).is_some_and(|r| r.may_record_consent)
             }
             Caller::System(_) => true,
+            Caller::Citizen(_) => false,
         };
         let decision = Decision::deny(Rule::PurposeNotAllowed);
         if may { Ok(()) } else { Err(Refused { decision, may_be_told: true }) }
+    }
+
+    /// Whether the caller may ask the patient at the point of care whether their organisation may
+    /// see the record, and record a yes: no more than that.
+    ///
+    /// # Errors
+    /// `Refused`, which may always be told.
+    pub fn may_ask_at_view(&self, caller: &Caller) -> Result<(), Refused> {
+        self.admit(caller, Purpose::DirectCare, Right::Query)?;
+        let today = self.clock.now().to_zoned(TimeZone::UTC).date();
+        let model = model_for(&self.policy, caller, today);
+        let asks = model.is_some_and(|model| model.ask_at_view && model.basis == Basis::Explicit);
+        let decision = Decision::deny(Rule::PurposeNotAllowed);
+        if asks && matches!(caller, Caller::User(_)) {
+            return Ok(());
+        }
+        Err(Refused { decision, may_be_told: true })
     }
 
     /// Releases what the patient index knows of a person: session, role and purpose decide.
@@ -218,6 +246,11 @@ impl AccessDecisions {
         person: T,
     ) -> Result<Released<T>, Refused> {
         self.admit(caller, purpose, Right::Query)?;
+        if matches!(caller, Caller::Citizen(_)) {
+            // People whom a citizen may act for have their own way: `RecordView::release_subject`.
+            let decision = Decision::deny(Rule::PurposeNotAllowed);
+            return Err(Refused { decision, may_be_told: true });
+        }
         Ok(Released { value: person, decision: Decision::permit(Rule::Agreement) })
     }
 
@@ -293,13 +326,20 @@ impl AccessDecisions {
             None => records.await.map_err(|_| refused(Decision::deny(Rule::FactsUnavailable)))?,
         };
         let now = self.clock.now();
+        let citizen_grants = match caller {
+            Caller::Citizen(_) => {
+                let found = self.citizen_grants_of(patient).await;
+                found.map_err(|_| refused(Decision::deny(Rule::FactsUnavailable)))?
+            }
+            Caller::User(_) | Caller::System(_) => Vec::new(),
+        };
         let relationships = match settled {
             Some(_) => Vec::new(),
             None => self.related(caller, purpose, patient, now).await.map_err(refused)?,
         };
         let opened = match caller {
             Caller::User(user) if settled.is_none() => self.opened(user, patient).await,
-            Caller::User(_) | Caller::System(_) => None,
+            Caller::User(_) | Caller::System(_) | Caller::Citizen(_) => None,
         };
         Ok(RecordView {
             policy: self.policy.clone(),
@@ -308,6 +348,7 @@ impl AccessDecisions {
             patient,
             records,
             relationships,
+            citizen_grants,
             settled,
             opened,
             masked: false,
@@ -330,6 +371,16 @@ impl AccessDecisions {
             return Ok(Vec::new());
         }
         self.relationships_of(patient).await.map_err(|_| Decision::deny(Rule::FactsUnavailable))
+    }
+
+    pub(crate) async fn citizen_grants_of(
+        &self,
+        patient: NhsNumber,
+    ) -> Result<Vec<CitizenGrant>, FactsUnavailable> {
+        match &self.citizen_grants {
+            Some(grants) => grants.citizen_grants(patient).await,
+            None => Err(FactsUnavailable("grants are not connected".to_owned())),
+        }
     }
 
     pub(crate) async fn relationships_of(

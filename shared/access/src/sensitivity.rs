@@ -194,7 +194,11 @@ impl Policy {
 
     /// The ids of the sensitivity rules that a document meets.
     pub fn sensitivity_of(&self, entry: &DocumentEntry) -> Vec<&SensitivityRule> {
-        let handling = self.handling(entry);
+        self.met(&self.handling(entry))
+    }
+
+    /// The rules that were met.
+    pub(crate) fn met(&self, handling: &Handling) -> Vec<&SensitivityRule> {
         handling.met.iter().map(|place| &self.sensitivity.rules[*place]).collect()
     }
 
@@ -229,8 +233,7 @@ impl Policy {
             let tags_of = |place: &usize| self.sensitivity.rules[*place].tags.iter();
             handling.met.iter().flat_map(tags_of).any(|tag| tags.contains(tag))
         };
-        let by_source = |c: &Code| !is_ladder(&c.scheme) && tags.contains(&c.code);
-        entry.confidentiality_codes.iter().any(by_source) || by_rule()
+        source_tags(entry).any(|tag| tags.contains(tag)) || by_rule()
     }
 
     /// The rules that were met, as decisions name them.
@@ -269,6 +272,11 @@ fn stored_label(entry: &DocumentEntry) -> Option<Label> {
         any = true;
     }
     Some(if any { highest } else { Label::Normal })
+}
+
+/// The handling tags that a document's source sent.
+pub(crate) fn source_tags(entry: &DocumentEntry) -> impl Iterator<Item = &String> {
+    entry.confidentiality_codes.iter().filter(|c| !is_ladder(&c.scheme)).map(|c| &c.code)
 }
 
 fn is_ladder(scheme: &str) -> bool {

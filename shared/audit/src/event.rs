@@ -1,6 +1,6 @@
 use std::collections::HashSet;
 
-use carerecord_access::{AccessRecord, Caller, Decision, Rule};
+use carerecord_access::{AccessRecord, Caller, Decision, Proofing, Rule};
 use carerecord_model::NhsNumber;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -145,7 +145,25 @@ impl From<&Caller> for AuditActor {
                 user_name: None,
                 assertion: None,
             },
+            Caller::Citizen(citizen) => Self {
+                id: citizen.user_id.clone(),
+                name: Some(citizen.name.clone()),
+                organisation: citizen.organisation.to_string(),
+                role: None,
+                role_profile: None,
+                known_by: format!("{:?}", citizen.proofing),
+                client: Some(citizen.client_id.clone()),
+                user_name: None,
+                assertion: None,
+            },
         }
+    }
+}
+
+impl AuditActor {
+    /// Whether a citizen acted: staff and systems are known in other ways.
+    pub fn is_citizen(&self) -> bool {
+        self.role.is_none() && Proofing::from_code(&self.known_by).is_some()
     }
 }
 
@@ -241,7 +259,7 @@ impl AccessRecord for AuditEvent {
             decision.set_by = None;
             decision.since = None;
             if Rule::from_id(&decision.rule).is_none_or(|rule| !rule.is_about_the_session()) {
-                decision.rule = "not-told".to_owned();
+                NOT_TOLD_RULE.clone_into(&mut decision.rule);
             }
         }
     }
@@ -270,7 +288,40 @@ impl AccessRecord for AuditEvent {
             decision.set_by = None;
         }
     }
+
+    fn citizen(&self) -> Option<&str> {
+        self.actor.as_ref().filter(|actor| actor.is_citizen()).map(|actor| actor.id.as_str())
+    }
+
+    fn keep_for_subject(&mut self, named: bool) {
+        if let Some(actor) = &mut self.actor {
+            let hidden = !named && !actor.is_citizen() && actor.role.is_some();
+            if hidden {
+                NOT_TOLD.clone_into(&mut actor.id);
+                actor.name = None;
+                actor.role_profile = None;
+                actor.user_name = None;
+                actor.assertion = None;
+            }
+            actor.client = None;
+        }
+        self.peer = None;
+        self.message_id = None;
+        self.listed.clear();
+        self.documents.clear();
+        self.withheld = 0;
+        self.error = None;
+        if let Some(decision) = &mut self.decision {
+            decision.basis.clear();
+            // That there is something of such a kind is not for everybody who acts for somebody.
+            if matches!(Rule::from_id(&decision.rule), Some(Rule::Label | Rule::Withheld)) {
+                NOT_TOLD_RULE.clone_into(&mut decision.rule);
+            }
+        }
+    }
 }
 
 /// In the place of what the reader must not know.
-const NOT_TOLD: &str = "withheld";
+pub const NOT_TOLD: &str = "withheld";
+/// In the place of the rule that decided.
+const NOT_TOLD_RULE: &str = "not-told";

@@ -11,6 +11,7 @@
 mod atna;
 mod event;
 mod export;
+mod feeds;
 mod log;
 mod seal;
 mod search;
@@ -23,9 +24,12 @@ mod verify;
 mod witness;
 
 pub(crate) use atna::event_codes;
-pub use atna::{AtnaFeed, audit_event, audit_message};
-pub use event::{AuditActor, AuditDecision, AuditEvent, AuditOutcome, DocumentRef};
+pub use atna::{
+    AtnaFeed, FhirFeed, FhirFeedError, FhirRepository, TokenSource, audit_event, audit_message,
+};
+pub use event::{AuditActor, AuditDecision, AuditEvent, AuditOutcome, DocumentRef, NOT_TOLD};
 pub use export::{ExportError, ExportHeader, export};
+pub use feeds::{FeedDay, FeedQuestion, FeedRefusal, FeedReport, MissingAttribute, UnmappedUse};
 pub use log::{AuditFilter, AuditLog, StoredEvent};
 pub use seal::{KeySource, SealError, SealTimes, Sealer, SigningKeys};
 pub use search::{

@@ -164,6 +164,11 @@ pub(crate) async fn set_witnessed(
     sql(SET_WITNESSED).bind(name).bind(crate::tree::as_i64(size)?).run(c).await.map(drop)
 }
 
+/// Says where somebody begins who has never been told; who has been goes on.
+pub(crate) async fn begin(c: &mut Connection, name: &str, size: u64) -> Result<(), StoreError> {
+    sql(BEGIN).bind(name).bind(crate::tree::as_i64(size)?).run(c).await.map(drop)
+}
+
 fn wrong(table: &'static str, column: &'static str, error: impl ToString) -> StoreError {
     StoreError::Row(table, column, error.to_string())
 }
@@ -193,6 +198,9 @@ const INSERT_KEY: &str = "
 
 const RECORDS_AFTER: &str =
     "SELECT seq, record FROM audit_event WHERE seq > $1 ORDER BY seq LIMIT $2";
+
+const BEGIN: &str = "
+    INSERT INTO audit_witness (name, tree_size) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
 
 const SET_WITNESSED: &str = "
     INSERT INTO audit_witness (name, tree_size) VALUES ($1, $2)

@@ -27,6 +27,9 @@ pub enum HeaderError {
     /// A document bundle must begin with its Composition.
     #[error("the bundle's first entry is not a Composition")]
     NoComposition,
+    /// A document bundle has one Composition.
+    #[error("the bundle has more than one Composition")]
+    TwoCompositions,
     /// A format that has no header.
     #[error("{0} has no header to read")]
     NoHeader(&'static str),

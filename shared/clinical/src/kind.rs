@@ -259,6 +259,23 @@ const MAGIC: [(&[u8], Kind); 8] = [
     (b"MM\0*", Kind::Image("image/tiff")),
 ];
 
+/// What the name of a file of a type ends with.
+pub fn file_ending(mime: &str) -> &'static str {
+    match mime {
+        "application/pdf" => "pdf",
+        "text/plain" => "txt",
+        "text/html" => "html",
+        "text/rtf" | "application/rtf" => "rtf",
+        "image/png" => "png",
+        "image/jpeg" => "jpg",
+        "image/gif" => "gif",
+        "image/tiff" => "tif",
+        json if json.ends_with("json") => "json",
+        xml if xml.ends_with("xml") => "xml",
+        _ => "bin",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,4 +1,5 @@
-//! What is inside a document: its kind, its header as metadata, and a safe view of its text.
+//! What is inside a document: its kind, its header as metadata, a safe view of its text, and what it
+//! says in coded entries.
 //!
 //! [`Kind::sniff`] says what bytes are, by their structure. [`DocumentHeader::read`] takes what an
 //! XDS `DocumentEntry` needs from a CDA document (bare or in an ITK envelope) or a FHIR document
@@ -6,6 +7,10 @@
 
 #![warn(missing_docs)]
 
+mod active;
+mod compare;
+mod elements;
+mod entries;
 mod error;
 mod fhir;
 mod fhir_xml;
@@ -14,9 +19,15 @@ mod html;
 mod instance_id;
 mod kind;
 mod open;
+mod picture;
+mod rtf;
 mod text;
 mod time;
 
+pub use active::pdf_is_active;
+pub use compare::{Change, Comparison, Piece, compare};
+pub use elements::{ELEMENT_RULES, Elements, data_elements};
+pub use entries::CodedEntry;
 pub use error::HeaderError;
 pub use header::{
     AuthorHeader, Coding, DocumentHeader, NhsNumberFound, Organisation, PatientHeader, Person,
@@ -24,6 +35,8 @@ pub use header::{
 };
 pub use html::{Attachment, Rendered, SafeHtml, Section, render};
 pub use instance_id::InstanceId;
-pub use kind::{BundleType, FhirFormat, Kind};
+pub use kind::{BundleType, FhirFormat, Kind, file_ending};
 pub use open::payload;
+pub use picture::{can_be_shown, picture_size};
+pub use rtf::rtf_text;
 pub use text::{PlainText, plain_text};

@@ -3,9 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use carerecord_clinical::{DocumentHeader, Kind, plain_text, render};
+use carerecord_testkit::{corpus, files};
 use carerecord_xml::{Limits, Tree};
 
 #[test]
@@ -13,6 +14,7 @@ fn every_document_gives_a_header() {
     let Some(corpus) = corpus() else { return };
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     let mut reasons = Vec::new();
+    let mut coded = 0;
     for path in files(&corpus.join("cda")).into_iter().chain(files(&corpus.join("fhir"))) {
         let bytes = std::fs::read(&path).unwrap();
         let kind = Kind::sniff(&bytes);
@@ -23,10 +25,16 @@ fn every_document_gives_a_header() {
             Ok(header) => {
                 complain(&header, &bytes, &path, &mut reasons);
                 let rendered = render(&bytes, &kind);
-                if rendered.sections.is_empty() && rendered.attachments.is_empty() {
+                let is_nothing = rendered.sections.is_empty() && rendered.attachments.is_empty();
+                if is_nothing {
                     println!("{}: {:?}", path.display(), rendered.notes);
                     *counts.entry("nothing to show".to_owned()).or_default() += 1;
                 }
+                let refused = rendered.notes.iter().any(|note| note.contains("cannot be shown"));
+                if refused || (is_nothing && rendered.notes.is_empty()) {
+                    reasons.push(format!("{}: {:?}", path.display(), rendered.notes));
+                }
+                coded += rendered.sections.iter().map(|s| s.entries.len()).sum::<usize>();
                 plain_text(&bytes, &kind);
             }
             Err(error) if kind.has_header() => println!("{}: {error}", path.display()),
@@ -34,7 +42,8 @@ fn every_document_gives_a_header() {
         }
     }
 
-    println!("{counts:#?}");
+    println!("{counts:#?}, {coded} coded entries");
+    assert!(coded > 4000, "{coded} coded entries");
     assert!(reasons.is_empty(), "{reasons:#?}");
     assert!(counts.get("Cda").is_some_and(|n| *n > 100), "the corpus holds CDA documents");
 }
@@ -73,35 +82,4 @@ fn complain(header: &DocumentHeader, bytes: &[u8], path: &Path, reasons: &mut Ve
             reasons.push(format!("{}: no {what}", path.display()));
         }
     }
-}
-
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    let mut waiting = vec![folder.to_owned()];
-    while let Some(folder) = waiting.pop() {
-        for entry in std::fs::read_dir(folder).expect("the corpus can be read") {
-            let path = entry.expect("the corpus can be read").path();
-            if path.is_dir() {
-                waiting.push(path);
-            } else {
-                found.push(path);
-            }
-        }
-    }
-    found.sort();
-    found
-}
-
-/// The corpus is outside the repository; without it the test passes, but not in CI.
-#[expect(clippy::disallowed_methods, reason = "a test asks where its corpus is")]
-fn corpus() -> Option<PathBuf> {
-    let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/corpus");
-    let named = std::env::var_os("CARERECORD_CORPUS").map(PathBuf::from);
-    let corpus = named.unwrap_or_else(|| PathBuf::from(default));
-    if corpus.is_dir() {
-        return Some(corpus);
-    }
-    assert!(std::env::var("CI").as_deref() != Ok("true"), "the corpus is missing");
-    println!("skipped: there is no corpus");
-    None
 }

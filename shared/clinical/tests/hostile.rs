@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use carerecord_clinical::{DocumentHeader, Kind, payload, plain_text, render};
+use carerecord_clinical::{DocumentHeader, Kind, data_elements, payload, plain_text, render};
 use proptest::prelude::*;
 
 proptest! {
@@ -49,6 +49,7 @@ fn all(bytes: &[u8]) {
         let _ = header.unique_id();
     }
     let _ = render(bytes, &kind);
+    let _ = data_elements(bytes, &kind);
     let _ = plain_text(bytes, &kind);
     let _ = payload(bytes);
 }

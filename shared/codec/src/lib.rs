@@ -30,4 +30,4 @@ pub use retrieve::{
     RetrieveDocumentSetResponse,
 };
 pub use stored_query::{AdhocQueryRequest, AdhocQueryResponse, LIST_END, found_objects};
-pub use submit_objects::SubmitObjectsRequest;
+pub use submit_objects::{SubmitObjectsRequest, SubmittedObjects};

@@ -1,10 +1,11 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use carerecord_model::Submission;
 use carerecord_xml::{Decode, Encode, EncodeError, Name, Start, XmlError, XmlReader, XmlWriter};
 
-use crate::SubmitObjectsRequest;
 use crate::name::{XDS, XOP, lcm, xds};
+use crate::{SubmitObjectsRequest, SubmittedObjects};
 
 /// The body of ITI-41. ITI TF-2: 3.41.4.1.2.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,13 +61,13 @@ impl Decode for ProvideAndRegisterDocumentSetRequest {
 /// # Errors
 /// As `XmlWriter`.
 pub fn write_provide_and_register<W: std::io::Write>(
-    submit: &SubmitObjectsRequest,
+    submission: &Submission,
     documents: &[(String, String)],
     xml: &mut XmlWriter<W>,
 ) -> Result<(), EncodeError> {
     let root = "xds:ProvideAndRegisterDocumentSetRequest";
     xml.element(root, &[("xmlns:xds", XDS)], |xml| {
-        submit.encode(xml)?;
+        SubmittedObjects(submission).encode(xml)?;
         documents.iter().try_for_each(|(id, content_id)| {
             xml.element("xds:Document", &[("id", id)], |xml| write_include(content_id, xml))
         })

@@ -1,7 +1,7 @@
 use carerecord_model::Submission;
 use carerecord_xml::{Decode, Encode, EncodeError, Start, XmlError, XmlReader, XmlWriter};
 
-use crate::ebrim::{self, RegistryObject};
+use crate::ebrim::{self, KeptObjects, RegistryObject, WrittenObjects};
 use crate::name::{LCM, RIM, lcm, rim};
 
 /// The body of ITI-42, and the metadata half of ITI-41: `lcm:SubmitObjectsRequest`.
@@ -14,12 +14,9 @@ pub struct SubmitObjectsRequest {
 impl SubmitObjectsRequest {
     /// The request for a submission.
     pub fn new(submission: &Submission) -> Self {
-        let mut objects: Vec<RegistryObject> =
-            submission.document_entries.iter().map(ebrim::document_entry).collect();
-        objects.push(ebrim::submission_set(&submission.submission_set));
-        objects.extend(submission.folders.iter().map(ebrim::folder));
-        objects.extend(submission.associations.iter().map(ebrim::association));
-        Self { objects }
+        let mut objects = KeptObjects::default();
+        let Ok(()) = ebrim::tell_submission(submission, &mut objects);
+        Self { objects: objects.0 }
     }
 }
 
@@ -44,13 +41,27 @@ impl Decode for SubmitObjectsRequest {
 
 impl Encode for SubmitObjectsRequest {
     fn encode<W: std::io::Write>(&self, xml: &mut XmlWriter<W>) -> Result<(), EncodeError> {
-        let namespaces = [("xmlns:lcm", LCM), ("xmlns:rim", RIM)];
-        xml.element("lcm:SubmitObjectsRequest", &namespaces, |xml| {
-            xml.element("rim:RegistryObjectList", &[], |xml| {
-                self.objects.iter().try_for_each(|o| o.write(xml))
-            })
-        })
+        around(xml, |xml| self.objects.iter().try_for_each(|o| o.write(xml)))
     }
+}
+
+/// The same request, written from a submission.
+pub struct SubmittedObjects<'a>(pub &'a Submission);
+
+impl Encode for SubmittedObjects<'_> {
+    fn encode<W: std::io::Write>(&self, xml: &mut XmlWriter<W>) -> Result<(), EncodeError> {
+        around(xml, |xml| ebrim::tell_submission(self.0, &mut WrittenObjects::new(xml)))
+    }
+}
+
+fn around<W: std::io::Write>(
+    xml: &mut XmlWriter<W>,
+    objects: impl FnOnce(&mut XmlWriter<W>) -> Result<(), EncodeError>,
+) -> Result<(), EncodeError> {
+    let namespaces = [("xmlns:lcm", LCM), ("xmlns:rim", RIM)];
+    xml.element("lcm:SubmitObjectsRequest", &namespaces, |xml| {
+        xml.element("rim:RegistryObjectList", &[], objects)
+    })
 }
 
 /// Reads the objects of a list whose opening tag has just been read.

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use carerecord_codec::mtom::{MtomReader, cid_of_href};
 use carerecord_codec::name::{XOP, action};
 use carerecord_codec::{ContentType, ProvideAndRegisterDocumentSetRequest, soap};
+use carerecord_testkit::{corpus, files};
 use carerecord_xml::{Decode, Limits, Tree, to_utf8};
 use futures_util::stream;
 
@@ -165,45 +166,10 @@ fn split_head(message: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// The worked examples that stand beside the corpus.
 fn examples(corpus: &Path, extension: &str) -> Vec<PathBuf> {
-    let folder = corpus.join("../spec/xds-examples");
-    if !folder.is_dir() {
-        println!("no examples beside the corpus");
-        return Vec::new();
-    }
+    let Some(folder) = carerecord_testkit::examples(corpus) else { return Vec::new() };
     files(&folder).into_iter().filter(|p| has_extension(p, extension)).collect()
 }
 
 fn has_extension(path: &Path, extension: &str) -> bool {
     path.extension().is_some_and(|e| e == extension)
-}
-
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    let mut waiting = vec![folder.to_owned()];
-    while let Some(folder) = waiting.pop() {
-        for entry in std::fs::read_dir(folder).expect("the corpus can be read") {
-            let path = entry.expect("the corpus can be read").path();
-            if path.is_dir() {
-                waiting.push(path);
-            } else {
-                found.push(path);
-            }
-        }
-    }
-    found.sort();
-    found
-}
-
-/// The corpus is outside the repository; without it the test passes, but not in CI.
-#[expect(clippy::disallowed_methods, reason = "a test asks where its corpus is")]
-fn corpus() -> Option<PathBuf> {
-    let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/corpus");
-    let named = std::env::var_os("CARERECORD_CORPUS").map(PathBuf::from);
-    let corpus = named.unwrap_or_else(|| PathBuf::from(default));
-    if corpus.is_dir() {
-        return Some(corpus);
-    }
-    assert!(std::env::var("CI").as_deref() != Ok("true"), "the corpus is missing");
-    println!("skipped: there is no corpus");
-    None
 }

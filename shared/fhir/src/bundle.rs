@@ -7,6 +7,8 @@ pub enum Entry {
     Match(String, Value),
     /// A resource that matches, with its full URL and how well it does: 0 to 1.
     Ranked(String, Value, f64),
+    /// A resource that does not match itself and is shown beside those that do, with its full URL.
+    Include(String, Value),
     /// An OperationOutcome about the search.
     Outcome(Value),
 }
@@ -23,6 +25,9 @@ pub fn searchset(self_url: &str, total: usize, entries: Vec<Entry>) -> Value {
                 let search = json!({"mode": "match", "score": score});
                 json!({"fullUrl": url, "resource": resource, "search": search})
             }
+            Entry::Include(url, resource) => {
+                json!({"fullUrl": url, "resource": resource, "search": {"mode": "include"}})
+            }
             Entry::Outcome(resource) => {
                 json!({"resource": resource, "search": {"mode": "outcome"}})
             }
@@ -38,6 +43,13 @@ pub fn searchset(self_url: &str, total: usize, entries: Vec<Entry>) -> Value {
         bundle["entry"] = entries.into();
     }
     bundle
+}
+
+/// Adds a link to a Bundle, such as the one to its `next` page.
+pub fn add_link(bundle: &mut Value, relation: &str, url: &str) {
+    if let Some(links) = bundle["link"].as_array_mut() {
+        links.push(json!({"relation": relation, "url": url}));
+    }
 }
 
 /// What became of an entry of a transaction.

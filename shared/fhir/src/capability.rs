@@ -1,9 +1,29 @@
+use carerecord_model::ElementKind;
 use serde_json::{Value, json};
+
+use crate::search::element_parameters;
 
 /// What the portal API can do, for `GET /fhir/metadata`.
 ///
-/// `date` is when what it says was last changed; `token_url` is of the sign-in service.
-pub fn capability_statement(base_url: &str, version: &str, date: &str, token_url: &str) -> Value {
+/// `date` is when what it says was last changed; `token_url` is of the sign-in service, `authorize_url`
+/// where apps send people.
+pub fn capability_statement(
+    base_url: &str,
+    version: &str,
+    date: &str,
+    token_url: &str,
+    authorize_url: Option<&str>,
+) -> Value {
+    let mut statement = documents(base_url, version, date);
+    statement["rest"][0]["security"] = security(token_url, authorize_url);
+    if let Some(all) = statement["rest"][0]["resource"].as_array_mut() {
+        all.extend(ElementKind::ALL.map(elements));
+        all.push(provenance());
+    }
+    statement
+}
+
+fn documents(base_url: &str, version: &str, date: &str) -> Value {
     json!({
         "resourceType": "CapabilityStatement",
         "status": "active",
@@ -20,40 +40,30 @@ pub fn capability_statement(base_url: &str, version: &str, date: &str, token_url
         "rest": [{
             "mode": "server",
             "documentation": DOCUMENTATION,
-            "security": security(token_url),
+            "security": {},
             "interaction": [{"code": "transaction", "documentation": TRANSACTION_DOCUMENTATION}],
+            "operation": [
+                {"name": "feeds", "definition": "urn:carerecord:OperationDefinition:feeds"},
+            ],
             "resource": [
-                resource(
-                    "DocumentReference",
-                    &["StructureDefinition/IHE.MHD.Comprehensive.DocumentReference"],
-                    &["read", "search-type"],
-                    DOCUMENT_REFERENCE,
-                ),
-                resource(
-                    "List",
-                    &[
-                        "StructureDefinition/IHE.MHD.Comprehensive.SubmissionSet",
-                        "StructureDefinition/IHE.MHD.Comprehensive.Folder",
-                    ],
-                    &["read", "search-type"],
-                    LIST,
-                ),
-                resource("Binary", &[], &["read"], &[]),
+                document_reference(),
+                list(),
+                conditional(resource("Binary", &[], &["read"], &[])),
                 patient(),
                 with_operations(
                     resource("AuditEvent", &[], &["read", "search-type"], AUDIT_EVENT),
                     &[
+                        ("detect", "urn:carerecord:OperationDefinition:detect"),
                         ("review", "urn:carerecord:OperationDefinition:review"),
                         ("statistics", "urn:carerecord:OperationDefinition:statistics"),
                     ],
                 ),
                 resource("Consent", &[], &["create", "read", "update", "search-type"], CONSENT),
-                resource(
-                    "EpisodeOfCare",
-                    &[],
-                    &["create", "read", "update", "search-type"],
-                    EPISODE_OF_CARE,
+                with_operations(
+                    resource("Contract", &[], &["read", "search-type"], CONTRACT),
+                    &[("sharing", "urn:carerecord:OperationDefinition:sharing")],
                 ),
+                episode_of_care(),
             ],
         }],
     })
@@ -73,6 +83,69 @@ fn resource(
     if !parameters.is_empty() {
         resource["searchParam"] = parameters.iter().map(parameter).collect();
     }
+    resource
+}
+
+/// QEDm.
+fn elements(kind: ElementKind) -> Value {
+    let name = kind.resource_type();
+    let mut resource = resource(name, &[], &["read", "search-type"], &[]);
+    let parameters = element_parameters(kind).into_iter();
+    resource["searchParam"] =
+        parameters.map(|(name, kind)| json!({"name": name, "type": kind})).collect();
+    resource["searchRevInclude"] = json!(["Provenance:target"]);
+    if matches!(kind, ElementKind::MedicationStatement | ElementKind::MedicationRequest) {
+        resource["searchInclude"] = json!([format!("{name}:medication")]);
+    }
+    resource["documentation"] = ELEMENTS_DOCUMENTATION.into();
+    resource
+}
+
+fn provenance() -> Value {
+    let parameters = &[("target", "reference", "")];
+    let mut resource = resource("Provenance", &[], &["read", "search-type"], parameters);
+    let profile = "https://profiles.ihe.net/ITI/mXDE/StructureDefinition/IHE.ITI.mXDE.Provenance";
+    resource["supportedProfile"] = json!([profile]);
+    resource
+}
+
+fn document_reference() -> Value {
+    let profiles = [
+        "StructureDefinition/IHE.MHD.Comprehensive.DocumentReference",
+        "StructureDefinition/IHE.MHD.Minimal.DocumentReference",
+    ];
+    let interactions = ["create", "read", "search-type"];
+    let resource =
+        conditional(resource("DocumentReference", &profiles, &interactions, DOCUMENT_REFERENCE));
+    let mut resource = with_operations(resource, &[("generate-metadata", GENERATE_METADATA)]);
+    resource["documentation"] = DOCUMENT_REFERENCE_DOCUMENTATION.into();
+    resource["searchInclude"] = json!(["DocumentReference:relatesto"]);
+    resource["searchRevInclude"] = json!(["DocumentReference:relatesto", "List:item"]);
+    resource
+}
+
+fn list() -> Value {
+    let profiles = [
+        "StructureDefinition/IHE.MHD.Comprehensive.SubmissionSet",
+        "StructureDefinition/IHE.MHD.Comprehensive.Folder",
+    ];
+    let mut resource = conditional(resource("List", &profiles, &["read", "search-type"], LIST));
+    resource["documentation"] = LIST_DOCUMENTATION.into();
+    resource["searchInclude"] = json!(["List:item"]);
+    resource
+}
+
+fn episode_of_care() -> Value {
+    let interactions = ["create", "read", "update", "search-type"];
+    let mut resource = resource("EpisodeOfCare", &[], &interactions, EPISODE_OF_CARE);
+    resource["documentation"] = EPISODE_OF_CARE_DOCUMENTATION.into();
+    resource["searchInclude"] = json!(["EpisodeOfCare:patient"]);
+    resource
+}
+
+/// Read unless the client has it already.
+fn conditional(mut resource: Value) -> Value {
+    resource["conditionalRead"] = "full-support".into();
     resource
 }
 
@@ -105,9 +178,18 @@ fn patient() -> Value {
             "definition": "urn:carerecord:OperationDefinition:claim-relationship",
         },
         {
+            "name": "mine",
+            "definition": "urn:carerecord:OperationDefinition:mine",
+        },
+        {
             "name": "may-see",
             "definition": "urn:carerecord:OperationDefinition:may-see",
             "documentation": MAY_SEE_DOCUMENTATION,
+        },
+        {
+            "name": "access-pack",
+            "definition": "urn:carerecord:OperationDefinition:access-pack",
+            "documentation": ACCESS_PACK_DOCUMENTATION,
         },
     ]);
     resource
@@ -129,7 +211,10 @@ fn parameter((name, kind, definition): &Parameter) -> Value {
     parameter
 }
 
-fn security(token_url: &str) -> Value {
+fn security(token_url: &str, authorize_url: Option<&str>) -> Value {
+    let uri = |name: &str, uri: &str| json!({"url": name, "valueUri": uri});
+    let authorize = authorize_url.map(|url| uri("authorize", url));
+    let uris: Vec<Value> = authorize.into_iter().chain([uri("token", token_url)]).collect();
     json!({
         "service": [{"coding": [{
             "system": "http://terminology.hl7.org/CodeSystem/restful-security-service",
@@ -137,7 +222,7 @@ fn security(token_url: &str) -> Value {
         }]}],
         "extension": [{
             "url": "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris",
-            "extension": [{"url": "token", "valueUri": token_url}],
+            "extension": uris,
         }],
     })
 }
@@ -149,15 +234,29 @@ fn mhd(path: &str) -> String {
 /// Name, type, and the definition of those that MHD adds.
 type Parameter = (&'static str, &'static str, &'static str);
 
+/// MHD 3.106.
+const GENERATE_METADATA: &str =
+    "https://profiles.ihe.net/ITI/MHD/OperationDefinition/generate-metadata";
 const DOCUMENTATION: &str = "Every answer has passed the access decision. A search says for each \
     source whether it answered, in an OperationOutcome entry. A range does not exclude a document \
     that has no such time. _content looks inside documents: all words, phrases in quotes, \
-    prefixes*, -not; best first. The header X-Purpose-Of-Use tells the purpose; X-Selected-Role one of \
+    prefixes*, -not; best first. source-state names the sources that are to be asked how they are, or \
+    none; all unless given. The header X-Purpose-Of-Use tells the purpose; X-Selected-Role one of \
     the user's roles.";
 
+const DOCUMENT_REFERENCE_DOCUMENTATION: &str = "A search needs a patient, and a status unless it has \
+    _content. :not and :missing for codes, :missing for identifier, related, creation, date and period, \
+    :exact and :contains for names, :identifier for patient and related. _count gives pages that lose \
+    and repeat nothing, with exact totals; without it an answer is whole. _sort by creation, date, \
+    _lastUpdated and _id, the newest first unless given. _elements, _summary=count, _total. date is \
+    when it was submitted, as its sender says; _lastUpdated when the registry last changed it.";
+const LIST_DOCUMENTATION: &str = "A search needs a patient, a code and a status. :not and :missing for \
+    designationType and sourceId, :missing for identifier and date, :exact and :contains for names. \
+    Pages, _elements and _total as for DocumentReference; _sort by date, _lastUpdated and _id.";
 const TRANSACTION_DOCUMENTATION: &str = "Provide Document Bundle (ITI-65) of the Minimal, \
     Comprehensive and UnContained profiles: all of it or nothing. Documents come as Binary; a \
-    FHIR document as a Binary too. The same Bundle again gets the same answer.";
+    FHIR document as a Binary too, or as an entry of its own (a Bundle of type document), which is kept \
+    byte for byte. The same Bundle again gets the same answer.";
 const PATIENT_DOCUMENTATION: &str = "A search needs an identifier or _id; or family (two letters or \
     more) with birthdate (within one year) or address-postalcode; or given with birthdate (one day) \
     and address-postalcode. Names are compared by how they begin, without case and accents; :exact \
@@ -169,6 +268,18 @@ const MATCH_DOCUMENTATION: &str = "Certain is only who has the identifier, the f
     whole date of birth that are sent, and nobody else does.";
 const MAY_SEE_DOCUMENTATION: &str = "Whether the caller may see a record and documents of it, and \
     why. About others, other days and other facts for those who may know.";
+const EPISODE_OF_CARE_DOCUMENTATION: &str = "Who cares for a patient, for those who record it: by \
+    patient.identifier. For whom the caller's own organisation, or the caller there, cares now: by \
+    organization.identifier, an ODS code, with status=active; the newest first, _count gives pages, \
+    _include adds who the people are.";
+const ACCESS_PACK_DOCUMENTATION: &str = "A subject access pack of one person: asked for with a POST, \
+    followed at the address that the answer names (Content-Location), and fetched as a ZIP file. For \
+    privacy officers, and for citizens about a record that they may see.";
+const ELEMENTS_DOCUMENTATION: &str = "Mobile Query Existing Data (PCC-44): what current documents \
+    say in coded entries, each element as its document may be seen. Extensions name the document \
+    and the section of each; what states the same or contradicts it is named, and nothing is left \
+    out for it. The OperationOutcome tells for each source what was not read. An element without \
+    a time is in no range. The medicine stands in the resource itself.";
 const PATIENT: &[Parameter] = &[
     ("_id", "token", ""),
     ("active", "token", ""),
@@ -181,6 +292,7 @@ const PATIENT: &[Parameter] = &[
 ];
 
 const DOCUMENT_REFERENCE: &[Parameter] = &[
+    ("patient", "reference", ""),
     ("patient.identifier", "token", ""),
     ("status", "token", ""),
     ("type", "token", ""),
@@ -193,18 +305,23 @@ const DOCUMENT_REFERENCE: &[Parameter] = &[
     ("identifier", "token", ""),
     ("related.identifier", "token", ""),
     ("_id", "token", ""),
+    ("_lastUpdated", "date", ""),
     ("_content", "string", ""),
+    ("source-state", "token", ""),
+    ("date", "date", ""),
     ("creation", "date", "SearchParameter/DocumentReference-Creation"),
     ("period", "date", ""),
     ("author.family", "string", ""),
     ("author.given", "string", ""),
 ];
 const LIST: &[Parameter] = &[
+    ("patient", "reference", ""),
     ("patient.identifier", "token", ""),
     ("code", "token", ""),
     ("status", "token", ""),
     ("identifier", "token", ""),
     ("_id", "token", ""),
+    ("_lastUpdated", "date", ""),
     ("date", "date", ""),
     ("designationType", "token", "SearchParameter/List-DesignationType"),
     ("sourceId", "token", "SearchParameter/List-SourceId"),
@@ -223,9 +340,37 @@ const AUDIT_EVENT: &[Parameter] = &[
     ("subtype", "token", ""),
     ("action", "token", ""),
     ("outcome", "token", ""),
+    ("entity-type", "token", ""),
+    ("entity-role", "token", ""),
+    ("address", "string", ""),
+    ("_lastUpdated", "date", ""),
     ("state", "token", ""),
     ("overdue", "token", ""),
     ("before", "token", ""),
 ];
-const EPISODE_OF_CARE: &[Parameter] = &[("patient.identifier", "token", "")];
+const EPISODE_OF_CARE: &[Parameter] = &[
+    ("patient.identifier", "token", ""),
+    ("organization.identifier", "token", ""),
+    ("status", "token", ""),
+];
+const CONTRACT: &[Parameter] = &[("_id", "token", "")];
 const CONSENT: &[Parameter] = &[("patient.identifier", "token", ""), ("status", "token", "")];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_apps_send_people_is_told_where_there_is_such_a_place() {
+        let uris = |authorize| {
+            let told =
+                capability_statement("https://p/fhir", "1", "2026", "https://p/t", authorize);
+            told["rest"][0]["security"]["extension"][0]["extension"].clone()
+        };
+        let token = json!({"url": "token", "valueUri": "https://p/t"});
+
+        assert_eq!(uris(None), json!([token]));
+        let authorize = json!({"url": "authorize", "valueUri": "https://p/a"});
+        assert_eq!(uris(Some("https://p/a")), json!([authorize, token]));
+    }
+}

@@ -121,7 +121,14 @@ fn status(status: AvailabilityStatus) -> &'static str {
 }
 
 fn relates_to(related: &Related) -> Option<Value> {
-    let code = match related.association_type {
+    let code = relation_code(related.association_type)?;
+    let reference = format!("DocumentReference/{}", related.target.uuid());
+    Some(json!({"code": code, "target": {"reference": reference}}))
+}
+
+/// What FHIR calls a relation between documents; `None` for what is none.
+pub(crate) fn relation_code(association_type: AssociationType) -> Option<&'static str> {
+    Some(match association_type {
         AssociationType::Replace | AssociationType::TransformAndReplace => "replaces",
         AssociationType::Append => "appends",
         AssociationType::Transform | AssociationType::IsSnapshotOf => "transforms",
@@ -129,9 +136,7 @@ fn relates_to(related: &Related) -> Option<Value> {
         AssociationType::HasMember
         | AssociationType::UpdateAvailabilityStatus
         | AssociationType::SubmitAssociation => return None,
-    };
-    let reference = format!("DocumentReference/{}", related.target.uuid());
-    Some(json!({"code": code, "target": {"reference": reference}}))
+    })
 }
 
 /// CXi, `ID^^^authority^type`, as a logical reference. MHD 7.5.

@@ -28,9 +28,6 @@ pub(crate) fn unique_id(id: &UniqueId) -> (String, String) {
         Some((root, extension)) if is_oid(root) && !extension.trim().is_empty() => {
             (format!("urn:oid:{root}"), extension.into())
         }
-        _ if uuid::Uuid::parse_str(text).is_ok() && text.len() == 36 => {
-            (URI.into(), format!("urn:uuid:{text}"))
-        }
         _ => match text.split_once('|') {
             Some((system, value)) if is_uri(system) && !value.is_empty() => {
                 (system.to_owned(), value.to_owned())
@@ -46,9 +43,7 @@ pub(crate) fn unique_id_of(system: Option<&str>, value: &str) -> Option<UniqueId
     match system {
         None | Some(URI) => {
             let oid = value.strip_prefix("urn:oid:").filter(|oid| oid.parse::<Oid>().is_ok());
-            let uuid = value.strip_prefix("urn:uuid:");
-            let uuid = uuid.filter(|u| u.len() == 36 && uuid::Uuid::parse_str(u).is_ok());
-            oid.or(uuid).unwrap_or(value).parse().ok()
+            oid.unwrap_or(value).parse().ok()
         }
         Some(system) => match system.strip_prefix("urn:oid:") {
             Some(oid) => {
@@ -57,6 +52,12 @@ pub(crate) fn unique_id_of(system: Option<&str>, value: &str) -> Option<UniqueId
             None => is_uri(system).then(|| format!("{system}|{value}").parse().ok()).flatten(),
         },
     }
+}
+
+/// A document's uniqueId as an Identifier: system and value.
+pub fn document_identifier(id: &UniqueId) -> Value {
+    let (system, value) = unique_id(id);
+    json!({"system": system, "value": value})
 }
 
 fn is_uri(text: &str) -> bool {
@@ -121,9 +122,12 @@ mod tests {
         assert_eq!(pair("2.999.1^"), (URI.into(), "2.999.1^".into()));
         assert_eq!(pair("https://x.example/d/1"), (URI.into(), "https://x.example/d/1".into()));
         let uuid = "6c1d0b52-0000-4000-8000-000000000001";
-        assert_eq!(pair(uuid), (URI.into(), format!("urn:uuid:{uuid}")));
+        let urn = format!("urn:uuid:{uuid}");
+        // Both forms are about, and are ids of different documents.
+        assert_eq!(pair(&urn), (URI.into(), urn.clone()));
+        assert_eq!(pair(uuid), (URI.into(), uuid.into()));
         assert_eq!(pair("https://x.example/ids|17"), ("https://x.example/ids".into(), "17".into()));
-        for id in ["2.999.1", "2.999.1^A17", uuid, "https://x.example/ids|17", "a|b"] {
+        for id in ["2.999.1", "2.999.1^A17", uuid, &urn, "https://x.example/ids|17", "a|b"] {
             let (system, value) = pair(id);
             assert_eq!(unique_id_of(Some(&system), &value).unwrap().as_str(), id);
         }

@@ -16,6 +16,9 @@ pub const OVERRIDE: &str = "urn:carerecord:override";
 /// The system of what is said about relationships in `details.coding`.
 pub const RELATIONSHIP: &str = "urn:carerecord:relationship";
 
+/// The system of what is said about consent in `details.coding`.
+pub const CONSENT: &str = "urn:carerecord:consent";
+
 /// One issue of an OperationOutcome.
 #[derive(Clone, Debug)]
 pub struct Issue(Value);
@@ -82,6 +85,30 @@ pub fn claim_offered() -> Issue {
             "coding": [{"system": RELATIONSHIP, "code": "may-claim"}],
             "text": "If you are caring for the patient you may say so, with a reason. That is recorded \
                 and reviewed.",
+        },
+    }))
+}
+
+/// That the reader may record what the patient says about their record.
+pub fn consent_recording_offered() -> Issue {
+    Issue(json!({
+        "severity": "information",
+        "code": "informational",
+        "details": {
+            "coding": [{"system": CONSENT, "code": "may-record"}],
+            "text": "You may record what the patient says about sharing this record.",
+        },
+    }))
+}
+
+/// That the reader may ask the patient whether their organisation may see the record.
+pub fn asking_offered() -> Issue {
+    Issue(json!({
+        "severity": "information",
+        "code": "informational",
+        "details": {
+            "coding": [{"system": CONSENT, "code": "may-ask"}],
+            "text": "Ask the patient whether your organisation may see this record, and record a yes.",
         },
     }))
 }
@@ -301,6 +328,11 @@ fn registry_issue(code: &ErrorCode, words: &str) -> Issue {
             "text": words,
         },
     }))
+}
+
+/// The HTTP status and FHIR's kind of issue of a registry error; below 400 for one that only warns.
+pub fn registry_error_over_http(code: &ErrorCode) -> (u16, &'static str) {
+    mapped(code)
 }
 
 /// The one place where registry errors get their HTTP status and FHIR's kind of issue. MHD 3.5.

@@ -8,6 +8,16 @@ use crate::identifier::patient_identifier;
 /// The system of NHS Numbers.
 pub const NHS_NUMBER_SYSTEM: &str = "https://fhir.nhs.uk/Id/nhs-number";
 
+/// The code of FHIR's administrative gender.
+pub fn gender_code(gender: Gender) -> &'static str {
+    match gender {
+        Gender::Female => "female",
+        Gender::Male => "male",
+        Gender::Other => "other",
+        Gender::Unknown => "unknown",
+    }
+}
+
 /// A person of the index as Patient. The logical id is not the NHS Number, which must not stand in
 /// URLs; the caller gives one.
 pub fn patient_resource(person: &Patient, id: &str) -> Value {
@@ -29,12 +39,7 @@ pub fn patient_resource(person: &Patient, id: &str) -> Value {
             "system": NHS_NUMBER_SYSTEM,
             "value": person.nhs_number.digits(),
         }],
-        "gender": match person.gender {
-            Gender::Female => "female",
-            Gender::Male => "male",
-            Gender::Other => "other",
-            Gender::Unknown => "unknown",
-        },
+        "gender": gender_code(person.gender),
         "meta": {"security": [{
             "system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality",
             "code": if person.restricted { "R" } else { "U" },

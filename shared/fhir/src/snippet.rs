@@ -1,4 +1,4 @@
-use carerecord_model::{Coverage, Snippet, SnippetPart};
+use carerecord_model::{Coverage, ElementCoverage, Snippet, SnippetPart};
 use serde_json::{Value, json};
 
 use crate::outcome::Issue;
@@ -70,6 +70,53 @@ pub fn coverage_issues(coverage: Option<&Coverage>, name: &str, repository: &str
     }
     issues
 }
+
+/// What a search in what documents say must tell of one source; nothing when all of it was looked at.
+/// `None` for a source that takes nothing out of its documents.
+pub fn element_coverage_issues(
+    coverage: Option<&ElementCoverage>,
+    name: &str,
+    repository: &str,
+) -> Vec<Issue> {
+    let issue = |severity: &str, code: &str, count: usize, words: &str| {
+        let counted = json!({"url": "urn:carerecord:documents", "valueInteger": count});
+        Issue::with(json!({
+            "extension": [counted],
+            "severity": severity,
+            "code": "incomplete",
+            "details": {"coding": [{"system": SEARCH_STATE, "code": code}], "text": name},
+            "diagnostics": words,
+            "expression": [repository],
+        }))
+    };
+    let Some(coverage) = coverage else {
+        let words = "The source gives documents only: nothing that they say is in this list.";
+        return vec![issue("warning", "no-elements", 0, words)];
+    };
+    let told = [
+        ("information", "uncoded", coverage.uncoded, UNCODED),
+        ("warning", "indexing", coverage.waiting, WAITING),
+        ("warning", "unreadable", coverage.unreadable, UNREADABLE),
+        ("warning", "mismatched", coverage.mismatched, MISMATCHED),
+        ("information", "partly", coverage.partly, PARTLY),
+        ("warning", "missing", coverage.missing, MISSING),
+        ("warning", "left-out", coverage.left_out, LEFT_OUT),
+    ];
+    let told = told.into_iter().filter(|(_, _, count, _)| *count > 0);
+    told.map(|(severity, code, count, words)| issue(severity, code, count, words)).collect()
+}
+
+const UNCODED: &str = "The source has documents without coded entries, such as letters and scans: \
+    what they say must be read in them.";
+const WAITING: &str = "The source has new documents that have not been read yet.";
+const UNREADABLE: &str = "The source has documents that cannot be read: look at them themselves.";
+const MISMATCHED: &str = "The source has documents that name another patient than the one they are \
+    filed for: nothing was taken out of them.";
+const PARTLY: &str = "The source has documents with entries that were not understood, and are not \
+    in this list.";
+const MISSING: &str = "The source has no longer all documents that are listed.";
+const LEFT_OUT: &str = "The source has more than it gives at a time: entries of its older documents \
+    are not in this list.";
 
 #[cfg(test)]
 mod tests {

@@ -1,4 +1,19 @@
 use carerecord_model::Dtm;
+use serde_json::Value;
+
+use crate::Times;
+
+/// Adds to a resource when the registry last changed it; and to a DocumentReference when it was
+/// submitted, where that is known to the second, as FHIR wants instants.
+pub fn add_times(resource: &mut Value, times: &Times) {
+    if let Some(updated) = times.last_updated {
+        resource["meta"]["lastUpdated"] = format!("{updated:.3}").into();
+    }
+    let submitted = times.submitted.as_ref().filter(|dtm| dtm.as_str().len() == SECONDS);
+    if let Some(submitted) = submitted.filter(|_| resource["resourceType"] == "DocumentReference") {
+        resource["date"] = date_time(submitted).into();
+    }
+}
 
 /// A DTM as FHIR dateTime, with the same precision; UTC where there is a time. MHD 7.5.
 pub fn date_time(dtm: &Dtm) -> String {
@@ -53,6 +68,8 @@ pub fn dtm_bound(text: &str) -> Option<Dtm> {
 }
 
 const MAX_TIME: usize = 40;
+/// Digits of a time that is known to the second.
+const SECONDS: usize = 14;
 /// Zeroes stand for digits.
 const SHAPES: [&str; 7] = [
     "0000",

@@ -4,9 +4,10 @@
 
 use carerecord_access::{ConsentRecord, ConsentStatus, Grain, Provision};
 use carerecord_fhir::{
-    DocumentReferenceSearch, Entry, Issue, ListSearch, Related, SourceState, capability_statement,
-    consent_resource, document_reference, folder_list, outcome, pairs, patient_resource,
-    refusal_issue, registry_failure, searchset, source_issue, submission_set_list, to_xml,
+    DocumentReferenceSearch, Entry, Issue, ListSearch, Related, SourceState, Times,
+    capability_statement, consent_resource, document_reference, folder_list, outcome, pairs,
+    patient_resource, refusal_issue, registry_failure, searchset, source_issue,
+    submission_set_list, to_xml,
 };
 use carerecord_model::{
     AssociationType, Author, AvailabilityStatus, Code, DocumentEntry, DocumentEntryType, ErrorCode,
@@ -138,7 +139,8 @@ fn everything_that_is_answered_has_an_xml_form() {
     ];
 
     let bundle = searchset("https://portal.example/fhir/Patient", 2, entries);
-    let capabilities = capability_statement("https://p.example/fhir", "1", "2026", "https://t");
+    let capabilities =
+        capability_statement("https://p.example/fhir", "1", "2026", "https://t", None);
 
     insta::assert_snapshot!("bundle_xml", lines(&bundle));
     assert!(to_xml(&capabilities).is_ok());
@@ -152,7 +154,7 @@ fn a_search_finds_what_it_asks_for_and_the_stored_query_loses_nothing() {
     let matches = |more: &str| {
         let text = format!("patient.identifier=9990001006&status=current&{more}");
         let search = DocumentReferenceSearch::parse(&pairs(&text), true).unwrap();
-        let found = search.matches(&entry);
+        let found = search.matches(&entry, &times());
         assert!(!found || search.find_documents().filter.matches(&entry), "the query loses {more}");
         found
     };
@@ -169,6 +171,12 @@ fn a_search_finds_what_it_asks_for_and_the_stored_query_loses_nothing() {
         "period=ge2026-01-14&period=lt2026-01-10",
         "author.family=oka&author.given=Ada",
         "author.family:exact=Okafor",
+        "author.family:contains=KAF&author.given:contains=da",
+        "type:not=1&event:not=1,2",
+        "type:missing=false&related:missing=false&period:missing=false&creation:missing=false",
+        "identifier:missing=false&date:missing=false",
+        "date=2026-01-15&date=ge2026-01-14",
+        "_lastUpdated=ge2026-01-15T10:00:00.5Z&_lastUpdated=lt2026-01-16",
         "identifier=urn:oid:2.999.99.7.2|5501",
         "identifier=2.999.99.7.2^5501",
         "identifier=urn:uuid:6c1d0b52-0000-4000-8000-000000000001",
@@ -183,6 +191,14 @@ fn a_search_finds_what_it_asks_for_and_the_stored_query_loses_nothing() {
         "creation=lt2026-01-14",
         "period=ge2026-01-15",
         "author.family:exact=okafor",
+        "author.family:contains=zz",
+        "type:not=373942005",
+        "type:not=1,373942005",
+        "type:missing=true",
+        "related:missing=true",
+        "identifier:missing=true",
+        "date=lt2026-01-15",
+        "_lastUpdated=gt2026-01-15T10:00:00.500Z",
         "identifier=5501|5501",
         "related.identifier=urn:oid:2.999.9|ACC-1",
         "_id=x",
@@ -202,11 +218,31 @@ fn a_search_finds_lists() {
         "code=submissionset&date=2026-01-14&source.family=Okafor&sourceId=urn:oid:2.999.99.7\
          &identifier=urn:ietf:rfc:3986|urn:oid:2.999.99.7.1.1&designationType=373942005",
     );
-    assert!(sets.matches_set(&submission_set()));
-    assert!(!sets.matches_folder(&folder()));
+    assert!(sets.matches_set(&submission_set(), &times()));
+    assert!(!sets.matches_folder(&folder(), &times()));
     let folders = search("code=folder&source.family=Nobody&designationType=823651000000106");
-    assert!(folders.matches_folder(&folder()), "what a folder has not got is left out");
-    assert!(!search("code=submissionset&sourceId=2.999.1").matches_set(&submission_set()));
+    assert!(folders.matches_folder(&folder(), &times()), "what a folder has not got is left out");
+    for no in [
+        "sourceId=2.999.1",
+        "sourceId:not=2.999.99.7",
+        "sourceId:missing=true",
+        "designationType:not=373942005",
+        "designationType:missing=true",
+        "date:missing=true",
+        "_lastUpdated=lt2026-01-15",
+    ] {
+        let search = search(&format!("code=submissionset&{no}"));
+        assert!(!search.matches_set(&submission_set(), &times()), "{no}");
+    }
+    let dated = search("code=folder&date:missing=true&designationType:not=1&sourceId:missing=true");
+    assert!(dated.matches_folder(&folder(), &times()), "a folder has no source to be missing");
+}
+
+fn times() -> Times {
+    Times {
+        submitted: Some("20260115100000".parse().unwrap()),
+        last_updated: Some("2026-01-15T10:00:00.5Z".parse().unwrap()),
+    }
 }
 
 fn entry() -> DocumentEntry {

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::hl7::{Hl7Error, components, unescape};
 
@@ -30,8 +30,8 @@ pub struct Author {
 macro_rules! hl7_newtype {
     ($(#[$doc:meta])* $name:ident, $check:path) => {
         $(#[$doc])*
-        #[derive(Clone, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
+        #[derive(Clone, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+        #[serde(into = "String")]
         pub struct $name(String);
 
         impl $name {
@@ -55,11 +55,9 @@ macro_rules! hl7_newtype {
             }
         }
 
-        impl TryFrom<String> for $name {
-            type Error = Hl7Error;
-
-            fn try_from(s: String) -> Result<Self, Hl7Error> {
-                s.parse()
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                crate::text::from_text(deserializer)
             }
         }
 

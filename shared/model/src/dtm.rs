@@ -4,14 +4,14 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// A time with its precision, `YYYY[MM[DD[hh[mm[ss]]]]]` in UTC. ITI TF-3: 4.2.3.1.7.
 ///
 /// `2004` and `20040101000000` are different values that begin at the same instant; they are
 /// ordered by that instant, then by the text.
-#[derive(Clone, Eq, Hash, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Eq, Hash, PartialEq, Serialize)]
+#[serde(into = "String")]
 pub struct Dtm(String);
 
 /// Why a text is not a DTM.
@@ -82,11 +82,9 @@ impl Ord for Dtm {
     }
 }
 
-impl TryFrom<String> for Dtm {
-    type Error = DtmError;
-
-    fn try_from(s: String) -> Result<Self, DtmError> {
-        s.parse()
+impl<'de> Deserialize<'de> for Dtm {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        crate::text::from_text(deserializer)
     }
 }
 

@@ -38,16 +38,27 @@ impl ResponseStatus {
 
 /// Declares the error codes with their wire spelling, once.
 macro_rules! error_codes {
-    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
+    ($($(#[doc = $doc:literal])* $name:ident),* $(,)?) => {
         /// The `errorCode` a peer sees. ITI TF-3: Table 4.2.4.1-2.
         #[derive(Clone, Debug, Eq, Hash, PartialEq)]
         pub enum ErrorCode {
-            $($(#[$doc])* $name,)*
+            $($(#[doc = $doc])* $name,)*
             /// A code that a peer sent and this list does not know; relayed unchanged.
             Foreign(String),
         }
 
         impl ErrorCode {
+            /// Every code that this product may send, in the order of this list.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// What the code means, in a sentence; nothing of a foreign one.
+            pub fn meaning(&self) -> &'static str {
+                match self {
+                    $(Self::$name => concat!($($doc),*).trim_ascii(),)*
+                    Self::Foreign(_) => "",
+                }
+            }
+
             /// The code on the wire.
             pub fn as_str(&self) -> &str {
                 match self {

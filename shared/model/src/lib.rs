@@ -12,6 +12,7 @@ mod author;
 mod clock;
 mod code;
 mod content_search;
+mod data_element;
 mod document_entry;
 mod dtm;
 mod error;
@@ -24,10 +25,12 @@ mod patient;
 mod patient_id;
 mod patient_search;
 mod ports;
+mod retry_after;
 mod slot;
 mod stored_query;
 mod submission;
 mod submission_set;
+mod text;
 
 pub use affinity_domain::{AffinityDomain, CodeSet, ListedAttribute, UnknownAttribute, Validity};
 pub use association::{Association, AssociationType, SubmissionSetStatus};
@@ -36,6 +39,11 @@ pub use clock::{Clock, IdSource, RandomIds, SystemClock};
 pub use code::{Code, CodeAttribute};
 pub use content_search::{
     ContentAnswer, ContentHit, ContentQuestion, Coverage, Snippet, SnippetPart,
+};
+pub use data_element::{
+    Assertion, Concept, ConceptCoding, DataElement, DocumentElements, ElementAnswer,
+    ElementComponent, ElementCoverage, ElementIdentifier, ElementKind, ElementQuestion,
+    ElementSection, ElementValue, PlacedElement,
 };
 pub use document_entry::{AvailabilityStatus, DocumentEntry, DocumentEntryType};
 pub use dtm::{Dtm, DtmError};
@@ -57,9 +65,10 @@ pub use patient_search::{
 };
 pub use ports::{
     ByteRange, CrossReference, CrossReferenced, DocumentBody, DocumentRecipient, DocumentRegistry,
-    DocumentRepository, DocumentRequest, OnBehalf, PatientDirectory, PortError, Registered,
-    RetrievedDocument, SentDocument,
+    DocumentRepository, DocumentRequest, LastChange, OnBehalf, PatientDirectory, PortError,
+    Registered, RetrievedDocument, SentDocument,
 };
+pub use retry_after::retry_after;
 pub use slot::{ExtraClassification, ExtraMetadata, LocalizedString, Slot};
 pub use stored_query::{
     CodeFilter, ContentFilter, DocumentFilter, DtmRange, EntryRef, FindDocuments,

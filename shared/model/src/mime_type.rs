@@ -1,14 +1,14 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::IdentifierError;
 
 /// A MIME type, kept exactly as it came: what was registered is what is retrieved.
 /// ITI TF-3: 4.2.3.2.15.
-#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(into = "String")]
 pub struct MimeType(String);
 
 impl MimeType {
@@ -40,11 +40,9 @@ impl FromStr for MimeType {
     }
 }
 
-impl TryFrom<String> for MimeType {
-    type Error = IdentifierError;
-
-    fn try_from(s: String) -> Result<Self, IdentifierError> {
-        s.parse()
+impl<'de> Deserialize<'de> for MimeType {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        crate::text::from_text(deserializer)
     }
 }
 

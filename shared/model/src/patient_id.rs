@@ -1,15 +1,15 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{Cx, CxError, NHS_NUMBER_OID, NhsNumber, Oid};
 
 /// The patient of an object: identifier and assigning authority. ITI TF-3: 4.2.3.2.16.
 ///
 /// Patient data: `Debug` is redacted; the wire form is the explicit `to_cx`.
-#[derive(Clone, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(into = "String")]
 pub struct PatientId(Cx);
 
 impl PatientId {
@@ -48,11 +48,9 @@ impl FromStr for PatientId {
     }
 }
 
-impl TryFrom<String> for PatientId {
-    type Error = CxError;
-
-    fn try_from(s: String) -> Result<Self, CxError> {
-        s.parse()
+impl<'de> Deserialize<'de> for PatientId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        crate::text::from_text(deserializer)
     }
 }
 

@@ -12,9 +12,10 @@ use futures_util::Stream;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ContentAnswer, ContentQuestion, EntryUuid, FoundObjects, FoundPatients, HomeCommunityId,
-    MimeType, NhsNumber, NodeId, ObjectId, Patient, PatientId, PatientSearch, RegistryErrors,
-    RepositoryUniqueId, StoredQuery, Submission, TransactionError, UniqueId,
+    ContentAnswer, ContentQuestion, ElementAnswer, ElementQuestion, EntryUuid, FoundObjects,
+    FoundPatients, HomeCommunityId, MimeType, NhsNumber, NodeId, ObjectId, Patient, PatientId,
+    PatientSearch, RegistryErrors, RepositoryUniqueId, StoredQuery, Submission, TransactionError,
+    UniqueId,
 };
 
 /// Why a role could not be asked, or what it answered instead.
@@ -51,6 +52,15 @@ pub struct Registered {
     pub repeated: bool,
 }
 
+/// When an object was last changed, by the registry's clock.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct LastChange {
+    /// The object.
+    pub id: EntryUuid,
+    /// Milliseconds since 1970, UTC.
+    pub changed_at: i64,
+}
+
 /// The Document Registry as other roles see it. ITI-42, ITI-18.
 #[async_trait]
 pub trait DocumentRegistry: Send + Sync {
@@ -66,6 +76,28 @@ pub trait DocumentRegistry: Send + Sync {
     /// `PortError::Transaction` when the registry refuses it. Never an empty result in place of
     /// an error.
     async fn stored_query(&self, query: &StoredQuery) -> Result<FoundObjects, PortError>;
+
+    /// The same about one patient for somebody else, of whom the registry is told: it decides again
+    /// whether they may ask about that patient at all. What of it they may see, the caller decides,
+    /// who has to say what is withheld.
+    ///
+    /// # Errors
+    /// As `stored_query`.
+    async fn stored_query_for(
+        &self,
+        query: &StoredQuery,
+        whom: &dyn OnBehalf,
+    ) -> Result<FoundObjects, PortError> {
+        let _ = whom;
+        self.stored_query(query).await
+    }
+
+    /// When the entries, SubmissionSets and folders of a person were last changed: registered,
+    /// approved, deprecated or updated. In no order.
+    ///
+    /// # Errors
+    /// When the registry could not be asked.
+    async fn last_changes(&self, patient: NhsNumber) -> Result<Vec<LastChange>, PortError>;
 
     /// Takes objects out for good, all or none. ITI-62.
     ///
@@ -186,6 +218,12 @@ pub trait OnBehalf: Send + Sync {
     /// # Errors
     /// When it cannot be made: then nothing may be asked.
     fn statement(&self, to: &NodeId, documents: &[UniqueId]) -> Result<Option<String>, PortError>;
+
+    /// The statement for one question to the registry; `None` where none is made.
+    ///
+    /// # Errors
+    /// As `statement`.
+    fn to_registry(&self) -> Result<Option<String>, PortError>;
 }
 
 /// A repository node as other roles see it. ITI-43.
@@ -218,6 +256,20 @@ pub trait DocumentRepository: Send + Sync {
         question: &ContentQuestion,
         whom: &dyn OnBehalf,
     ) -> Result<Option<ContentAnswer>, PortError> {
+        let _ = (question, whom);
+        self.probe().await.map(|()| None)
+    }
+
+    /// What documents of one patient say in coded entries. `None` from a node that takes none out:
+    /// the standard has no such transaction between portal and repository.
+    ///
+    /// # Errors
+    /// When it could not be asked.
+    async fn elements(
+        &self,
+        question: &ElementQuestion,
+        whom: &dyn OnBehalf,
+    ) -> Result<Option<ElementAnswer>, PortError> {
         let _ = (question, whom);
         self.probe().await.map(|()| None)
     }

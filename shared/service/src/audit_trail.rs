@@ -17,7 +17,9 @@ use carerecord_model::{Clock, IdSource, NhsNumber};
 use futures_util::future::try_join_all;
 use http::request::Parts;
 use http::{HeaderName, StatusCode, header};
+use jiff::Timestamp;
 
+use crate::outgoing::{self, Sent};
 use crate::{Refusal, RequestId};
 
 /// Where the records of one listener go.
@@ -71,6 +73,8 @@ struct Draft {
     event: AuditEvent,
     /// Whose records were concerned besides the event's own subject.
     others: Vec<NhsNumber>,
+    /// Messages that were sent for the answer.
+    sent: Vec<Sent>,
     started: Instant,
     recorded: bool,
     outcome: Option<AuditOutcome>,
@@ -82,6 +86,7 @@ impl AuditDraft {
         let draft = Draft {
             event,
             others: Vec::new(),
+            sent: Vec::new(),
             started: Instant::now(),
             recorded: false,
             outcome: None,
@@ -138,6 +143,32 @@ impl AuditDraft {
         self.lock().recorded = true;
     }
 
+    /// Runs a job that a request has asked for: what it sends to others has the id of the request, and is
+    /// noted here. Whoever runs it stores the records: `sent_records`.
+    pub async fn noting<T>(&self, request: Option<RequestId>, job: impl Future<Output = T>) -> T {
+        let noted = outgoing::noted_in(self.clone(), job);
+        match request {
+            Some(id) => id.scope(noted).await,
+            None => noted.await,
+        }
+    }
+
+    /// The records of what was sent and is not recorded yet, for the caller to store.
+    pub fn sent_records(&self, ids: &dyn IdSource, now: Timestamp) -> Vec<AuditEvent> {
+        let sent = self.take_sent();
+        let draft = self.lock();
+        sent.into_iter().map(|sent| sent.event(ids.ordered(), now, &draft.event)).collect()
+    }
+
+    /// Notes a message that was sent because of this one.
+    pub(crate) fn sent(&self, sent: Sent) {
+        self.lock().sent.push(sent);
+    }
+
+    pub(crate) fn take_sent(&self) -> Vec<Sent> {
+        std::mem::take(&mut self.lock().sent)
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Draft> {
         // A panic while holding the lock leaves plain data: still the best record there is.
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -165,7 +196,7 @@ pub async fn record(State(trail): State<AuditTrail>, mut request: Request, next:
 
     let response = match request.extensions_mut().remove::<Refusal>() {
         Some(refusal) => refusal.answer(&path, id, Some(&draft)),
-        None => next.run(request).await,
+        None => outgoing::noted_in(draft.clone(), next.run(request)).await,
     };
 
     match trail.append_all(finish(&trail, &draft, response.status())).await {
@@ -190,16 +221,19 @@ fn begin(trail: &AuditTrail, request: &Request) -> AuditEvent {
     event
 }
 
-/// The record as it is to be stored, one for each subject; empty when a write has stored it already.
+/// The records as they are to be stored: one for each subject, unless a write has stored it already,
+/// and one for each message that was sent.
 fn finish(trail: &AuditTrail, draft: &AuditDraft, status: StatusCode) -> Vec<AuditEvent> {
+    let now = trail.clock.now();
+    let sent = draft.sent_records(trail.ids.as_ref(), now);
     let draft = draft.lock();
     if draft.recorded {
-        return Vec::new();
+        return sent;
     }
     let mut event = draft.event.clone();
     event.status = status.as_u16();
     event.outcome = draft.outcome.unwrap_or_else(|| AuditOutcome::of_status(event.status));
-    event.recorded_at = trail.clock.now();
+    event.recorded_at = now;
     event.duration_ms = draft.started.elapsed().as_millis() as u64;
     let of = |number: &NhsNumber| AuditEvent {
         id: trail.ids.ordered(),
@@ -207,7 +241,7 @@ fn finish(trail: &AuditTrail, draft: &AuditDraft, status: StatusCode) -> Vec<Aud
         ..event.clone()
     };
     let others: Vec<AuditEvent> = draft.others.iter().map(of).collect();
-    std::iter::once(event).chain(others).collect()
+    std::iter::once(event).chain(others).chain(sent).collect()
 }
 
 /// The header by which a client says what the record is opened for.

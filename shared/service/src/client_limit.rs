@@ -35,6 +35,19 @@ pub struct ClientLimit {
 impl ClientLimit {
     /// What holds for listeners that others can reach, unless the configuration says otherwise.
     pub const OF_TLS: Self = Self { per_second: 1_000, burst: 2_000, at_once: 512 };
+
+    /// The same for MLLP: messages, and connections at once.
+    pub const OF_MLLP: Self = Self { per_second: 200, burst: 1_000, at_once: 16 };
+
+    /// The key that allows nothing, if there is one.
+    pub fn allows_nothing(&self) -> Option<&'static str> {
+        let keys = [
+            ("per_client.per_second", self.per_second),
+            ("per_client.burst", self.burst),
+            ("per_client.at_once", self.at_once),
+        ];
+        keys.into_iter().find(|(_, given)| *given == 0).map(|(key, _)| key)
+    }
 }
 
 /// The clients of one listener, each with what it has left. Clones share them.
@@ -55,7 +68,7 @@ struct Clients {
 }
 
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
-enum Client {
+pub(crate) enum Client {
     Certificate(String),
     Address(IpAddr),
     Named(String),
@@ -78,13 +91,31 @@ pub struct TooMany {
     /// When it may ask again.
     pub wait: Duration,
     /// How many times it has been refused since there was room.
-    refused: u32,
+    pub refused: u32,
+}
+
+impl TooMany {
+    /// Whether the refusal is recorded: the first ones of a client are, one by one, then the 32nd, the
+    /// 64th and so on, for who floods must not fill the record.
+    pub fn is_recorded(&self) -> bool {
+        self.refused <= ONE_BY_ONE || self.refused.is_power_of_two()
+    }
 }
 
 impl ClientLimits {
     /// Nobody has asked yet.
     pub fn new(listener: &'static str, limit: ClientLimit) -> Self {
         Self(Arc::new(Limits { listener, limit, clients: Mutex::default() }))
+    }
+
+    pub(crate) fn listener(&self) -> &'static str {
+        self.0.listener
+    }
+
+    /// Takes one request, or whatever else is counted, until the guard is dropped.
+    pub(crate) fn guard(&self, client: Client) -> Result<Guard, TooMany> {
+        self.take(&client, Instant::now())?;
+        Ok(Guard { limits: self.clone(), client })
     }
 
     /// Takes one request of whom a token names, for the handler that has verified it.
@@ -165,10 +196,17 @@ impl Left {
 
 impl Client {
     fn of(extensions: &Extensions) -> Self {
-        if let Some(facts) = extensions.get::<Arc<CertificateFacts>>() {
+        let facts = extensions.get::<Arc<CertificateFacts>>();
+        let peer = extensions.get::<ConnectInfo<SocketAddr>>();
+        Self::known_by(facts.map(|facts| &**facts), peer.map(|info| info.0.ip()))
+    }
+
+    /// Who shows a certificate, else who has an address.
+    pub(crate) fn known_by(certificate: Option<&CertificateFacts>, peer: Option<IpAddr>) -> Self {
+        if let Some(facts) = certificate {
             return Self::Certificate(facts.sha256.clone());
         }
-        match extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip()) {
+        match peer {
             None => Self::Others,
             Some(IpAddr::V4(address)) => Self::Address(address.into()),
             // Whoever has one address has the whole network of it.
@@ -183,24 +221,22 @@ impl Client {
     }
 }
 
-/// The layer: refuses what is too much. The first refusals of a client are recorded one by one, then
-/// the 32nd, the 64th and so on: who floods must not fill the record.
+/// The layer: refuses what is too much.
 pub(crate) async fn limit(
     State(limits): State<ClientLimits>,
     mut request: Request,
     next: Next,
 ) -> Response {
     let client = Client::of(request.extensions());
-    match limits.take(&client, Instant::now()) {
-        Ok(()) => {
-            let guard = Guard { limits: limits.clone(), client };
+    match limits.guard(client) {
+        Ok(guard) => {
             request.extensions_mut().insert(limits);
             next.run(request).await.map(|body| Body::new(Guarded { body, _guard: guard }))
         }
         Err(too_many) => {
             metrics::counter!(LIMITED, "listener" => limits.0.listener).increment(1);
             let refusal = Refusal::busy(too_many.wait, too_many.refused);
-            if too_many.refused > ONE_BY_ONE && !too_many.refused.is_power_of_two() {
+            if !too_many.is_recorded() {
                 let id = request.extensions().get::<RequestId>().copied();
                 return refusal.answer(request.uri().path(), id, None);
             }
@@ -211,7 +247,7 @@ pub(crate) async fn limit(
 }
 
 /// A request that is under way, to the end of its answer.
-struct Guard {
+pub(crate) struct Guard {
     limits: ClientLimits,
     client: Client,
 }

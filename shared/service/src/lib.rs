@@ -14,11 +14,13 @@ pub mod audit_trail;
 pub mod delegation;
 
 mod client_limit;
+mod connection_limit;
 mod even;
 mod known;
 mod lifecycle;
 mod listener;
 mod metrics;
+mod outgoing;
 mod refusal;
 mod request_log;
 mod sign_in_provider;
@@ -34,9 +36,10 @@ pub use crate::admin::ReadinessChecks;
 pub use crate::audit_trail::{AuditDraft, AuditTrail};
 pub use crate::client_limit::{ClientLimit, ClientLimits, TooMany};
 pub use crate::config::{ConfigError, Secret, SecretFile};
+pub use crate::connection_limit::{ConnectionLimits, Place};
 pub use crate::delegation::{
     Asker, DELEGATION, Delegate, Delegation, DelegationError, DelegationMode, Delegations,
-    DelegationsConfig, Delegator,
+    DelegationsConfig, Delegator, Statement,
 };
 pub use crate::even::Even;
 pub use crate::known::{CertificateMatch, Entrance, KnownSystems, NotAdmitted};
@@ -44,9 +47,10 @@ pub use crate::layers::X_REQUEST_ID;
 pub use crate::lifecycle::{Lifecycle, Stopped};
 pub use crate::listener::{Listener, ListenerConfig, ListenerError};
 pub use crate::metrics::{Metrics, MetricsError};
+pub use crate::outgoing::{Outgoing, send};
 pub use crate::refusal::{Refusal, refuse};
 pub use crate::request_log::RequestId;
-pub use crate::sign_in_provider::{ClaimsMapping, FIRST, MappedRole, SignInProvider};
+pub use crate::sign_in_provider::{ClaimsMapping, FIRST, MappedRole, ProviderKind, SignInProvider};
 pub use crate::sign_outs::{
     Ended, LONGEST_SIGN_IN, SignIn, SignOuts, SignOutsUnavailable, SignedOut,
 };

@@ -131,13 +131,8 @@ impl ListenerConfig {
         ];
         let handshake =
             self.tls.iter().map(|t| ("tls.handshake_timeout_ms", t.handshake_timeout_ms, 1));
-        let client = self.per_client.iter().flat_map(|limit| {
-            [
-                ("per_client.per_second", limit.per_second.into(), 1),
-                ("per_client.burst", limit.burst.into(), 1),
-                ("per_client.at_once", limit.at_once.into(), 1),
-            ]
-        });
+        let client = self.per_client.iter().filter_map(ClientLimit::allows_nothing);
+        let client = client.map(|key| (key, 0, 1));
         match least
             .into_iter()
             .chain(handshake)

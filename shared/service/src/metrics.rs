@@ -14,6 +14,8 @@ use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, Promet
 /// | `http_response_bytes_total` | `listener`, `route` |
 /// | `http_connections` | `listener` |
 /// | `http_requests_limited_total` | `listener`: refused because their client has asked too much |
+/// | `connections_refused_total` | `listener`: of MLLP, because their client has too many |
+/// | `messages_delayed_total` | `listener`: of MLLP, because their client sends too fast |
 #[derive(Clone)]
 pub struct Metrics(PrometheusHandle);
 

@@ -28,6 +28,11 @@ impl RequestId {
     pub fn current() -> Option<Self> {
         CURRENT.try_with(|id| *id).ok()
     }
+
+    /// Runs what is done because of the request, when its answer has left.
+    pub(crate) async fn scope<T>(self, job: impl Future<Output = T>) -> T {
+        CURRENT.scope(self, job).await
+    }
 }
 
 tokio::task_local! {

@@ -1,10 +1,11 @@
-//! A sign-in provider that does not speak as the national one does: which of its claims say who somebody
-//! is, and for whom it may speak.
+//! A sign-in provider beside the first one: of staff, where its claims do not speak as the national
+//! ones do, which of them say who somebody is, and for whom it may speak; or of citizens, in the shape
+//! of NHS login. NHS: 3.5, 3.8.
 
 use std::collections::BTreeMap;
 
-use carerecord_access::Assurance;
-use carerecord_model::OrganisationCode;
+use carerecord_access::{Assurance, Proofing};
+use carerecord_model::{NhsNumber, OrganisationCode};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -18,6 +19,9 @@ pub struct SignInProvider {
     pub id: String,
     /// Its name on the sign-in page.
     pub name: String,
+    /// Whom it signs in.
+    #[serde(default)]
+    pub kind: ProviderKind,
     /// `iss` of its tokens.
     pub issuer: String,
     /// The name under which it knows the web portal.
@@ -32,10 +36,24 @@ pub struct SignInProvider {
     pub scopes: Vec<String>,
     /// `acr_values` of the request: how surely the person must be known.
     pub acr_values: Option<String>,
-    /// The organisations that it may speak for.
+    /// Of citizens: the vectors of trust that are asked for, and that alone are strong enough.
+    #[serde(default = "vectors")]
+    pub vtr: Vec<String>,
+    /// The organisations that it may speak for; of citizens the one that offers records to them.
     pub organisations: Vec<OrganisationCode>,
-    /// Which claims mean what.
-    pub claims: ClaimsMapping,
+    /// Which claims of staff mean what.
+    pub claims: Option<ClaimsMapping>,
+}
+
+/// Whom a provider signs in.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProviderKind {
+    /// Members of staff, in a role.
+    #[default]
+    Staff,
+    /// Citizens, by their NHS Number.
+    Citizen,
 }
 
 /// `claims` of a `[[portal.sign_in]]`.
@@ -87,13 +105,40 @@ impl SignInProvider {
         if self.organisations.is_empty() {
             return Err("organisations names none".to_owned());
         }
-        if self.claims.organisation.is_none() && self.organisations.len() > 1 {
-            return Err("claims.organisation is missing: there are several".to_owned());
+        match (self.kind, &self.claims) {
+            (ProviderKind::Citizen, Some(_)) => {
+                Err("claims are those of NHS login for citizens".to_owned())
+            }
+            (ProviderKind::Citizen, None) if self.organisations.len() > 1 => {
+                Err("organisations: one offers records to citizens".to_owned())
+            }
+            (ProviderKind::Citizen, None) if self.vtr.is_empty() => {
+                Err("vtr names no vector of trust".to_owned())
+            }
+            (ProviderKind::Citizen, None) => Ok(()),
+            (ProviderKind::Staff, None) => Err("claims is missing".to_owned()),
+            (ProviderKind::Staff, Some(claims)) => claims.validate(self.organisations.len()),
         }
-        if self.claims.roles.is_empty() {
-            return Err("claims.roles names none".to_owned());
-        }
-        Ok(())
+    }
+
+    /// Whether it signs in citizens.
+    pub fn is_for_citizens(&self) -> bool {
+        self.kind == ProviderKind::Citizen
+    }
+
+    /// The number of a citizen; `None` of one who has not shown it.
+    pub fn nhs_number(&self, claims: &Value) -> Option<NhsNumber> {
+        claims["nhs_number"].as_str()?.parse().ok()
+    }
+
+    /// How surely a citizen is who they say: as surely as both claims say it, and not surely where they
+    /// did not sign in as it was asked for.
+    pub fn proofing(&self, claims: &Value) -> Proofing {
+        let level = |name: &str| claims[name].as_str().and_then(Proofing::from_code);
+        let proven = level("identity_proofing_level").unwrap_or(Proofing::P0);
+        let proven = proven.min(level("vot").unwrap_or(Proofing::P0));
+        let strong = claims["vot"].as_str().is_some_and(|vot| self.vtr.iter().any(|v| v == vot));
+        if strong { proven } else { proven.min(Proofing::P5) }
     }
 
     /// Its issuer as tokens name it.
@@ -109,23 +154,26 @@ impl SignInProvider {
     /// The organisation that somebody acts for; `None` when the claims name none for which the
     /// provider may speak.
     pub fn organisation(&self, claims: &Value) -> Option<OrganisationCode> {
-        let Some(claim) = &self.claims.organisation else {
+        let mapping = self.claims.as_ref();
+        let Some((mapping, claim)) = mapping.and_then(|m| Some((m, m.organisation.as_ref()?)))
+        else {
             return self.organisations.first().cloned();
         };
         let named = claims[claim.as_str()].as_str()?;
-        let code = self.claims.organisation_codes.get(named).cloned();
+        let code = mapping.organisation_codes.get(named).cloned();
         let code = code.or_else(|| named.parse().ok())?;
         self.organisations.contains(&code).then_some(code)
     }
 
     /// The job roles that somebody has, in the order of the configuration.
     pub fn roles(&self, claims: &Value) -> Vec<&MappedRole> {
-        let claim = &claims[self.claims.role.as_str()];
+        let Some(mapping) = &self.claims else { return Vec::new() };
+        let claim = &claims[mapping.role.as_str()];
         let has = |value: &str| match claim.as_array() {
             Some(all) => all.iter().any(|one| one == value),
             None => claim == value,
         };
-        self.claims.roles.iter().filter(|role| has(&role.value)).collect()
+        mapping.roles.iter().filter(|role| has(&role.value)).collect()
     }
 
     /// The id of a role profile.
@@ -136,13 +184,30 @@ impl SignInProvider {
     /// How surely the person is who they say.
     pub fn assurance(&self, claims: &Value) -> Assurance {
         let class = claims["acr"].as_str().unwrap_or_default();
-        let known = self.claims.assurance.get(class).copied();
+        let known = self.claims.as_ref().and_then(|claims| claims.assurance.get(class)).copied();
         known.unwrap_or_else(|| Assurance::from_claim(class))
+    }
+}
+
+impl ClaimsMapping {
+    fn validate(&self, organisations: usize) -> Result<(), String> {
+        if self.organisation.is_none() && organisations > 1 {
+            return Err("claims.organisation is missing: there are several".to_owned());
+        }
+        if self.roles.is_empty() {
+            return Err("claims.roles names none".to_owned());
+        }
+        Ok(())
     }
 }
 
 /// The id of the first provider, in addresses.
 pub const FIRST: &str = "staff";
+
+/// Proven by documents, with two factors or a passkey.
+fn vectors() -> Vec<String> {
+    ["P9.Cp.Cd", "P9.Cp.Ck", "P9.Cm"].map(str::to_owned).to_vec()
+}
 
 fn audience() -> String {
     "carerecord-api".to_owned()
@@ -204,7 +269,42 @@ mod tests {
         assert!(wrong(|p| p.id = FIRST.to_owned()));
         assert!(wrong(|p| p.name = " ".to_owned()));
         assert!(wrong(|p| p.organisations.clear()));
-        assert!(wrong(|p| p.claims.organisation = None), "of several none is meant");
-        assert!(wrong(|p| p.claims.roles.clear()));
+        let organisation = |p: &mut SignInProvider| p.claims.as_mut().unwrap().organisation = None;
+        assert!(wrong(organisation), "of several none is meant");
+        assert!(wrong(|p| p.claims.as_mut().unwrap().roles.clear()));
+        assert!(wrong(|p| p.claims = None));
+        assert!(wrong(|p| p.kind = ProviderKind::Citizen), "with claims of staff");
+    }
+
+    #[test]
+    fn a_citizen_is_as_sure_as_all_claims_together_say() {
+        let login: SignInProvider = serde_json::from_value(json!({
+            "id": "nhs-login", "name": "NHS login", "kind": "citizen", "client_id": "carerecord",
+            "issuer": "https://login.example", "organisations": ["ZEX09"],
+        }))
+        .unwrap();
+        let proofing = |level: Value, vot: Value| {
+            login.proofing(&json!({"identity_proofing_level": level, "vot": vot}))
+        };
+
+        assert_eq!(login.validate(), Ok(()));
+        assert_eq!(proofing(json!("P9"), json!("P9.Cp.Cd")), Proofing::P9);
+        assert_eq!(proofing(json!("P9"), json!("P9.Cp")), Proofing::P5, "a password alone");
+        assert_eq!(proofing(json!("P9"), json!("P5.Cp.Cd")), Proofing::P5);
+        assert_eq!(proofing(json!("P5"), json!("P9.Cp.Cd")), Proofing::P5);
+        assert_eq!(proofing(json!("P9"), json!(null)), Proofing::P0);
+        assert_eq!(proofing(json!(9), json!("P9.Cp.Cd")), Proofing::P0);
+        let number = |number: Value| login.nhs_number(&json!({ "nhs_number": number }));
+        assert_eq!(number(json!("9990001006")), "9990001006".parse().ok());
+        for none in [json!("9990001007"), json!(9990001006_u64), json!(null)] {
+            assert_eq!(number(none.clone()), None, "{none}");
+        }
+        let wrong = |change: fn(&mut SignInProvider)| {
+            let mut login = login.clone();
+            change(&mut login);
+            login.validate().is_err()
+        };
+        assert!(wrong(|p| p.organisations.push("ZEX01".parse().unwrap())));
+        assert!(wrong(|p| p.vtr.clear()));
     }
 }

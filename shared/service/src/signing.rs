@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair,
+};
 use base64::Engine as _;
 use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::jwk::{
@@ -17,6 +19,9 @@ use jsonwebtoken::jwk::{
 use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, EncodingKey, Header};
 use serde::Serialize;
 use serde_json::Value;
+
+#[cfg(test)]
+mod tests;
 
 /// Why there is no key.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +43,12 @@ pub enum SigningKeyError {
     /// The file is not a key of ours.
     #[error("{} is no P-256 key (PKCS#8 in PEM)", file.display())]
     NotAKey {
+        /// The file.
+        file: PathBuf,
+    },
+    /// The same, of a key that others know.
+    #[error("{} is no RSA key of 2048 bits or more, P-384 or P-256 key (PKCS#8 in PEM)", file.display())]
+    NotAClientKey {
         /// The file.
         file: PathBuf,
     },
@@ -76,12 +87,7 @@ impl SigningKey {
     /// # Errors
     /// When it cannot be used.
     pub fn read(file: &Path) -> Result<Self, SigningKeyError> {
-        let failed = |source| SigningKeyError::File { file: file.to_owned(), source };
-        let mode = fs::metadata(file).map_err(failed)?.permissions().mode();
-        if mode & 0o007 != 0 {
-            return Err(SigningKeyError::ReadByOthers { file: file.to_owned() });
-        }
-        let pem = bytes_of(file).map_err(failed)?;
+        let pem = secret_of(file)?;
         Self::from_pem(&pem).ok_or_else(|| SigningKeyError::NotAKey { file: file.to_owned() })
     }
 
@@ -116,6 +122,51 @@ impl SigningKey {
         public.common.key_id = Some(id.clone());
         public.common.public_key_use = Some(PublicKeyUse::Signature);
         Some(Self { id, signing, public })
+    }
+}
+
+/// A key by which we show a system elsewhere who we are (`private_key_jwt`): RSA (`RS384`), P-384
+/// (`ES384`) or P-256 (`ES256`). SMART App Launch 2: client-confidential-asymmetric.
+pub struct ClientKey {
+    id: String,
+    algorithm: Algorithm,
+    signing: EncodingKey,
+}
+
+impl ClientKey {
+    /// The key of a file (PKCS#8 in PEM) that not everybody can read.
+    ///
+    /// # Errors
+    /// When it cannot be used.
+    pub fn read(file: &Path) -> Result<Self, SigningKeyError> {
+        let pem = secret_of(file)?;
+        Self::from_pem(&pem).ok_or_else(|| SigningKeyError::NotAClientKey { file: file.to_owned() })
+    }
+
+    /// Signs claims as a compact JWT, which names the key by the thumbprint of its public half.
+    ///
+    /// # Errors
+    /// When the cryptography library fails.
+    pub fn sign<T: Serialize>(&self, claims: &T) -> Result<String, SigningKeyError> {
+        let mut header = Header::new(self.algorithm);
+        header.kid = Some(self.id.clone());
+        let signed = jsonwebtoken::encode(&header, claims, &self.signing);
+        signed.map_err(|_| SigningKeyError::Sign)
+    }
+
+    fn from_pem(pem: &[u8]) -> Option<Self> {
+        let is = |key: &EncodingKey, curve| EcdsaKeyPair::from_pkcs8(curve, key.as_bytes()).is_ok();
+        let (signing, algorithm) = match EncodingKey::from_ec_pem(pem) {
+            Ok(key) if is(&key, &ECDSA_P256_SHA256_FIXED_SIGNING) => (key, Algorithm::ES256),
+            Ok(key) if is(&key, &ECDSA_P384_SHA384_FIXED_SIGNING) => (key, Algorithm::ES384),
+            Ok(_) => return None,
+            Err(_) => (EncodingKey::from_rsa_pem(pem).ok()?, Algorithm::RS384),
+        };
+        let public = Jwk::from_encoding_key(&signing, algorithm).ok()?;
+        // No weaker one than we would take.
+        Foreign::of(&serde_json::to_value(&public).ok()?).ok()?;
+        let id = public.thumbprint(ThumbprintHash::SHA256).ok()?;
+        Some(Self { id, algorithm, signing })
     }
 }
 
@@ -307,6 +358,16 @@ fn set_of(file: &Path) -> Result<JwkSet, SigningKeyError> {
         let what = format!("is no JWK set: {error}");
         SigningKeyError::NotAKeySet { file: file.to_owned(), what }
     })
+}
+
+/// What is in a file that not everybody can read.
+fn secret_of(file: &Path) -> Result<Vec<u8>, SigningKeyError> {
+    let failed = |source| SigningKeyError::File { file: file.to_owned(), source };
+    let mode = fs::metadata(file).map_err(failed)?.permissions().mode();
+    if mode & 0o007 != 0 {
+        return Err(SigningKeyError::ReadByOthers { file: file.to_owned() });
+    }
+    bytes_of(file).map_err(failed)
 }
 
 fn bytes_of(file: &Path) -> io::Result<Vec<u8>> {

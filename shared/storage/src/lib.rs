@@ -17,6 +17,7 @@ mod connection;
 mod error;
 mod kept;
 mod many;
+mod once;
 mod pools;
 mod sql;
 mod together;

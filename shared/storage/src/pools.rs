@@ -50,6 +50,10 @@ impl Pools {
         Ok((Self::Postgres(readers), Self::Postgres(writers)))
     }
 
+    pub(crate) fn is_postgres(&self) -> bool {
+        matches!(self, Self::Postgres(_))
+    }
+
     pub(crate) async fn acquire(&self) -> Result<Connection, StoreError> {
         Ok(match self {
             Self::Sqlite(kept) => kept.take().await?.into(),

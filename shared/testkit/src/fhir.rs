@@ -11,6 +11,13 @@ pub const GP: &str = "555021900100";
 /// A community nurse of ZEX02.
 pub const NURSE: &str = "555021900300";
 
+/// A citizen, Ada Okafor, 999 000 1006.
+pub const ADA: &str = "6f2b6f5e-0c0f-4000-8000-000000000001";
+/// A citizen, Jo Quiet, 999 000 1103.
+pub const JO: &str = "6f2b6f5e-0c0f-4000-8000-000000000002";
+/// A citizen who has not shown well enough who he is, 999 000 1146.
+pub const LEE: &str = "6f2b6f5e-0c0f-4000-8000-000000000003";
+
 /// A caller of the FHIR API.
 #[derive(Clone)]
 pub struct Fhir {
@@ -167,6 +174,16 @@ impl Fhir {
         let status = answer.status().as_u16();
         let text = answer.text().await.unwrap();
         (status, serde_json::from_str(&text).unwrap_or_default())
+    }
+
+    /// Deletes what is below `/fhir`.
+    ///
+    /// # Panics
+    /// When no answer comes.
+    pub async fn delete(&self, path: &str) -> u16 {
+        let url = format!("{}/fhir/{path}", self.portal);
+        let answer = self.http.delete(url).bearer_auth(&self.token).send().await.unwrap();
+        answer.status().as_u16()
     }
 
     /// Searches by form, for a patient; `more` is added as it is.

@@ -4,9 +4,11 @@
 #![warn(missing_docs)]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod audit_repository;
 mod authority;
 mod corpus;
 mod deployment;
+mod ehr;
 mod fhir;
 pub mod foreign;
 mod letter;
@@ -14,11 +16,13 @@ mod mhd;
 mod ports;
 pub mod postgres;
 mod process;
+mod random;
 #[cfg(feature = "s3")]
 mod s3;
 pub mod saml;
 mod small_disk;
 pub mod submission;
+mod unzip;
 mod web;
 mod xds;
 
@@ -27,17 +31,24 @@ pub fn install_crypto() {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
 }
 
+pub use audit_repository::{AuditRepository, RepositoryFault};
 pub use authority::{Authority, Issued, trusting};
 pub use corpus::{corpus, examples, files, must_not_skip};
 pub use deployment::{Deployment, NODES, PEER_SILENCE, Role, SOURCE_DEADLINE};
-pub use fhir::{Fhir, GP, NURSE, sources};
+pub use ehr::{Ehr, EhrClient, EhrFault};
+pub use fhir::{ADA, Fhir, GP, JO, LEE, NURSE, sources};
 pub use letter::{CONTENT_TYPE, Letter, sha1_base64};
-pub use mhd::{document_reference, list, provide_bundle};
+pub use mhd::{
+    cda_document, consent_of, document_reference, fhir_document, list, provide_bundle,
+    simplified_publish,
+};
 pub use ports::{free_ports, ten_ports};
 pub use process::Process;
+pub use random::Random;
 #[cfg(feature = "s3")]
 pub use s3::{S3Fault, S3Server};
 pub use small_disk::SmallDisk;
+pub use unzip::unzip;
 pub use web::Browser;
 pub use xds::{
     APPROVED, Exchange, PATIENT, Retrieved, SOAP, Xds, envelope, patient_id, query_message,

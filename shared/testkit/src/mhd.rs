@@ -40,6 +40,63 @@ pub fn provide_bundle(submission_id: &str, letters: &[&Letter]) -> Value {
     })
 }
 
+/// A letter as one resource with the document inside, as ITI-105 takes it.
+pub fn simplified_publish(letter: &Letter) -> Value {
+    let mut resource = document_reference(letter, "");
+    let attachment = &mut resource["content"][0]["attachment"];
+    attachment.as_object_mut().expect("it is an object").remove("url");
+    attachment["data"] = base64::engine::general_purpose::STANDARD.encode(&letter.bytes).into();
+    resource
+}
+
+/// A FHIR document of a patient, with this uniqueId, with what JSON readers like to change.
+pub fn fhir_document(patient: &str, unique_id: &str) -> String {
+    format!(
+        "{{\n  \"resourceType\": \"Bundle\", \"type\": \"document\",\n  \"identifier\": {{\"system\": \
+         \"urn:ietf:rfc:3986\", \"value\": \"urn:oid:{unique_id}\"}},\n  \"timestamp\": \
+         \"2026-11-01T09:30:00Z\",\n  \"entry\": [{{\"fullUrl\": \"urn:uuid:c\", \"resource\": {{\
+         \"resourceType\": \"Composition\", \"status\": \"final\", \"type\": {{\"coding\": [{{\
+         \"system\": \"http://snomed.info/sct\", \"code\": \"373942005\", \"display\": \
+         \"Discharge summary\"}}]}}, \"subject\": {{\"reference\": \"urn:uuid:p\"}}, \"date\": \
+         \"2026-11-01T09:30:00Z\", \"title\": \"Discharge summary\", \"author\": [{{\
+         \"reference\": \"urn:uuid:a\"}}]}}}},\n  {{\"fullUrl\": \"urn:uuid:p\", \"resource\": {{\
+         \"resourceType\": \"Patient\", \"identifier\": [{{\"system\": \"{NHS_NUMBER}\", \
+         \"value\": \"{patient}\"}}], \"name\": [{{\"family\": \"Okafor\"}}]}}}},\n  {{\
+         \"fullUrl\": \"urn:uuid:a\", \"resource\": {{\"resourceType\": \"Practitioner\", \
+         \"name\": [{{\"family\": \"Hill\", \"given\": [\"Grace\"]}}]}}}},\n  {{\"fullUrl\": \
+         \"urn:uuid:o\", \"resource\": {{\"resourceType\": \"Observation\", \"valueQuantity\": \
+         {{\"value\": 1.10, \"unit\": \"g/dL\"}}}}}}]\n}}"
+    )
+}
+
+/// A CDA document of a patient, with this uniqueId.
+pub fn cda_document(patient: &str, unique_id: &str) -> String {
+    format!(
+        "<?xml version=\"1.0\"?>\n<ClinicalDocument xmlns=\"urn:hl7-org:v3\">\
+         <typeId root=\"2.16.840.1.113883.1.3\" extension=\"POCD_HD000040\"/>\
+         <templateId root=\"2.999.826.9.77\"/><id root=\"{unique_id}\"/>\
+         <code code=\"373942005\" codeSystem=\"2.16.840.1.113883.2.1.3.2.4.15\" \
+         displayName=\"Discharge summary\"/><title>Discharge summary</title>\
+         <effectiveTime value=\"20261101093000+0000\"/>\
+         <confidentialityCode code=\"N\" codeSystem=\"2.16.840.1.113883.5.25\"/>\
+         <languageCode code=\"en-GB\"/><recordTarget><patientRole>\
+         <id root=\"2.16.840.1.113883.2.1.4.1\" extension=\"{patient}\"/>\
+         <id root=\"2.999.826.9.78\" extension=\"H-417\"/><patient><name><given>Ngozi</given>\
+         <family>Okafor</family></name><administrativeGenderCode code=\"F\" \
+         codeSystem=\"2.16.840.1.113883.5.1\"/><birthTime value=\"19510302\"/></patient>\
+         </patientRole></recordTarget><author><time value=\"20261101\"/><assignedAuthor>\
+         <id root=\"2.999.826.9.79\" extension=\"77\"/><assignedPerson><name><given>Grace</given>\
+         <family>Hill</family></name></assignedPerson><representedOrganization>\
+         <id root=\"2.16.840.1.113883.2.1.3.2.4.19.1\" extension=\"ZEX01\"/>\
+         <name>Royal Example Hospital</name></representedOrganization></assignedAuthor></author>\
+         <custodian><assignedCustodian><representedCustodianOrganization>\
+         <id root=\"2.16.840.1.113883.2.1.3.2.4.19.1\" extension=\"ZEX01\"/>\
+         </representedCustodianOrganization></assignedCustodian></custodian><component>\
+         <structuredBody><component><section><title>Plan</title><text>Rest.</text></section>\
+         </component></structuredBody></component></ClinicalDocument>\n"
+    )
+}
+
 /// A List of that kind, `submissionset` or `folder`.
 pub fn list(kind: &str, unique_id: &str, patient: &str, entries: Vec<Value>) -> Value {
     json!({
@@ -96,6 +153,20 @@ fn subject(patient: &str) -> Value {
 
 fn snomed(code: &str, display: &str) -> Value {
     json!({"coding": [{"system": "http://snomed.info/sct", "code": code, "display": display}]})
+}
+
+/// A Consent of a patient by NHS Number, as FHIR has it.
+pub fn consent_of(patient: &str, provision: &Value) -> Value {
+    json!({
+        "resourceType": "Consent", "status": "active",
+        "scope": {"coding": [{
+            "system": "http://terminology.hl7.org/CodeSystem/consentscope",
+            "code": "patient-privacy"}]},
+        "patient": {"identifier": {
+            "system": "https://fhir.nhs.uk/Id/nhs-number", "value": patient}},
+        "dateTime": "2026-11-01T09:00:00Z",
+        "provision": provision,
+    })
 }
 
 const MHD: &str = "https://profiles.ihe.net/ITI/MHD";

@@ -78,6 +78,29 @@ pub fn kill_and_restart() {
     wait_until_ready(&server.folder);
 }
 
+/// Lets a database take writes, or none, as a replica does: from now on, who is connected loses the
+/// connection.
+///
+/// # Panics
+/// When the server does not do so.
+pub fn let_write(url: &str, writes: bool) {
+    let name = url.split_once("localhost/").and_then(|(_, rest)| rest.split('?').next());
+    let name = name.expect("a URL that was given out here");
+    let read_only = if writes { "off" } else { "on" };
+    let commands = [
+        format!("ALTER DATABASE {name} SET default_transaction_read_only = {read_only}"),
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+         WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            .to_owned(),
+    ];
+    for command in commands {
+        let mut psql = Command::new(bin("psql").expect("it is beside postgres"));
+        psql.env("PGOPTIONS", "-c default_transaction_read_only=off");
+        let done = psql.args(["-q", "-o", "/dev/null", "-d", url, "-c", &command]).status();
+        assert!(done.is_ok_and(|status| status.success()), "{command}");
+    }
+}
+
 fn start(settings: &str) -> Option<Server> {
     let Some(postgres) = bin("postgres") else {
         let ci = std::env::var("CI").is_ok_and(|v| v == "true");

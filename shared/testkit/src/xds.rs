@@ -2,7 +2,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use carerecord_codec::mtom::{MtomReader, cid_of_href};
-use carerecord_codec::{ContentType, SubmitObjectsRequest};
+use carerecord_codec::{ContentType, SubmittedObjects};
 use carerecord_model::Submission;
 use carerecord_xml::{Limits, Tree, to_utf8};
 use futures_util::{StreamExt, stream};
@@ -284,7 +284,7 @@ async fn open(content_type: &str, bytes: Bytes) -> (String, HashMap<String, Byte
 
 /// The message of ITI-42.
 pub fn register_message(submission: &Submission) -> String {
-    let body = carerecord_xml::encode(&SubmitObjectsRequest::new(submission)).unwrap();
+    let body = carerecord_xml::encode(&SubmittedObjects(submission)).unwrap();
     let body = String::from_utf8(body).unwrap();
     // The declaration of a document has no place inside another.
     let root = body.find("<lcm:").unwrap();

@@ -5,17 +5,22 @@ pub(crate) fn allowed(c: char) -> bool {
 
 /// Where the first character stands that XML 1.0 does not allow.
 pub(crate) fn find_forbidden(text: &str) -> Option<usize> {
-    let control = |b: &u8| *b < 0x20 && !matches!(b, b'\t' | b'\n' | b'\r');
     let bytes = text.as_bytes();
     // Without a way out in the inner loop the compiler checks many bytes at once.
-    let at = bytes.chunks(BLOCK).position(|block| block.iter().filter(|b| control(b)).count() > 0);
-    let control = at.and_then(|block| {
-        let from = block * BLOCK;
-        bytes[from..].iter().position(control).map(|at| from + at)
-    });
-    // U+FFFE and U+FFFF are the only others that a `str` can hold.
-    let other = text.find(['\u{fffe}', '\u{ffff}']);
-    control.into_iter().chain(other).min()
+    let suspect = |b: &u8| is_control(*b) | (*b == 0xef);
+    let has_suspects = |block: &[u8]| block.iter().filter(|b| suspect(b)).count() > 0;
+    let blocks = bytes.chunks(BLOCK).enumerate().filter(|(_, block)| has_suspects(block));
+    let mut places = blocks.flat_map(|(n, block)| n * BLOCK..n * BLOCK + block.len());
+    places.find(|at| is_control(bytes[*at]) || is_no_character(&bytes[*at..]))
+}
+
+fn is_control(byte: u8) -> bool {
+    byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r')
+}
+
+/// U+FFFE and U+FFFF, which cannot stand in XML: the only others that a `str` can hold.
+pub(crate) fn is_no_character(bytes: &[u8]) -> bool {
+    matches!(bytes, [0xef, 0xbf, 0xbe | 0xbf, ..])
 }
 
 const BLOCK: usize = 1024;

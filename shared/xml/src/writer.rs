@@ -1,5 +1,6 @@
 use std::io::Write;
 
+use crate::characters::is_no_character;
 use crate::{Encode, EncodeError};
 
 /// Writes XML. Names carry their prefix (`rim:Slot`), which the root element declares; texts and
@@ -59,6 +60,14 @@ impl<W: Write> XmlWriter<W> {
         self.escaped(value, false)
     }
 
+    /// Writes the value of an attribute, escaped, between quotation marks that stand in `raw`.
+    ///
+    /// # Errors
+    /// As `text`.
+    pub fn attribute_value(&mut self, value: &str) -> Result<(), EncodeError> {
+        self.escaped(value, true)
+    }
+
     /// Writes bytes that are XML already: a fragment that was read and checked before.
     ///
     /// # Errors
@@ -102,7 +111,7 @@ impl<W: Write> XmlWriter<W> {
         let bytes = value.as_bytes();
         let mut from = 0;
         // Nearly all text needs nothing done: one look at each byte.
-        while let Some(step) = bytes[from..].iter().position(|b| SPECIAL[usize::from(*b)]) {
+        while let Some(step) = find_special(&bytes[from..]) {
             let at = from + step;
             let escape: &[u8] = match bytes[at] {
                 b'<' => b"&lt;",
@@ -126,9 +135,27 @@ impl<W: Write> XmlWriter<W> {
     }
 }
 
-/// U+FFFE and U+FFFF, which cannot stand in XML.
-fn is_no_character(bytes: &[u8]) -> bool {
-    matches!(bytes, [0xef, 0xbf, 0xbe | 0xbf, ..])
+/// Where the first byte is that may need something done. Sixteen bytes are looked at together, in a
+/// form that compilers turn into few instructions.
+fn find_special(bytes: &[u8]) -> Option<usize> {
+    let special = |b: &u8| SPECIAL[usize::from(*b)];
+    let (blocks, rest) = bytes.as_chunks::<16>();
+    let all = blocks.len() * 16;
+    for (n, block) in blocks.iter().enumerate() {
+        let found = block.iter().fold(false, |found, b| {
+            found
+                | (*b < 0x20)
+                | (*b == b'<')
+                | (*b == b'>')
+                | (*b == b'&')
+                | (*b == b'"')
+                | (*b == 0xef)
+        });
+        if found {
+            return block.iter().position(special).map(|at| n * 16 + at);
+        }
+    }
+    rest.iter().position(special).map(|at| all + at)
 }
 
 /// Bytes that may need something done: controls, markup, quotes, and the first of U+FFFE.

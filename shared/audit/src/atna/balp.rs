@@ -57,7 +57,31 @@ pub(crate) fn event_codes(event: &AuditEvent, field: CodeField) -> Vec<(&'static
             rest.into_iter().chain(transaction).collect()
         }
         CodeField::Action => vec![(ACTION, kind.action.to_owned())],
+        CodeField::EntityType => entity_codes(event, kind, |of| Some(of.0)),
+        CodeField::EntityRole => entity_codes(event, kind, |of| of.1),
+        CodeField::Address | CodeField::AddressExact => {
+            event.peer.iter().map(|peer| ("", host(peer).to_ascii_lowercase())).collect()
+        }
     }
+}
+
+/// A code with its system.
+type Coded = (&'static str, &'static str);
+
+/// The types or roles of the entities that `entities` makes.
+fn entity_codes(
+    event: &AuditEvent,
+    kind: Kind,
+    of: impl Fn((Coded, Option<Coded>)) -> Option<Coded>,
+) -> Vec<(&'static str, String)> {
+    let object = |role| ((ENTITY_TYPE, "2"), Some((ROLE, role)));
+    let patient = event.subject.map(|_| ((ENTITY_TYPE, "1"), Some((ROLE, "1"))));
+    let query = (kind.event.1 == "Query" && kind.rest.is_some()).then(|| object("24"));
+    let documents = !event.documents.is_empty() || !event.listed.is_empty();
+    let documents = documents.then(|| object("3"));
+    let request = event.request_id.as_ref().map(|_| ((BALP_ENTITY, "XrequestId"), None));
+    let all = [patient, query, documents, request].into_iter().flatten();
+    all.filter_map(of).map(|(system, code)| (system, code.to_owned())).collect()
 }
 
 /// The profile, for interactions of FHIR. BALP: with `Patient` where one is concerned.
@@ -200,7 +224,7 @@ fn entities(event: &AuditEvent, kind: Kind) -> Vec<Value> {
         all.push(json!({
             "what": { "identifier": { "value": request_id } },
             "type": {
-                "system": "https://profiles.ihe.net/ITI/BALP/CodeSystem/BasicAuditEntityType",
+                "system": BALP_ENTITY,
                 "code": "XrequestId",
             },
         }));
@@ -223,6 +247,7 @@ const REST: &str = "http://hl7.org/fhir/restful-interaction";
 const IHE: &str = "urn:ihe:event-type-code";
 const ACTION: &str = "http://hl7.org/fhir/audit-event-action";
 const ODS: &str = "https://fhir.nhs.uk/Id/ods-organization-code";
+const BALP_ENTITY: &str = "https://profiles.ihe.net/ITI/BALP/CodeSystem/BasicAuditEntityType";
 const ENTITY_TYPE: &str = "http://terminology.hl7.org/CodeSystem/audit-entity-type";
 const ROLE: &str = "http://terminology.hl7.org/CodeSystem/object-role";
 
@@ -260,6 +285,33 @@ mod tests {
             .collect();
         assert_eq!(roles, [json!("1"), json!("24"), Value::Null]);
         assert_eq!(resource["purposeOfEvent"][0]["coding"][0]["code"], "TREAT");
+    }
+
+    /// What is searched by is what the resource has.
+    #[test]
+    fn codes_of_entities_are_those_of_the_resource() {
+        let mut event = event(3);
+        for interaction in ["search DocumentReference", "ITI-68 read Binary", "ITI-41"] {
+            event.interaction = interaction.to_owned();
+            event.request_id = Some("req-8a11".to_owned());
+            event.listed = vec!["2.999.1".to_owned()];
+            for (field, part) in [(CodeField::EntityType, "type"), (CodeField::EntityRole, "role")]
+            {
+                let resource = audit_event(&event);
+                let shown = resource["entity"].as_array().unwrap().iter();
+                let mut shown: Vec<(&str, &str)> = shown
+                    .filter_map(|e| Some((e[part]["system"].as_str()?, e[part]["code"].as_str()?)))
+                    .collect();
+                let codes = event_codes(&event, field);
+                let mut codes: Vec<(&str, &str)> =
+                    codes.iter().map(|(system, code)| (*system, code.as_str())).collect();
+                shown.sort_unstable();
+                shown.dedup();
+                codes.sort_unstable();
+                codes.dedup();
+                assert_eq!(codes, shown, "{interaction} {part}");
+            }
+        }
     }
 
     #[test]

@@ -51,6 +51,7 @@ impl Kind {
             "ITI-83" => query("Mobile Patient Identifier Cross-reference Query").rest("operation"),
             "ITI-86" => Self::new(PATIENT, "D", Some("Remove Documents"), false),
             "ITI-92" => import("U", "Restricted Update Document Set"),
+            "PCC-44" => query("Mobile Query Existing Data").rest("search-type"),
             "search" => Self::new(QUERY, "E", None, false).rest("search-type"),
             "read" => Self::new(PATIENT, "R", None, true).rest("read"),
             "create" => Self::new(PATIENT, "C", None, false).rest("create"),

@@ -3,12 +3,14 @@
 mod balp;
 mod dicom;
 mod feed;
+mod fhir;
 mod kind;
 
 pub use balp::audit_event;
 pub(crate) use balp::event_codes;
 pub use dicom::{audit_message, is_normal};
 pub use feed::AtnaFeed;
+pub use fhir::{FhirFeed, FhirFeedError, FhirRepository, TokenSource};
 
 use carerecord_access::Purpose;
 

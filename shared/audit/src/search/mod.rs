@@ -6,9 +6,13 @@ mod question;
 
 use async_trait::async_trait;
 use carerecord_model::PortError;
-use carerecord_storage::{Condition, Connection, StoreError, Value, where_all, with_keys};
+use carerecord_storage::{
+    Condition, Connection, Database, StoreError, Value, sql, where_all, with_keys,
+};
+use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
 
-use crate::{AuditEvent, AuditLog, StoredEvent, store};
+use crate::{AuditEvent, AuditLog, FeedQuestion, FeedReport, StoredEvent, store};
 use index::Kind;
 pub use index::{document_key, keep_indexed};
 pub use question::{AuditPage, AuditQuestion, CodeField, CodeWanted, Within};
@@ -21,6 +25,12 @@ pub trait AuditSource: Send + Sync {
     /// # Errors
     /// When the log cannot be asked.
     async fn look(&self, question: &AuditQuestion) -> Result<AuditPage, PortError>;
+
+    /// Counts what sources have sent to the role whose log it is.
+    ///
+    /// # Errors
+    /// When the log cannot be asked.
+    async fn feeds(&self, question: &FeedQuestion) -> Result<FeedReport, PortError>;
 }
 
 #[async_trait]
@@ -28,6 +38,25 @@ impl AuditSource for AuditLog {
     async fn look(&self, question: &AuditQuestion) -> Result<AuditPage, PortError> {
         self.search(question).await.map_err(|error| PortError::Unavailable(error.to_string()))
     }
+
+    async fn feeds(&self, question: &FeedQuestion) -> Result<FeedReport, PortError> {
+        let report = Self::feeds(self, question).await;
+        report.map_err(|error| PortError::Unavailable(error.to_string()))
+    }
+}
+
+/// Takes what is new into the index; returns how many records are not in it.
+pub(crate) async fn caught_up(database: &Database) -> Result<u64, StoreError> {
+    Ok(index::catch_up(database, CATCH_UP).await?.behind)
+}
+
+/// Between which records those of a time can lie.
+pub(crate) async fn seq_bounds(
+    c: &mut Connection,
+    within: (Timestamp, Timestamp),
+    last: i64,
+) -> Result<(i64, i64), StoreError> {
+    index::bounds(c, within, last).await
 }
 
 impl AuditLog {
@@ -39,6 +68,9 @@ impl AuditLog {
     pub async fn search(&self, question: &AuditQuestion) -> Result<AuditPage, StoreError> {
         let reach = index::catch_up(self.database(), CATCH_UP).await?;
         let mut c = self.database().snapshot().await?;
+        if let Some(id) = question.id {
+            return by_id(&mut c, question, id).await;
+        }
         let by = Key::of(question);
         let newest = match by {
             Key::References(_) => reach.indexed,
@@ -52,6 +84,48 @@ impl AuditLog {
         let page = AuditPage { log, up_to, behind, ..AuditPage::default() };
         collect(&mut c, question, &by, (low, below), page).await
     }
+}
+
+/// The record with an id, if it is one that is looked for. Ids tell the time at which a message came,
+/// and records are made when it has been answered: not long after, but for what took long.
+async fn by_id(
+    c: &mut Connection,
+    question: &AuditQuestion,
+    id: Uuid,
+) -> Result<AuditPage, StoreError> {
+    let log = store::log_id(&mut *c).await?;
+    let last = store::last_seq(&mut *c).await?;
+    let mut page = AuditPage { log, up_to: last, total: Some(0), ..AuditPage::default() };
+    let made = id.get_timestamp().map(|time| time.to_unix().0.cast_signed());
+    let Some(made) = made.and_then(|seconds| Timestamp::from_second(seconds).ok()) else {
+        return Ok(page);
+    };
+    // The record is stored as text that begins with its id.
+    let begins = format!("{{\"id\":\"{id}\"%");
+    for late in [AT_ONCE, AT_LAST] {
+        let since = made.checked_sub(EARLY).unwrap_or(made);
+        let until = made.checked_add(late).unwrap_or(made);
+        let (low, high) = index::bounds(&mut *c, (since, until), last).await?;
+        let row: Option<(i64, String)> = sql(BY_ID)
+            .bind(low)
+            .bind(high)
+            .bind(since.as_millisecond())
+            .bind(until.as_millisecond())
+            .bind(&begins)
+            .first(&mut *c)
+            .await?;
+        let Some((seq, record)) = row else { continue };
+        match serde_json::from_str::<AuditEvent>(&record) {
+            Ok(event) if question.matches(&event) => {
+                page.events.push(StoredEvent { seq, event });
+                page.total = Some(1);
+            }
+            Ok(_) => {}
+            Err(_) => page.unreadable = 1,
+        }
+        break;
+    }
+    Ok(page)
 }
 
 async fn collect(
@@ -176,6 +250,15 @@ const RECORDS: &str = "SELECT seq, record FROM audit_event WHERE";
 const REFERENCED: &str = "SELECT DISTINCT seq FROM audit_reference WHERE";
 const THESE: &str = "SELECT seq, record FROM audit_event WHERE seq IN";
 const TAIL: &str = "ORDER BY seq DESC LIMIT 500";
+const BY_ID: &str = "
+    SELECT seq, record FROM audit_event
+    WHERE seq BETWEEN $1 AND $2 AND recorded_at >= $3 AND recorded_at < $4 AND record LIKE $5
+    ORDER BY seq LIMIT 1";
+/// By how much the clock of a record may be behind that of its id.
+const EARLY: SignedDuration = SignedDuration::from_secs(5);
+/// How long after its message came a record is made, mostly and at most.
+const AT_ONCE: SignedDuration = SignedDuration::from_secs(60);
+const AT_LAST: SignedDuration = SignedDuration::from_hours(2);
 /// Rows at once: the limit in `TAIL`.
 const CHUNK: usize = 500;
 const MOST_EXAMINED: usize = 20_000;

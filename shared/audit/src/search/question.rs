@@ -33,6 +33,10 @@ pub struct AuditQuestion {
     /// Of any of these, for each: type, subtype, action as the AuditEvent has them.
     #[serde(default)]
     pub codes: Vec<(CodeField, Vec<CodeWanted>)>,
+    /// This record, by its own id. Its time is in the id: it is looked for around it, and nothing else
+    /// of the question finds it.
+    #[serde(default)]
+    pub id: Option<Uuid>,
     /// Only what this reader may know of.
     #[serde(default)]
     pub within: Option<Within>,
@@ -60,6 +64,14 @@ pub enum CodeField {
     Subtype,
     /// AuditEvent.action.
     Action,
+    /// AuditEvent.entity.type.
+    EntityType,
+    /// AuditEvent.entity.role.
+    EntityRole,
+    /// AuditEvent.agent.network.address, or how it begins.
+    Address,
+    /// AuditEvent.agent.network.address, whole.
+    AddressExact,
 }
 
 /// A code with or without its system.
@@ -119,6 +131,7 @@ impl AuditQuestion {
             requests: Vec::new(),
             outcomes: Vec::new(),
             codes: Vec::new(),
+            id: None,
             within: None,
             since,
             until,
@@ -128,19 +141,35 @@ impl AuditQuestion {
         }
     }
 
-    /// Whether a record is looked for.
+    /// Whether what is found tells who acted, for whom or from where, even where that is taken out.
+    pub fn tells_place(&self) -> bool {
+        let address = |(field, _): &(CodeField, _)| match field {
+            CodeField::Address | CodeField::AddressExact => true,
+            CodeField::Type
+            | CodeField::Subtype
+            | CodeField::Action
+            | CodeField::EntityType
+            | CodeField::EntityRole => false,
+        };
+        !self.actors.is_empty() || !self.organisations.is_empty() || self.codes.iter().any(address)
+    }
+
+    /// Whether a record is looked for. What was sent because of a request is told where the request is
+    /// asked for: elsewhere each access would be there several times.
     pub fn matches(&self, event: &AuditEvent) -> bool {
         let any = |wanted: &[String], is: Option<&str>| {
             wanted.is_empty() || is.is_some_and(|is| wanted.iter().any(|w| w == is))
         };
         let actor = event.actor.as_ref();
         let at = event.recorded_at.as_millisecond();
-        (self.since.as_millisecond()..self.until.as_millisecond()).contains(&at)
+        (event.direction == "in" || !self.requests.is_empty())
+            && (self.since.as_millisecond()..self.until.as_millisecond()).contains(&at)
             && (self.subjects.is_empty()
                 || event.subject.is_some_and(|s| self.subjects.contains(&s)))
             && any(&self.actors, actor.map(|a| a.id.as_str()))
             && any(&self.organisations, actor.map(|a| a.organisation.as_str()))
             && any(&self.requests, event.request_id.as_deref())
+            && self.id.is_none_or(|id| event.id == id)
             && (self.outcomes.is_empty() || self.outcomes.contains(&event.outcome))
             && (self.documents.is_empty() || self.names_document(event))
             && self.codes.iter().all(|(field, wanted)| has_code(event, *field, wanted))
@@ -156,8 +185,15 @@ impl AuditQuestion {
 fn has_code(event: &AuditEvent, field: CodeField, wanted: &[CodeWanted]) -> bool {
     event_codes(event, field).iter().any(|(system, code)| {
         wanted.iter().any(|w| {
-            w.code.as_ref().is_none_or(|c| c == code)
-                && w.system.as_ref().is_none_or(|s| s.as_str() == *system)
+            w.code.as_ref().is_none_or(|wanted| match field {
+                CodeField::Address => code.starts_with(&wanted.to_ascii_lowercase()),
+                CodeField::AddressExact => code == wanted,
+                CodeField::Type
+                | CodeField::Subtype
+                | CodeField::Action
+                | CodeField::EntityType
+                | CodeField::EntityRole => code == wanted,
+            }) && w.system.as_ref().is_none_or(|s| s.as_str() == *system)
         })
     })
 }

@@ -44,6 +44,23 @@ async fn records_are_found_by_whatever_they_name() {
             q.actors = text("user 1");
         };
         assert_eq!(found(&opened).await, [401]);
+        assert_eq!(found(&|q| q.id = Some(Log::id(401))).await, [401]);
+        assert_eq!(found(&|q| q.id = Some(Log::id(7))).await, [7]);
+        assert!(found(&|q| q.id = Some(Log::id(500))).await.is_empty());
+        let elsewhere = |q: &mut AuditQuestion| {
+            q.id = Some(Log::id(401));
+            q.within = Some(Within { organisation: "ZEX09".into(), documents: [].into() });
+        };
+        assert!(found(&elsewhere).await.is_empty(), "of another organisation");
+        let by = |field, value: &str| {
+            let codes = vec![(field, vec![code(value)])];
+            move |q: &mut AuditQuestion| q.codes.clone_from(&codes)
+        };
+        assert_eq!(found(&by(CodeField::EntityRole, "3")).await, both, "documents");
+        assert_eq!(found(&by(CodeField::EntityType, "XrequestId")).await, both);
+        assert_eq!(found(&by(CodeField::Address, "10.20.0.")).await, both);
+        assert_eq!(found(&by(CodeField::AddressExact, "10.20.0.14")).await, both);
+        assert!(found(&by(CodeField::AddressExact, "10.20.0.1")).await.is_empty());
         let own = |q: &mut AuditQuestion| {
             q.subjects = vec![number()];
             q.within = Some(Within { organisation: "ZEX09".into(), documents: [key()].into() });
@@ -179,6 +196,7 @@ fn named(n: u64) -> AuditEvent {
     event.interaction = "ITI-68 read Binary".to_owned();
     event.outcome = AuditOutcome::Refused;
     event.request_id = Some(format!("request {n}"));
+    event.peer = Some("10.20.0.14:4711".to_owned());
     event.listed =
         vec![format!("urn:uuid:{LISTED}"), format!("may see {ASKED}: objection-whole-record")];
     event.documents = vec![DocumentRef { id: "2.999.1^a".to_owned(), hash: None }];

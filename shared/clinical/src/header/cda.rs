@@ -11,7 +11,7 @@ use crate::time::from_hl7;
 
 /// Reads the header of a `ClinicalDocument`; `root` is the envelope, or the document itself.
 /// Elements of other namespaces (`npfitlc:*`, `sdtc:*`) are passed over.
-pub(super) fn header(root: ElementRef<'_>, document: ElementRef<'_>) -> DocumentHeader {
+pub(crate) fn header(root: ElementRef<'_>, document: ElementRef<'_>) -> DocumentHeader {
     let mut header = DocumentHeader {
         id: document.child("id").and_then(instance_id),
         set_id: document.child("setId").and_then(instance_id),

@@ -10,7 +10,7 @@ use crate::time::from_fhir;
 use crate::{HeaderError, InstanceId};
 
 /// Reads the header of a FHIR document bundle, R4 or STU3.
-pub(super) fn header(bundle: &Value) -> Result<DocumentHeader, HeaderError> {
+pub(crate) fn header(bundle: &Value) -> Result<DocumentHeader, HeaderError> {
     let bundle = Bundle::new(bundle)?;
     let composition = bundle.composition;
     let own = first(composition, "identifier").and_then(identifier);

@@ -2,8 +2,8 @@ mod cda;
 mod fhir;
 mod types;
 
-pub(crate) use cda::coding as cda_coding;
-pub(crate) use fhir::codings as fhir_codings;
+pub(crate) use cda::{coding as cda_coding, header as cda_header};
+pub(crate) use fhir::{codings as fhir_codings, header as fhir_header};
 pub use types::{
     AuthorHeader, Coding, DocumentHeader, NhsNumberFound, Organisation, PatientHeader, Person,
     RelatedDocument, Relation,

@@ -5,6 +5,7 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use crate::Kind;
+use crate::picture::can_be_shown;
 
 /// A file inside a document. Serve it as a download, with `nosniff`.
 #[derive(Clone, Eq, PartialEq)]
@@ -19,6 +20,12 @@ pub struct Attachment {
 }
 
 impl Attachment {
+    /// Whether it is a picture that browsers show, and not so large that showing it is an attack.
+    pub fn is_picture(&self) -> bool {
+        matches!(self.mime.as_str(), "image/png" | "image/jpeg" | "image/gif")
+            && can_be_shown(&self.bytes)
+    }
+
     /// Decodes base64 with white space in it. `None` when it is not base64, or empty.
     pub(crate) fn from_base64(title: String, declared: &str, text: &str) -> Option<Self> {
         let dense: Vec<u8> = text.bytes().filter(|b| !b.is_ascii_whitespace()).collect();

@@ -2,22 +2,24 @@ use std::collections::HashMap;
 
 use carerecord_xml::ElementRef;
 
+use super::figures::{Figures, Object};
 use super::narrative::Narrative;
 use super::{Attachment, Rendered};
 use crate::Kind;
+use crate::entries::cda::Texts;
 use crate::header::{cda_coding, clean};
-use crate::text::html_to_text;
 
 /// Shows the body of a `ClinicalDocument`.
 pub(super) fn render(document: ElementRef<'_>, out: &mut Rendered) {
     out.title = document.child("title").and_then(|t| clean(&t.text()));
-    let media = media(document, out);
+    let objects = objects(document, out);
+    let texts = Texts::of(document);
     for component in document.all("component") {
         if let Some(body) = component.child("nonXMLBody") {
             non_xml_body(body, out);
         }
         if let Some(body) = component.child("structuredBody") {
-            sections(body, 0, &media, out);
+            sections(body, 0, &objects, &texts, out);
         }
     }
     if out.sections.is_empty() && out.attachments.is_empty() && out.notes.is_empty() {
@@ -28,39 +30,47 @@ pub(super) fn render(document: ElementRef<'_>, out: &mut Rendered) {
 fn sections(
     parent: ElementRef<'_>,
     depth: usize,
-    media: &HashMap<String, String>,
+    objects: &HashMap<String, Object>,
+    texts: &Texts<'_>,
     out: &mut Rendered,
 ) {
     for section in parent.all("component").flat_map(|c| c.all("section")) {
         let title = section.child("title").and_then(|t| clean(&t.text()));
         let code = section.child("code").and_then(cda_coding);
-        out.add(title, code, depth, |html| {
-            if let Some(text) = section.child("text") {
-                Narrative::new(html, media).inside(text);
-            }
+        let collected = texts.entries(section, out.entries_left);
+        let figures = Figures::new(objects, out.attachments.len(), out.room());
+        out.add(title, code, depth, figures, |html, figures| match section.child("text") {
+            Some(text) => Narrative::new(html, figures).inside(text),
+            None => collected.list(html),
         });
-        sections(section, depth + 1, media, out);
+        out.add_entries(collected);
+        sections(section, depth + 1, objects, texts, out);
     }
 }
 
 /// Takes the objects of the entries out as attachments; gives what stands for each by its ID.
-fn media(document: ElementRef<'_>, out: &mut Rendered) -> HashMap<String, String> {
-    let mut words = HashMap::new();
+fn objects(document: ElementRef<'_>, out: &mut Rendered) -> HashMap<String, Object> {
+    let mut found = HashMap::new();
     for object in document.descendants().filter(|e| e.local() == "observationMedia") {
         let Some(value) = object.child("value") else { continue };
         let mime = value.attr("mediaType").unwrap_or_default();
-        let said = if value.attr("representation") == Some("B64") {
+        let is = if value.attr("representation") == Some("B64") {
             let title = format!("Object in the text ({})", clean(mime).unwrap_or_default());
-            out.attach(Attachment::from_base64(title, mime, &value.text()))
+            match out.attach(Attachment::from_base64(title, mime, &value.text())) {
+                Some(n) => Object::File(n),
+                None => Object::Missing("an object that cannot be decoded"),
+            }
         } else {
             out.note("An object of the text is in another file, which is not part of it.");
-            Some("an object in another file".to_owned())
+            Object::Missing("an object in another file")
         };
-        if let (Some(id), Some(said)) = (object.attr("ID"), said) {
-            words.insert(id.to_owned(), said);
+        if let Some(id) = object.attr("ID")
+            && found.len() < MAX_OBJECTS
+        {
+            found.insert(id.to_owned(), is);
         }
     }
-    words
+    found
 }
 
 /// A body that is one file: shown when it is text, and always attached.
@@ -82,13 +92,9 @@ fn non_xml_body(body: ElementRef<'_>, out: &mut Rendered) {
     out.attach(attachment);
 }
 
+/// Pictures in the text are numbered before the file itself.
 fn show(bytes: &[u8], out: &mut Rendered) {
-    let kind = Kind::sniff(bytes);
-    let text = String::from_utf8_lossy(bytes);
-    if kind == Kind::PlainText {
-        out.add_text("Text", &text);
-    } else if kind == Kind::Html {
-        out.add_text("Text", &html_to_text(&text));
-        out.note("The text of the document is a page and shown as text only.");
-    }
+    out.add_file(bytes, &Kind::sniff(bytes));
 }
+
+const MAX_OBJECTS: usize = 1000;

@@ -1,12 +1,13 @@
 use std::borrow::Cow;
-use std::collections::HashMap;
 
 use carerecord_xml::{Limits, Tree};
 use serde_json::Value;
 
+use super::figures::Figures;
 use super::narrative::Narrative;
 use super::safe::HtmlWriter;
 use super::{Attachment, Rendered};
+use crate::entries::fhir::entries;
 use crate::fhir::{Bundle, first, items, resource_type, text};
 use crate::header::{clean, fhir_codings};
 
@@ -35,71 +36,27 @@ fn sections(bundle: &Bundle<'_>, parent: &Value, depth: usize, out: &mut Rendere
         if matches!(tree, Some(Err(_))) {
             out.note("The text of a section is not well-formed and is shown as it stands.");
         }
-        out.add(title, code, depth, |html| match (&tree, div) {
-            (Some(Ok(tree)), _) => Narrative::new(html, &HashMap::new()).inside(tree.root()),
+        let collected = entries(bundle, section, out.entries_left);
+        let figures = Figures::alone(out.attachments.len(), out.room());
+        out.add(title, code, depth, figures, |html, figures| match (&tree, div) {
+            (Some(Ok(tree)), _) => Narrative::new(html, figures).inside(tree.root()),
             (Some(Err(_)), Some(div)) => html.element("pre", "cr-pre", div),
-            (Some(Err(_)) | None, _) => entries(bundle, section, html),
+            (Some(Err(_)) | None, _) => {
+                why_empty(section, html);
+                collected.list(html);
+            }
         });
+        out.add_entries(collected);
         sections(bundle, section, depth + 1, out);
     }
 }
 
-/// A section without text: what its entries are.
-fn entries(bundle: &Bundle<'_>, section: &Value, html: &mut HtmlWriter) {
-    if let Some(reason) = first(section, "emptyReason") {
-        let coded = fhir_codings(section, "emptyReason").into_iter().find_map(|c| c.display);
-        let words = text(reason, "text").map(str::to_owned).or(coded).unwrap_or_default();
-        html.element("p", "cr-empty", &format!("Nothing is recorded. {words}"));
-    }
-    if first(section, "entry").is_none() {
-        return;
-    }
-    html.open("ul", &[("class", "cr-entries")]);
-    for reference in items(section, "entry").take(MAX_ENTRIES) {
-        let words = match bundle.resolve(bundle.composition, reference) {
-            Some(resource) => {
-                let name = label(bundle, resource).unwrap_or_else(|| "no description".to_owned());
-                format!("{}: {name}", words_of(resource_type(resource)))
-            }
-            None => {
-                let display = text(reference, "display").and_then(clean);
-                display.unwrap_or_else(|| "An entry that is not in the document".to_owned())
-            }
-        };
-        html.open("li", &[]);
-        html.text(&words);
-        html.close();
-    }
-    html.close();
-}
-
-fn label<'v>(bundle: &Bundle<'v>, resource: &'v Value) -> Option<String> {
-    let medication = first(resource, "medicationReference");
-    let medication = medication.and_then(|m| bundle.resolve(resource, m));
-    let named = LABELS.iter().map(|name| (resource, *name));
-    let named = named.chain(medication.map(|m| (m, "code")));
-    for (resource, name) in named {
-        let Some(concept) = first(resource, name) else { continue };
-        let coded = fhir_codings(resource, name).into_iter().find_map(|c| c.display);
-        if let Some(words) = text(concept, "text").and_then(clean).or(coded) {
-            return Some(words);
-        }
-    }
-    None
-}
-
-/// `AllergyIntolerance` as `Allergy intolerance`.
-fn words_of(name: &str) -> String {
-    let mut words = String::new();
-    for c in name.chars().filter(char::is_ascii_alphabetic).take(64) {
-        if c.is_ascii_uppercase() && !words.is_empty() {
-            words.push(' ');
-            words.push(c.to_ascii_lowercase());
-        } else {
-            words.push(c);
-        }
-    }
-    words
+/// Why a section without text has nothing.
+fn why_empty(section: &Value, html: &mut HtmlWriter) {
+    let Some(reason) = first(section, "emptyReason") else { return };
+    let coded = fhir_codings(section, "emptyReason").into_iter().find_map(|c| c.display);
+    let words = text(reason, "text").map(str::to_owned).or(coded).unwrap_or_default();
+    html.element("p", "cr-empty", &format!("Nothing is recorded. {words}"));
 }
 
 fn attachments(bundle: &Bundle<'_>, out: &mut Rendered) {
@@ -151,9 +108,3 @@ const ENTITIES: [(&str, &str); 16] = [
     ("&hellip;", "…"),
     ("&pound;", "£"),
 ];
-
-/// Where a resource says what it is about, the most telling first.
-const LABELS: [&str; 6] =
-    ["code", "medicationCodeableConcept", "vaccineCode", "type", "category", "serviceType"];
-
-const MAX_ENTRIES: usize = 500;

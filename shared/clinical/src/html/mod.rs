@@ -1,7 +1,9 @@
 mod attachment;
 mod cda;
 mod fhir;
+mod figures;
 mod narrative;
+mod page;
 mod safe;
 
 use std::fmt;
@@ -11,11 +13,13 @@ use serde::Serialize;
 pub use attachment::Attachment;
 pub use safe::SafeHtml;
 
+use crate::entries::{CodedEntry, Collected, MAX_ENTRIES};
 use crate::open::{Opened, clinical_document, open};
-use crate::text::html_to_text;
-use crate::{Coding, Kind};
+use crate::rtf::rtf_text;
+use crate::{Coding, HeaderError, Kind};
 use attachment::MAX_ATTACHMENTS;
-use safe::HtmlWriter;
+use figures::Figures;
+pub(crate) use safe::HtmlWriter;
 
 /// A document for people to read. `Debug` shows no content.
 #[derive(Clone, Default)]
@@ -28,7 +32,10 @@ pub struct Rendered {
     pub attachments: Vec<Attachment>,
     /// What the reader must know: parts that could not be shown, and why. Plain sentences.
     pub notes: Vec<String>,
+    /// Bytes of HTML that may still be written.
     budget: usize,
+    /// Coded entries that may still be listed.
+    entries_left: usize,
 }
 
 /// A section of a document. `Debug` shows no content.
@@ -42,20 +49,22 @@ pub struct Section {
     pub level: u8,
     /// The content without the heading. Empty for a section that only holds others.
     pub html: SafeHtml,
+    /// What it says in codes, in document order, each before those that belong to it.
+    pub entries: Vec<CodedEntry>,
+    /// The files of the document that its text points to, from 0, in the order of the text.
+    pub files: Vec<usize>,
 }
 
 /// Makes the safe view of a document. It never fails: what cannot be shown is said in `notes`.
 ///
-/// CDA and FHIR documents give sections; plain text and HTML give one section of text. The HTML
-/// of all sections together has at most about 8 MiB and ends in a visible sentence when cut.
+/// CDA and FHIR documents give sections; plain text, RTF and HTML give one section of text. The
+/// HTML of all sections together has at most about 8 MiB and ends in a visible sentence when cut;
+/// of coded entries there are at most 5,000.
 pub fn render(bytes: &[u8], kind: &Kind) -> Rendered {
-    let mut rendered = Rendered { budget: MAX_HTML, ..Rendered::default() };
+    let mut rendered =
+        Rendered { budget: MAX_HTML, entries_left: MAX_ENTRIES, ..Rendered::default() };
     match kind {
-        Kind::PlainText => rendered.add_text("Text", &String::from_utf8_lossy(bytes)),
-        Kind::Html => {
-            rendered.add_text("Text", &html_to_text(&String::from_utf8_lossy(bytes)));
-            rendered.note("This page is shown as text only.");
-        }
+        Kind::PlainText | Kind::Html | Kind::Rtf => rendered.add_file(bytes, kind),
         Kind::Cda | Kind::ItkEnvelope | Kind::FhirBundle { .. } => match open(bytes, kind) {
             Ok(Opened::Cda { tree, .. }) => {
                 if let Some(document) = clinical_document(&tree) {
@@ -65,13 +74,15 @@ pub fn render(bytes: &[u8], kind: &Kind) -> Rendered {
             Ok(Opened::Fhir(bundle)) => fhir::render(&bundle, &mut rendered),
             Err(error) => rendered.note(&format!("The document cannot be shown: {error}.")),
         },
-        Kind::FhirResource { .. }
-        | Kind::Pdf
-        | Kind::Image(_)
-        | Kind::Rtf
-        | Kind::Xml
-        | Kind::Unknown => {
-            rendered.note(&format!("There is no text view of {}.", kind.words()));
+        // XML is of no other kind when it is refused before its root, too: then that is the reason.
+        Kind::Xml => match open(bytes, kind) {
+            Err(error) if !matches!(error, HeaderError::NoHeader(_)) => {
+                rendered.note(&format!("The document cannot be shown: {error}."));
+            }
+            Ok(_) | Err(_) => rendered.note_no_view(kind),
+        },
+        Kind::FhirResource { .. } | Kind::Pdf | Kind::Image(_) | Kind::Unknown => {
+            rendered.note_no_view(kind);
         }
     }
     rendered
@@ -84,41 +95,83 @@ impl Rendered {
         title: Option<String>,
         code: Option<Coding>,
         depth: usize,
-        write: impl FnOnce(&mut HtmlWriter),
+        mut figures: Figures<'_>,
+        write: impl FnOnce(&mut HtmlWriter, &mut Figures<'_>),
     ) {
         if self.sections.len() >= MAX_SECTIONS {
             return self.note("The document has more sections than are shown.");
         }
         let mut html = HtmlWriter::new(self.budget);
-        write(&mut html);
+        write(&mut html, &mut figures);
         if html.has_left_out() {
             self.note("Parts of the text that are not text (scripts, drawings) are left out.");
         }
         let (html, left) = html.finish();
         self.budget = left;
+        self.attachments.extend(figures.pictures);
         let named = title.or_else(|| code.as_ref().and_then(|c| c.display.clone()));
         let title = named.unwrap_or_else(|| "Section without a title".to_owned());
         let level = depth.min(3) as u8 + 3;
-        self.sections.push(Section { title, code, level, html });
+        let (entries, files) = (Vec::new(), figures.named);
+        self.sections.push(Section { title, code, level, html, entries, files });
     }
 
-    fn add_text(&mut self, title: &str, text: &str) {
-        self.add(Some(title.to_owned()), None, 0, |html| html.element("pre", "cr-pre", text));
+    /// Adds coded entries to the section that was added last.
+    fn add_entries(&mut self, collected: Collected) {
+        if collected.is_cut() {
+            self.note("The document has more coded entries than are listed.");
+        }
+        let entries = collected.into_entries();
+        self.entries_left = self.entries_left.saturating_sub(entries.len());
+        if let Some(section) = self.sections.last_mut() {
+            section.entries = entries;
+        }
     }
 
-    /// Adds an attachment and gives the words that point to it.
-    fn attach(&mut self, attachment: Option<Attachment>) -> Option<String> {
+    /// Adds a section of what a file says, when it is text of some kind.
+    fn add_file(&mut self, bytes: &[u8], kind: &Kind) {
+        if *kind == Kind::PlainText {
+            self.add_text(&String::from_utf8_lossy(bytes));
+        } else if *kind == Kind::Rtf {
+            self.add_text(&rtf_text(bytes, MAX_HTML));
+            self.note("The document is rich text (RTF). Its words are shown without their layout.");
+        } else if *kind == Kind::Html {
+            let text = String::from_utf8_lossy(bytes);
+            let figures = Figures::alone(self.attachments.len(), self.room());
+            self.add(Some(TEXT.to_owned()), None, 0, figures, |html, figures| {
+                page::write(&text, html, figures);
+            });
+            self.note("The document is a web page. Its text and tables are shown in our layout.");
+        }
+    }
+
+    fn add_text(&mut self, text: &str) {
+        self.add(Some(TEXT.to_owned()), None, 0, Figures::none(), |html, _| {
+            html.element("pre", "cr-pre", text);
+        });
+    }
+
+    /// How many more files are kept.
+    fn room(&self) -> usize {
+        MAX_ATTACHMENTS.saturating_sub(self.attachments.len())
+    }
+
+    /// Adds an attachment and gives its number, from 0.
+    fn attach(&mut self, attachment: Option<Attachment>) -> Option<usize> {
         let Some(attachment) = attachment else {
             self.note("A file inside the document cannot be decoded.");
             return None;
         };
-        if self.attachments.len() >= MAX_ATTACHMENTS {
+        if self.room() == 0 {
             self.note("The document holds more files than are listed.");
             return None;
         }
-        let words = format!("attachment {}, {}", self.attachments.len() + 1, attachment.mime);
         self.attachments.push(attachment);
-        Some(words)
+        Some(self.attachments.len() - 1)
+    }
+
+    fn note_no_view(&mut self, kind: &Kind) {
+        self.note(&format!("There is no text view of {}.", kind.words()));
     }
 
     /// Adds a note once.
@@ -144,6 +197,8 @@ impl fmt::Debug for Section {
     }
 }
 
+/// The heading of a text that has none.
+const TEXT: &str = "Text";
 const MAX_HTML: usize = 8 << 20;
 const MAX_SECTIONS: usize = 2000;
 const MAX_NOTES: usize = 50;

@@ -1,21 +1,19 @@
-use std::collections::HashMap;
-
 use carerecord_xml::{ElementRef, NodeRef};
 
+use super::figures::Figures;
 use super::safe::HtmlWriter;
 
 /// Writes the narrative of CDA or the XHTML of FHIR by an allow-list: known elements become tags
 /// of ours, unknown ones give their content only, and what can run or load is left out whole.
-pub(crate) struct Narrative<'n> {
-    html: &'n mut HtmlWriter,
-    /// What `renderMultiMedia` shows in place of an object, by the object's ID.
-    media: &'n HashMap<String, String>,
+pub(crate) struct Narrative<'w, 'n> {
+    html: &'w mut HtmlWriter,
+    figures: &'w mut Figures<'n>,
     in_head: bool,
 }
 
-impl<'n> Narrative<'n> {
-    pub(crate) fn new(html: &'n mut HtmlWriter, media: &'n HashMap<String, String>) -> Self {
-        Self { html, media, in_head: false }
+impl<'w, 'n> Narrative<'w, 'n> {
+    pub(crate) fn new(html: &'w mut HtmlWriter, figures: &'w mut Figures<'n>) -> Self {
+        Self { html, figures, in_head: false }
     }
 
     /// Writes what is inside an element. The tree's depth limits the recursion.
@@ -57,8 +55,9 @@ impl<'n> Narrative<'n> {
             "linkHtml" | "a" => self.link(element),
             "renderMultiMedia" => self.media(element),
             "img" => {
-                let words = element.attr("alt").unwrap_or("no description");
-                self.html.element("span", "cr-media", &format!("[Image not shown: {words}]"));
+                let source = element.attr("src").unwrap_or_default();
+                let words = element.attr("alt").unwrap_or_default();
+                self.figures.image(self.html, source, words);
             }
             name => match ALLOWED.iter().find(|(local, _, _)| *local == name) {
                 Some((_, tag, class)) => self.wrapped(tag, *class, element),
@@ -131,13 +130,7 @@ impl<'n> Narrative<'n> {
         let Some(href) = element.attr("href").map(str::trim).filter(|h| is_web_address(h)) else {
             return self.inside(element);
         };
-        let attributes = [
-            ("href", href),
-            ("rel", "noopener noreferrer nofollow"),
-            ("referrerpolicy", "no-referrer"),
-            ("class", "cr-link"),
-        ];
-        self.html.open("a", &attributes);
+        self.html.open_link(href);
         if element.text().trim().is_empty() {
             self.html.text(href);
         }
@@ -148,14 +141,13 @@ impl<'n> Narrative<'n> {
     fn media(&mut self, element: ElementRef<'_>) {
         let ids = element.attr("referencedObject").unwrap_or_default();
         for id in ids.split_whitespace().take(MAX_OBJECTS) {
-            let words = self.media.get(id).map_or("an object that is not there", String::as_str);
-            self.html.element("span", "cr-media", &format!("[Not shown here: {words}]"));
+            self.figures.object(self.html, id);
         }
         self.inside(element);
     }
 }
 
-fn is_web_address(href: &str) -> bool {
+pub(super) fn is_web_address(href: &str) -> bool {
     let lower = href.get(..8).unwrap_or_default().to_ascii_lowercase();
     let scheme = lower == "https://" || lower.starts_with("http://");
     let odd = |c: char| c.is_control() || c.is_whitespace() || matches!(c, '"' | '<' | '>' | '\\');
@@ -169,7 +161,7 @@ const STYLES: [(&str, &str); 4] =
     [("Bold", "strong"), ("Italics", "em"), ("Underline", "u"), ("Emphasis", "em")];
 
 /// Element of the narrative, tag of ours, class of ours.
-const ALLOWED: [(&str, &str, Option<&str>); 36] = [
+pub(super) const ALLOWED: [(&str, &str, Option<&str>); 36] = [
     ("paragraph", "p", None),
     ("item", "li", None),
     ("table", "table", Some("cr-table")),
@@ -209,7 +201,7 @@ const ALLOWED: [(&str, &str, Option<&str>); 36] = [
 ];
 
 /// Elements whose content is no text for people.
-const LEFT_OUT: [&str; 18] = [
+pub(super) const LEFT_OUT: [&str; 18] = [
     "script", "style", "svg", "math", "iframe", "frame", "object", "embed", "applet", "template",
     "noscript", "head", "link", "meta", "base", "video", "audio", "canvas",
 ];

@@ -4,7 +4,8 @@ use serde::Serialize;
 
 /// HTML that is safe to put into a page: only this crate makes it, tag by tag from fixed names,
 /// with every text escaped. It has no ids, styles, scripts, images or event handlers, and of
-/// classes only our own, which begin with `cr-`.
+/// classes only our own, which begin with `cr-`. Its links lead to web addresses, and to
+/// `#file-N`, where the Nth file of the document is to be shown.
 #[derive(Clone, Default, Eq, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct SafeHtml(String);
@@ -58,8 +59,20 @@ impl HtmlWriter {
 
     /// Opens a tag. `close` must follow, also when the budget is spent.
     pub(crate) fn open(&mut self, tag: &'static str, attributes: &[(&'static str, &str)]) {
-        self.open.push(if self.cut { "" } else { tag });
         self.tag(tag, attributes);
+        // One that did not fit is not closed either.
+        self.open.push(if self.cut { "" } else { tag });
+    }
+
+    /// Opens a link to a web address, which `close` ends.
+    pub(crate) fn open_link(&mut self, href: &str) {
+        let attributes = [
+            ("href", href),
+            ("rel", "noopener noreferrer nofollow"),
+            ("referrerpolicy", "no-referrer"),
+            ("class", "cr-link"),
+        ];
+        self.open("a", &attributes);
     }
 
     /// Closes the tag opened last.

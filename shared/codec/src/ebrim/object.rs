@@ -1,6 +1,7 @@
 use carerecord_model::{LocalizedString, Slot};
 use carerecord_xml::{EncodeError, Start, XmlError, XmlReader, XmlWriter};
 
+use super::sink::{ClassificationParts, Head, ObjectSink, WrittenObjects};
 use crate::name::{RIM, XML, rim};
 
 /// Which element an object is.
@@ -177,57 +178,36 @@ impl RegistryObject {
     /// # Errors
     /// As `XmlWriter`.
     pub fn write<W: std::io::Write>(&self, xml: &mut XmlWriter<W>) -> Result<(), EncodeError> {
-        let name = match self.kind {
-            ObjectKind::ExtrinsicObject => "rim:ExtrinsicObject",
-            ObjectKind::RegistryPackage => "rim:RegistryPackage",
-            ObjectKind::Association => "rim:Association",
-            ObjectKind::Classification => "rim:Classification",
-            ObjectKind::ObjectRef => "rim:ObjectRef",
-            ObjectKind::Other => "rim:RegistryObject",
-        };
-        let mut attributes = [("id", self.id.as_str()); 11];
-        let mut count = 1;
-        let optional = [
-            ("lid", &self.lid),
-            ("home", &self.home),
-            ("mimeType", &self.mime_type),
-            ("objectType", &self.object_type),
-            ("status", &self.status),
-            ("associationType", &self.association_type),
-            ("sourceObject", &self.source),
-            ("targetObject", &self.target),
-            ("classifiedObject", &self.classified),
-            ("classificationNode", &self.node),
-        ];
-        for (name, value) in optional {
-            if let Some(value) = value {
-                attributes[count] = (name, value);
-                count += 1;
-            }
-        }
-        let attributes = &attributes[..count];
-        if self.kind == ObjectKind::ObjectRef {
-            return xml.empty(name, attributes);
-        }
-        xml.element(name, attributes, |xml| self.write_content(xml))
+        self.tell(&mut WrittenObjects::new(xml))
     }
 
-    fn write_content<W: std::io::Write>(&self, xml: &mut XmlWriter<W>) -> Result<(), EncodeError> {
-        for slot in &self.slots {
-            write_slot(slot, xml)?;
+    fn tell<S: ObjectSink>(&self, sink: &mut S) -> Result<(), S::Error> {
+        sink.start(&Head {
+            kind: self.kind,
+            id: &self.id,
+            lid: self.lid.as_deref(),
+            home: self.home.as_deref(),
+            mime_type: self.mime_type.as_deref(),
+            object_type: self.object_type.as_deref(),
+            status: self.status.as_deref(),
+            association_type: self.association_type.as_deref(),
+            source: self.source.as_deref(),
+            target: self.target.as_deref(),
+            classified: self.classified.as_deref(),
+            node: self.node.as_deref(),
+        })?;
+        if self.kind == ObjectKind::ObjectRef {
+            return sink.end();
         }
-        write_localized("rim:Name", &self.name, xml)?;
-        write_localized("rim:Description", &self.description, xml)?;
-        if let Some(version) = &self.version {
-            xml.empty("rim:VersionInfo", &[("versionName", version)])?;
+        self.slots.iter().try_for_each(|slot| sink.slot(&slot.name, &values(slot)))?;
+        sink.name(&self.name)?;
+        sink.description(&self.description)?;
+        self.version.iter().try_for_each(|version| sink.version(version))?;
+        self.classifications.iter().try_for_each(|c| c.tell(sink))?;
+        for i in &self.external_identifiers {
+            sink.identifier(&i.scheme, &i.value, &i.name)?;
         }
-        for (n, classification) in self.classifications.iter().enumerate() {
-            classification.write(&self.id, n, xml)?;
-        }
-        for (n, identifier) in self.external_identifiers.iter().enumerate() {
-            identifier.write(&self.id, n, xml)?;
-        }
-        Ok(())
+        sink.end()
     }
 }
 
@@ -253,36 +233,19 @@ impl Classification {
         Ok(classification)
     }
 
-    fn write<W: std::io::Write>(
-        &self,
-        owner: &str,
-        number: usize,
-        xml: &mut XmlWriter<W>,
-    ) -> Result<(), EncodeError> {
-        let id = nested_id(owner, "c", number);
-        let mut attributes = [("id", id.as_str()); 6];
-        let mut count = 0;
-        let scheme = self.scheme.as_deref();
-        let code = Some(self.code.as_str()).filter(|code| scheme.is_some() || !code.is_empty());
-        let all = [
-            ("id", Some(id.as_str())),
-            ("classifiedObject", Some(owner)),
-            ("classificationScheme", scheme),
-            ("nodeRepresentation", code),
-            ("classificationNode", self.node.as_deref()),
-            ("objectType", Some(CLASSIFICATION_TYPE)),
-        ];
-        for (name, value) in all {
-            if let Some(value) = value {
-                attributes[count] = (name, value);
-                count += 1;
-            }
-        }
-        xml.element("rim:Classification", &attributes[..count], |xml| {
-            for slot in &self.slots {
-                write_slot(slot, xml)?;
-            }
-            write_localized("rim:Name", &self.name, xml)
+    fn tell<S: ObjectSink>(&self, sink: &mut S) -> Result<(), S::Error> {
+        let lists: Vec<Vec<&str>> = self.slots.iter().map(values).collect();
+        let slots: Vec<(&str, &[&str])> = (self.slots.iter().zip(&lists))
+            .map(|(slot, values)| (slot.name.as_str(), values.as_slice()))
+            .collect();
+        let name: Vec<_> =
+            self.name.iter().map(|n| (n.value.as_str(), n.lang.as_deref())).collect();
+        sink.classification(&ClassificationParts {
+            scheme: self.scheme.as_deref(),
+            node: self.node.as_deref(),
+            code: &self.code,
+            slots: &slots,
+            name: &name,
         })
     }
 }
@@ -304,25 +267,6 @@ impl ExternalIdentifier {
             }
         }
         Ok(identifier)
-    }
-
-    fn write<W: std::io::Write>(
-        &self,
-        owner: &str,
-        number: usize,
-        xml: &mut XmlWriter<W>,
-    ) -> Result<(), EncodeError> {
-        let id = nested_id(owner, "x", number);
-        let attributes = [
-            ("id", id.as_str()),
-            ("registryObject", owner),
-            ("identificationScheme", &self.scheme),
-            ("value", &self.value),
-            ("objectType", EXTERNAL_IDENTIFIER_TYPE),
-        ];
-        xml.element("rim:ExternalIdentifier", &attributes, |xml| {
-            xml.element("rim:Name", &[], |xml| write_text(&self.name, None, xml))
-        })
     }
 }
 
@@ -346,15 +290,8 @@ pub fn read_slot(start: &Start, xml: &mut XmlReader<'_>) -> Result<Slot, XmlErro
     Ok(slot)
 }
 
-pub(crate) fn write_slot<W: std::io::Write>(
-    slot: &Slot,
-    xml: &mut XmlWriter<W>,
-) -> Result<(), EncodeError> {
-    xml.element("rim:Slot", &[("name", &slot.name)], |xml| {
-        xml.element("rim:ValueList", &[], |xml| {
-            slot.values.iter().try_for_each(|value| xml.text("rim:Value", value))
-        })
-    })
+fn values(slot: &Slot) -> Vec<&str> {
+    slot.values.iter().map(String::as_str).collect()
 }
 
 /// An empty Name or Description is the same as none.
@@ -373,57 +310,3 @@ fn read_localized(xml: &mut XmlReader<'_>) -> Result<Vec<LocalizedString>, XmlEr
     }
     Ok(all)
 }
-
-fn write_localized<W: std::io::Write>(
-    name: &str,
-    all: &[LocalizedString],
-    xml: &mut XmlWriter<W>,
-) -> Result<(), EncodeError> {
-    if all.is_empty() {
-        return Ok(());
-    }
-    xml.element(name, &[], |xml| {
-        all.iter().try_for_each(|text| write_text(&text.value, text.lang.as_deref(), xml))
-    })
-}
-
-fn write_text<W: std::io::Write>(
-    value: &str,
-    lang: Option<&str>,
-    xml: &mut XmlWriter<W>,
-) -> Result<(), EncodeError> {
-    let name = "rim:LocalizedString";
-    match lang {
-        Some(lang) => {
-            xml.empty(name, &[("xml:lang", lang), ("charset", "UTF-8"), ("value", value)])
-        }
-        None => xml.empty(name, &[("charset", "UTF-8"), ("value", value)]),
-    }
-}
-
-const HEX: [char; 16] =
-    ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
-
-/// The id of a nested object: nothing refers to it, but the schema wants one of its own.
-fn nested_id(owner: &str, kind: &str, number: usize) -> String {
-    match owner.strip_prefix("urn:uuid:") {
-        Some(uuid) if uuid.len() == 36 => {
-            let tail = &uuid[24..];
-            let base = u64::from_str_radix(tail, 16).unwrap_or(0);
-            let salt: u64 = if kind == "c" { 0x0100_0000 } else { 0x0200_0000 };
-            let last = (base ^ (salt + number as u64 + 1)) & 0xffff_ffff_ffff;
-            let mut id = String::with_capacity(owner.len());
-            id.push_str(&owner[..owner.len() - 12]);
-            id.extend(
-                (0..12).rev().map(|n| HEX[usize::try_from(last >> (4 * n) & 15).unwrap_or(0)]),
-            );
-            id
-        }
-        _ => format!("{owner}-{kind}{number}"),
-    }
-}
-
-const CLASSIFICATION_TYPE: &str =
-    "urn:oasis:names:tc:ebxml-regrep:ObjectType:RegistryObject:Classification";
-const EXTERNAL_IDENTIFIER_TYPE: &str =
-    "urn:oasis:names:tc:ebxml-regrep:ObjectType:RegistryObject:ExternalIdentifier";

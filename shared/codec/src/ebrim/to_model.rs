@@ -2,16 +2,16 @@
 //! `XDSRegistryMetadataError` that names object and attribute.
 
 use std::collections::{HashMap, HashSet};
-use std::str::FromStr;
 
 use carerecord_model::{
     Association, AssociationType, Author, AvailabilityStatus, Code, DocumentEntry,
-    DocumentEntryType, Dtm, ErrorCode, ExtraClassification, ExtraMetadata, Folder, FoundObjects,
-    ObjectId, RegistryError, RegistryErrors, Slot, Submission, SubmissionSet, SubmissionSetStatus,
-    TransactionError,
+    DocumentEntryType, Dtm, ErrorCode, ExtraMetadata, Folder, FoundObjects, HomeCommunityId,
+    LogicalId, ObjectId, RegistryError, RegistryErrors, RepositoryUniqueId, Submission,
+    SubmissionSet, SubmissionSetStatus, TransactionError, Xcn,
 };
 
 use super::object::{Classification, ObjectKind, RegistryObject};
+use super::read::{Reader, wrong};
 use super::scheme::*;
 
 /// Reads a submission out of a RegistryObjectList. ITI TF-3: 4.2.1.4.
@@ -160,40 +160,11 @@ fn document_entry(o: &RegistryObject, errors: &mut RegistryErrors) -> Option<Doc
     if confidentiality_codes.is_empty() && !r.limited {
         r.missing("confidentialityCode");
     }
-    let size: Option<String> = r.slot("size");
-    let size = size.and_then(|s| match s.parse::<u64>() {
-        Ok(n) => Some(n),
-        Err(_) => {
-            r.wrong("size", "is not a whole number of bytes");
-            None
-        }
-    });
-    let hash: Option<String> = r.slot("hash");
-    if hash.as_ref().is_some_and(|h| h.len() != 40 || !h.bytes().all(|b| b.is_ascii_hexdigit())) {
-        r.wrong("hash", "is not a SHA-1 in 40 hexadecimal digits");
-    }
-    let source_patient_id: Option<String> = r.slot("sourcePatientId");
-    let online = r.slot_text("documentAvailability").as_deref() != Some(OFFLINE);
-    let rest = DocumentEntryRest {
-        repository_unique_id: r.slot_parsed("repositoryUniqueId"),
-        creation_time: r.slot_parsed("creationTime"),
-        service_start_time: r.slot_parsed("serviceStartTime"),
-        service_stop_time: r.slot_parsed("serviceStopTime"),
-        legal_authenticator: r.slot_parsed("legalAuthenticator"),
-        event_codes: r.codes("eventCodeList", DE_EVENT),
-        authors: r.authors(DE_AUTHOR),
-        home_community_id: r.home(),
-        uri: r.uri(),
-        source_patient_info: r.slot_values("sourcePatientInfo"),
-        reference_ids: r.slot_values(REFERENCE_ID_LIST),
-        extra: r.extra(&DE_SLOTS, &DE_SCHEMES),
-    };
-    let (logical_id, version) = r.lineage();
-    r.check_slots();
+    let rest = DocumentEntryRest::read(&mut r);
     Some(DocumentEntry {
         entry_uuid: entry_uuid?,
-        logical_id,
-        version,
+        logical_id: rest.logical_id,
+        version: rest.version,
         entry_type: entry_type?,
         availability_status: status(o),
         patient_id: patient_id?,
@@ -201,8 +172,8 @@ fn document_entry(o: &RegistryObject, errors: &mut RegistryErrors) -> Option<Doc
         repository_unique_id: rest.repository_unique_id,
         home_community_id: rest.home_community_id,
         mime_type: mime_type?,
-        hash,
-        size,
+        hash: rest.hash,
+        size: rest.size,
         creation_time: rest.creation_time,
         service_start_time: rest.service_start_time,
         service_stop_time: rest.service_stop_time,
@@ -216,31 +187,79 @@ fn document_entry(o: &RegistryObject, errors: &mut RegistryErrors) -> Option<Doc
         event_codes: rest.event_codes,
         authors: rest.authors,
         legal_authenticator: rest.legal_authenticator,
-        source_patient_id,
+        source_patient_id: rest.source_patient_id,
         source_patient_info: rest.source_patient_info,
         reference_ids: rest.reference_ids,
         title: o.name.clone(),
         comments: o.description.clone(),
         uri: rest.uri,
-        online,
+        online: rest.online,
         extra: rest.extra,
     })
 }
 
-/// The optional half of an entry: keeps the reading above on one screen.
+/// The optional half of an entry.
 struct DocumentEntryRest {
-    repository_unique_id: Option<carerecord_model::RepositoryUniqueId>,
+    size: Option<u64>,
+    hash: Option<String>,
+    source_patient_id: Option<String>,
+    online: bool,
+    repository_unique_id: Option<RepositoryUniqueId>,
     creation_time: Option<Dtm>,
     service_start_time: Option<Dtm>,
     service_stop_time: Option<Dtm>,
-    legal_authenticator: Option<carerecord_model::Xcn>,
+    legal_authenticator: Option<Xcn>,
     event_codes: Vec<Code>,
     authors: Vec<Author>,
-    home_community_id: Option<carerecord_model::HomeCommunityId>,
+    home_community_id: Option<HomeCommunityId>,
     uri: Option<String>,
     source_patient_info: Vec<String>,
     reference_ids: Vec<String>,
     extra: ExtraMetadata,
+    logical_id: Option<LogicalId>,
+    version: u32,
+}
+
+impl DocumentEntryRest {
+    fn read(r: &mut Reader<'_, '_>) -> Self {
+        let size = size(r);
+        let hash = r.slot("hash");
+        let is_sha1 = |h: &String| h.len() == 40 && h.bytes().all(|b| b.is_ascii_hexdigit());
+        if !hash.as_ref().is_none_or(is_sha1) {
+            r.wrong("hash", "is not a SHA-1 in 40 hexadecimal digits");
+        }
+        let mut rest = Self {
+            size,
+            hash,
+            source_patient_id: r.slot("sourcePatientId"),
+            online: r.slot_text("documentAvailability").as_deref() != Some(OFFLINE),
+            repository_unique_id: r.slot_parsed("repositoryUniqueId"),
+            creation_time: r.slot_parsed("creationTime"),
+            service_start_time: r.slot_parsed("serviceStartTime"),
+            service_stop_time: r.slot_parsed("serviceStopTime"),
+            legal_authenticator: r.slot_parsed("legalAuthenticator"),
+            event_codes: r.codes("eventCodeList", DE_EVENT),
+            authors: r.authors(DE_AUTHOR),
+            home_community_id: r.home(),
+            uri: r.uri(),
+            source_patient_info: r.slot_values("sourcePatientInfo"),
+            reference_ids: r.slot_values(REFERENCE_ID_LIST),
+            extra: r.extra(&DE_SLOTS, &DE_SCHEMES),
+            logical_id: None,
+            version: 0,
+        };
+        (rest.logical_id, rest.version) = r.lineage();
+        r.check_slots();
+        rest
+    }
+}
+
+fn size(r: &mut Reader<'_, '_>) -> Option<u64> {
+    let size = r.slot("size")?.parse::<u64>();
+    if size.is_err() {
+        r.wrong("size", "is not a whole number of bytes");
+    }
+    size.ok()
 }
 
 fn submission_set(o: &RegistryObject, errors: &mut RegistryErrors) -> Option<SubmissionSet> {
@@ -352,251 +371,6 @@ fn association(o: &RegistryObject, errors: &mut RegistryErrors) -> Option<Associ
 
 fn status(o: &RegistryObject) -> AvailabilityStatus {
     o.status.as_deref().and_then(AvailabilityStatus::from_urn).unwrap_or_default()
-}
-
-/// Reads the attributes of one object and collects what is wrong with them.
-struct Reader<'o, 'e> {
-    object: &'o RegistryObject,
-    /// Whether the label of limited metadata stands on it: then codes may be absent.
-    limited: bool,
-    errors: &'e mut RegistryErrors,
-}
-
-impl<'o, 'e> Reader<'o, 'e> {
-    fn new(object: &'o RegistryObject, label: &str, errors: &'e mut RegistryErrors) -> Self {
-        let mut labels = object.classifications.iter().filter_map(|c| c.node.as_deref());
-        Self { object, limited: labels.any(|l| l == label), errors }
-    }
-
-    fn wrong(&mut self, attribute: &str, what: &str) {
-        wrong(self.errors, self.object, attribute, what);
-    }
-
-    fn missing(&mut self, attribute: &str) {
-        self.wrong(attribute, "is missing");
-    }
-
-    fn attribute<T: FromStr>(&mut self, name: &str, value: Option<&str>) -> Option<T>
-    where
-        T::Err: std::fmt::Display,
-    {
-        match value.map(str::trim).filter(|v| !v.is_empty()) {
-            None => {
-                self.missing(name);
-                None
-            }
-            Some(value) => match value.parse() {
-                Ok(parsed) => Some(parsed),
-                Err(error) => {
-                    self.wrong(name, &format!("is wrong: {error}"));
-                    None
-                }
-            },
-        }
-    }
-
-    fn object_id(&mut self) -> Option<ObjectId> {
-        self.attribute("id", Some(self.object.id.as_str()))
-    }
-
-    fn identifier<T: FromStr>(&mut self, name: &str, scheme: &str) -> Option<T>
-    where
-        T::Err: std::fmt::Display,
-    {
-        let all = &self.object.external_identifiers;
-        let mut of_scheme = all.iter().filter(|i| i.scheme == scheme);
-        let first = of_scheme.next();
-        if of_scheme.next().is_some() {
-            self.wrong(name, "is there more than once");
-        }
-        self.attribute(name, first.map(|i| i.value.as_str()))
-    }
-
-    fn slot_text(&self, name: &str) -> Option<String> {
-        let slot = self.object.slots.iter().find(|s| s.name == name)?;
-        slot.values.first().map(|v| v.trim().to_owned()).filter(|v| !v.is_empty())
-    }
-
-    /// The one value of a slot.
-    fn slot(&mut self, name: &str) -> Option<String> {
-        let values = self.object.slots.iter().find(|s| s.name == name).map(|s| s.values.len());
-        if values.is_some_and(|n| n > 1) {
-            self.wrong(name, "has more than one value");
-        }
-        self.slot_text(name)
-    }
-
-    fn slot_required(&mut self, name: &str) -> Option<String> {
-        let value = self.slot(name);
-        if value.is_none() && self.limited {
-            return Some(String::new());
-        }
-        if value.is_none() {
-            self.missing(name);
-        }
-        value
-    }
-
-    fn slot_parsed<T: FromStr>(&mut self, name: &str) -> Option<T>
-    where
-        T::Err: std::fmt::Display,
-    {
-        let value = self.slot(name)?;
-        self.attribute(name, Some(&value))
-    }
-
-    fn slot_values(&self, name: &str) -> Vec<String> {
-        let slot = self.object.slots.iter().find(|s| s.name == name);
-        slot.map(|s| s.values.clone()).unwrap_or_default()
-    }
-
-    fn home(&mut self) -> Option<carerecord_model::HomeCommunityId> {
-        let home = self.object.home.as_deref().filter(|h| !h.is_empty())?;
-        self.attribute("home", Some(home))
-    }
-
-    /// A URI may come split as `1|http://…`, `2|rest`.
-    fn uri(&self) -> Option<String> {
-        let values = self.slot_values("URI");
-        let mut pieces: Vec<(u32, &str)> = values
-            .iter()
-            .filter_map(|v| {
-                let (n, text) = v.split_once('|')?;
-                Some((n.parse().ok()?, text))
-            })
-            .collect();
-        if pieces.len() == values.len() && !pieces.is_empty() {
-            pieces.sort_by_key(|(n, _)| *n);
-            return Some(pieces.iter().map(|(_, text)| *text).collect());
-        }
-        values.into_iter().next()
-    }
-
-    fn classifications(&self, scheme: &'o str) -> impl Iterator<Item = &'o Classification> {
-        let all = self.object.classifications.iter();
-        all.filter(move |c| c.scheme.as_deref() == Some(scheme))
-    }
-
-    fn codes(&mut self, name: &str, scheme: &'o str) -> Vec<Code> {
-        let found: Vec<_> = self.classifications(scheme).collect();
-        found.into_iter().filter_map(|c| self.one_code(name, c)).collect()
-    }
-
-    fn code(&mut self, name: &str, scheme: &'o str) -> Option<Code> {
-        if self.classifications(scheme).next().is_none() {
-            if self.limited {
-                return Some(Code::absent());
-            }
-            self.missing(name);
-            return None;
-        }
-        if self.classifications(scheme).count() > 1 {
-            self.wrong(name, "is there more than once");
-        }
-        self.codes(name, scheme).into_iter().next()
-    }
-
-    fn one_code(&mut self, name: &str, c: &Classification) -> Option<Code> {
-        let coding = c.slots.iter().find(|s| s.name == "codingScheme");
-        let values = coding.map(|s| s.values.as_slice()).unwrap_or_default();
-        let [scheme] = values else {
-            self.wrong(name, "needs exactly one codingScheme");
-            return None;
-        };
-        if c.code.trim().is_empty() {
-            self.wrong(name, "has an empty code");
-            return None;
-        }
-        let Some(display) = c.name.first() else {
-            self.wrong(name, "has no display name");
-            return None;
-        };
-        Some(Code::new(c.code.trim(), scheme.trim(), display.value.clone()))
-    }
-
-    fn authors(&mut self, scheme: &'o str) -> Vec<Author> {
-        let found: Vec<_> = self.classifications(scheme).collect();
-        found.into_iter().filter_map(|c| self.author(c)).collect()
-    }
-
-    fn author(&mut self, c: &Classification) -> Option<Author> {
-        let values = |name: &str| -> Vec<String> {
-            let slot = c.slots.iter().find(|s| s.name == name);
-            let values = slot.map(|s| s.values.clone()).unwrap_or_default();
-            values.into_iter().filter(|v| !v.trim().is_empty()).collect()
-        };
-        let persons = values("authorPerson");
-        if persons.len() > 1 {
-            self.wrong("authorPerson", "has more than one value");
-        }
-        let author = Author {
-            person: persons.first().and_then(|p| self.attribute("authorPerson", Some(p))),
-            institutions: self.parsed("authorInstitution", &values("authorInstitution")),
-            roles: values("authorRole"),
-            specialties: values("authorSpecialty"),
-            telecommunications: self
-                .parsed("authorTelecommunication", &values("authorTelecommunication")),
-        };
-        let empty = author.person.is_none()
-            && author.institutions.is_empty()
-            && author.telecommunications.is_empty();
-        if empty {
-            self.wrong("author", "names neither person nor institution nor telecommunication");
-            return None;
-        }
-        Some(author)
-    }
-
-    fn parsed<T: FromStr>(&mut self, name: &str, values: &[String]) -> Vec<T>
-    where
-        T::Err: std::fmt::Display,
-    {
-        values.iter().filter_map(|v| self.attribute(name, Some(v))).collect()
-    }
-
-    fn lineage(&mut self) -> (Option<carerecord_model::LogicalId>, u32) {
-        let lid = self.object.lid.as_deref().filter(|l| !l.is_empty());
-        let logical = lid.and_then(|l| self.attribute("lid", Some(l)));
-        let version = self.object.version.as_deref().and_then(|v| v.parse().ok()).unwrap_or(0);
-        (logical, version)
-    }
-
-    fn check_slots(&mut self) {
-        let mut names = HashSet::new();
-        let twice = self.object.slots.iter().any(|s| !names.insert(s.name.as_str()));
-        if twice {
-            self.wrong("slot", "of one name is there more than once");
-        }
-    }
-
-    /// What is left when everything that XDS defines is taken away.
-    fn extra(&mut self, slots: &[&str], schemes: &[&str]) -> ExtraMetadata {
-        let strange = |s: &&Slot| !slots.contains(&s.name.as_str());
-        let slots = self.object.slots.iter().filter(strange).cloned().collect();
-        let mut classifications = Vec::new();
-        let all: Vec<_> = self.object.classifications.iter().collect();
-        for c in all {
-            let Some(scheme) = c.scheme.as_deref() else { continue };
-            if schemes.contains(&scheme) {
-                continue;
-            }
-            if let Some(code) = self.one_code("classification", c) {
-                classifications.push(ExtraClassification { scheme: scheme.to_owned(), code });
-            }
-        }
-        ExtraMetadata { slots, classifications, limited: self.limited }
-    }
-}
-
-fn wrong(errors: &mut RegistryErrors, object: &RegistryObject, attribute: &str, what: &str) {
-    let id = if object.id.is_empty() { "an object without id" } else { object.id.as_str() };
-    errors.push(
-        RegistryError::error(
-            ErrorCode::XDSRegistryMetadataError,
-            format!("{id}: {attribute} {what}"),
-        )
-        .at(id),
-    );
 }
 
 fn refuse<T>(errors: &mut RegistryErrors, what: &str) -> Option<T> {

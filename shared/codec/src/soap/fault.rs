@@ -122,7 +122,7 @@ impl SoapError {
     }
 
     /// SOAP code and, where WS-Addressing names one, subcode.
-    fn codes(&self) -> (&'static str, Option<&'static str>) {
+    pub fn codes(&self) -> (&'static str, Option<&'static str>) {
         match self {
             Self::VersionMismatch => ("s:VersionMismatch", None),
             Self::MustUnderstand(_) => ("s:MustUnderstand", None),

@@ -4,13 +4,17 @@ mod parameters;
 mod read;
 mod write;
 
+use std::borrow::Borrow;
+
 use carerecord_model::{
-    ErrorCode, FoundObjects, QueryId, RegistryErrors, ResponseStatus, ReturnType, Slot,
-    StoredQuery, TransactionError,
+    Association, DocumentEntry, ErrorCode, Folder, FoundObjects, QueryId, RegistryErrors,
+    ResponseStatus, ReturnType, Slot, StoredQuery, SubmissionSet, TransactionError,
 };
 use carerecord_xml::{Decode, Encode, EncodeError, Start, XmlError, XmlReader, XmlWriter};
 
-use crate::ebrim::{self, ObjectKind, RegistryObject, read_slot};
+use crate::ebrim::{
+    self, Head, KeptObjects, ObjectKind, ObjectSink, RegistryObject, WrittenObjects, read_slot,
+};
 use crate::name::{QUERY, RIM, RS, query, rim, rs};
 use crate::registry_response::{read_errors, read_status, write_errors};
 use crate::submit_objects::read_object_list;
@@ -115,7 +119,10 @@ impl Encode for AdhocQueryRequest {
             let mut attributes = vec![("id", self.id.0.as_str())];
             attributes.extend(self.home.as_deref().map(|h| ("home", h)));
             xml.element("rim:AdhocQuery", &attributes, |xml| {
-                self.slots.iter().try_for_each(|s| ebrim::write_slot(s, xml))
+                self.slots.iter().try_for_each(|s| {
+                    let values: Vec<&str> = s.values.iter().map(String::as_str).collect();
+                    ebrim::write_slot(xml, &s.name, &values)
+                })
             })
         })
     }
@@ -124,14 +131,11 @@ impl Encode for AdhocQueryRequest {
 impl AdhocQueryResponse {
     /// The answer with what was found.
     pub fn found(return_type: ReturnType, found: &FoundObjects) -> Self {
-        let mut objects: Vec<RegistryObject> =
-            found.document_entries.iter().map(ebrim::document_entry).collect();
-        objects.extend(found.submission_sets.iter().map(ebrim::submission_set));
-        objects.extend(found.folders.iter().map(ebrim::folder));
-        objects.extend(found.associations.iter().map(ebrim::association));
-        if return_type == ReturnType::ObjectRef {
-            objects.iter_mut().for_each(to_reference);
+        let mut objects = KeptObjects::default();
+        for object in all(found) {
+            let Ok(()) = object.tell(return_type, &mut objects);
         }
+        let objects = objects.0;
         Self { status: ResponseStatus::Success, errors: Vec::new(), objects }
     }
 
@@ -157,29 +161,54 @@ impl AdhocQueryResponse {
     }
 }
 
-fn to_reference(object: &mut RegistryObject) {
-    *object = RegistryObject::new(ObjectKind::ObjectRef, std::mem::take(&mut object.id));
+/// One of the objects that were found.
+enum Found<'a> {
+    Entry(&'a DocumentEntry),
+    Set(&'a SubmissionSet),
+    Folder(&'a Folder),
+    Association(&'a Association),
+}
+
+impl Found<'_> {
+    fn tell<S: ObjectSink>(&self, as_what: ReturnType, sink: &mut S) -> Result<(), S::Error> {
+        let id = match (as_what, self) {
+            (ReturnType::LeafClass, Self::Entry(e)) => return ebrim::document_entry(e, sink),
+            (ReturnType::LeafClass, Self::Set(s)) => return ebrim::submission_set(s, sink),
+            (ReturnType::LeafClass, Self::Folder(f)) => return ebrim::folder(f, sink),
+            (ReturnType::LeafClass, Self::Association(a)) => return ebrim::association(a, sink),
+            (ReturnType::ObjectRef, Self::Entry(e)) => &e.entry_uuid,
+            (ReturnType::ObjectRef, Self::Set(s)) => &s.entry_uuid,
+            (ReturnType::ObjectRef, Self::Folder(f)) => &f.entry_uuid,
+            (ReturnType::ObjectRef, Self::Association(a)) => &a.entry_uuid,
+        };
+        sink.start(&Head::new(ObjectKind::ObjectRef, &id.to_string()))?;
+        sink.end()
+    }
+}
+
+fn all(found: &FoundObjects) -> impl Iterator<Item = Found<'_>> {
+    let entries = found.document_entries.iter().map(Found::Entry);
+    let sets = found.submission_sets.iter().map(Found::Set);
+    let folders = found.folders.iter().map(Found::Folder);
+    let associations = found.associations.iter().map(Found::Association);
+    entries.chain(sets).chain(folders).chain(associations)
 }
 
 /// What was found, written object by object into pieces of about `PIECE` bytes, so that a long
 /// answer is never held whole.
 pub fn found_objects(
     return_type: ReturnType,
-    found: FoundObjects,
+    found: impl Borrow<FoundObjects> + Send,
 ) -> impl Iterator<Item = Result<Vec<u8>, EncodeError>> + Send {
-    let entries = found.document_entries.into_iter().map(|e| ebrim::document_entry(&e));
-    let sets = found.submission_sets.into_iter().map(|s| ebrim::submission_set(&s));
-    let folders = found.folders.into_iter().map(|f| ebrim::folder(&f));
-    let associations = found.associations.into_iter().map(|a| ebrim::association(&a));
-    let mut objects = entries.chain(sets).chain(folders).chain(associations);
+    let mut written = 0;
     std::iter::from_fn(move || {
+        let mut objects = all(found.borrow()).skip(written);
         let mut xml = XmlWriter::new(Vec::with_capacity(PIECE + PIECE / 4));
-        while xml.sink().len() < PIECE {
-            let Some(mut object) = objects.next() else { break };
-            if return_type == ReturnType::ObjectRef {
-                to_reference(&mut object);
-            }
-            if let Err(error) = object.write(&mut xml) {
+        let mut sink = WrittenObjects::new(&mut xml);
+        while sink.sink().len() < PIECE {
+            let Some(object) = objects.next() else { break };
+            written += 1;
+            if let Err(error) = object.tell(return_type, &mut sink) {
                 return Some(Err(error));
             }
         }

@@ -37,6 +37,8 @@ pub(super) enum Slot {
     /// Says that the document of this id is superseded.
     Patch(Uuid),
     Binary,
+    /// A Bundle that is a FHIR document.
+    FhirDocument,
     Folder,
     /// Adds to the folder of this id.
     FolderUpdate(Uuid),
@@ -135,7 +137,7 @@ impl<'a> ProvideBundle<'a> {
                         take(number, &item.entry, &mut problems);
                     }
                 }
-                Slot::Patch(_) | Slot::Binary => {}
+                Slot::Patch(_) | Slot::Binary | Slot::FhirDocument => {}
             }
         }
         if let Some(missing) = missing
@@ -244,6 +246,7 @@ impl<'a> ProvideBundle<'a> {
             | Slot::Document
             | Slot::Patch(_)
             | Slot::Binary
+            | Slot::FhirDocument
             | Slot::Folder
             | Slot::Patient => None,
         };
@@ -271,9 +274,8 @@ fn item<'a>(entry: At<'a>, problems: &mut Problems) -> Option<Item<'a>> {
             Some(Slot::Patient)
         }
         ("Bundle", "POST", _) if url == "Bundle" => {
-            let what = "FHIRDocumentNotSupported: send the document as a Binary.";
-            problems.add("not-supported", &entry, what);
-            return None;
+            let is_document = resource.text("type") == Some("document");
+            is_document.then_some(Slot::FhirDocument)
         }
         _ => None,
     };

@@ -9,6 +9,7 @@ mod bundle;
 mod entry;
 mod list;
 mod people;
+mod simplified;
 mod submission;
 mod values;
 
@@ -17,7 +18,8 @@ mod tests;
 
 pub use at::Problem;
 pub use bundle::ProvideBundle;
-pub use submission::{Known, KnownFolder, Place, Provided, ProvidedDocument};
+pub use simplified::SimplifiedPublish;
+pub use submission::{FhirDocuments, Known, KnownFolder, Place, Provided, ProvidedDocument};
 
 /// Which of MHD's profiles a Bundle says that it follows.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -1,10 +1,11 @@
-use carerecord_model::{Dtm, NhsNumber};
-use jiff::{SignedDuration, Timestamp};
+use carerecord_model::NhsNumber;
+use jiff::Timestamp;
 
+use super::instant::span;
 use super::patient::{PATIENT, patient};
 use super::token::{Token, tokens};
-use super::{SearchError, alternatives, check, count_only, is_count};
-use crate::{dtm_bound, identifier_number};
+use super::{SearchError, alternatives, check, count_only, is_count, unescaped};
+use crate::identifier_number;
 
 /// The parameters of ITI-81, with those of ours for an organisation and a request.
 #[derive(Clone, Debug)]
@@ -48,6 +49,14 @@ pub enum AuditCode {
     Subtype,
     /// `action`.
     Action,
+    /// `entity-type`.
+    EntityType,
+    /// `entity-role`.
+    EntityRole,
+    /// `address`: how it begins, of a string.
+    Address,
+    /// `address:exact`.
+    AddressExact,
 }
 
 impl AuditEventSearch {
@@ -106,7 +115,12 @@ impl AuditEventSearch {
             "type" => self.add_code(AuditCode::Type, name, value)?,
             "subtype" => self.add_code(AuditCode::Subtype, name, value)?,
             "action" => self.add_code(AuditCode::Action, name, value)?,
-            "date" => self.add_date(value)?,
+            "entity-type" => self.add_code(AuditCode::EntityType, name, value)?,
+            "entity-role" => self.add_code(AuditCode::EntityRole, name, value)?,
+            "address" => self.add_address(AuditCode::Address, name, value)?,
+            "address:exact" => self.add_address(AuditCode::AddressExact, name, value)?,
+            // A record is never changed: it was updated last when it was made.
+            "date" | "_lastUpdated" => self.add_date(name, value)?,
             "_count" if !is_count(name, value) => {
                 self.count = Some(value.parse().map_err(|_| SearchError::malformed(name))?);
             }
@@ -146,10 +160,18 @@ impl AuditEventSearch {
         Ok(())
     }
 
+    /// The network address at the other end, a string: any of these will do.
+    fn add_address(&mut self, of: AuditCode, name: &str, value: &str) -> Result<(), SearchError> {
+        let all = alternatives(name, value)?;
+        let all = all.iter().map(|text| (None, Some(unescaped(text.trim()))));
+        self.codes.push((of, all.collect()));
+        Ok(())
+    }
+
     /// Repetitions are all meant.
-    fn add_date(&mut self, value: &str) -> Result<(), SearchError> {
-        let malformed = || SearchError::malformed("date");
-        let [value] = alternatives("date", value)?.try_into().map_err(|_| malformed())?;
+    fn add_date(&mut self, name: &str, value: &str) -> Result<(), SearchError> {
+        let malformed = || SearchError::malformed(name);
+        let [value] = alternatives(name, value)?.try_into().map_err(|_| malformed())?;
         let value = value.trim();
         let prefixed = value.get(..2).filter(|p| p.bytes().all(|b| b.is_ascii_alphabetic()));
         let (prefix, text) = prefixed.map_or(("eq", value), |prefix| (prefix, &value[2..]));
@@ -160,7 +182,7 @@ impl AuditEventSearch {
             "gt" | "sa" => (Some(end), None),
             "le" => (None, Some(end)),
             "lt" | "eb" => (None, Some(start)),
-            "ne" | "ap" => return Err(SearchError::unsupported(&format!("date:{prefix}"))),
+            "ne" | "ap" => return Err(SearchError::unsupported(&format!("{name}:{prefix}"))),
             _ => return Err(malformed()),
         };
         self.since = self.since.max(since);
@@ -170,36 +192,6 @@ impl AuditEventSearch {
         };
         Ok(())
     }
-}
-
-/// From the first instant that a date or time means to the first behind it.
-fn span(text: &str) -> Option<(Timestamp, Timestamp)> {
-    // A plus that a form did not escape arrives as a space.
-    let text = text.replace(' ', "+");
-    if text.contains('.')
-        && text.len() <= MAX_TIME
-        && let Ok(at) = text.parse::<Timestamp>()
-    {
-        let at = Timestamp::from_millisecond(at.as_millisecond()).ok()?;
-        return Some((at, at.checked_add(SignedDuration::from_millis(1)).ok()?));
-    }
-    let dtm = dtm_bound(&text)?;
-    Some((dtm.instant(), after(&dtm)?))
-}
-
-/// The first instant behind all that the value can mean.
-fn after(dtm: &Dtm) -> Option<Timestamp> {
-    let start = dtm.instant();
-    let utc = start.to_zoned(jiff::tz::TimeZone::UTC);
-    let end = match dtm.as_str().len() {
-        4 => utc.checked_add(jiff::Span::new().years(1)),
-        6 => utc.checked_add(jiff::Span::new().months(1)),
-        8 => utc.checked_add(jiff::Span::new().days(1)),
-        10 => utc.checked_add(jiff::Span::new().hours(1)),
-        12 => utc.checked_add(jiff::Span::new().minutes(1)),
-        _ => utc.checked_add(jiff::Span::new().seconds(1)),
-    };
-    end.ok().map(|end| end.timestamp())
 }
 
 /// The codes of tokens; with another system than `system` there is none.
@@ -223,9 +215,13 @@ fn set(all: &mut Vec<String>, name: &str, values: Vec<String>) -> Result<(), Sea
 
 const ODS: &str = "https://fhir.nhs.uk/Id/ods-organization-code";
 const OUTCOMES: [&str; 4] = ["0", "4", "8", "12"];
-const MAX_TIME: usize = 40;
-const MODIFIERS: [&str; 4] =
-    ["patient:identifier", "subject:identifier", "agent:identifier", "entity:identifier"];
+const MODIFIERS: [&str; 5] = [
+    "patient:identifier",
+    "subject:identifier",
+    "agent:identifier",
+    "entity:identifier",
+    "address:exact",
+];
 
 #[cfg(test)]
 mod tests {
@@ -249,7 +245,8 @@ mod tests {
                  organisation=https://fhir.nhs.uk/Id/ods-organization-code|ZEX01,ZEX02&\
                  entity=DocumentReference/6c1d0b52-0000-4000-8000-00000000000a&outcome=8,12&\
                  correlation=req-1&type=rest&subtype=urn:ihe:event-type-code|ITI-68&action=R&\
-                 _count=20&_sort=-date&address=10.0.0.1"
+                 _count=20&_sort=-date&address=10.0.0.1,10.0.0.2&entity-type=1&entity-role=4,3&\
+                 site=x"
             ),
             false,
         )
@@ -258,10 +255,10 @@ mod tests {
         assert_eq!(all.patient.map(|n| n.digits()).as_deref(), Some("9990001006"));
         assert_eq!((all.agents[0].as_str(), all.organisations.len()), ("555021900100", 2));
         assert_eq!(all.documents, ["6c1d0b52-0000-4000-8000-00000000000a"]);
-        assert_eq!((all.outcomes.len(), all.codes.len(), all.count), (2, 3, Some(20)));
+        assert_eq!((all.outcomes.len(), all.codes.len(), all.count), (2, 6, Some(20)));
         assert_eq!(
             (all.requests.as_slice(), all.ignored.as_slice()),
-            (["req-1".to_owned()].as_slice(), ["address".to_owned()].as_slice())
+            (["req-1".to_owned()].as_slice(), ["site".to_owned()].as_slice())
         );
         let entity = parse(&format!("entity.identifier={nhs}|9990001006"), false).unwrap();
         assert_eq!(entity.patient, all.patient);
@@ -272,6 +269,11 @@ mod tests {
         for (text, since, until) in [
             ("date=2026-11", "2026-11-01T00:00:00Z", "2026-12-01T00:00:00Z"),
             ("date=ge2026-11-02&date=le2026-11-02", "2026-11-02T00:00:00Z", "2026-11-03T00:00:00Z"),
+            (
+                "date=2026-11&_lastUpdated=ge2026-11-05",
+                "2026-11-05T00:00:00Z",
+                "2026-12-01T00:00:00Z",
+            ),
             ("date=gt2026&date=lt2028-02", "2027-01-01T00:00:00Z", "2028-02-01T00:00:00Z"),
             (
                 "date=ge2026-11-02T10:00:00.120Z&date=ge2026-01-01&date=lt2026-11-02T11:30:00 01:00",
@@ -300,6 +302,9 @@ mod tests {
             "_count=many",
             "agent:missing=true",
             "entity:not=a",
+            "address:contains=1",
+            "address=",
+            "_lastUpdated=ne2026",
         ] {
             assert!(parse(bad, false).is_err(), "{bad}");
         }

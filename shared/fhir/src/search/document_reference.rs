@@ -1,12 +1,16 @@
 use carerecord_model::{
-    AvailabilityStatus, CodeFilter, DocumentEntry, DocumentEntryType, DocumentFilter, EntryUuid,
-    FindDocuments, NhsNumber, PatientId, components, unescape,
+    AvailabilityStatus, Code, CodeFilter, DocumentEntry, DocumentEntryType, DocumentFilter,
+    EntryUuid, FindDocuments, NhsNumber, PatientId, components, unescape,
 };
 
+use super::author::Author;
+use super::coded::{CodeTest, Missing, split};
 use super::date::DateFilter;
+use super::instant::InstantFilter;
 use super::patient::{PATIENT, patient};
-use super::token::{Token, Tokens, all_groups, tokens};
-use super::{SearchError, alternatives, check, count_only, is_count, statuses, unescaped};
+use super::shown::{Can, Include, Shown, SortBy};
+use super::token::{Token, Tokens, tokens};
+use super::{SearchError, Times, alternatives, check, statuses};
 use crate::code_system::URI;
 use crate::contained::authority;
 use crate::identifier::unique_id;
@@ -19,17 +23,33 @@ pub struct DocumentReferenceSearch {
     pub patient: NhsNumber,
     /// Empty when only statuses are asked for that nothing here has.
     pub status: Vec<AvailabilityStatus>,
-    /// Only the count is wanted.
-    pub count_only: bool,
+    /// How much of what is found is shown.
+    pub shown: Shown,
     /// Words that must stand in the documents; several parameters are all wanted.
     pub content: Option<String>,
+    /// The sources that are to be asked how they are, as outcomes name them; all unless given.
+    /// Not a filter: what they hold is listed either way.
+    pub source_state: Option<Vec<String>>,
     ids: Vec<Vec<EntryUuid>>,
-    codes: Vec<(CodeField, Vec<Token>)>,
+    codes: Vec<(CodeField, CodeTest)>,
+    missing: Vec<(Field, Missing)>,
     identifiers: Tokens,
     related: Tokens,
     creation: Vec<DateFilter>,
+    date: Vec<DateFilter>,
     period: Vec<DateFilter>,
+    last_updated: Vec<InstantFilter>,
     authors: Vec<Author>,
+}
+
+/// What can be missing, beside codes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Field {
+    Identifier,
+    Related,
+    Creation,
+    Date,
+    Period,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -43,14 +63,6 @@ enum CodeField {
     Format,
 }
 
-/// A part of an author's name: OR between the texts.
-#[derive(Clone, Debug)]
-pub(super) struct Author {
-    component: usize,
-    exact: bool,
-    texts: Vec<String>,
-}
-
 impl DocumentReferenceSearch {
     /// Reads name and value pairs of a query string or form. `strict` refuses what is not known.
     ///
@@ -62,14 +74,18 @@ impl DocumentReferenceSearch {
         let mut search = Self {
             patient: patient(pairs)?,
             status: statuses(pairs)?,
-            count_only: count_only(pairs),
+            shown: Shown::default(),
             content: None,
+            source_state: None,
             ids: Vec::new(),
             codes: Vec::new(),
+            missing: Vec::new(),
             identifiers: Vec::new(),
             related: Vec::new(),
             creation: Vec::new(),
+            date: Vec::new(),
             period: Vec::new(),
+            last_updated: Vec::new(),
             authors: Vec::new(),
         };
         for (name, value) in pairs {
@@ -79,12 +95,21 @@ impl DocumentReferenceSearch {
     }
 
     fn add(&mut self, name: &str, value: &str, strict: bool) -> Result<(), SearchError> {
-        if let Some(field) = CodeField::of(name) {
-            self.codes.push((field, tokens(name, value)?));
+        if self.shown.take(name, value, &CAN, strict)? {
+            return Ok(());
+        }
+        let (bare, modifier) = split(name);
+        if let Some(field) = CodeField::of(bare) {
+            self.codes.push((field, CodeTest::parse(name, modifier, value)?));
             return Ok(());
         }
         if let Some(author) = Author::parse(name, value, "author.")? {
             self.authors.push(author);
+            return Ok(());
+        }
+        if modifier == Some("missing") {
+            let field = Field::of(bare).ok_or_else(|| SearchError::unsupported(name))?;
+            self.missing.push((field, Missing::parse(name, value)?));
             return Ok(());
         }
         match name {
@@ -93,17 +118,32 @@ impl DocumentReferenceSearch {
             // A resource: what is related is known by identifiers only.
             "related" => return Err(SearchError::malformed(name)),
             "creation" => self.creation.push(DateFilter::parse(name, value)?),
+            "date" => self.date.push(DateFilter::parse(name, value)?),
             "period" => self.period.push(DateFilter::parse(name, value)?),
+            "_lastUpdated" => self.last_updated.push(InstantFilter::parse(name, value)?),
             "_id" => self.ids.push(ids(name, value)?),
             "_content" => self.add_content(name, value)?,
-            "status" | "_format" => {}
+            "source-state" => self.add_sources(name, value)?,
+            "status" => {}
             known if PATIENT.contains(&known) => {}
-            _ if is_count(name, value) => {}
-            other if strict => return Err(SearchError::unsupported(other)),
             // Left out, as FHIR asks for.
-            _ => {}
+            other => self.shown.leave(other, strict)?,
         }
         Ok(())
+    }
+
+    fn add_sources(&mut self, name: &str, value: &str) -> Result<(), SearchError> {
+        let mut asked = alternatives(name, value)?;
+        asked.retain(|source| source != NO_SOURCE);
+        let all = self.source_state.get_or_insert_default();
+        all.append(&mut asked);
+        if all.len() > MAX_SOURCES { Err(SearchError::malformed(name)) } else { Ok(()) }
+    }
+
+    /// Whether it cannot be answered without knowing when the registry changed what.
+    pub fn asks_last_updated(&self) -> bool {
+        let sorts = self.shown.sort.iter().any(|sort| sort.by == SortBy::LastUpdated);
+        sorts || !self.last_updated.is_empty()
     }
 
     fn add_content(&mut self, name: &str, value: &str) -> Result<(), SearchError> {
@@ -120,19 +160,22 @@ impl DocumentReferenceSearch {
 
     /// Whether an entry of the patient is asked for. As over XDS, a range does not exclude an
     /// entry that has no such time: one question has one answer over both.
-    pub fn matches(&self, entry: &DocumentEntry) -> bool {
+    pub fn matches(&self, entry: &DocumentEntry, times: &Times) -> bool {
         let (start, stop) = (&entry.service_start_time, &entry.service_stop_time);
         let timeless = start.is_none() && stop.is_none();
+        let within = |filters: &[DateFilter], time: Option<&_>| {
+            filters.iter().all(|filter| time.is_none_or(|time| filter.matches(time)))
+        };
         self.status.contains(&entry.availability_status)
             && self.ids.iter().all(|any| entry.uuid().is_some_and(|u| any.contains(&u)))
-            && self.codes.iter().all(|(field, any)| field.matches(any, entry))
+            && self.codes.iter().all(|(field, test)| test.matches(field.codes(entry)))
+            && self.missing.iter().all(|(field, missing)| missing.fits(field.has(entry, times)))
             && self.identifiers.iter().all(|any| any.iter().any(|t| has_identifier(t, entry)))
             && self.related.iter().all(|any| any.iter().any(|t| has_related(t, entry)))
-            && self
-                .creation
-                .iter()
-                .all(|filter| entry.creation_time.as_ref().is_none_or(|t| filter.matches(t)))
+            && within(&self.creation, entry.creation_time.as_ref())
+            && within(&self.date, times.submitted.as_ref())
             && (timeless || self.period.iter().all(|f| f.overlaps(start.as_ref(), stop.as_ref())))
+            && self.last_updated.iter().all(|f| times.last_updated.is_none_or(|t| f.matches(t)))
             && self.authors.iter().all(|author| author.matches(&entry.authors))
     }
 
@@ -144,7 +187,8 @@ impl DocumentReferenceSearch {
             query.filter.status.clone_from(&self.status);
         }
         query.filter.entry_types = vec![DocumentEntryType::Stable, DocumentEntryType::OnDemand];
-        for (field, any) in &self.codes {
+        for (field, test) in &self.codes {
+            let CodeTest::Any(any) = test else { continue };
             let group: Option<Vec<_>> = any.iter().map(Token::schemes).collect();
             field.filter(&mut query.filter).0.extend(group.map(|g| g.concat()));
         }
@@ -169,9 +213,9 @@ impl CodeField {
         }
     }
 
-    fn matches(self, any: &[Token], entry: &DocumentEntry) -> bool {
+    fn codes(self, entry: &DocumentEntry) -> &[Code] {
         let one = std::slice::from_ref;
-        let codes = match self {
+        match self {
             Self::Category => one(&entry.class_code),
             Self::Type => one(&entry.type_code),
             Self::Setting => one(&entry.practice_setting_code),
@@ -179,8 +223,7 @@ impl CodeField {
             Self::Event => &entry.event_codes,
             Self::Label => &entry.confidentiality_codes,
             Self::Format => one(&entry.format_code),
-        };
-        all_groups(&vec![any.to_vec()], codes)
+        }
     }
 
     fn filter(self, query: &mut DocumentFilter) -> &mut CodeFilter {
@@ -196,37 +239,26 @@ impl CodeField {
     }
 }
 
-impl Author {
-    /// `None` when the parameter is not about a name. A name begins with the text, whatever its
-    /// case; `:exact` means the whole name as it is.
-    pub(super) fn parse(
-        name: &str,
-        value: &str,
-        prefix: &str,
-    ) -> Result<Option<Self>, SearchError> {
-        let Some(part) = name.strip_prefix(prefix) else { return Ok(None) };
-        let (component, exact) = match part {
-            "family" => (2, false),
-            "family:exact" => (2, true),
-            "given" => (3, false),
-            "given:exact" => (3, true),
-            _ => return Ok(None),
-        };
-        let texts = alternatives(name, value)?;
-        let fold = |t: &String| if exact { unescaped(t) } else { unescaped(t).to_lowercase() };
-        Ok(Some(Self { component, exact, texts: texts.iter().map(fold).collect() }))
+impl Field {
+    fn of(name: &str) -> Option<Self> {
+        match name {
+            "identifier" => Some(Self::Identifier),
+            "related" => Some(Self::Related),
+            "creation" => Some(Self::Creation),
+            "date" => Some(Self::Date),
+            "period" => Some(Self::Period),
+            _ => None,
+        }
     }
 
-    pub(super) fn matches(&self, authors: &[carerecord_model::Author]) -> bool {
-        let mut persons = authors.iter().filter_map(|a| a.person.as_ref());
-        persons.any(|person| {
-            let name = person.component(self.component);
-            if self.exact {
-                return self.texts.contains(&name);
-            }
-            let name = name.to_lowercase();
-            self.texts.iter().any(|text| name.starts_with(text))
-        })
+    fn has(self, entry: &DocumentEntry, times: &Times) -> bool {
+        match self {
+            Self::Identifier => true,
+            Self::Related => !entry.reference_ids.is_empty(),
+            Self::Creation => entry.creation_time.is_some(),
+            Self::Date => times.submitted.is_some(),
+            Self::Period => entry.service_start_time.is_some() || entry.service_stop_time.is_some(),
+        }
     }
 }
 
@@ -252,13 +284,51 @@ fn has_related(token: &Token, entry: &DocumentEntry) -> bool {
     })
 }
 
+/// Asks no source how it is.
+const NO_SOURCE: &str = "none";
+const MAX_SOURCES: usize = 200;
 /// Characters of a question about what is inside documents.
 const MAX_CONTENT: usize = 500;
 
-const MODIFIERS: [&str; 5] = [
+const MODIFIERS: [&str; 26] = [
     "patient:identifier",
     "subject:identifier",
     "related:identifier",
     "author.family:exact",
+    "author.family:contains",
     "author.given:exact",
+    "author.given:contains",
+    "category:not",
+    "type:not",
+    "setting:not",
+    "facility:not",
+    "event:not",
+    "security-label:not",
+    "format:not",
+    "category:missing",
+    "type:missing",
+    "setting:missing",
+    "facility:missing",
+    "event:missing",
+    "security-label:missing",
+    "format:missing",
+    "identifier:missing",
+    "related:missing",
+    "creation:missing",
+    "date:missing",
+    "period:missing",
 ];
+
+const CAN: Can = Can {
+    sorts: &[
+        ("creation", SortBy::Creation),
+        ("date", SortBy::Date),
+        ("_lastUpdated", SortBy::LastUpdated),
+        ("_id", SortBy::Id),
+    ],
+    includes: &[("DocumentReference:relatesto", Include::RelatedDocuments)],
+    revincludes: &[
+        ("DocumentReference:relatesto", Include::RelatingDocuments),
+        ("List:item", Include::ListsOfDocuments),
+    ],
+};

@@ -1,10 +1,14 @@
 use carerecord_model::{AvailabilityStatus, EntryUuid, Folder, NhsNumber, SubmissionSet, UniqueId};
 
+use super::author::Author;
+use super::coded::{CodeTest, Missing, split};
 use super::date::DateFilter;
-use super::document_reference::{Author, ids};
+use super::document_reference::ids;
+use super::instant::InstantFilter;
 use super::patient::{PATIENT, patient};
-use super::token::{Token, Tokens, all_groups, tokens};
-use super::{SearchError, check, count_only, is_count, statuses};
+use super::shown::{Can, Include, Shown, SortBy};
+use super::token::{Token, Tokens, tokens};
+use super::{SearchError, Times, check, statuses};
 use crate::code_system::URI;
 use crate::identifier::unique_id;
 
@@ -17,6 +21,14 @@ pub enum ListCode {
     Folder,
 }
 
+/// What can be missing, beside codes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Field {
+    Identifier,
+    Date,
+    SourceId,
+}
+
 /// The parameters of ITI-66. MHD 6.2.
 #[derive(Clone, Debug)]
 pub struct ListSearch {
@@ -26,12 +38,15 @@ pub struct ListSearch {
     pub code: ListCode,
     /// Empty when only statuses are asked for that nothing here has.
     pub status: Vec<AvailabilityStatus>,
-    /// Only the count is wanted.
-    pub count_only: bool,
+    /// How much of what is found is shown.
+    pub shown: Shown,
     ids: Vec<Vec<EntryUuid>>,
     dates: Vec<DateFilter>,
-    designations: Tokens,
+    last_updated: Vec<InstantFilter>,
+    designations: Vec<CodeTest>,
+    missing: Vec<(Field, Missing)>,
     source_ids: Tokens,
+    not_source_ids: Tokens,
     identifiers: Tokens,
     sources: Vec<Author>,
 }
@@ -48,11 +63,14 @@ impl ListSearch {
             patient: patient(pairs)?,
             code: code(pairs)?,
             status: statuses(pairs)?,
-            count_only: count_only(pairs),
+            shown: Shown::default(),
             ids: Vec::new(),
             dates: Vec::new(),
+            last_updated: Vec::new(),
             designations: Vec::new(),
+            missing: Vec::new(),
             source_ids: Vec::new(),
+            not_source_ids: Vec::new(),
             identifiers: Vec::new(),
             sources: Vec::new(),
         };
@@ -63,46 +81,83 @@ impl ListSearch {
     }
 
     fn add(&mut self, name: &str, value: &str, strict: bool) -> Result<(), SearchError> {
+        if self.shown.take(name, value, &CAN, strict)? {
+            return Ok(());
+        }
         if let Some(author) = Author::parse(name, value, "source.")? {
             self.sources.push(author);
             return Ok(());
         }
+        let (bare, modifier) = split(name);
+        if bare == "designationType" {
+            self.designations.push(CodeTest::parse(name, modifier, value)?);
+            return Ok(());
+        }
+        if modifier == Some("missing") {
+            let field = match bare {
+                "identifier" => Field::Identifier,
+                "date" => Field::Date,
+                "sourceId" => Field::SourceId,
+                _ => return Err(SearchError::unsupported(name)),
+            };
+            self.missing.push((field, Missing::parse(name, value)?));
+            return Ok(());
+        }
         match name {
             "date" => self.dates.push(DateFilter::parse(name, value)?),
-            "designationType" => self.designations.push(tokens(name, value)?),
+            "_lastUpdated" => self.last_updated.push(InstantFilter::parse(name, value)?),
             "sourceId" => self.source_ids.push(tokens(name, value)?),
+            "sourceId:not" => self.not_source_ids.push(tokens(name, value)?),
             "identifier" => self.identifiers.push(tokens(name, value)?),
             "_id" => self.ids.push(ids(name, value)?),
-            "code" | "status" | "_format" => {}
+            "code" | "status" => {}
             known if PATIENT.contains(&known) => {}
-            _ if is_count(name, value) => {}
-            other if strict => return Err(SearchError::unsupported(other)),
-            _ => {}
+            other => self.shown.leave(other, strict)?,
         }
         Ok(())
     }
 
+    /// Whether it cannot be answered without knowing when the registry changed what.
+    pub fn asks_last_updated(&self) -> bool {
+        let sorts = self.shown.sort.iter().any(|sort| sort.by == SortBy::LastUpdated);
+        sorts || !self.last_updated.is_empty()
+    }
+
     /// Whether a SubmissionSet is asked for.
-    pub fn matches_set(&self, set: &SubmissionSet) -> bool {
+    pub fn matches_set(&self, set: &SubmissionSet, times: &Times) -> bool {
         let source = set.source_id.as_str();
+        let is_from = |any: &Vec<Token>| any.iter().any(|token| is_oid(token, source));
         self.code == ListCode::SubmissionSet
             && self.status.contains(&set.availability_status)
             && self.names(set.entry_uuid.uuid(), &set.unique_id)
             && self.dates.iter().all(|d| d.matches(&set.submission_time))
-            && all_groups(&self.designations, [&set.content_type_code])
-            && self.source_ids.iter().all(|any| any.iter().any(|t| is_oid(t, source)))
+            && self.updated(times)
+            && self.designations.iter().all(|test| test.matches([&set.content_type_code]))
+            && self.missing.iter().all(|(_, missing)| missing.fits(true))
+            && self.source_ids.iter().all(is_from)
+            && !self.not_source_ids.iter().any(is_from)
             && self.sources.iter().all(|s| s.matches(&set.authors))
     }
 
     /// Whether a folder is asked for. A folder has neither source nor author: what is asked of
     /// them is left out. MHD 6.2.
-    pub fn matches_folder(&self, folder: &Folder) -> bool {
+    pub fn matches_folder(&self, folder: &Folder, times: &Times) -> bool {
         let time = folder.last_update_time.as_ref();
         self.code == ListCode::Folder
             && self.status.contains(&folder.availability_status)
             && self.names(folder.entry_uuid.uuid(), &folder.unique_id)
             && self.dates.iter().all(|d| time.is_some_and(|t| d.matches(t)))
-            && all_groups(&self.designations, &folder.codes)
+            && self.updated(times)
+            && self.designations.iter().all(|test| test.matches(&folder.codes))
+            && self.missing.iter().all(|(field, missing)| match field {
+                Field::Identifier => missing.fits(true),
+                Field::Date => missing.fits(time.is_some()),
+                Field::SourceId => true,
+            })
+    }
+
+    fn updated(&self, times: &Times) -> bool {
+        self.last_updated.iter().all(|f| times.last_updated.is_none_or(|time| f.matches(time)))
     }
 
     fn names(&self, id: Option<EntryUuid>, unique: &UniqueId) -> bool {
@@ -139,5 +194,23 @@ fn is_oid(token: &Token, oid: &str) -> bool {
     token.matches_identifier(Some(URI), &format!("urn:oid:{oid}")) || token.code() == Some(oid)
 }
 
-const MODIFIERS: [&str; 4] =
-    ["patient:identifier", "subject:identifier", "source.family:exact", "source.given:exact"];
+const MODIFIERS: [&str; 12] = [
+    "patient:identifier",
+    "subject:identifier",
+    "source.family:exact",
+    "source.family:contains",
+    "source.given:exact",
+    "source.given:contains",
+    "designationType:not",
+    "designationType:missing",
+    "sourceId:not",
+    "sourceId:missing",
+    "identifier:missing",
+    "date:missing",
+];
+
+const CAN: Can = Can {
+    sorts: &[("date", SortBy::Date), ("_lastUpdated", SortBy::LastUpdated), ("_id", SortBy::Id)],
+    includes: &[("List:item", Include::ItemsOfLists)],
+    revincludes: &[],
+};

@@ -4,18 +4,26 @@
 //! modifier that is not known is always refused: leaving it out would turn the meaning round.
 
 mod audit_event;
+mod author;
+mod coded;
+mod data_element;
 mod date;
 mod document_reference;
 mod form;
+mod instant;
 mod list;
 mod narrow;
 mod patient;
 mod people;
+mod shown;
 mod token;
 
-use carerecord_model::{AvailabilityStatus, NhsNumberError};
+use carerecord_model::{AvailabilityStatus, Dtm, NhsNumberError};
+use jiff::Timestamp;
 
 pub use audit_event::{AuditCode, AuditEventSearch};
+pub use data_element::ElementSearch;
+pub(crate) use data_element::element_parameters;
 pub(crate) use date::DateFilter;
 pub use document_reference::DocumentReferenceSearch;
 pub use form::pairs;
@@ -23,9 +31,19 @@ pub use list::{ListCode, ListSearch};
 pub(crate) use narrow::is_narrow;
 pub use patient::identifier_number;
 pub use people::PeopleSearch;
+pub use shown::{Include, Shown, Sort, SortBy};
 pub use token::Token;
 
 use crate::echo::safe_name;
+
+/// When a resource came and when it was last changed, as far as that is known.
+#[derive(Clone, Debug, Default)]
+pub struct Times {
+    /// When it was submitted, as its sender says.
+    pub submitted: Option<Dtm>,
+    /// When the registry last changed it.
+    pub last_updated: Option<Timestamp>,
+}
 
 /// Why a search cannot be run. Never carries a value.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]

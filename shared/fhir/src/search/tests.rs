@@ -24,6 +24,22 @@ fn patient_and_status_are_required() {
 }
 
 #[test]
+fn sources_to_ask_are_all_unless_some_or_none_are_named() {
+    let sources = |more: &str| {
+        let text = format!("{NUMBER}&status=current{more}");
+        DocumentReferenceSearch::parse(&pairs(&text), true).map(|search| search.source_state)
+    };
+    let some = |ids: &[&str]| Ok(Some(ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>()));
+
+    assert_eq!(sources(""), Ok(None));
+    assert_eq!(sources("&source-state=none"), some(&[]));
+    assert_eq!(sources("&source-state=2.999.1"), some(&["2.999.1"]));
+    assert_eq!(sources("&source-state=2.999.1,2.999.2"), some(&["2.999.1", "2.999.2"]));
+    let many = format!("&source-state={}", vec!["2.999.1"; 201].join(","));
+    assert_eq!(sources(&many), Err(SearchError::Malformed("source-state".into())));
+}
+
+#[test]
 fn two_patients_are_a_mistake() {
     let twice = format!("{NUMBER}&patient=9990001006&status=current");
     let other = format!("{NUMBER}&subject:identifier=9990001014&status=current");
@@ -52,9 +68,23 @@ fn unknown_parameters_are_left_out_and_unknown_modifiers_refused() {
     };
     let unsupported = |name: &str| Some(SearchError::Unsupported(name.into()));
 
-    assert_eq!(parse("_sort=date", false), None);
-    assert_eq!(parse("_sort=date", true), unsupported("_sort"));
-    assert_eq!(parse("type:not=1", false), unsupported("type:not"));
+    assert_eq!(parse("_sort=colour", false), None);
+    assert_eq!(parse("_sort=colour", true), unsupported("_sort"));
+    assert_eq!(parse("_sort=-date,_id", true), None);
+    assert_eq!(parse("_include=List:item", true), unsupported("_include"));
+    assert_eq!(parse("_include=*", false), None);
+    assert_eq!(parse("type:below=1", false), unsupported("type:below"));
+    assert_eq!(parse("author.family:not=1", false), unsupported("author.family:not"));
+    assert_eq!(
+        parse("type:missing=perhaps", false),
+        Some(SearchError::Malformed("type:missing".into()))
+    );
+    assert_eq!(
+        parse("author.family=-", false),
+        Some(SearchError::Malformed("author.family".into()))
+    );
+    assert_eq!(parse("_count=many", false), Some(SearchError::Malformed("_count".into())));
+    assert_eq!(parse("_elements=a/b", false), Some(SearchError::Malformed("_elements".into())));
     assert_eq!(parse("status:missing=true", false), unsupported("status:missing"));
     assert_eq!(parse("author.family:exact=Okafor", true), None);
     assert_eq!(parse("9990001006=1", true), unsupported("(not a name)"), "nothing is echoed");
@@ -69,8 +99,26 @@ fn only_the_count() {
     for (more, count_only) in [("_summary=count", true), ("_count=0", true), ("_count=5", false)] {
         let text = format!("{NUMBER}&status=current&{more}");
         let search = DocumentReferenceSearch::parse(&pairs(&text), false).unwrap();
-        assert_eq!(search.count_only, count_only, "{more}");
+        assert_eq!(search.shown.count_only, count_only, "{more}");
     }
+}
+
+#[test]
+fn what_is_to_be_shown_is_read() {
+    let text = format!(
+        "{NUMBER}&status=current&_count=20&_sort=-creation,_id&_elements=type,DocumentReference.author\
+         &_revinclude=List:item&_include=DocumentReference:relatesto:DocumentReference\
+         &_include=DocumentReference:subject&_total=accurate&colour=red&9990001006=1"
+    );
+
+    let shown = DocumentReferenceSearch::parse(&pairs(&text), false).unwrap().shown;
+
+    assert_eq!(shown.count, Some(20));
+    let sort = |by, descending| Sort { by, descending };
+    assert_eq!(shown.sort, [sort(SortBy::Creation, true), sort(SortBy::Id, false)]);
+    assert_eq!(shown.elements.unwrap(), ["type", "author"]);
+    assert_eq!(shown.includes, [Include::ListsOfDocuments, Include::RelatedDocuments]);
+    assert_eq!(shown.ignored, ["_include", "colour", "(not a name)"], "no value is echoed");
 }
 
 #[test]
@@ -173,7 +221,9 @@ proptest! {
     #[test]
     fn no_query_string_panics(text in "\\PC{0,80}", value in "\\PC{0,30}") {
         let _ = pairs(&text);
-        for name in ["type", "creation", "period", "identifier", "_id", "author.given", "status"] {
+        for name in ["type", "creation", "period", "identifier", "_id", "author.given", "status",
+            "type:not", "event:missing", "date", "_lastUpdated", "_sort", "_count", "_elements",
+            "_include", "author.family:contains"] {
             let all = [
                 ("patient.identifier".to_owned(), "9990001006".to_owned()),
                 ("status".to_owned(), "current".to_owned()),

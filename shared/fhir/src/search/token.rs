@@ -74,15 +74,6 @@ pub(super) fn tokens(name: &str, value: &str) -> Result<Vec<Token>, SearchError>
     if all.iter().any(says_nothing) { Err(SearchError::malformed(name)) } else { Ok(all) }
 }
 
-/// Whether each group is met by a code.
-pub(super) fn all_groups<'a, I>(groups: &Tokens, codes: I) -> bool
-where
-    I: IntoIterator<Item = &'a Code>,
-{
-    let codes: Vec<&Code> = codes.into_iter().collect();
-    groups.iter().all(|any| any.iter().any(|t| codes.iter().any(|c| t.matches(c))))
-}
-
 /// At the first bar that no backslash stands before.
 fn split_at_bar(text: &str) -> Option<(&str, &str)> {
     let mut escaped = false;

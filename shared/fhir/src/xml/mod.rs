@@ -165,7 +165,7 @@ mod tests {
             (json!({"resourceType": "List", "colour": "red"}), "List.colour"),
             (json!({"resourceType": "List", "status": {"a": 1}}), "List.status"),
             (json!({"resourceType": "List", "subject": {"resourceType": "x"}}), "Reference.*"),
-            (json!({"resourceType": "Encounter"}), "Encounter.*"),
+            (json!({"resourceType": "Procedure"}), "Procedure.*"),
             (json!({"title": "x"}), ".resource"),
         ];
         for (resource, element) in cases {

@@ -31,29 +31,49 @@ const RESOURCE: &str = "id meta:Meta implicitRules language contained*:Resource 
     extension*:Extension modifierExtension*:Extension";
 const ELEMENT: &str = "extension*:Extension modifierExtension*:Extension";
 
-const RESOURCES: [&str; 16] = [
+const RESOURCES: [&str; 25] = [
+    "AllergyIntolerance",
     "AuditEvent",
     "Binary",
     "Bundle",
     "CapabilityStatement",
+    "Condition",
     "Consent",
+    "Contract",
     "Device",
     "DocumentReference",
+    "Encounter",
     "EpisodeOfCare",
+    "Immunization",
     "List",
+    "MedicationRequest",
+    "MedicationStatement",
+    "Observation",
     "OperationOutcome",
     "Organization",
     "Parameters",
     "Patient",
     "Practitioner",
     "PractitionerRole",
+    "Provenance",
     "RelatedPerson",
 ];
 
 /// Types with the elements that we write and read of them, in the order of R4; `*` stands behind
 /// those that JSON has as arrays. A part of a resource is named after the resource and the element.
-const TYPES: [(&str, &str); 57] = [
+const TYPES: [(&str, &str); 80] = [
     ("Address", "use type text line* city district state postalCode country period:Period"),
+    (
+        "AllergyIntolerance",
+        "identifier*:Identifier clinicalStatus:CodeableConcept \
+         verificationStatus:CodeableConcept type category* criticality code:CodeableConcept \
+         patient:Reference onsetDateTime onsetPeriod:Period recordedDate lastOccurrence \
+         note*:Annotation reaction*:AllergyReaction",
+    ),
+    (
+        "AllergyReaction",
+        "substance:CodeableConcept manifestation*:CodeableConcept description onset severity",
+    ),
     ("Annotation", "authorReference:Reference authorString time text"),
     ("Attachment", "contentType language data url size:integer hash title creation"),
     (
@@ -101,7 +121,8 @@ const TYPES: [(&str, &str); 57] = [
     (
         "CapabilityRest",
         "mode documentation security:CapabilitySecurity resource*:CapabilityResource \
-         interaction*:CapabilityInteraction searchParam*:CapabilitySearchParam",
+         interaction*:CapabilityInteraction searchParam*:CapabilitySearchParam \
+         operation*:CapabilityOperation",
     ),
     ("CapabilitySearchParam", "name definition type documentation"),
     ("CapabilitySecurity", "cors:boolean service*:CodeableConcept description"),
@@ -114,6 +135,13 @@ const TYPES: [(&str, &str); 57] = [
     ),
     ("CodeableConcept", "coding*:Coding text"),
     ("Coding", "system version code display userSelected:boolean"),
+    (
+        "Condition",
+        "identifier*:Identifier clinicalStatus:CodeableConcept \
+         verificationStatus:CodeableConcept category*:CodeableConcept severity:CodeableConcept \
+         code:CodeableConcept subject:Reference onsetDateTime onsetPeriod:Period \
+         abatementDateTime abatementPeriod:Period recordedDate note*:Annotation",
+    ),
     (
         "Consent",
         "identifier*:Identifier status scope:CodeableConcept category*:CodeableConcept \
@@ -132,11 +160,22 @@ const TYPES: [(&str, &str); 57] = [
     ),
     ("ContactPoint", "system value use rank:integer period:Period"),
     (
+        "Contract",
+        "identifier*:Identifier version status legalState:CodeableConcept applies:Period \
+         authority*:Reference title term*:ContractTerm signer*:ContractSigner",
+    ),
+    ("ContractOffer", "party*:ContractOfferParty"),
+    ("ContractOfferParty", "reference*:Reference role:CodeableConcept"),
+    ("ContractSigner", "type:Coding party:Reference signature*:Signature"),
+    ("ContractTerm", "identifier:Identifier offer:ContractOffer"),
+    (
         "Device",
         "identifier*:Identifier status manufacturer deviceName*:DeviceName modelNumber \
-         owner:Reference",
+         version*:DeviceVersion owner:Reference",
     ),
     ("DeviceName", "name type"),
+    ("DeviceVersion", "type:CodeableConcept value"),
+    ("DispenseRequest", "validityPeriod:Period"),
     ("DocumentContent", "attachment:Attachment format:Coding"),
     (
         "DocumentContext",
@@ -152,6 +191,12 @@ const TYPES: [(&str, &str); 57] = [
          content*:DocumentContent context:DocumentContext",
     ),
     ("DocumentRelatesTo", "code target:Reference"),
+    ("Dosage", "text"),
+    (
+        "Encounter",
+        "identifier*:Identifier status class:Coding type*:CodeableConcept subject:Reference \
+         period:Period",
+    ),
     (
         "EpisodeOfCare",
         "status type*:CodeableConcept patient:Reference managingOrganization:Reference \
@@ -160,11 +205,16 @@ const TYPES: [(&str, &str); 57] = [
     (
         "Extension",
         "valueBoolean:boolean valueCode valueCodeableConcept:CodeableConcept valueCoding:Coding \
-         valueDateTime valueIdentifier:Identifier valueInstant valueInteger:integer valueOid \
+         valueDate valueDateTime valueId valueIdentifier:Identifier valueInstant valueInteger:integer valueOid \
          valueReference:Reference valueString valueUnsignedInt:integer valueUri",
     ),
     ("HumanName", "use text family given* prefix* suffix* period:Period"),
     ("Identifier", "use type:CodeableConcept system value period:Period assigner:Reference"),
+    (
+        "Immunization",
+        "identifier*:Identifier status statusReason:CodeableConcept vaccineCode:CodeableConcept \
+         patient:Reference occurrenceDateTime occurrenceString recorded",
+    ),
     (
         "List",
         "identifier*:Identifier status mode title code:CodeableConcept subject:Reference \
@@ -172,7 +222,33 @@ const TYPES: [(&str, &str); 57] = [
          entry*:ListEntry emptyReason:CodeableConcept",
     ),
     ("ListEntry", "flag:CodeableConcept deleted:boolean date item:Reference"),
+    (
+        "MedicationRequest",
+        "identifier*:Identifier status intent category*:CodeableConcept doNotPerform:boolean \
+         medicationCodeableConcept:CodeableConcept subject:Reference authoredOn \
+         dosageInstruction*:Dosage dispenseRequest:DispenseRequest",
+    ),
+    (
+        "MedicationStatement",
+        "identifier*:Identifier status category:CodeableConcept \
+         medicationCodeableConcept:CodeableConcept subject:Reference effectiveDateTime \
+         effectivePeriod:Period dateAsserted dosage*:Dosage",
+    ),
     ("Meta", "versionId lastUpdated source profile* security*:Coding tag*:Coding"),
+    (
+        "Observation",
+        "identifier*:Identifier status category*:CodeableConcept code:CodeableConcept \
+         subject:Reference effectiveDateTime effectivePeriod:Period issued \
+         valueQuantity:Quantity valueCodeableConcept:CodeableConcept valueString \
+         interpretation*:CodeableConcept referenceRange*:ObservationRange \
+         component*:ObservationComponent",
+    ),
+    (
+        "ObservationComponent",
+        "code:CodeableConcept valueQuantity:Quantity valueCodeableConcept:CodeableConcept \
+         valueString",
+    ),
+    ("ObservationRange", "text"),
     ("OperationOutcome", "issue*:OutcomeIssue"),
     (
         "Organization",
@@ -183,8 +259,9 @@ const TYPES: [(&str, &str); 57] = [
     ("Parameters", "parameter*:ParametersParameter"),
     (
         "ParametersParameter",
-        "name valueBoolean:boolean valueCode valueIdentifier:Identifier \
-         valueReference:Reference valueString valueUri resource:Resource \
+        "name valueBoolean:boolean valueCode valueDate valueDecimal:decimal valueId \
+         valueIdentifier:Identifier valueInstant valueInteger:integer valueReference:Reference \
+         valueString valueUnsignedInt:integer valueUri resource:Resource \
          part*:ParametersParameter",
     ),
     (
@@ -205,12 +282,25 @@ const TYPES: [(&str, &str); 57] = [
          organization:Reference code*:CodeableConcept specialty*:CodeableConcept \
          location*:Reference healthcareService*:Reference telecom*:ContactPoint",
     ),
+    (
+        "Provenance",
+        "target*:Reference occurredPeriod:Period occurredDateTime recorded policy* \
+         location:Reference reason*:CodeableConcept activity:CodeableConcept \
+         agent*:ProvenanceAgent entity*:ProvenanceEntity",
+    ),
+    (
+        "ProvenanceAgent",
+        "type:CodeableConcept role*:CodeableConcept who:Reference onBehalfOf:Reference",
+    ),
+    ("ProvenanceEntity", "role what:Reference"),
+    ("Quantity", "value:decimal comparator unit system code"),
     ("Reference", "reference type identifier:Identifier display"),
     (
         "RelatedPerson",
         "identifier*:Identifier active:boolean patient:Reference relationship*:CodeableConcept \
          name*:HumanName telecom*:ContactPoint gender birthDate address*:Address",
     ),
+    ("Signature", "type*:Coding when who:Reference"),
 ];
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! What a delegation says, on the wire.
 
 use carerecord_access::{
-    Asserted, AssertedPatient, Assurance, Caller, Override, OverrideReason, Purpose, Right,
-    SystemCaller, UserCaller,
+    Asserted, AssertedPatient, Assurance, Caller, CitizenCaller, CitizenSubject, Override,
+    OverrideReason, Proofing, Purpose, Right, SystemCaller, UserCaller,
 };
 use carerecord_model::{NhsNumber, OrganisationCode};
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -52,6 +53,18 @@ pub(super) enum AskerClaim {
     System {
         organisation: OrganisationCode,
     },
+    /// About the patient of the claims.
+    Citizen {
+        name: String,
+        organisation: OrganisationCode,
+        nhs_number: NhsNumber,
+        proofing: Proofing,
+        client_id: String,
+        session_id: Option<String>,
+        /// When the patient was born, as the patient index has it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        born: Option<Date>,
+    },
     /// The portal itself, about nobody: to learn whether the node can be asked.
     Portal,
 }
@@ -69,6 +82,22 @@ impl AskerClaim {
     pub fn of(caller: Option<&Caller>) -> (String, Self) {
         match caller {
             None => ("portal".to_owned(), Self::Portal),
+            Some(Caller::Citizen(citizen)) => match citizen.number {
+                Some(nhs_number) => (
+                    citizen.user_id.clone(),
+                    Self::Citizen {
+                        name: citizen.name.clone(),
+                        organisation: citizen.organisation.clone(),
+                        nhs_number,
+                        proofing: citizen.proofing,
+                        client_id: citizen.client_id.clone(),
+                        session_id: citizen.session_id.clone(),
+                        born: citizen.about.and_then(|about| about.born),
+                    },
+                ),
+                // Nobody whom a node would give anything to.
+                None => (citizen.user_id.clone(), Self::Portal),
+            },
             Some(Caller::System(system)) => {
                 (system.name.clone(), Self::System { organisation: system.organisation.clone() })
             }
@@ -113,6 +142,24 @@ impl Claims {
                 rights: vec![Right::Query, Right::Retrieve],
                 known_by: "delegation",
             }),
+            AskerClaim::Citizen {
+                name,
+                organisation,
+                nhs_number,
+                proofing,
+                client_id,
+                session_id,
+                born,
+            } => Caller::Citizen(Box::new(CitizenCaller {
+                user_id: self.sub,
+                name,
+                organisation,
+                number: Some(nhs_number),
+                proofing,
+                client_id,
+                session_id,
+                about: Some(CitizenSubject { patient: patient?, born }),
+            })),
             AskerClaim::User {
                 name,
                 organisation,
@@ -123,19 +170,18 @@ impl Claims {
                 client_id,
                 session_id,
             } => {
-                let opened = match (self.opened, patient) {
-                    (None, _) => None,
-                    (Some(opened), Some(patient)) => Some(Override {
-                        id: opened.id,
-                        patient,
+                let opened = match self.opened {
+                    None => None,
+                    Some(opened) => Some(Override {
+                        patient: patient?,
                         user_id: self.sub.clone(),
                         role_profile_id: role_profile_id.clone(),
                         session_id: session_id.clone(),
+                        id: opened.id,
                         reason: opened.reason,
                         since: opened.since,
                         until: opened.until,
                     }),
-                    (Some(_), None) => return None,
                 };
                 Caller::User(Box::new(UserCaller {
                     user_id: self.sub,
@@ -163,7 +209,7 @@ impl Claims {
                 }))
             }
         };
-        Some(Asker { caller, purpose, about })
+        Some(Asker { caller, purpose, about, statement: None })
     }
 }
 

@@ -14,9 +14,13 @@ mod verifier;
 use std::path::PathBuf;
 
 use carerecord_access::{AssertedPatient, Caller, Override, Purpose};
+use carerecord_audit::AuditOutcome;
 use carerecord_model::{NhsNumber, UniqueId};
 use http::HeaderName;
+use jiff::Timestamp;
 use serde::Deserialize;
+
+use crate::AuditDraft;
 
 pub use signer::{Delegation, Delegator};
 pub use verifier::Delegations;
@@ -68,12 +72,48 @@ pub struct Asker {
     pub purpose: Purpose,
     /// About whom alone.
     pub about: AssertedPatient,
+    /// The delegation that says so, where one does.
+    pub statement: Option<Statement>,
+}
+
+/// A delegation that was taken, by what tells it from all others.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Statement {
+    /// The portal.
+    pub issuer: String,
+    /// Its id, of this issuer.
+    pub id: String,
+    /// Until when it must be remembered.
+    pub until: Timestamp,
+}
+
+impl Asker {
+    /// The same, unless a copy of this role has taken the delegation before: `first` is what the
+    /// database says that they share. The record is told.
+    ///
+    /// # Errors
+    /// `Replayed`, or `Forgetful` when it cannot be known.
+    pub fn once<E: std::fmt::Display>(
+        self,
+        first: Result<bool, E>,
+        draft: &AuditDraft,
+    ) -> Result<Self, DelegationError> {
+        let error = match first {
+            Ok(true) => return Ok(self),
+            Ok(false) => DelegationError::Replayed,
+            Err(error) => {
+                tracing::warn!(%error, "used delegations cannot be looked up");
+                DelegationError::Forgetful
+            }
+        };
+        Err(error.noted(draft))
+    }
 }
 
 impl From<Caller> for Asker {
     fn from(caller: Caller) -> Self {
         let purpose = caller.purpose();
-        Self { caller, purpose, about: AssertedPatient::Any }
+        Self { caller, purpose, about: AssertedPatient::Any, statement: None }
     }
 }
 
@@ -104,7 +144,7 @@ pub enum DelegationError {
     /// It was made before anybody here could remember which ones were used.
     #[error("the delegation is older than this process")]
     TooOld,
-    /// It is meant for another node.
+    /// It is meant for another node, or the registry.
     #[error("the delegation is for another node")]
     OtherNode,
     /// It is about other documents.
@@ -116,9 +156,22 @@ pub enum DelegationError {
     /// No more can be remembered.
     #[error("too many delegations are in use")]
     MemoryFull,
+    /// Whether it was used before cannot be known.
+    #[error("used delegations cannot be looked up just now")]
+    Forgetful,
     /// Whoever brings it may not, or names a second person.
     #[error("this system may not bring a delegation")]
     NotPermitted,
+}
+
+impl DelegationError {
+    /// The same, which the record knows.
+    pub(crate) fn noted(self, draft: &AuditDraft) -> Self {
+        tracing::warn!(error = %self, "a delegation was refused");
+        draft.outcome(AuditOutcome::Refused);
+        draft.fill(|event| event.error = Some(self.to_string()));
+        self
+    }
 }
 
 /// What stands for the documents of a request: the same for the same documents in any order.
@@ -138,5 +191,7 @@ fn digest_of(documents: &[UniqueId]) -> String {
 
 /// The header of a request that has a delegation.
 pub const DELEGATION: HeaderName = HeaderName::from_static("carerecord-delegation");
+/// Whom a delegation to the registry is for.
+pub(crate) const REGISTRY: &str = "urn:carerecord:registry";
 /// `typ` of its JWT, so that no token of another kind passes for one.
 const TYPE: &str = "carerecord-delegation+jwt";

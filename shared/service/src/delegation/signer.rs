@@ -4,7 +4,7 @@ use std::sync::Arc;
 use carerecord_model::{Clock, IdSource, NodeId, OnBehalf, PortError, UniqueId};
 
 use super::claims::{AskerClaim, Claims, OverrideClaim};
-use super::{Delegate, TYPE, digest_of};
+use super::{Delegate, REGISTRY, TYPE, digest_of};
 use crate::signing::{SigningKey, SigningKeyError, Watched};
 
 /// Says for whom a portal asks.
@@ -35,14 +35,14 @@ impl Delegator {
         self.key.now(self.clock.now()).id().to_owned()
     }
 
-    /// A statement for one request.
+    /// A statement for one request to a node, by its id, or to [`REGISTRY`].
     ///
     /// # Errors
     /// When the cryptography library fails.
     pub fn sign(
         &self,
         whom: &Delegate,
-        to: &NodeId,
+        to: &str,
         documents: &[UniqueId],
     ) -> Result<String, PortError> {
         let now = self.clock.now();
@@ -50,7 +50,7 @@ impl Delegator {
         let (sub, asker) = AskerClaim::of(whom.caller.as_ref());
         let claims = Claims {
             iss: self.issuer.clone(),
-            aud: to.to_string(),
+            aud: to.to_owned(),
             jti: self.ids.random().to_string(),
             iat: now.as_second(),
             exp: now.as_second() + SECONDS,
@@ -83,7 +83,12 @@ impl Delegation {
 impl OnBehalf for Delegation {
     fn statement(&self, to: &NodeId, documents: &[UniqueId]) -> Result<Option<String>, PortError> {
         let Some(delegator) = &self.delegator else { return Ok(None) };
-        delegator.sign(&self.whom, to, documents).map(Some)
+        delegator.sign(&self.whom, to.as_str(), documents).map(Some)
+    }
+
+    fn to_registry(&self) -> Result<Option<String>, PortError> {
+        let Some(delegator) = &self.delegator else { return Ok(None) };
+        delegator.sign(&self.whom, REGISTRY, &[]).map(Some)
     }
 }
 

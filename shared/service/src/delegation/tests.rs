@@ -56,7 +56,7 @@ impl World {
     }
 
     fn take(&self, statement: &str) -> Result<Asker, DelegationError> {
-        self.judge.asker(statement, &portal(), &node(), &[document("1.1")])
+        self.judge.asker(statement, &portal(), node().as_str(), &[document("1.1")])
     }
 
     /// A statement with other claims or another header, signed with the key of the file.
@@ -175,7 +175,7 @@ fn it_is_taken_once_in_its_time_by_the_node_and_for_the_documents_that_it_names(
     let used = fresh();
     let ask = |statement: &str, to: &str, ids: &[&str]| {
         let ids: Vec<UniqueId> = ids.iter().map(|id| document(id)).collect();
-        world.judge.asker(statement, &portal(), &to.parse().unwrap(), &ids).map(drop)
+        world.judge.asker(statement, &portal(), to, &ids).map(drop)
     };
 
     assert_eq!(ask(&used, "2.999.2", &["1.1"]), Err(E::OtherNode));
@@ -193,7 +193,7 @@ fn it_is_taken_once_in_its_time_by_the_node_and_for_the_documents_that_it_names(
     world.wait(-20);
     assert_eq!(ask(&early, "2.999.1", &["1.1"]), Err(E::NotYet));
     let stranger = SystemCaller { rights: vec![Right::Publish], ..portal() };
-    let taken = world.judge.asker(&early, &stranger, &node(), &[document("1.1")]);
+    let taken = world.judge.asker(&early, &stranger, node().as_str(), &[document("1.1")]);
     assert_eq!(taken.map(drop), Err(E::NotPermitted));
 }
 

@@ -3,13 +3,13 @@ use std::sync::Arc;
 
 use carerecord_access::{Right, SystemCaller};
 use carerecord_codec::saml::SamlError;
-use carerecord_model::{Clock, NodeId, UniqueId};
+use carerecord_model::{Clock, UniqueId};
 use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
 
 use super::claims::Claims;
-use super::{Asker, DelegationError, TYPE, digest_of};
+use super::{Asker, DelegationError, Statement, TYPE, digest_of};
 use crate::Peer;
 use crate::signing::{PublicKeys, SigningKeyError, Watched};
 use crate::xua::Used;
@@ -38,7 +38,7 @@ impl Delegations {
         self.keys.now(self.clock.now()).find(key_id).is_some()
     }
 
-    /// Who asks the node `to` about these documents, in a statement that `system` has brought.
+    /// Who asks the node `to`, or the registry, about these documents, in a statement that `system` has brought.
     ///
     /// # Errors
     /// The first thing that is wrong with it.
@@ -46,7 +46,7 @@ impl Delegations {
         &self,
         statement: &str,
         system: &SystemCaller,
-        to: &NodeId,
+        to: &str,
         documents: &[UniqueId],
     ) -> Result<Asker, DelegationError> {
         let may = [Right::Delegate, Right::Retrieve].iter().any(|r| system.rights.contains(r));
@@ -56,7 +56,7 @@ impl Delegations {
         let now = self.clock.now();
         let claims = self.read(statement, now)?;
         self.in_time(&claims, now)?;
-        if claims.aud != to.as_str() {
+        if claims.aud != to {
             return Err(DelegationError::OtherNode);
         }
         if claims.documents_sha256 != digest_of(documents) {
@@ -65,9 +65,10 @@ impl Delegations {
         let until = Timestamp::from_second(claims.exp).map_err(|_| DelegationError::TooLong)?;
         let (issuer, id) = (claims.iss.clone(), claims.jti.clone());
         let asker = claims.asker(system).ok_or(DelegationError::Malformed)?;
-        let noted = self.used.note(&issuer, &id, true, &Peer::default(), until + SKEW, now);
+        let until = until + SKEW;
+        let noted = self.used.note(&issuer, &id, true, &Peer::default(), until, now);
         match noted {
-            Ok(()) => Ok(asker),
+            Ok(()) => Ok(Asker { statement: Some(Statement { issuer, id, until }), ..asker }),
             Err(SamlError::Replayed) => Err(DelegationError::Replayed),
             Err(_) => Err(DelegationError::MemoryFull),
         }

@@ -7,6 +7,7 @@ use carerecord_codec::soap::{SoapError, Understood};
 use carerecord_model::{NodeId, UniqueId};
 
 use super::{Peer, Xua, XuaMode};
+use crate::delegation::REGISTRY;
 use crate::{Asker, AuditDraft, DelegationError, DelegationMode, Delegations};
 
 /// How the caller of a message at one listener is known.
@@ -60,33 +61,52 @@ impl Callers {
         documents: &[UniqueId],
         draft: &AuditDraft,
     ) -> Result<Asker, DelegationError> {
-        self.delegated(caller, node, documents)
+        self.noted(self.delegated(caller, node.as_str(), documents), draft)
+    }
+
+    /// For whom `caller` asks the registry, where it says so. The record is told.
+    ///
+    /// # Errors
+    /// What is wrong with the delegation.
+    pub fn registry_asker(
+        &self,
+        caller: &Caller,
+        draft: &AuditDraft,
+    ) -> Result<Option<Asker>, DelegationError> {
+        if self.statement.is_none() {
+            return Ok(None);
+        }
+        self.noted(self.delegated(caller, REGISTRY, &[]), draft).map(Some)
+    }
+
+    fn noted(
+        &self,
+        asker: Result<Asker, DelegationError>,
+        draft: &AuditDraft,
+    ) -> Result<Asker, DelegationError> {
+        asker
             .inspect(|asker| {
                 draft.caller(&asker.caller);
                 if self.statement.is_some() {
                     draft.fill(|event| event.purpose = Some(asker.purpose.code().to_owned()));
                 }
             })
-            .inspect_err(|error| {
-                tracing::warn!(%error, "a delegation was refused");
-                draft.outcome(AuditOutcome::Refused);
-                draft.fill(|event| event.error = Some(error.to_string()));
-            })
+            .map_err(|error| error.noted(draft))
     }
 
     fn delegated(
         &self,
         caller: &Caller,
-        node: &NodeId,
+        to: &str,
         documents: &[UniqueId],
     ) -> Result<Asker, DelegationError> {
         let Some((delegations, mode)) = &self.delegations else { return Ok(caller.clone().into()) };
         match (&self.statement, caller) {
             (Some(statement), Caller::System(system)) => {
-                delegations.asker(statement, system, node, documents)
+                delegations.asker(statement, system, to, documents)
             }
             // An assertion speaks of somebody already.
-            (Some(_), Caller::User(_)) => Err(DelegationError::NotPermitted),
+            (Some(_), Caller::User(_) | Caller::Citizen(_)) => Err(DelegationError::NotPermitted),
             (None, _) if *mode == DelegationMode::Required && caller.has_right(Right::Delegate) => {
                 Err(DelegationError::Missing)
             }

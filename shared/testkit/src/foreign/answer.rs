@@ -58,6 +58,13 @@ impl Message {
             }
             _ => one(question, &question.document, &include(&href)),
         };
+        let wanted = match manner {
+            Manner::OtherCommunity => wanted.replace(
+                "<xdsb:DocumentResponse>",
+                "<xdsb:DocumentResponse><xdsb:HomeCommunityId>urn:oid:2.999.77</xdsb:HomeCommunityId>",
+            ),
+            _ => wanted,
+        };
         let headers = if manner == Manner::ExtraHeaders { EXTRA_HEADERS } else { "" };
         let envelope = envelope(question, headers, &response(&wanted, manner));
         let envelope = match manner {

@@ -27,6 +27,8 @@ pub enum Manner {
     Warns,
     /// A few bytes at a time.
     Drips,
+    /// It says that the document is of another community.
+    OtherCommunity,
 
     /// Other bytes of the same length.
     OtherBytes,
@@ -66,7 +68,7 @@ pub enum Manner {
 
 impl Manner {
     /// The ways of one that is odd, and right.
-    pub const ODD: [Self; 12] = [
+    pub const ODD: [Self; 13] = [
         Self::Plain,
         Self::OddBoundary,
         Self::OtherPrefixes,
@@ -79,6 +81,7 @@ impl Manner {
         Self::MoreThanAsked,
         Self::Warns,
         Self::Drips,
+        Self::OtherCommunity,
     ];
     /// The ways of one that gives something other than the document.
     pub const LYING: [Self; 11] = [

@@ -1,10 +1,13 @@
 //! The submission that a Bundle stands for. MHD 3.2, 3.3, 7.4.
 
+mod documents;
+mod relations;
+
 use std::collections::{HashMap, HashSet};
 
 use carerecord_model::{
-    Association, AssociationType, AvailabilityStatus, EntryUuid, ExtraMetadata, Folder, NhsNumber,
-    ObjectId, PatientId, RegistryError, Submission, SubmissionSetStatus, UniqueId,
+    Association, EntryUuid, Folder, NhsNumber, ObjectId, PatientId, RegistryError, Submission,
+    UniqueId,
 };
 use uuid::Uuid;
 
@@ -12,7 +15,22 @@ use super::at::{At, Problem, Problems};
 use super::bundle::{Item, ProvideBundle, Slot, Target};
 use super::entry::entry;
 use super::list::{Identifiers, folder, submission_set};
-use super::values::bytes;
+use crate::Format;
+
+/// The FHIR documents of a Bundle as they were sent.
+pub struct FhirDocuments {
+    /// In which form.
+    pub format: Format,
+    /// Their bytes, by the places of the entries.
+    pub bytes: HashMap<usize, Vec<u8>>,
+}
+
+impl FhirDocuments {
+    /// Of what has none.
+    pub fn none() -> Self {
+        Self { format: Format::Json, bytes: HashMap::new() }
+    }
+}
 
 /// What has to be known beside the Bundle.
 pub struct Known<'k> {
@@ -22,6 +40,8 @@ pub struct Known<'k> {
     pub documents: HashMap<UniqueId, EntryUuid>,
     /// Of the patient's folders that are added to, those that are registered.
     pub folders: HashMap<EntryUuid, KnownFolder>,
+    /// The FHIR documents among its entries.
+    pub fhir_documents: FhirDocuments,
 }
 
 /// A folder that is registered.
@@ -67,6 +87,13 @@ pub enum Place {
 }
 
 impl Provided {
+    /// The same of a document that was sent alone: all that is wrong is wrong there.
+    #[must_use]
+    pub fn of_one_document(mut self) -> Self {
+        self.paths.iter_mut().for_each(|(_, path)| "DocumentReference".clone_into(path));
+        self
+    }
+
     /// Where in the Bundle an error is.
     pub fn expression(&self, error: &RegistryError) -> Option<&str> {
         let named = |(id, _): &&(ObjectId, String)| {
@@ -129,7 +156,7 @@ fn id_of(n: usize, item: &Item<'_>, known: &Known<'_>) -> ObjectId {
             let own = Identifiers::read(&item.resource).entry;
             own.unwrap_or_else(|| (known.derived)(&name_of(n, item)))
         }
-        Slot::Binary | Slot::Patient => Uuid::nil(),
+        Slot::Binary | Slot::FhirDocument | Slot::Patient => Uuid::nil(),
     };
     ObjectId::Uuid(EntryUuid::new(uuid))
 }
@@ -151,7 +178,7 @@ fn places(
             Slot::Document => Place::Created("DocumentReference", own),
             Slot::Patch(id) => Place::Updated("DocumentReference", id),
             Slot::FolderUpdate(id) => Place::Updated("List", id),
-            Slot::Binary => {
+            Slot::Binary | Slot::FhirDocument => {
                 let entry = documents.iter().find(|(binary, _)| *binary == n);
                 Place::Created("Binary", entry.map(|(_, d)| uuid(&d.entry)).unwrap_or_default())
             }
@@ -177,60 +204,6 @@ impl<'a> Making<'_, 'a> {
         of_slot.map(|(item, id)| (id, item.resource.clone())).collect()
     }
 
-    /// The bytes that go with entries; with each, the entry of the Bundle that holds them.
-    fn documents(&mut self) -> (Vec<(usize, ProvidedDocument)>, Vec<Vec<u8>>) {
-        let (mut documents, mut contents) = (Vec::new(), Vec::new());
-        let mut decoded: HashMap<usize, usize> = HashMap::new();
-        let all: Vec<(ObjectId, At<'a>)> =
-            self.items(Slot::Document).into_iter().map(|(id, at)| (id.clone(), at)).collect();
-        for (id, resource) in all {
-            let Some(content) = resource.first("content") else { continue };
-            let attachment = content.get("attachment");
-            self.problems.forbid(&attachment, &["data"]);
-            let url = attachment.text("url").and_then(|url| self.bundle.at_url(url));
-            let binary = url.and_then(|n| Some((n, self.bundle.items.get(n)?)));
-            let Some((n, binary)) = binary.filter(|(_, item)| item.slot == Slot::Binary) else {
-                let what = "It must be the fullUrl of a Binary of the Bundle.";
-                self.problems.add("not-found", &attachment.get("url"), what);
-                continue;
-            };
-            let kinds = [&binary.resource, &attachment].map(|at| at.text("contentType"));
-            if kinds[0] != kinds[1] {
-                let what = "It must be the attachment's.";
-                self.problems.add("invalid", &binary.resource.get("contentType"), what);
-            }
-            let content = match decoded.get(&n) {
-                Some(content) => *content,
-                None => {
-                    contents.push(self.content(&binary.resource));
-                    decoded.insert(n, contents.len() - 1);
-                    contents.len() - 1
-                }
-            };
-            documents.push((n, ProvidedDocument { entry: id, content }));
-        }
-        for (n, item) in self.bundle.items.iter().enumerate() {
-            if item.slot == Slot::Binary && !decoded.contains_key(&n) {
-                let what = "No DocumentReference is of this document.";
-                self.problems.add("business-rule", &item.entry, what);
-            }
-        }
-        (documents, contents)
-    }
-
-    fn content(&mut self, binary: &At<'_>) -> Vec<u8> {
-        let data = binary.get("data");
-        let Some(text) = binary.text("data") else {
-            self.problems.missing(&data);
-            return Vec::new();
-        };
-        let content = bytes(text);
-        if content.is_none() {
-            self.problems.add("invalid", &data, "It is not base64.");
-        }
-        content.unwrap_or_default()
-    }
-
     /// The objects, without what relates them.
     fn objects(&mut self, patient: &PatientId) -> Option<Submission> {
         let (profile, derived) = (self.bundle.profile, self.known.derived);
@@ -248,7 +221,7 @@ impl<'a> Making<'_, 'a> {
                 }
                 Slot::FolderUpdate(id) => self.check_update(EntryUuid::new(id), item),
                 Slot::Patch(id) => self.check_patch(EntryUuid::new(id), item),
-                Slot::Binary | Slot::Patient => {}
+                Slot::Binary | Slot::FhirDocument | Slot::Patient => {}
             }
         }
         Some(Submission {
@@ -302,132 +275,6 @@ impl<'a> Making<'_, 'a> {
         }
     }
 
-    /// Membership in the set and in folders.
-    fn members(&mut self) {
-        let Some((set, list)) = self.items(Slot::SubmissionSet).pop() else { return };
-        let set = set.clone();
-        let mut new: HashSet<ObjectId> = HashSet::new();
-        for at in list.each("entry") {
-            self.member_of_set(&set, &at.get("item"), &mut new);
-        }
-        for (item, id) in self.bundle.items.iter().zip(self.ids) {
-            let is_new = matches!(item.slot, Slot::Document | Slot::Folder);
-            if is_new && !new.contains(id) {
-                let what = "The SubmissionSet does not name it among its entries.";
-                self.problems.add("business-rule", &item.entry, what);
-            }
-            match item.slot {
-                Slot::Folder => self.members_of_folder(&set, id, item, &HashSet::new()),
-                Slot::FolderUpdate(uuid) => {
-                    let known = self.known.folders.get(&EntryUuid::new(uuid));
-                    let there = known.map(|k| k.members.clone()).unwrap_or_default();
-                    self.members_of_folder(&set, id, item, &there);
-                }
-                Slot::SubmissionSet
-                | Slot::Document
-                | Slot::Patch(_)
-                | Slot::Binary
-                | Slot::Patient => {}
-            }
-        }
-    }
-
-    fn member_of_set(&mut self, set: &ObjectId, at: &At<'a>, new: &mut HashSet<ObjectId>) {
-        match self.bundle.target(at, "List") {
-            Target::Item(n) => {
-                let slot = self.bundle.items.get(n).map(|item| item.slot);
-                let Some(id) = self.ids.get(n).cloned() else { return };
-                let status = match slot {
-                    Some(Slot::Document) => Some(SubmissionSetStatus::Original),
-                    Some(Slot::Folder) => None,
-                    // What is new in it is named by the memberships themselves.
-                    Some(Slot::FolderUpdate(_)) => return,
-                    Some(Slot::SubmissionSet | Slot::Patch(_) | Slot::Binary | Slot::Patient)
-                    | None => {
-                        let what = "It must lead to a document or a folder.";
-                        return self.problems.add("invalid", at, what);
-                    }
-                };
-                if new.insert(id.clone()) {
-                    self.associate(AssociationType::HasMember, set.clone(), id, status);
-                } else {
-                    self.problems.add("duplicate", at, "It is there twice.");
-                }
-            }
-            // A folder that is there already, and that this submission does not add to.
-            Target::Registered(_) => {
-                self.problems.add("not-supported", at, "A folder is sent as an entry of its own.");
-            }
-            Target::Named(_) | Target::Nothing => {
-                let Some(target) = self.document(at) else {
-                    let what =
-                        "It leads to nothing in the Bundle, nor to a document that is there.";
-                    return self.problems.add("not-found", at, what);
-                };
-                let status = Some(SubmissionSetStatus::Reference);
-                self.associate(AssociationType::HasMember, set.clone(), target, status);
-            }
-        }
-    }
-
-    fn members_of_folder(
-        &mut self,
-        set: &ObjectId,
-        folder: &ObjectId,
-        item: &Item<'a>,
-        there: &HashSet<EntryUuid>,
-    ) {
-        let mut seen = HashSet::new();
-        for at in item.resource.each("entry") {
-            let at = at.get("item");
-            let Some(document) = self.document(&at) else {
-                let what = "It leads to no document.";
-                self.problems.add("not-found", &at, what);
-                continue;
-            };
-            if document.uuid().is_some_and(|id| there.contains(&id)) {
-                continue;
-            }
-            if !seen.insert(document.clone()) {
-                self.problems.add("duplicate", &at, "It is there twice.");
-                continue;
-            }
-            let kind = AssociationType::HasMember;
-            let membership = self.associate(kind, folder.clone(), document, None);
-            self.associate(kind, set.clone(), membership, None);
-        }
-    }
-
-    /// What documents of the Bundle are to other documents.
-    fn relations(&mut self) {
-        let all: Vec<(ObjectId, At<'a>)> =
-            self.items(Slot::Document).into_iter().map(|(id, at)| (id.clone(), at)).collect();
-        for (source, resource) in all {
-            let mut kinds: Vec<(ObjectId, AssociationType)> = Vec::new();
-            for at in resource.each("relatesTo") {
-                let kind = match at.text("code") {
-                    Some("replaces") => AssociationType::Replace,
-                    Some("transforms") => AssociationType::Transform,
-                    Some("appends") => AssociationType::Append,
-                    Some("signs") => AssociationType::Signs,
-                    _ => {
-                        self.problems.add("invalid", &at.get("code"), "There is no such relation.");
-                        continue;
-                    }
-                };
-                let Some(target) = self.document(&at.get("target")) else {
-                    let what = "It leads to no document that is there.";
-                    self.problems.add("not-found", &at.get("target"), what);
-                    continue;
-                };
-                add_relation(&mut kinds, target, kind);
-            }
-            for (target, kind) in kinds {
-                self.associate(kind, source.clone(), target, None);
-            }
-        }
-    }
-
     /// The document that a reference leads to.
     fn document(&self, reference: &At<'a>) -> Option<ObjectId> {
         match self.bundle.target(reference, "DocumentReference") {
@@ -439,43 +286,5 @@ impl<'a> Making<'_, 'a> {
             Target::Named(id) => self.known.documents.get(&id).copied().map(ObjectId::Uuid),
             Target::Nothing => None,
         }
-    }
-
-    /// Gives the association's own id.
-    fn associate(
-        &mut self,
-        association_type: AssociationType,
-        source: ObjectId,
-        target: ObjectId,
-        submission_set_status: Option<SubmissionSetStatus>,
-    ) -> ObjectId {
-        let id = ObjectId::Symbol(format!("association-{}", self.associations.len() + 1));
-        self.associations.push(Association {
-            entry_uuid: id.clone(),
-            association_type,
-            source,
-            target,
-            availability_status: AvailabilityStatus::Approved,
-            submission_set_status,
-            documentation: None,
-            extra: ExtraMetadata::default(),
-        });
-        id
-    }
-}
-
-/// What replaces and transforms the same document does both at once. MHD 7.4.
-fn add_relation(
-    kinds: &mut Vec<(ObjectId, AssociationType)>,
-    target: ObjectId,
-    kind: AssociationType,
-) {
-    let both = [AssociationType::Replace, AssociationType::Transform];
-    let same = kinds.iter_mut().find(|(other, of)| *other == target && both.contains(of));
-    match same {
-        Some((_, of)) if both.contains(&kind) && *of != kind => {
-            *of = AssociationType::TransformAndReplace;
-        }
-        Some(_) | None => kinds.push((target, kind)),
     }
 }
