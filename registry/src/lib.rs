@@ -13,6 +13,7 @@ mod local;
 mod message;
 mod peer;
 mod query;
+mod reports;
 mod router;
 mod service;
 mod soap;
@@ -26,8 +27,9 @@ pub use load::{CheckedLines, LoadLine, LoadPlace};
 pub use local::LocalRegistry;
 pub use message::{
     CitizenGrantQuestion, CitizenGrantUpdate, ConsentQuestion, ConsentUpdate, IdentifierQuestion,
-    PatientQuestion, RelationshipQuestion, RelationshipUpdate,
+    LastChangesQuestion, PatientQuestion, RelationshipQuestion, RelationshipUpdate,
 };
+pub use reports::RegistryLog;
 pub use router::router;
 pub use service::{Registry, RegistryError};
 pub use store::{Change, ChangePage, Store, UnmappedCode, Verb};

@@ -1,14 +1,14 @@
 use async_trait::async_trait;
 use carerecord_access::{
-    Caller, CitizenGrant, CitizenGrantStore, CitizenGrants, ConsentRecord, ConsentRecords,
-    ConsentStore, ConsentStoreError, FactsUnavailable, Relationship, RelationshipStore,
-    Relationships,
+    Caller, CaredFor, CaredForQuestion, CitizenGrant, CitizenGrantStore, CitizenGrants,
+    ConsentRecord, ConsentRecords, ConsentStore, ConsentStoreError, FactsUnavailable, Relationship,
+    RelationshipStore, Relationships,
 };
 use carerecord_audit::AuditEvent;
 use carerecord_model::{
     CrossReference, DocumentEntryType, DocumentRegistry, EntryUuid, FoundObjects, FoundPatients,
-    NhsNumber, Patient, PatientDirectory, PatientId, PatientSearch, PortError, Registered,
-    StoredQuery, Submission,
+    LastChange, NhsNumber, Patient, PatientDirectory, PatientId, PatientSearch, PortError,
+    Registered, StoredQuery, Submission,
 };
 use carerecord_service::AuditDraft;
 use uuid::Uuid;
@@ -52,6 +52,11 @@ impl DocumentRegistry for LocalRegistry {
     async fn stored_query(&self, query: &StoredQuery) -> Result<FoundObjects, PortError> {
         let draft = self.audit("ITI-18");
         let found = self.registry.stored_query(&self.caller, query, true, &draft).await;
+        found.map(carerecord_access::Released::into_value).map_err(port_error)
+    }
+
+    async fn last_changes(&self, patient: NhsNumber) -> Result<Vec<LastChange>, PortError> {
+        let found = self.registry.last_changes(&self.caller, patient).await;
         found.map(carerecord_access::Released::into_value).map_err(port_error)
     }
 
@@ -129,6 +134,13 @@ impl RelationshipStore for LocalRegistry {
         let found = found.map_err(|e| FactsUnavailable(e.to_string()))?;
         found.into_value().ok_or(ConsentStoreError::NotFound)
     }
+
+    async fn cared_for(&self, question: &CaredForQuestion) -> Result<CaredFor, FactsUnavailable> {
+        let found = self.registry.cared_for(&self.caller, question).await;
+        found
+            .map(carerecord_access::Released::into_value)
+            .map_err(|e| FactsUnavailable(e.to_string()))
+    }
 }
 
 #[async_trait]
@@ -148,6 +160,16 @@ impl CitizenGrants for LocalRegistry {
 impl CitizenGrantStore for LocalRegistry {
     async fn put_citizen_grant(&self, grant: CitizenGrant) -> Result<(), ConsentStoreError> {
         self.registry.put_citizen_grant(&self.caller, grant).await
+    }
+
+    async fn citizen_grants_to(
+        &self,
+        delegate: NhsNumber,
+    ) -> Result<Vec<CitizenGrant>, FactsUnavailable> {
+        let found = self.registry.citizen_grants_to(&self.caller, delegate).await;
+        found
+            .map(carerecord_access::Released::into_value)
+            .map_err(|e| FactsUnavailable(e.to_string()))
     }
 
     async fn citizen_grant(&self, id: Uuid) -> Result<CitizenGrant, ConsentStoreError> {

@@ -46,6 +46,8 @@ pub struct RelationshipUpdate {
 pub enum CitizenGrantQuestion {
     /// Every grant about a patient's record.
     Patient(NhsNumber),
+    /// Every grant that names somebody as a proxy.
+    Delegate(NhsNumber),
     /// One grant.
     Id(Uuid),
 }
@@ -62,6 +64,13 @@ pub struct CitizenGrantUpdate {
 pub struct IdentifierQuestion {
     /// The identifier.
     pub id: PatientId,
+}
+
+/// `POST /peer/last-changes`: when were the objects of a patient last changed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LastChangesQuestion {
+    /// The patient.
+    pub patient: NhsNumber,
 }
 
 /// `POST /peer/patient`: look a person up; or put one into the index.

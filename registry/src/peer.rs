@@ -2,15 +2,18 @@
 
 use axum::Json;
 use axum::http::StatusCode;
-use carerecord_access::{CitizenGrant, ConsentRecord, ConsentStoreError, Relationship, Right};
-use carerecord_audit::{AuditPage, AuditQuestion};
-use carerecord_model::{CrossReference, FoundPatients, Patient, PatientSearch};
+use carerecord_access::{
+    CaredFor, CaredForQuestion, CitizenGrant, ConsentRecord, ConsentStoreError, Relationship, Right,
+};
+use carerecord_audit::{AuditPage, AuditQuestion, FeedQuestion, FeedReport};
+use carerecord_model::{CrossReference, FoundPatients, LastChange, Patient, PatientSearch};
 use carerecord_service::AuditDraft;
 
 use crate::router::Door;
 use crate::{
     CitizenGrantQuestion, CitizenGrantUpdate, ConsentQuestion, ConsentUpdate, IdentifierQuestion,
-    PatientQuestion, RegistryError, RelationshipQuestion, RelationshipUpdate,
+    LastChangesQuestion, PatientQuestion, RegistryError, RegistryLog, RelationshipQuestion,
+    RelationshipUpdate,
 };
 
 /// Searches the registry's record of accesses. Which of it a person may read, the portal decides.
@@ -23,6 +26,17 @@ pub(crate) async fn audit(
     draft.subjects(question.subjects.iter().copied());
     let page = door.log.search(&question).await;
     page.map(Json).map_err(|e| status(RegistryError::Store(e)))
+}
+
+/// Counts what sources have sent.
+pub(crate) async fn feeds(
+    door: Door,
+    draft: AuditDraft,
+    Json(question): Json<FeedQuestion>,
+) -> Result<Json<FeedReport>, StatusCode> {
+    enter(&door, &draft, "feeds")?;
+    let log = RegistryLog::new(door.log.clone(), door.registry.store().clone());
+    log.report(&question).await.map(Json).map_err(|e| status(RegistryError::Store(e)))
 }
 
 pub(crate) async fn consent(
@@ -76,6 +90,19 @@ pub(crate) async fn relationship(
     }
 }
 
+/// Whom an organisation and a person of it care for. There is a record for each of them.
+pub(crate) async fn cared_for(
+    door: Door,
+    draft: AuditDraft,
+    Json(question): Json<CaredForQuestion>,
+) -> Result<Json<CaredFor>, StatusCode> {
+    enter(&door, &draft, "relationships of an organisation")?;
+    let found = door.registry.cared_for(door.callers.listener(), &question).await;
+    let found = found.map_err(status)?.into_value();
+    draft.subjects(found.relationships.iter().map(|r| r.patient));
+    Ok(Json(found))
+}
+
 pub(crate) async fn update_relationship(
     door: Door,
     draft: AuditDraft,
@@ -97,6 +124,10 @@ pub(crate) async fn citizen_grant(
         CitizenGrantQuestion::Patient(number) => {
             draft.fill(|event| event.subject = Some(number));
             let found = registry.citizen_grants_of(caller, number).await.map_err(status)?;
+            Ok(Json(found.into_value()))
+        }
+        CitizenGrantQuestion::Delegate(number) => {
+            let found = registry.citizen_grants_to(caller, number).await.map_err(status)?;
             Ok(Json(found.into_value()))
         }
         CitizenGrantQuestion::Id(id) => {
@@ -144,6 +175,18 @@ pub(crate) async fn patient(
             Ok(Json(None))
         }
     }
+}
+
+/// When the objects of a patient were last changed: ids and times, and nothing of what they say.
+pub(crate) async fn last_changes(
+    door: Door,
+    draft: AuditDraft,
+    Json(question): Json<LastChangesQuestion>,
+) -> Result<Json<Vec<LastChange>>, StatusCode> {
+    enter(&door, &draft, "times of changes")?;
+    draft.fill(|event| event.subject = Some(question.patient));
+    let found = door.registry.last_changes(door.callers.listener(), question.patient).await;
+    Ok(Json(found.map_err(status)?.into_value()))
 }
 
 pub(crate) async fn cross_reference(

@@ -1,21 +1,24 @@
 use std::sync::Arc;
 
 use carerecord_access::{
-    AccessDecisions, Caller, CitizenGrant, ConsentRecord, ConsentStoreError, Purpose, Refused,
-    Relationship, Released,
+    AccessDecisions, Caller, CaredFor, CaredForQuestion, CitizenGrant, ConsentRecord,
+    ConsentStoreError, Purpose, Refused, Relationship, Released,
 };
 use carerecord_audit::{AuditEvent, AuditOutcome};
 use carerecord_model::{
     Clock, CrossReference, DocumentEntryType, EntryUuid, ErrorCode, FoundPatients, IdSource,
-    NhsNumber, Patient, PatientId, PatientSearch, Registered, RegistryErrors, Submission,
-    TransactionError,
+    LastChange, NhsNumber, Patient, PatientId, PatientSearch, Registered, RegistryErrors,
+    Submission, TransactionError,
 };
 use carerecord_service::AuditDraft;
 use carerecord_storage::{StoreError, Trouble};
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::codes::CodeRules;
-use crate::store::{ChangePage, Store, citizen_grants_of, consents_of, relationships_of};
+use crate::store::{
+    ChangePage, Store, citizen_grants_of, citizen_grants_to, consents_of, relationships_of,
+};
 use crate::submit::{Request, SubmitError, UpdateKind, validate};
 use crate::{RegistryConfig, UnknownPatients};
 
@@ -185,6 +188,17 @@ impl Registry {
         done(self.store.remove(ids, self.clock.now(), audit).await, draft)
     }
 
+    /// Whether a delegation is used for the first time by any copy of the registry.
+    pub(crate) async fn first_use(
+        &self,
+        issuer: &str,
+        id: &str,
+        until: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let (until, now) = (until.as_millisecond(), self.clock.now().as_millisecond());
+        self.store.database().first_use(issuer, id, until, now).await
+    }
+
     /// Committed changes after a place, for other roles of this deployment.
     ///
     /// # Errors
@@ -198,6 +212,20 @@ impl Registry {
         self.access.release_to_role(caller, ())?;
         let page = self.store.changes(since, limit).await?;
         Ok(self.access.release_to_role(caller, page)?)
+    }
+
+    /// When the objects of a person were last changed, for a role of this deployment.
+    ///
+    /// # Errors
+    /// `Refused` for everybody else.
+    pub async fn last_changes(
+        &self,
+        caller: &Caller,
+        number: NhsNumber,
+    ) -> Result<Released<Vec<LastChange>>, RegistryError> {
+        self.access.release_to_role(caller, ())?;
+        let changes = self.store.last_changes(number).await?;
+        Ok(self.access.release_to_role(caller, changes)?)
     }
 
     pub(crate) fn number_policy(&self) -> carerecord_model::NumberPolicy {
@@ -341,6 +369,19 @@ impl Registry {
         Ok(self.access.release_consent(caller, found)?)
     }
 
+    /// Of whom somebody is named as a proxy, for a role of this deployment.
+    ///
+    /// # Errors
+    /// `Refused` for everybody else.
+    pub async fn citizen_grants_to(
+        &self,
+        caller: &Caller,
+        delegate: NhsNumber,
+    ) -> Result<Released<Vec<CitizenGrant>>, RegistryError> {
+        let found = citizen_grants_to(self.store.database(), delegate).await?;
+        Ok(self.access.release_consent(caller, found)?)
+    }
+
     /// One of these grants, for a role of this deployment.
     ///
     /// # Errors
@@ -392,6 +433,19 @@ impl Registry {
         id: Uuid,
     ) -> Result<Released<Option<Relationship>>, RegistryError> {
         let found = self.store.relationship_by_id(id).await?;
+        Ok(self.access.release_relationships(caller, found)?)
+    }
+
+    /// Whom an organisation and a person of it care for, for a role of this deployment.
+    ///
+    /// # Errors
+    /// `Refused` for everybody else.
+    pub async fn cared_for(
+        &self,
+        caller: &Caller,
+        question: &CaredForQuestion,
+    ) -> Result<Released<CaredFor>, RegistryError> {
+        let found = self.store.cared_for(question).await?;
         Ok(self.access.release_relationships(caller, found)?)
     }
 

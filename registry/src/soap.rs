@@ -4,7 +4,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use carerecord_access::Caller;
+use carerecord_access::{AssertedPatient, Caller};
 use carerecord_audit::AuditOutcome;
 use carerecord_codec::name::action;
 use carerecord_codec::soap::{self, Headers, SoapError};
@@ -13,7 +13,7 @@ use carerecord_codec::{
     RemoveObjectsRequest, SubmitObjectsRequest, ebrim, found_objects,
 };
 use carerecord_model::{DocumentEntryType, ReturnType, TransactionError};
-use carerecord_service::{AuditDraft, Peer};
+use carerecord_service::{Asker, AuditDraft, DelegationError, Peer, Statement};
 use carerecord_xml::{Decode, Encode, EncodeError, XmlWriter, to_utf8};
 
 use crate::RegistryError;
@@ -173,6 +173,22 @@ async fn submit(
     }
 }
 
+/// For whom `caller` asks, where it says so; a delegation is taken once by all copies of the registry
+/// over one database.
+async fn asker_of(
+    door: &Door,
+    caller: &Caller,
+    draft: &AuditDraft,
+) -> Result<Option<Asker>, DelegationError> {
+    let Some(asker) = door.callers.registry_asker(caller, draft)? else { return Ok(None) };
+    let Some(Statement { issuer, id, until }) = &asker.statement else { return Ok(Some(asker)) };
+    let first = door.registry.first_use(issuer, id, *until).await;
+    let asker = asker.once(first, draft)?;
+    // Of itself, about nobody, a portal says so to learn whether it is believed.
+    let is_portal = matches!(asker.caller, Caller::System(_));
+    Ok(Some(asker).filter(|asker| !is_portal || asker.about != AssertedPatient::Unknown))
+}
+
 async fn stored_query(
     door: &Door,
     caller: &Caller,
@@ -181,11 +197,21 @@ async fn stored_query(
     action: &str,
     request: &AdhocQueryRequest,
 ) -> Response {
+    let asker = match asker_of(door, caller, draft).await {
+        Ok(asker) => asker,
+        Err(error) => {
+            return fault(door, draft, &SoapError::NotDelegated(error.to_string()), headers);
+        }
+    };
     let typed = request.return_type().and_then(|t| Ok((t, request.stored_query()?)));
     let found = match typed {
         Ok((return_type, query)) => {
             let whole = return_type == ReturnType::LeafClass;
-            let found = door.registry.stored_query(caller, &query, whole, draft).await;
+            let registry = &door.registry;
+            let found = match &asker {
+                Some(asker) => registry.stored_query_for(caller, asker, &query, whole, draft).await,
+                None => registry.stored_query(caller, &query, whole, draft).await,
+            };
             found.map(|f| (return_type, f.into_value()))
         }
         Err(error) => Err(error.into()),

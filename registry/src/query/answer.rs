@@ -6,13 +6,13 @@ use carerecord_model::{
     Association, CodeFilter, DocumentEntry, DocumentFilter, EntryUuid, ErrorCode, FoundObjects,
     Get, GetDocuments, ObjectId, PatientId, StoredQuery, TransactionError,
 };
-use carerecord_service::AuditDraft;
+use carerecord_service::{Asker, AuditDraft};
 use carerecord_storage::Connection;
 
 use super::{Graph, is_seen, locate, matching_documents, named_uuids};
 use crate::store::{
-    Kind, PatientRecord, Person, StoredObject, consents_of, fetch, patient_objects, person,
-    person_of_no,
+    Kind, PatientRecord, Person, StoredObject, consents_of, consents_of_one, fetch,
+    patient_objects, person, person_of_no,
 };
 use crate::{Registry, RegistryError};
 
@@ -49,6 +49,28 @@ impl Registry {
         });
         draft.decision(found.decision());
         Ok(found)
+    }
+}
+
+impl Registry {
+    /// The same about one patient for somebody for whom `caller` asks. Whether they may ask about that
+    /// patient at all is decided here again; what of it they may see, the caller decides, who has to
+    /// say what is withheld, and why.
+    ///
+    /// # Errors
+    /// As `stored_query`, and when they may not.
+    pub async fn stored_query_for(
+        &self,
+        caller: &Caller,
+        asker: &Asker,
+        query: &StoredQuery,
+        whole_objects: bool,
+        draft: &AuditDraft,
+    ) -> Result<Released<FoundObjects>, RegistryError> {
+        self.access.admit(&asker.caller, asker.purpose, Right::Query)?;
+        let patient = query.patient_id().and_then(PatientId::nhs_number);
+        self.access.must_be_of(asker.about, patient)?;
+        self.stored_query(caller, query, whole_objects, draft).await
     }
 }
 
@@ -208,8 +230,13 @@ impl Answer<'_> {
         // Whose the objects named are comes first.
         self.draft.fill(|event| event.subject = event.subject.or(Some(number)));
         let c = &mut *self.c;
-        let records =
-            async { consents_of(c, number).await.map_err(|e| FactsUnavailable(e.to_string())) };
+        let records = async {
+            let read = match person.numbers.len() {
+                1 => consents_of_one(c, number).await,
+                _ => consents_of(c, number).await,
+            };
+            read.map_err(|e| FactsUnavailable(e.to_string()))
+        };
         let access = &self.registry.access;
         let (caller, purpose) = (self.caller, self.caller.purpose());
         let view = access.open_with(caller, purpose, Right::Query, number, records).await?;

@@ -1,12 +1,12 @@
 //! The change feed: every committed change, in the order of commits. Writers are one at a time, so
 //! that a number that is visible is never followed by a smaller one.
 
-use carerecord_model::{EntryUuid, NhsNumber};
+use carerecord_model::{EntryUuid, LastChange, NhsNumber};
 use carerecord_storage::{StoreError, sql};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::Store;
+use super::{Store, everybody_merged};
 
 /// What became of an object.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
@@ -89,6 +89,20 @@ impl Store {
         let next = changes.last().map_or(since, |c| c.seq);
         Ok(ChangePage { changes, next })
     }
+
+    /// The last change of each object of a person, after all merges.
+    pub(crate) async fn last_changes(
+        &self,
+        number: NhsNumber,
+    ) -> Result<Vec<LastChange>, StoreError> {
+        let rows: Vec<(Vec<u8>, i64)> = sql(LAST).bind(number.as_i64()).all(&self.database).await?;
+        let change = |(uuid, changed_at): (Vec<u8>, i64)| {
+            let uuid = Uuid::from_slice(&uuid);
+            let uuid = uuid.map_err(|e| StoreError::Row("change", "entry_uuid", e.to_string()))?;
+            Ok(LastChange { id: EntryUuid::new(uuid), changed_at })
+        };
+        rows.into_iter().map(change).collect()
+    }
 }
 
 fn kind_name(kind: i64) -> &'static str {
@@ -104,3 +118,10 @@ const AFTER: &str = "
     SELECT c.seq, c.changed_at, c.kind, c.verb, c.entry_uuid, p.nhs_number
     FROM change AS c LEFT JOIN patient AS p ON p.patient_no = c.patient_no
     WHERE c.seq > $1 ORDER BY c.seq LIMIT $2";
+
+const LAST: &str = concat!(
+    everybody_merged!(),
+    "SELECT c.entry_uuid, MAX(c.changed_at)
+     FROM change AS c JOIN person AS p ON p.patient_no = c.patient_no
+     WHERE c.kind <> 4 GROUP BY c.entry_uuid"
+);

@@ -1,5 +1,7 @@
 use async_trait::async_trait;
-use carerecord_access::{CitizenGrant, CitizenGrants, ConsentStoreError, FactsUnavailable};
+use carerecord_access::{
+    CitizenGrant, CitizenGrantKind, CitizenGrants, ConsentStoreError, FactsUnavailable,
+};
 use carerecord_model::NhsNumber;
 use carerecord_storage::{On, StoreError, sql};
 use uuid::Uuid;
@@ -16,6 +18,16 @@ pub(crate) async fn citizen_grants_of(
     let rows: Vec<(String,)> = sql(OF_PATIENT).bind(number.as_i64()).all(on).await?;
     let own = |(record,): (String,)| Ok(CitizenGrant { patient: number, ..parse(&record)? });
     rows.into_iter().map(own).collect()
+}
+
+/// The newest version of each grant that names somebody as a proxy, by any of their numbers, newest
+/// first.
+pub(crate) async fn citizen_grants_to(
+    on: impl Into<On<'_>>,
+    delegate: NhsNumber,
+) -> Result<Vec<CitizenGrant>, StoreError> {
+    let rows: Vec<(String,)> = sql(TO_DELEGATE).bind(delegate.as_i64()).all(on).await?;
+    rows.into_iter().map(|(record,)| parse(&record)).collect()
 }
 
 impl Store {
@@ -40,12 +52,17 @@ impl Store {
                 }
                 let json = serde_json::to_string(&grant)
                     .map_err(|e| StoreError::Row("citizen_grant", "record", e.to_string()))?;
-                sql("INSERT INTO citizen_grant VALUES ($1, $2, $3, $4, $5)")
+                let delegate = match &grant.kind {
+                    CitizenGrantKind::Proxy { delegate, .. } => Some(delegate.as_i64()),
+                    CitizenGrantKind::Own | CitizenGrantKind::Barred => None,
+                };
+                sql("INSERT INTO citizen_grant VALUES ($1, $2, $3, $4, $5, $6)")
                     .bind(grant.id)
                     .bind(grant.version)
                     .bind(grant.patient.as_i64())
                     .bind(grant.recorded_at.as_millisecond())
                     .bind(json)
+                    .bind(delegate)
                     .run(c)
                     .await?;
                 Ok(())
@@ -75,6 +92,16 @@ const OF_PATIENT: &str = concat!(
     super::everybody_merged!(),
     "SELECT record FROM citizen_grant AS g
     WHERE nhs_number IN (
+        SELECT $1 UNION ALL
+        SELECT p.nhs_number FROM person JOIN patient AS p ON p.patient_no = person.patient_no)
+      AND version = (SELECT max(version) FROM citizen_grant WHERE id = g.id)
+    ORDER BY recorded_at DESC, id"
+);
+
+const TO_DELEGATE: &str = concat!(
+    super::everybody_merged!(),
+    "SELECT record FROM citizen_grant AS g
+    WHERE delegate IN (
         SELECT $1 UNION ALL
         SELECT p.nhs_number FROM person JOIN patient AS p ON p.patient_no = person.patient_no)
       AND version = (SELECT max(version) FROM citizen_grant WHERE id = g.id)

@@ -12,7 +12,23 @@ pub(crate) async fn consents_of(
     on: impl Into<On<'_>>,
     number: NhsNumber,
 ) -> Result<Vec<ConsentRecord>, StoreError> {
-    let rows: Vec<(String,)> = sql(OF_PATIENT).bind(number.as_i64()).all(on).await?;
+    read(OF_PATIENT, on, number).await
+}
+
+/// The same of somebody who is known to have this number alone: nobody has been merged with them.
+pub(crate) async fn consents_of_one(
+    on: impl Into<On<'_>>,
+    number: NhsNumber,
+) -> Result<Vec<ConsentRecord>, StoreError> {
+    read(OF_ONE, on, number).await
+}
+
+async fn read(
+    statement: &'static str,
+    on: impl Into<On<'_>>,
+    number: NhsNumber,
+) -> Result<Vec<ConsentRecord>, StoreError> {
+    let rows: Vec<(String,)> = sql(statement).bind(number.as_i64()).all(on).await?;
     // They are of the person asked about, and count for their documents.
     let own = |(record,): (String,)| Ok(ConsentRecord { patient: number, ..parse(&record)? });
     rows.into_iter().map(own).collect()
@@ -103,6 +119,11 @@ const OF_PATIENT: &str = concat!(
       AND version = (SELECT max(version) FROM consent_record WHERE id = c.id)
     ORDER BY recorded_at DESC"
 );
+
+const OF_ONE: &str = "
+    SELECT record FROM consent_record AS c
+    WHERE nhs_number = $1 AND version = (SELECT max(version) FROM consent_record WHERE id = c.id)
+    ORDER BY recorded_at DESC";
 
 const BY_ID: &str = "SELECT record FROM consent_record WHERE id = $1 ORDER BY version DESC LIMIT 1";
 

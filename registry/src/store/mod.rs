@@ -9,6 +9,7 @@ mod cross_reference;
 mod find_patients;
 mod identity;
 mod links;
+mod missing;
 mod objects;
 mod patient_index;
 mod patients;
@@ -24,9 +25,9 @@ use carerecord_storage::{Connection, Database, StoreError, Together};
 use crate::submit::{Prepared, SubmitError, register_all};
 
 pub use changes::{Change, ChangePage, Verb};
-pub(crate) use citizen_grants::citizen_grants_of;
+pub(crate) use citizen_grants::{citizen_grants_of, citizen_grants_to};
 pub(crate) use code_index::{Keys, candidates, keys_of_filter, keys_of_folder_filter};
-pub(crate) use consent::consents_of;
+pub(crate) use consent::{consents_of, consents_of_one};
 pub(crate) use identity::{FeedError, NUMBER_INTO_LOCAL};
 pub(crate) use objects::{Kind, ObjectState, PatientRecord, Stored, StoredObject};
 pub(crate) use objects::{

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use carerecord_access::{
-    Carer, ConsentStoreError, FactsUnavailable, Relationship, RelationshipKind, RelationshipStatus,
-    Relationships,
+    CaredFor, CaredForQuestion, Carer, ConsentStoreError, FactsUnavailable, Relationship,
+    RelationshipKind, RelationshipStatus, Relationships,
 };
 use carerecord_model::NhsNumber;
 use carerecord_storage::{Connection, On, StoreError, sql};
@@ -48,6 +48,24 @@ impl Store {
             })
         });
         put.await.map_err(|e: PutError| e.into())
+    }
+
+    /// A page of those whom an organisation and a person of it care for, the newest first.
+    pub(crate) async fn cared_for(&self, asked: &CaredForQuestion) -> Result<CaredFor, StoreError> {
+        let now = asked.now.as_millisecond();
+        let bound = |text: &'static str| {
+            sql(text).bind(asked.organisation.as_str()).bind(asked.user_id.as_str()).bind(now)
+        };
+        let total = bound(COUNT_CARED_FOR).number(self.database()).await?;
+        let (since, id) = asked.after.unwrap_or((i64::MAX, Uuid::nil()));
+        let page = bound(CARED_FOR).bind(since).bind(id).bind(i64::from(asked.most) + 1);
+        let mut rows: Vec<(String, i64)> = page.all(self.database()).await?;
+        let more = rows.len() > usize::from(asked.most);
+        rows.truncate(usize::from(asked.most));
+        let found = rows.iter().map(|(record, _)| parse(record)).collect::<Result<Vec<_>, _>>()?;
+        let last = rows.last().zip(found.last()).filter(|_| more);
+        let next = last.map(|((_, since), relationship)| (*since, relationship.id));
+        Ok(CaredFor { total: total.unsigned_abs(), relationships: found, next })
     }
 }
 
@@ -209,6 +227,28 @@ async fn insert(c: &mut Connection, relationship: &Relationship) -> Result<(), S
         .bind(relationship.patient.as_i64())
         .bind(relationship.recorded_at.as_millisecond())
         .bind(json)
+        .run(&mut *c)
+        .await?;
+    note_carer(c, relationship).await
+}
+
+/// Of each relationship that is to be believed the newest version.
+async fn note_carer(c: &mut Connection, relationship: &Relationship) -> Result<(), StoreError> {
+    sql("DELETE FROM relationship_carer WHERE id = $1").bind(relationship.id).run(&mut *c).await?;
+    if relationship.status != RelationshipStatus::Active {
+        return Ok(());
+    }
+    let user_id = match &relationship.with {
+        Carer::Organisation(_) => None,
+        Carer::Person { user_id, .. } => Some(user_id.as_str()),
+    };
+    sql("INSERT INTO relationship_carer VALUES ($1, $2, $3, $4, $5, $6)")
+        .bind(relationship.id)
+        .bind(relationship.version)
+        .bind(relationship.with.organisation().as_str())
+        .bind(user_id)
+        .bind(relationship.since.as_millisecond())
+        .bind(relationship.until.map(Timestamp::as_millisecond))
         .run(c)
         .await
         .map(drop)
@@ -236,3 +276,24 @@ const OF_NUMBER: &str = "
 const BY_ID: &str = "SELECT record FROM relationship WHERE id = $1 ORDER BY version DESC LIMIT 1";
 
 const LATEST_VERSION: &str = "SELECT coalesce(max(version), 0) FROM relationship WHERE id = $1";
+
+/// What holds now, by the organisation or for the one person. A copy of an earlier release writes new
+/// versions without telling `relationship_carer`: what such a version replaces does not count.
+macro_rules! cared_for {
+    () => {
+        "FROM relationship_carer AS c
+        WHERE c.organisation = $1 AND (c.user_id IS NULL OR c.user_id = $2)
+          AND c.since <= $3 AND (c.until IS NULL OR c.until >= $3)
+          AND NOT EXISTS (
+            SELECT 1 FROM relationship AS newer WHERE newer.id = c.id AND newer.version > c.version)"
+    };
+}
+
+const COUNT_CARED_FOR: &str = concat!("SELECT count(*) ", cared_for!());
+
+const CARED_FOR: &str = concat!(
+    "SELECT (SELECT record FROM relationship AS r WHERE r.id = c.id AND r.version = c.version), c.since ",
+    cared_for!(),
+    " AND (c.since < $4 OR (c.since = $4 AND c.id < $5))
+    ORDER BY c.since DESC, c.id DESC LIMIT $6"
+);

@@ -29,6 +29,12 @@ pub async fn grants_are_kept_with_their_versions(world: &World) {
     let one = world.registry.citizen_grant_by_id(&world.caller, first.id).await.unwrap();
     assert_eq!(one.into_value(), Some(ended));
     assert_eq!(world.number("SELECT count(*) FROM citizen_grant").await, 2, "every version");
+    let to = async |number: &str| {
+        let found = world.registry.citizen_grants_to(&world.caller, number.parse().unwrap()).await;
+        found.unwrap().into_value()
+    };
+    assert_eq!(to("9990001022").await, known(world, "9990001006").await, "the newest version");
+    assert!(to("9990001006").await.is_empty(), "the patient is no proxy");
     let stranger = Caller::System(SystemCaller {
         name: "epr".into(),
         organisation: "ZEX01".parse().unwrap(),
@@ -37,6 +43,7 @@ pub async fn grants_are_kept_with_their_versions(world: &World) {
     });
     let number = "9990001006".parse().unwrap();
     assert!(world.registry.citizen_grants_of(&stranger, number).await.is_err());
+    assert!(world.registry.citizen_grants_to(&stranger, number).await.is_err());
     assert!(world.registry.put_citizen_grant(&stranger, grant("9990001006", 2)).await.is_err());
 }
 

@@ -1,5 +1,7 @@
 //! A sender of HL7 v2 messages by MLLP.
 
+use std::net::SocketAddr;
+
 use carerecord_codec::hl7v2::{Framed, Message, MllpDecoder, frame};
 use carerecord_model::{NhsNumber, Patient};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -17,7 +19,12 @@ impl World {
 
     /// Sends bytes on a connection of their own, and all that comes back.
     pub async fn exchange(&self, bytes: &[u8]) -> Vec<Message> {
-        let mut stream = TcpStream::connect(self.mllp).await.unwrap();
+        self.exchange_at(self.mllp, bytes).await
+    }
+
+    /// The same at another listener.
+    pub async fn exchange_at(&self, address: SocketAddr, bytes: &[u8]) -> Vec<Message> {
+        let mut stream = TcpStream::connect(address).await.unwrap();
         // A registry that has had enough may close before it has read everything.
         let _ = stream.write_all(bytes).await;
         let _ = stream.shutdown().await;

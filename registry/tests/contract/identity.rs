@@ -1,4 +1,3 @@
-use carerecord_access::{ConsentRecord, ConsentStatus, Grain, Provision};
 use carerecord_model::{
     Code, ErrorCode, FindDocuments, NhsNumber, NumberStatus, PatientId, StoredQuery,
 };
@@ -174,23 +173,7 @@ pub async fn an_objection_under_either_number_counts_for_both(world: &World) {
     for patient in [PATIENT, OTHER_PATIENT] {
         assert_eq!(decided_for(world, patient).await, 2, "nothing stands against it yet");
     }
-    let objected: NhsNumber = "9990001014".parse().unwrap();
-    let now = "2026-01-01T00:00:00Z".parse().unwrap();
-    let record = ConsentRecord {
-        id: uuid::Uuid::from_u128(7),
-        version: 1,
-        patient: objected,
-        status: ConsentStatus::Active,
-        provision: Provision::Objection(Grain::WholeRecord),
-        set_by: "the patient".into(),
-        organisation: "ZEX09".parse().unwrap(),
-        since: now,
-        until: None,
-        policy_uri: None,
-        recorded_at: now,
-        recorded_by: "test".into(),
-    };
-    world.registry.put_consent(&world.caller, record).await.unwrap();
+    world.object(OTHER_PATIENT).await;
 
     for number in ["9990001006", "9990001014"] {
         let number: NhsNumber = number.parse().unwrap();

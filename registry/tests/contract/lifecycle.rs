@@ -440,4 +440,11 @@ pub async fn changes_are_told_in_order(world: &World) {
     assert!(told.contains(&(carerecord_registry::Verb::Deprecated, "document-entry")));
     let end = world.registry.changes(&world.caller, rest.next, 100).await.unwrap().into_value();
     assert_eq!((end.changes.len(), end.next), (0, rest.next));
+
+    let number = first.patient_id.nhs_number().unwrap();
+    let last = world.registry.last_changes(&world.caller, number).await.unwrap().into_value();
+    let changed = |id: &ObjectId| last.iter().find(|c| Some(c.id) == id.uuid()).unwrap().changed_at;
+    let deprecated = page.changes.iter().chain(&rest.changes).find(|c| c.kind == "document-entry");
+    assert_eq!(changed(&first.entry_uuid), deprecated.unwrap().changed_at);
+    assert_eq!(last.len(), 3, "two sets and the entry; relations are nobody's to read");
 }

@@ -1,8 +1,13 @@
 //! What may come by a connection of the identity feed.
 
-use carerecord_audit::{AuditEvent, AuditFilter};
-use carerecord_codec::hl7v2::{MAX_OUTSIDE, Message, frame};
+use std::time::{Duration, Instant};
+
+use carerecord_audit::{AuditEvent, AuditFilter, AuditOutcome};
+use carerecord_codec::hl7v2::{Framed, MAX_OUTSIDE, Message, MllpDecoder, frame};
+use carerecord_service::ClientLimit;
 use carerecord_testkit::{corpus, files};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::feed::adt;
 use crate::support::World;
@@ -14,6 +19,9 @@ mod tests {
         a_peer_that_sends_no_messages_is_hung_up_on,
         names_are_read_in_the_character_set_that_is_declared,
         every_message_of_others_has_one_acknowledgement,
+        a_client_has_so_many_connections_and_is_told,
+        who_is_turned_away_keeps_nobody_else_out,
+        a_client_that_sends_too_fast_is_slowed_down,
     );
 }
 
@@ -120,6 +128,106 @@ pub async fn every_message_of_others_has_one_acknowledgement(world: &World) {
     println!("{} messages sent: {answered:?}", messages.len());
     assert!(messages.len() > 70 && answered["AA"] > 0 && answered["AR"] > 0);
     assert_eq!(records(world).await.len(), messages.len(), "one record of each");
+}
+
+pub async fn a_client_has_so_many_connections_and_is_told(world: &World) {
+    let limit = ClientLimit { per_second: 100, burst: 100, at_once: 2 };
+    let address = world.serve_mllp(Some(limit)).await.unwrap();
+    let message = frame(&adt("A08", NHS, ""));
+    let mut first = TcpStream::connect(address).await.unwrap();
+    let mut second = TcpStream::connect(address).await.unwrap();
+    for stream in [&mut first, &mut second] {
+        assert_eq!(acknowledged(stream, &message).await, "AA");
+    }
+
+    let told = world.exchange_at(address, b"").await;
+
+    assert_eq!(told.len(), 1, "without a message, too");
+    let msa = told[0].segment("MSA").unwrap();
+    assert_eq!(msa.text(1, 1), "AR");
+    assert!(msa.text(3, 1).contains("too many connections"), "{}", msa.text(3, 1));
+    let last = records(world).await.pop().unwrap();
+    assert_eq!(last.outcome, AuditOutcome::Refused);
+    assert!(last.peer.is_some());
+    let error = last.error.unwrap();
+    assert_eq!(error, "too many connections of this client, refusal 1");
+    assert_eq!(acknowledged(&mut first, &message).await, "AA", "the others stay");
+
+    drop(second);
+    let since = Instant::now();
+    while acknowledged(&mut TcpStream::connect(address).await.unwrap(), &message).await != "AA" {
+        assert!(since.elapsed() < Duration::from_secs(10), "a place is free again");
+    }
+    for nothing in [
+        ClientLimit { per_second: 0, ..limit },
+        ClientLimit { burst: 0, ..limit },
+        ClientLimit { at_once: 0, ..limit },
+    ] {
+        let error = world.serve_mllp(Some(nothing)).await.unwrap_err();
+        assert!(error.to_string().ends_with("must be at least 1"), "{error}");
+    }
+}
+
+/// The listener has four places. Those who are told that they have no place, and do not listen, take
+/// none of them; beyond sixteen they are not told.
+pub async fn who_is_turned_away_keeps_nobody_else_out(world: &World) {
+    let limit = ClientLimit { per_second: 100, burst: 100, at_once: 1 };
+    let address = world.serve_mllp(Some(limit)).await.unwrap();
+    let message = frame(&adt("A08", NHS, ""));
+    let mut first = TcpStream::connect(address).await.unwrap();
+    assert_eq!(acknowledged(&mut first, &message).await, "AA");
+
+    let mut silent = Vec::new();
+    for _ in 0..17 {
+        silent.push(TcpStream::connect(address).await.unwrap());
+    }
+    let mut answers = Vec::new();
+    for stream in &mut silent {
+        answers.push(acknowledged(stream, b"").await);
+    }
+
+    answers.sort_unstable();
+    assert_eq!(answers[0], "", "hung up on");
+    assert_eq!(answers[1..], ["AR"; 16]);
+    let began = Instant::now();
+    let refused = |event: &AuditEvent| event.outcome == AuditOutcome::Refused;
+    while records(world).await.iter().filter(|event| refused(event)).count() < 17 {
+        assert!(began.elapsed() < Duration::from_secs(10), "each is recorded");
+    }
+    assert_eq!(acknowledged(&mut first, &message).await, "AA", "the others stay");
+}
+
+pub async fn a_client_that_sends_too_fast_is_slowed_down(world: &World) {
+    let limit = ClientLimit { per_second: 3, burst: 2, at_once: 2 };
+    let address = world.serve_mllp(Some(limit)).await.unwrap();
+    let message = frame(&adt("A08", NHS, ""));
+    let before = records(world).await.len();
+    let began = Instant::now();
+
+    let answers = world.exchange_at(address, &message.repeat(6)).await;
+
+    // Two at once, and then at most two, the burst, after each second of waiting.
+    assert!(began.elapsed() >= Duration::from_secs(2), "{:?}", began.elapsed());
+    let codes: Vec<String> = answers.iter().map(|a| a.segment("MSA").unwrap().text(1, 1)).collect();
+    assert_eq!(codes, ["AA"; 6], "none is lost");
+    assert_eq!(records(world).await.len(), before + 6);
+}
+
+/// Sends a message on a connection that stays open: MSA-1 of the answer.
+async fn acknowledged(stream: &mut TcpStream, message: &[u8]) -> String {
+    // A registry that has no place may have closed it already.
+    let _ = stream.write_all(message).await;
+    let mut decoder = MllpDecoder::new(1 << 16);
+    let mut buffer = [0; 1024];
+    loop {
+        if let Framed::Message(answer) = decoder.next_message() {
+            return Message::parse(&answer).unwrap().segment("MSA").unwrap().text(1, 1);
+        }
+        match stream.read(&mut buffer).await {
+            Ok(n) if n > 0 => decoder.push(&buffer[..n]),
+            _ => return String::new(),
+        }
+    }
 }
 
 /// What has been recorded of the feed, oldest first.

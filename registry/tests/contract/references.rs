@@ -1,10 +1,10 @@
 //! Sets that refer to another patient's document: a mother's letter in her child's set. What is
 //! told of it is what the caller may see of both records, and no more.
 
-use carerecord_access::{Caller, ConsentRecord, ConsentStatus, Grain, Provision};
+use carerecord_access::Caller;
 use carerecord_model::{
-    AssociationType, ContentFilter, EntryRef, ErrorCode, FoundObjects, Get, NhsNumber, ObjectId,
-    Scope, StoredQuery, Submission, SubmissionSetStatus,
+    AssociationType, ContentFilter, EntryRef, ErrorCode, FoundObjects, Get, ObjectId, Scope,
+    StoredQuery, Submission, SubmissionSetStatus,
 };
 use carerecord_testkit::submission::{Builder, OTHER_PATIENT, PATIENT};
 
@@ -106,7 +106,7 @@ pub async fn q7_whose_document_is_referred_to_is_not_one_patients_either(world: 
 pub async fn q7_what_is_withheld_of_another_patient_is_not_told(world: &World) {
     let f = fixture(world).await;
     let query = StoredQuery::GetSubmissionSetAndContents(get(&f.set));
-    object(world, PATIENT).await;
+    world.object(PATIENT).await;
 
     for whole in [true, false] {
         let found = ask_as(world, &world.without_delegation(), &query, whole).await.unwrap();
@@ -117,25 +117,4 @@ pub async fn q7_what_is_withheld_of_another_patient_is_not_told(world: &World) {
     let sets = StoredQuery::GetSubmissionSets(get(&f.mother));
     let found = ask_as(world, &world.without_delegation(), &sets, true).await;
     assert_eq!(found, Ok(FoundObjects::default()), "as of a document that is not there");
-}
-
-async fn object(world: &World, patient: &str) {
-    let id: carerecord_model::PatientId = patient.parse().unwrap();
-    let now = "2026-01-01T00:00:00Z".parse().unwrap();
-    let number: NhsNumber = id.nhs_number().unwrap();
-    let record = ConsentRecord {
-        id: uuid::Uuid::from_u128(7),
-        version: 1,
-        patient: number,
-        status: ConsentStatus::Active,
-        provision: Provision::Objection(Grain::WholeRecord),
-        set_by: "the patient".into(),
-        organisation: "ZEX09".parse().unwrap(),
-        since: now,
-        until: None,
-        policy_uri: None,
-        recorded_at: now,
-        recorded_by: "test".into(),
-    };
-    world.registry.put_consent(&world.caller, record).await.unwrap();
 }

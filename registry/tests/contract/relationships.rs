@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use carerecord_access::{
-    AccessDecisions, Assurance, Caller, Carer, ConsentStoreError, Policy, Purpose, Relationship,
-    RelationshipKind, RelationshipStatus, Right, Rule, UserCaller,
+    AccessDecisions, Assurance, Caller, CaredForQuestion, Carer, ConsentStoreError, Policy,
+    Purpose, Relationship, RelationshipKind, RelationshipStatus, Right, Rule, UserCaller,
 };
 use carerecord_model::{Clock, NhsNumber};
 use carerecord_testkit::submission::{OTHER_PATIENT, PATIENT};
@@ -24,6 +24,8 @@ mod tests {
         relationships_of_either_number_count_for_both,
         versions_follow_each_other,
         an_admission_opens_the_record_until_days_after_its_end,
+        whom_an_organisation_cares_for_is_listed_in_pages,
+        a_version_that_an_earlier_release_wrote_counts_in_the_list,
     );
 }
 
@@ -197,6 +199,103 @@ pub async fn an_admission_opens_the_record_until_days_after_its_end(world: &Worl
 
         let expected = (!open).then_some(Rule::NoRelationship);
         assert_eq!(closed, expected, "{organisation} at {at}");
+    }
+}
+
+/// Of everybody there and of the one person, what has begun and not ended; in the same order from
+/// what the migration makes of relationships that were there before.
+pub async fn whom_an_organisation_cares_for_is_listed_in_pages(world: &World) {
+    let day = |n: i64| now() - SignedDuration::from_hours(24 * n);
+    let (trust, other) = ("ZEX01", "ZEX02");
+    let all_of = |code: &str| Carer::Organisation(code.parse().unwrap());
+    let one = |user: &str| Carer::Person {
+        organisation: trust.parse().unwrap(),
+        user_id: user.to_owned(),
+    };
+    let of = |n: u128, with: Carer, since: Timestamp, until: Option<Timestamp>| Relationship {
+        id: Uuid::from_u128(n),
+        with,
+        kind: RelationshipKind::Caseload,
+        since,
+        until,
+        ..claim(now())
+    };
+    for relationship in [
+        of(1, all_of(trust), day(3), None),
+        of(2, one("555021935107"), day(2), Some(day(-1))),
+        // Begun at the same moment: the id decides.
+        of(3, all_of(trust), day(2), Some(now())),
+        of(4, one("555021935999"), day(1), None),
+        of(5, all_of(other), day(1), None),
+        of(6, all_of(trust), day(9), Some(day(1))),
+        of(7, all_of(trust), day(-1), None),
+        of(8, all_of(trust), day(1), None),
+    ] {
+        world.registry.put_relationship(&world.caller, relationship).await.unwrap();
+    }
+    let wrong = Relationship {
+        version: 2,
+        status: RelationshipStatus::EnteredInError,
+        ..of(8, all_of(trust), day(1), None)
+    };
+    world.registry.put_relationship(&world.caller, wrong).await.unwrap();
+
+    for made_anew in [false, true] {
+        if made_anew {
+            world.run("DELETE FROM relationship_carer").await;
+            let migration = if world.is_postgres().await { POSTGRES } else { SQLITE };
+            let mut statements = migration.split(';').map(str::trim);
+            world.run(statements.find(|s| s.starts_with("INSERT")).unwrap()).await;
+        }
+        assert_eq!(pages(world, 2).await, [(3, vec![3, 2]), (3, vec![1])], "{made_anew}");
+        assert_eq!(pages(world, 3).await, [(3, vec![3, 2, 1])], "{made_anew}");
+        assert_eq!(pages(world, 0).await, [(3, vec![])], "{made_anew}");
+    }
+}
+
+/// A copy that has not been upgraded yet tells the end of a relationship in its versions only.
+pub async fn a_version_that_an_earlier_release_wrote_counts_in_the_list(world: &World) {
+    for id in [41, 42] {
+        let relationship = Relationship { id: Uuid::from_u128(id), ..claim(now()) };
+        world.registry.put_relationship(&world.caller, relationship).await.unwrap();
+    }
+    assert_eq!(pages(world, 5).await, [(2, vec![42, 41])]);
+
+    world.run(NEWER_VERSION_OF_ONE).await;
+
+    assert_eq!(pages(world, 5).await, [(1, vec![41])]);
+    let next = Relationship { id: Uuid::from_u128(42), version: 3, ..claim(now()) };
+    world.registry.put_relationship(&world.caller, next).await.unwrap();
+    assert_eq!(pages(world, 5).await, [(2, vec![42, 41])], "told again by a copy that tells");
+}
+
+/// As such a copy does: nothing goes to `relationship_carer`.
+const NEWER_VERSION_OF_ONE: &str = "
+    INSERT INTO relationship
+    SELECT id, version + 1, nhs_number, recorded_at, replace(record, 'active', 'entered-in-error')
+    FROM relationship ORDER BY id DESC LIMIT 1";
+
+const POSTGRES: &str = include_str!("../../../migrations/postgres/0044_relationship_carer.sql");
+const SQLITE: &str = include_str!("../../../migrations/sqlite/0044_relationship_carer.sql");
+
+/// Total and ids of each page.
+async fn pages(world: &World, most: u16) -> Vec<(u64, Vec<u128>)> {
+    let (mut pages, mut after) = (Vec::new(), None);
+    loop {
+        let question = CaredForQuestion {
+            organisation: "ZEX01".parse().unwrap(),
+            user_id: "555021935107".into(),
+            now: now(),
+            after,
+            most,
+        };
+        let found = world.registry.cared_for(&world.caller, &question).await.unwrap().into_value();
+        let ids = found.relationships.iter().map(|r| r.id.as_u128()).collect();
+        pages.push((found.total, ids));
+        match found.next {
+            Some(next) => after = Some(next),
+            None => return pages,
+        }
     }
 }
 

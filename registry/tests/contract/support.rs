@@ -1,6 +1,10 @@
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use carerecord_access::{AccessDecisions, Caller, Policy, Right, SystemCaller};
+use carerecord_access::{
+    AccessDecisions, Caller, ConsentRecord, ConsentStatus, Grain, Policy, Provision, Right,
+    SystemCaller,
+};
 use carerecord_audit::{AuditEvent, AuditLog};
 use carerecord_codec::AdhocQueryRequest;
 use carerecord_model::{
@@ -10,7 +14,7 @@ use carerecord_model::{
 use carerecord_registry::{
     MllpConfig, Registry, RegistryConfig, Store, UnknownPatients, serve_mllp,
 };
-use carerecord_service::{AuditDraft, AuditTrail, Lifecycle};
+use carerecord_service::{AuditDraft, AuditTrail, ClientLimit, Lifecycle};
 use carerecord_storage::Database;
 use carerecord_testkit::submission::{OTHER_PATIENT, PATIENT};
 
@@ -21,7 +25,7 @@ pub struct World {
     pub registry: Registry,
     pub caller: Caller,
     database: Database,
-    pub mllp: std::net::SocketAddr,
+    pub mllp: SocketAddr,
     lifecycle: Lifecycle,
     _folder: Option<tempfile::TempDir>,
 }
@@ -70,8 +74,21 @@ impl World {
             known_by: "test",
         });
         let lifecycle = Lifecycle::new();
+        let mllp = ([0; 4], 0).into();
+        let mut world = Self { registry, caller, database, mllp, lifecycle, _folder: folder };
+        world.mllp = world.serve_mllp(None).await.unwrap();
+        for patient in [PATIENT, OTHER_PATIENT] {
+            let id: carerecord_model::PatientId = patient.parse().unwrap();
+            let person = carerecord_model::Patient::from_number(id.nhs_number().unwrap());
+            world.registry.put_patient(&world.caller, person).await.unwrap();
+        }
+        world
+    }
+
+    /// One more listener for the feed, with a limit for each client.
+    pub async fn serve_mllp(&self, per_client: Option<ClientLimit>) -> std::io::Result<SocketAddr> {
         let trail = AuditTrail {
-            log: AuditLog::new(database.clone()),
+            log: AuditLog::new(self.database.clone()),
             recorder: Arc::from("registry"),
             transport: "mllp",
             clock: Arc::new(SystemClock),
@@ -84,16 +101,9 @@ impl World {
             max_message_bytes: 1 << 20,
             idle_seconds: 10,
             max_connections: 4,
+            per_client,
         };
-        let mllp = serve_mllp(config, registry.clone(), caller.clone(), trail, &lifecycle).await;
-        let mllp = mllp.unwrap();
-        let world = Self { registry, caller, database, mllp, lifecycle, _folder: folder };
-        for patient in [PATIENT, OTHER_PATIENT] {
-            let id: carerecord_model::PatientId = patient.parse().unwrap();
-            let person = carerecord_model::Patient::from_number(id.nhs_number().unwrap());
-            world.registry.put_patient(&world.caller, person).await.unwrap();
-        }
-        world
+        serve_mllp(config, self.registry.clone(), self.caller.clone(), trail, &self.lifecycle).await
     }
 
     pub async fn close(self) {
@@ -104,6 +114,10 @@ impl World {
     /// A number that the database tells.
     pub async fn number(&self, query: &'static str) -> i64 {
         carerecord_storage::sql(query).number(&self.database).await.unwrap()
+    }
+
+    pub async fn is_postgres(&self) -> bool {
+        self.database.snapshot().await.unwrap().is_postgres()
     }
 
     /// The same database behind a registry with other rules.
@@ -175,6 +189,27 @@ impl World {
         let done =
             self.registry.restricted_update(&self.caller, over_the_wire(s)?, &self.draft()).await;
         done.map(drop).map_err(codes)
+    }
+
+    /// The patient objects to sharing the whole record.
+    pub async fn object(&self, patient: &str) {
+        let id: carerecord_model::PatientId = patient.parse().unwrap();
+        let now = "2026-01-01T00:00:00Z".parse().unwrap();
+        let record = ConsentRecord {
+            id: uuid::Uuid::from_u128(7),
+            version: 1,
+            patient: id.nhs_number().unwrap(),
+            status: ConsentStatus::Active,
+            provision: Provision::Objection(Grain::WholeRecord),
+            set_by: "the patient".into(),
+            organisation: "ZEX09".parse().unwrap(),
+            since: now,
+            until: None,
+            policy_uri: None,
+            recorded_at: now,
+            recorded_by: "test".into(),
+        };
+        self.registry.put_consent(&self.caller, record).await.unwrap();
     }
 
     /// A caller for whom the registry takes the decisions.

@@ -4,7 +4,7 @@ use carerecord_codec::soap::{self, Headers, SoapError};
 use carerecord_model::Dtm;
 use carerecord_service::AuditDraft;
 use carerecord_storage::Trouble;
-use carerecord_xml::{ElementRef, XmlWriter};
+use carerecord_xml::{ElementRef, EncodeError, XmlWriter};
 
 use super::{HL7, fault};
 use crate::router::Door;
@@ -70,52 +70,20 @@ pub(super) fn acknowledge(
         let attr = |name: &str| id.and_then(|e| e.attr(name)).unwrap_or_default().to_owned();
         (attr("root"), attr("extension"))
     };
-    let (sender, receiver) = (ids(&["receiver", "device", "id"]), ids(&["sender", "device", "id"]));
-    let acknowledged = ids(&["id"]);
     let headers = Headers {
         action: ACKNOWLEDGED.to_owned(),
         message_id: Some(format!("urn:uuid:{}", door.ids.random())),
         relates_to: request.message_id.clone(),
     };
-    let own_id = door.ids.random().to_string();
-    let now = Dtm::from_timestamp(door.registry.now()).to_string();
-    let written = soap::write(&headers, |xml: &mut XmlWriter<Vec<u8>>| {
-        let id = |xml: &mut XmlWriter<Vec<u8>>, (root, extension): &(String, String)| {
-            let mut attributes = vec![("root", root.as_str())];
-            if !extension.is_empty() {
-                attributes.push(("extension", extension));
-            }
-            xml.empty("id", &attributes)
-        };
-        let root = [("xmlns", HL7), ("ITSVersion", "XML_1.0")];
-        xml.element("MCCI_IN000002UV01", &root, |xml| {
-            xml.empty("id", &[("root", &own_id)])?;
-            xml.empty("creationTime", &[("value", &now)])?;
-            let interaction = [("root", INTERACTIONS), ("extension", "MCCI_IN000002UV01")];
-            xml.empty("interactionId", &interaction)?;
-            xml.empty("processingCode", &[("code", "P")])?;
-            xml.empty("processingModeCode", &[("code", "T")])?;
-            xml.empty("acceptAckCode", &[("code", "NE")])?;
-            for (name, kind, device) in [("receiver", "RCV", &receiver), ("sender", "SND", &sender)]
-            {
-                xml.element(name, &[("typeCode", kind)], |xml| {
-                    let class = [("classCode", "DEV"), ("determinerCode", "INSTANCE")];
-                    xml.element("device", &class, |xml| id(xml, device))
-                })?;
-            }
-            xml.element("acknowledgement", &[], |xml| {
-                xml.empty("typeCode", &[("code", verdict.code())])?;
-                xml.element("targetMessage", &[], |xml| id(xml, &acknowledged))?;
-                let Some((text, code)) = verdict.detail() else { return Ok(()) };
-                xml.element("acknowledgementDetail", &[("typeCode", "E")], |xml| {
-                    if let Some(code) = code {
-                        xml.empty("code", &[("code", code), ("codeSystem", DETAIL_CODES)])?;
-                    }
-                    xml.text("text", text)
-                })
-            })
-        })
-    });
+    let answer = Acknowledgement {
+        sender: ids(&["receiver", "device", "id"]),
+        receiver: ids(&["sender", "device", "id"]),
+        acknowledged: ids(&["id"]),
+        own_id: door.ids.random().to_string(),
+        now: Dtm::from_timestamp(door.registry.now()).to_string(),
+        verdict,
+    };
+    let written = soap::write(&headers, |xml| answer.write(xml));
     match written {
         Ok(bytes) => {
             let content_type =
@@ -127,6 +95,60 @@ pub(super) fn acknowledge(
             fault(door, draft, &SoapError::Internal, request)
         }
     }
+}
+
+/// Root and extension of an id.
+type Id = (String, String);
+
+struct Acknowledgement<'v> {
+    sender: Id,
+    receiver: Id,
+    acknowledged: Id,
+    own_id: String,
+    now: String,
+    verdict: &'v Verdict,
+}
+
+impl Acknowledgement<'_> {
+    fn write(&self, xml: &mut XmlWriter<Vec<u8>>) -> Result<(), EncodeError> {
+        let root = [("xmlns", HL7), ("ITSVersion", "XML_1.0")];
+        xml.element("MCCI_IN000002UV01", &root, |xml| {
+            xml.empty("id", &[("root", &self.own_id)])?;
+            xml.empty("creationTime", &[("value", &self.now)])?;
+            let interaction = [("root", INTERACTIONS), ("extension", "MCCI_IN000002UV01")];
+            xml.empty("interactionId", &interaction)?;
+            xml.empty("processingCode", &[("code", "P")])?;
+            xml.empty("processingModeCode", &[("code", "T")])?;
+            xml.empty("acceptAckCode", &[("code", "NE")])?;
+            for (name, kind, device) in
+                [("receiver", "RCV", &self.receiver), ("sender", "SND", &self.sender)]
+            {
+                xml.element(name, &[("typeCode", kind)], |xml| {
+                    let class = [("classCode", "DEV"), ("determinerCode", "INSTANCE")];
+                    xml.element("device", &class, |xml| write_id(xml, device))
+                })?;
+            }
+            xml.element("acknowledgement", &[], |xml| {
+                xml.empty("typeCode", &[("code", self.verdict.code())])?;
+                xml.element("targetMessage", &[], |xml| write_id(xml, &self.acknowledged))?;
+                let Some((text, code)) = self.verdict.detail() else { return Ok(()) };
+                xml.element("acknowledgementDetail", &[("typeCode", "E")], |xml| {
+                    if let Some(code) = code {
+                        xml.empty("code", &[("code", code), ("codeSystem", DETAIL_CODES)])?;
+                    }
+                    xml.text("text", text)
+                })
+            })
+        })
+    }
+}
+
+fn write_id(xml: &mut XmlWriter<Vec<u8>>, (root, extension): &Id) -> Result<(), EncodeError> {
+    let mut attributes = vec![("root", root.as_str())];
+    if !extension.is_empty() {
+        attributes.push(("extension", extension));
+    }
+    xml.empty("id", &attributes)
 }
 
 const ACKNOWLEDGED: &str = "urn:hl7-org:v3:MCCI_IN000002UV01";

@@ -2,6 +2,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use carerecord_codec::hl7v2::{Framed, MAX_OUTSIDE, MllpDecoder, frame};
+use carerecord_service::{Place, TooMany};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::Door;
@@ -9,7 +10,7 @@ use super::Door;
 impl Door {
     /// Answers the messages of one connection, in order. What is no message has no answer, for
     /// nobody could tell to what; it is recorded.
-    pub(super) async fn talk<S>(&self, mut stream: S, peer: SocketAddr)
+    pub(super) async fn talk<S>(&self, mut stream: S, peer: SocketAddr, place: Option<&Place>)
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
@@ -45,6 +46,9 @@ impl Door {
                         self.note(peer, bytes.len(), NOT_VALID).await;
                         return;
                     }
+                    if let Some(place) = place {
+                        place.message().await;
+                    }
                     self.answer(&bytes, peer).await
                 }
                 Framed::TooLong => {
@@ -58,6 +62,22 @@ impl Door {
                 return;
             }
         }
+    }
+
+    /// Says that the client has too many connections, and closes this one.
+    pub(super) async fn turn_away<S>(&self, mut stream: S, peer: SocketAddr, too_many: TooMany)
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let answer = self.too_many(peer, too_many).await;
+        let told = async {
+            stream.write_all(&frame(&answer)).await?;
+            stream.shutdown().await?;
+            // What it has sent is read, or the answer could be lost with it.
+            tokio::io::copy(&mut stream, &mut tokio::io::sink()).await
+        };
+        // A peer that does not listen, or goes on, is not waited for.
+        let _ = tokio::time::timeout(TELLING, told).await;
     }
 
     /// Records what the peer has not finished.
@@ -76,3 +96,4 @@ const BROKEN_OFF: &str = "a message that breaks off";
 
 /// How often one connection may send what is no message before it is closed.
 const MAX_STRAY: u32 = 16;
+const TELLING: Duration = Duration::from_secs(2);

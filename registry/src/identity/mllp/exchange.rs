@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 use carerecord_audit::{AuditEvent, AuditOutcome};
 use carerecord_codec::hl7v2::{AckCode, Message, acknowledgement, refusal};
 use carerecord_model::Dtm;
-use carerecord_service::AuditDraft;
+use carerecord_service::{AuditDraft, TooMany};
 
 use super::Door;
 use crate::identity::hl7v2::{Unfit, event};
@@ -76,6 +76,23 @@ impl Door {
             Ok(()) => refusal(what, &now, &id),
             Err(_) => refusal("the service cannot record messages just now", &now, &id),
         }
+    }
+
+    /// Refuses a connection of a client that has too many.
+    pub(super) async fn too_many(&self, peer: SocketAddr, too_many: TooMany) -> String {
+        let what = "too many connections at once; close one, and connect again";
+        let (now, id) = self.stamp();
+        if too_many.is_recorded() {
+            let draft = self.draft(peer, 0);
+            draft.outcome(AuditOutcome::Refused);
+            let why = format!("too many connections of this client, refusal {}", too_many.refused);
+            tracing::warn!(%peer, "{why}");
+            draft.fill(|e| e.error = Some(why));
+            if self.trail.append_draft(&draft).await.is_err() {
+                return refusal("the service cannot record messages just now", &now, &id);
+            }
+        }
+        refusal(what, &now, &id)
     }
 
     /// Records bytes that are no message, how many and from where: what they are may be of a
