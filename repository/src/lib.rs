@@ -1,8 +1,10 @@
 //! A repository node: takes documents (ITI-41), keeps the bytes, registers the metadata, and gives
-//! the bytes back (ITI-43) to those whom the decision lets have them; and searches inside them.
+//! the bytes back (ITI-43) to those whom the decision lets have them; searches inside them; and gives what they say
+//! in coded entries.
 
 mod config;
 mod content;
+mod elements;
 #[doc(hidden)]
 pub mod fuzz;
 mod index;

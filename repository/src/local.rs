@@ -9,8 +9,8 @@ use carerecord_codec::{
 };
 use carerecord_model::{
     ByteRange, ContentAnswer, ContentQuestion, DocumentRecipient, DocumentRepository,
-    DocumentRequest, OnBehalf, PortError, Registered, RetrievedDocument, SentDocument, Submission,
-    UniqueId,
+    DocumentRequest, ElementAnswer, ElementQuestion, OnBehalf, PortError, Registered,
+    RetrievedDocument, SentDocument, Submission, UniqueId,
 };
 use carerecord_service::{Asker, AuditDraft, Callers, DelegationMode, Delegations};
 
@@ -103,6 +103,17 @@ impl DocumentRepository for LocalRepository {
         let draft = AuditDraft::detached((self.draft)(&self.caller));
         let asker = self.asker(whom, &question.documents, &draft)?;
         let found = self.repository.search_documents(&asker, question.clone(), &draft).await;
+        found.map(Some).map_err(|e| PortError::Unavailable(e.to_string()))
+    }
+
+    async fn elements(
+        &self,
+        question: &ElementQuestion,
+        whom: &dyn OnBehalf,
+    ) -> Result<Option<ElementAnswer>, PortError> {
+        let draft = AuditDraft::detached((self.draft)(&self.caller));
+        let asker = self.asker(whom, &question.documents, &draft)?;
+        let found = self.repository.document_elements(&asker, question.clone(), &draft).await;
         found.map(Some).map_err(|e| PortError::Unavailable(e.to_string()))
     }
 

@@ -4,8 +4,8 @@
 use axum::Json;
 use axum::http::StatusCode;
 use carerecord_access::Right;
-use carerecord_audit::{AuditPage, AuditQuestion};
-use carerecord_model::{ContentAnswer, ContentQuestion};
+use carerecord_audit::{AuditPage, AuditQuestion, FeedQuestion, FeedReport};
+use carerecord_model::{ContentAnswer, ContentQuestion, ElementAnswer, ElementQuestion};
 use carerecord_service::AuditDraft;
 
 use crate::router::Door;
@@ -30,6 +30,23 @@ pub(crate) async fn audit(
     })
 }
 
+/// Counts what sources have sent to the node. `POST /peer/feeds`.
+pub(crate) async fn feeds(
+    door: Door,
+    draft: AuditDraft,
+    Json(question): Json<FeedQuestion>,
+) -> Result<Json<FeedReport>, StatusCode> {
+    draft.caller(door.callers.listener());
+    draft.fill(|event| event.interaction = "feeds".to_owned());
+    if !door.callers.listener().has_right(Right::Delegate) {
+        return Err(StatusCode::FORBIDDEN);
+    }
+    door.log.feeds(&question).await.map(Json).map_err(|error| {
+        tracing::warn!(%error, "what was sent could not be counted");
+        StatusCode::SERVICE_UNAVAILABLE
+    })
+}
+
 /// Answers a search inside documents. `POST /peer/search`.
 pub(crate) async fn search(
     door: Door,
@@ -42,9 +59,27 @@ pub(crate) async fn search(
         event.interaction = "search in documents".to_owned();
         event.subject = Some(question.patient);
     });
-    let asker = door.callers.asker(caller, repository.id(), &question.documents, &draft);
+    let asker = repository.asker(&door.callers, caller, &question.documents, &draft).await;
     let asker = asker.map_err(|error| (StatusCode::FORBIDDEN, error.to_string()))?;
     let answer = repository.search_documents(&asker, question, &draft).await;
+    answer.map(Json).map_err(|error| (status(&error), String::new()))
+}
+
+/// Gives what documents say in coded entries. `POST /peer/elements`.
+pub(crate) async fn elements(
+    door: Door,
+    draft: AuditDraft,
+    Json(question): Json<ElementQuestion>,
+) -> Result<Json<ElementAnswer>, (StatusCode, String)> {
+    let (repository, caller) = (&door.repository, door.callers.listener());
+    draft.caller(caller);
+    draft.fill(|event| {
+        event.interaction = "elements of documents".to_owned();
+        event.subject = Some(question.patient);
+    });
+    let asker = repository.asker(&door.callers, caller, &question.documents, &draft).await;
+    let asker = asker.map_err(|error| (StatusCode::FORBIDDEN, error.to_string()))?;
+    let answer = repository.document_elements(&asker, question, &draft).await;
     answer.map(Json).map_err(|error| (status(&error), String::new()))
 }
 
@@ -55,7 +90,7 @@ fn status(error: &SearchFailure) -> StatusCode {
         | SearchFailure::Index(_)
         | SearchFailure::Registry(_)
         | SearchFailure::Broken(_) => {
-            tracing::warn!(%error, "a search in documents failed");
+            tracing::warn!(%error, "a question about documents could not be answered");
             StatusCode::SERVICE_UNAVAILABLE
         }
     }

@@ -23,7 +23,9 @@ pub fn router(
         .route("/xds/repository", post(soap::repository))
         .route("/submissions/{id}", get(status::submission))
         .route("/peer/audit", post(peer::audit))
+        .route("/peer/feeds", post(peer::feeds))
         .route("/peer/search", post(peer::search).layer(DefaultBodyLimit::max(MAX_QUESTION)))
+        .route("/peer/elements", post(peer::elements).layer(DefaultBodyLimit::max(MAX_QUESTION)))
         .with_state(state)
         .layer(axum::middleware::from_fn_with_state(trail, carerecord_service::audit_trail::record))
 }

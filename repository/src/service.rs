@@ -1,12 +1,12 @@
 use std::sync::Arc;
 
-use carerecord_access::{AccessDecisions, Refused, Released, Right};
+use carerecord_access::{AccessDecisions, Caller, Refused, Released, Right};
 use carerecord_model::{
     ByteRange, Clock, DocumentEntry, DocumentRegistry, DocumentRequest, EntryRef, ErrorCode,
     GetDocuments, IdSource, MetadataLevel, PortError, RegistryError, RetrievedDocument,
     StoredQuery, TransactionError, UniqueId,
 };
-use carerecord_service::{Asker, AuditDraft};
+use carerecord_service::{Asker, AuditDraft, Callers, DelegationError, Statement};
 use carerecord_storage::{Database, StoreError, Trouble};
 
 use crate::RepositoryConfig;
@@ -131,7 +131,7 @@ impl Repository {
         entry: &DocumentEntry,
         draft: &AuditDraft,
     ) -> Result<Released<DocumentEntry>, Refused> {
-        let Asker { caller, purpose, about } = asker;
+        let Asker { caller, purpose, about, .. } = asker;
         let purpose = *purpose;
         self.access.admit(caller, purpose, Right::Retrieve)?;
         let number = entry.patient_id.nhs_number();
@@ -153,6 +153,25 @@ impl Repository {
                 Err(refused)
             }
         }
+    }
+
+    /// For whom `caller` asks about these documents; a delegation is taken once by all copies of the
+    /// node over one database. The record is told.
+    ///
+    /// # Errors
+    /// What is wrong with the delegation, or that there is none where there must be.
+    pub(crate) async fn asker(
+        &self,
+        callers: &Callers,
+        caller: &Caller,
+        documents: &[UniqueId],
+        draft: &AuditDraft,
+    ) -> Result<Asker, DelegationError> {
+        let asker = callers.asker(caller, self.id(), documents, draft)?;
+        let Some(Statement { issuer, id, until }) = &asker.statement else { return Ok(asker) };
+        let (until, now) = (until.as_millisecond(), self.clock.now().as_millisecond());
+        let first = self.index.database().first_use(issuer, id, until, now).await;
+        asker.once(first, draft)
     }
 
     /// What the decision is about: the entry as the registry has it now, with the ids that

@@ -150,8 +150,8 @@ impl Answer {
         let (repository, caller) = (&self.door.repository, &self.caller);
         let documents: Vec<UniqueId> =
             request.documents.iter().map(|d| d.document_unique_id.clone()).collect();
-        let asker = self.door.callers.asker(caller, repository.id(), &documents, &self.draft);
-        let asker = match asker {
+        let callers = &self.door.callers;
+        let asker = match repository.asker(callers, caller, &documents, &self.draft).await {
             Ok(asker) => asker,
             Err(error) => return self.fault(&SoapError::NotDelegated(error.to_string())),
         };

@@ -35,6 +35,7 @@ pub(crate) async fn submission(door: Door, Path(id): Path<String>, draft: AuditD
 pub(crate) fn sender(caller: &Caller) -> &str {
     match caller {
         Caller::System(system) => &system.name,
+        Caller::Citizen(citizen) => &citizen.user_id,
         Caller::User(user) => user.asserted.as_ref().map_or(&user.user_id, |a| &a.system.name),
     }
 }

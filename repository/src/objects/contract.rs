@@ -50,7 +50,23 @@ impl Place {
     }
 }
 
+/// Waits as long as a busy machine may need.
 fn open(server: &S3Server, conditional_writes: bool) -> Objects {
+    let (silence, patience) = (Duration::from_secs(30), Duration::from_secs(60));
+    open_with(server, conditional_writes, silence, patience)
+}
+
+/// Gives up soon.
+fn open_impatient(server: &S3Server) -> Objects {
+    open_with(server, true, Duration::from_millis(700), Duration::from_millis(1500))
+}
+
+fn open_with(
+    server: &S3Server,
+    conditional_writes: bool,
+    silence: Duration,
+    patience: Duration,
+) -> Objects {
     let options =
         [("access_key_id", S3Server::ACCESS_KEY), ("secret_access_key", S3Server::SECRET)]
             .map(|(name, value)| (name.to_owned(), value.to_owned()));
@@ -62,8 +78,8 @@ fn open(server: &S3Server, conditional_writes: bool) -> Objects {
         certificates: None,
         options: options.to_vec(),
         conditional_writes,
-        silence: Duration::from_millis(700),
-        patience: Duration::from_millis(1500),
+        silence,
+        patience,
     })
     .unwrap()
 }
@@ -238,6 +254,7 @@ async fn what_fails_for_a_moment_is_not_noticed() {
 async fn what_goes_on_failing_is_told_in_time_and_loses_nothing() {
     let place = Place::s3().await;
     let server = place.server.as_ref().unwrap();
+    let impatient = open_impatient(server);
     let kept = document(9 << 20);
     let object = put(&place.objects, &kept).await.unwrap();
     for (fault, words) in [
@@ -248,13 +265,13 @@ async fn what_goes_on_failing_is_told_in_time_and_loses_nothing() {
         server.fail(fault);
         let begun = Instant::now();
         for size in [100, 9 << 20] {
-            let error = put(&place.objects, &document(size)).await.unwrap_err();
+            let error = put(&impatient, &document(size)).await.unwrap_err();
             assert!(!error.is_full() && error.fault().is_none());
             if fault != S3Fault::Cut {
                 assert_eq!(error.to_string(), words);
             }
         }
-        let error = read(&place.objects, &object, None).await.unwrap_err();
+        let error = read(&impatient, &object, None).await.unwrap_err();
         assert_eq!((error.to_string().as_str(), error.fault()), (words, None));
         assert!(begun.elapsed() < Duration::from_secs(20), "{fault:?}");
         server.repair();

@@ -3,8 +3,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use bytes::Bytes;
 use carerecord_model::{
-    DocumentEntry, DocumentRegistry, ErrorCode, FoundObjects, IdSource as _, PortError, RandomIds,
-    Registered, StoredQuery, Submission, SystemClock, TransactionError,
+    DocumentEntry, DocumentRegistry, ErrorCode, FoundObjects, IdSource as _, LastChange, NhsNumber,
+    PortError, RandomIds, Registered, StoredQuery, Submission, SystemClock, TransactionError,
 };
 use carerecord_storage::Database;
 use carerecord_testkit::submission::{Builder, OTHER_PATIENT};
@@ -179,6 +179,10 @@ impl DocumentRegistry for Said {
             return Err(PortError::Transaction(TransactionError::one(code, "two patients")));
         }
         Ok(found)
+    }
+
+    async fn last_changes(&self, _: NhsNumber) -> Result<Vec<LastChange>, PortError> {
+        Ok(Vec::new())
     }
 
     async fn remove_metadata(

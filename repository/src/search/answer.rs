@@ -48,18 +48,7 @@ impl Repository {
     ) -> Result<ContentAnswer, SearchFailure> {
         draft.fill(|event| event.subject = Some(question.patient));
         let asked = question.documents.len();
-        let documents = if asker.caller.has_right(Right::Delegate) {
-            question.documents
-        } else {
-            let given = self.to_be_given(asker, question.patient, question.documents, draft);
-            given.await.inspect_err(|error| match error {
-                SearchFailure::Refused => draft.outcome(AuditOutcome::Refused),
-                SearchFailure::Store(_)
-                | SearchFailure::Index(_)
-                | SearchFailure::Registry(_)
-                | SearchFailure::Broken(_) => {}
-            })?
-        };
+        let documents = self.askable(asker, question.patient, question.documents, draft).await?;
         let database = self.database();
         // What was removed is not in the table, whatever the index still has.
         let known = queue::known(database, &documents).await?;
@@ -80,6 +69,28 @@ impl Repository {
             event.listed = hits.iter().map(|hit| hit.unique_id.to_string()).collect();
         });
         Ok(ContentAnswer { hits, coverage })
+    }
+
+    /// Those of the documents of a question that may be looked into for whoever asks. A role of this
+    /// deployment that asks for itself has released them.
+    pub(crate) async fn askable(
+        &self,
+        asker: &Asker,
+        patient: NhsNumber,
+        documents: Vec<UniqueId>,
+        draft: &AuditDraft,
+    ) -> Result<Vec<UniqueId>, SearchFailure> {
+        if asker.caller.has_right(Right::Delegate) {
+            return Ok(documents);
+        }
+        let given = self.to_be_given(asker, patient, documents, draft).await;
+        given.inspect_err(|error| match error {
+            SearchFailure::Refused => draft.outcome(AuditOutcome::Refused),
+            SearchFailure::Store(_)
+            | SearchFailure::Index(_)
+            | SearchFailure::Registry(_)
+            | SearchFailure::Broken(_) => {}
+        })
     }
 
     /// Those of the documents that may be given to whoever asks through a portal.
@@ -141,7 +152,7 @@ impl Repository {
     }
 
     /// Those of the documents that the registry now has for a patient at this node.
-    async fn registered_for(
+    pub(crate) async fn registered_for(
         &self,
         ids: Vec<UniqueId>,
         patient: NhsNumber,

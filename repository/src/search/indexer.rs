@@ -15,6 +15,7 @@ use super::index::{Change, IndexError};
 use super::queue::{self, Outcome, RebuildProgress, Task};
 use crate::Repository;
 use crate::content::whole;
+use crate::elements::{self, Taken};
 use crate::index::{Holding, Index};
 use crate::integrity::Fault;
 use crate::objects::{ObjectError, Objects};
@@ -68,9 +69,14 @@ impl Indexer {
     }
 
     async fn run(self, draining: CancellationToken) {
-        let mut begun = !self.search.index.fresh;
+        let (mut begun, mut renewed) = (!self.search.index.fresh, false);
         loop {
             let work = async {
+                if !renewed {
+                    // What was taken out by other rules is taken out again.
+                    elements::rows::renew(self.database(), self.clock.now()).await?;
+                    renewed = true;
+                }
                 if !begun {
                     // Nothing says that the files were there before: all is indexed.
                     Self::request_rebuild(self.database(), self.clock.now()).await?;
@@ -129,9 +135,9 @@ impl Indexer {
         let begun = Instant::now();
         let (mut changes, mut outcomes) = (Vec::new(), Vec::new());
         for task in tasks {
-            let (change, outcome) = self.take(&task).await?;
+            let (change, outcome, taken) = self.take(&task).await?;
             changes.extend(change);
-            outcomes.push((task, outcome));
+            outcomes.push((task, outcome, taken));
             if begun.elapsed() >= COMMIT_AFTER {
                 break;
             }
@@ -148,36 +154,45 @@ impl Indexer {
         Ok(count)
     }
 
-    async fn take(&self, task: &Task) -> Result<(Option<Change>, Outcome), IndexingError> {
+    async fn take(
+        &self,
+        task: &Task,
+    ) -> Result<(Option<Change>, Outcome, Option<Taken>), IndexingError> {
         let delete = Some(Change::Delete(task.unique_id.clone()));
         if task.is_removal() {
-            return Ok((delete, Outcome::Removed));
+            return Ok((delete, Outcome::Removed, None));
         }
         let holding = self.index.find(&task.unique_id).await?;
         let Some(holding) = holding.filter(|holding| holding.registered) else {
-            return Ok((delete, Outcome::Removed));
+            return Ok((delete, Outcome::Removed, None));
         };
-        match self.words_of(&holding).await {
-            Ok(Ok(extracted)) => {
+        let (words, taken) = match self.read(&holding).await {
+            Ok(read) => read,
+            Err(error) => {
+                tracing::warn!(%error, "a document could not be read for the index; trying again");
+                return Ok((None, Outcome::Later, None));
+            }
+        };
+        match words {
+            Ok(extracted) => {
                 let patient = task.patient.or_else(|| holding.entry.patient_id.nhs_number());
                 let unique_id = task.unique_id.clone();
                 let put = Change::Put { unique_id, patient, extracted };
-                Ok((Some(put), Outcome::Searchable(patient)))
+                Ok((Some(put), Outcome::Searchable(patient), Some(taken)))
             }
-            Ok(Err(why)) => Ok((delete, Outcome::Unreadable(why.to_string()))),
-            Err(error) => {
-                tracing::warn!(%error, "a document could not be read for the index; trying again");
-                Ok((None, Outcome::Later))
-            }
+            Err(why) => Ok((delete, Outcome::Unreadable(why.to_string()), Some(taken))),
         }
     }
 
-    async fn words_of(
+    /// The words of a document, and what it says in coded entries.
+    async fn read(
         &self,
         holding: &Holding,
-    ) -> Result<Result<Extracted, Unreadable>, ObjectError> {
+    ) -> Result<(Result<Extracted, Unreadable>, Taken), ObjectError> {
+        let patient = holding.entry.patient_id.nhs_number();
+        let without = |why: Unreadable| (Err(why), elements::unreadable(patient));
         if holding.object.size > MAX_BYTES {
-            return Ok(Err(Unreadable::TooLong(MAX_BYTES)));
+            return Ok(without(Unreadable::TooLong(MAX_BYTES)));
         }
         let read = async {
             let bytes = self.objects.checked(&holding.object).await?;
@@ -187,20 +202,31 @@ impl Indexer {
             Ok(bytes) => bytes,
             Err(error) => {
                 return match error.fault() {
-                    Some(Fault::Missing) => Ok(Err(Unreadable::Missing)),
-                    Some(_) => Ok(Err(Unreadable::Damaged)),
+                    Some(Fault::Missing) => Ok(without(Unreadable::Missing)),
+                    Some(_) => Ok(without(Unreadable::Damaged)),
                     None => Err(error),
                 };
             }
         };
-        // A thread of its own: what panics or takes long there stops nothing here.
-        let read = move || extract(&bytes, Deadline::after(READING));
-        let reading = tokio::task::spawn_blocking(read);
-        Ok(match tokio::time::timeout(READING + GRACE, reading).await {
+        // Threads of their own: what panics or takes long there stops nothing here, and what one
+        // cannot read the other may.
+        let words = bytes.clone();
+        let words = move || extract(&words, Deadline::after(READING));
+        let words = tokio::task::spawn_blocking(words);
+        let taking = tokio::task::spawn_blocking(move || elements::take(&bytes, patient));
+        let most = READING + GRACE;
+        let (words, taken) =
+            tokio::join!(tokio::time::timeout(most, words), tokio::time::timeout(most, taking));
+        let words = match words {
             Ok(Ok(read)) => read,
             Ok(Err(_)) => Err(Unreadable::Failed),
             Err(_) => Err(Unreadable::TooSlow),
-        })
+        };
+        let taken = match taken {
+            Ok(Ok(taken)) => taken,
+            Ok(Err(_)) | Err(_) => elements::unreadable(patient),
+        };
+        Ok((words, taken))
     }
 }
 

@@ -5,6 +5,8 @@ use carerecord_model::{NhsNumber, UniqueId};
 use carerecord_storage::{Connection, Database, StoreError, Value, sql, with_keys};
 use jiff::{SignedDuration, Timestamp};
 
+use crate::elements::{Taken, rows};
+
 /// A document that the index has to take, take again, or forget.
 #[derive(Clone, Debug)]
 pub(crate) struct Task {
@@ -61,6 +63,8 @@ pub(crate) async fn removed(
     id: &UniqueId,
     now: Timestamp,
 ) -> Result<(), StoreError> {
+    // What was taken out of it goes at once; the index, which is in files, soon.
+    rows::remove(&mut *c, id).await?;
     sql(REMOVE).bind(now.as_millisecond()).bind(id.as_str()).run(c).await.map(drop)
 }
 
@@ -75,20 +79,24 @@ pub(crate) async fn due(database: &Database, now: Timestamp) -> Result<Vec<Task>
         .collect()
 }
 
-/// Notes what became of tasks, unless they have changed meanwhile.
+/// Notes what became of tasks, and what was taken out of the documents, unless they have changed
+/// meanwhile.
 pub(crate) async fn done(
     database: &Database,
-    outcomes: Vec<(Task, Outcome)>,
+    outcomes: Vec<(Task, Outcome, Option<Taken>)>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     database
         .write(move |c| {
             Box::pin(async move {
-                for (task, outcome) in outcomes {
+                for (task, outcome, taken) in outcomes {
                     let (state, due_at, patient, reason) = match outcome {
                         Outcome::Removed => {
                             let gone = sql(FORGET).bind(task.unique_id.as_str());
-                            gone.bind(task.state).bind(task.due_at).run(&mut *c).await?;
+                            let gone = gone.bind(task.state).bind(task.due_at);
+                            if gone.run(&mut *c).await? > 0 {
+                                rows::remove(&mut *c, &task.unique_id).await?;
+                            }
                             continue;
                         }
                         Outcome::Searchable(patient) => (SEARCHABLE, task.due_at, patient, None),
@@ -103,7 +111,10 @@ pub(crate) async fn done(
                     let note = sql(DONE).bind(task.unique_id.as_str()).bind(task.state);
                     let note = note.bind(task.due_at).bind(state).bind(due_at);
                     let patient = patient.map_or(0, |number| number.as_i64());
-                    note.bind(patient).bind(reason).run(&mut *c).await?;
+                    let noted = note.bind(patient).bind(reason).run(&mut *c).await?;
+                    if let Some(taken) = taken.filter(|_| noted > 0) {
+                        rows::put(&mut *c, &task.unique_id, taken, now).await?;
+                    }
                 }
                 Ok(())
             })

@@ -2,11 +2,10 @@
 //! comes out is bounded, and no document can stop the node.
 
 mod pdf;
-mod rtf;
 
 use std::time::{Duration, Instant};
 
-use carerecord_clinical::{Attachment, Kind, plain_text};
+use carerecord_clinical::{Attachment, Kind, plain_text, rtf_text};
 
 /// What is indexed of a document.
 #[derive(Clone, Default)]
@@ -70,7 +69,7 @@ pub(crate) fn extract(bytes: &[u8], deadline: Deadline) -> Result<Extracted, Unr
 fn of_kind(bytes: &[u8], kind: &Kind, deadline: Deadline) -> Result<Extracted, Unreadable> {
     match kind {
         Kind::Pdf => Ok(only(pdf::text(bytes, deadline)?)),
-        Kind::Rtf => Ok(only(rtf::text(bytes))),
+        Kind::Rtf => Ok(only(rtf_text(bytes, MAX_TEXT))),
         Kind::PlainText => Ok(only(String::from_utf8_lossy(bytes).into_owned())),
         Kind::Cda | Kind::ItkEnvelope | Kind::FhirBundle { .. } | Kind::Html => {
             structured(bytes, kind, deadline)
@@ -111,7 +110,7 @@ fn inside(attachment: &Attachment, deadline: Deadline) -> Result<String, Unreada
         return pdf::text(&attachment.bytes, deadline);
     }
     if kind == Kind::Rtf {
-        Ok(rtf::text(&attachment.bytes))
+        Ok(rtf_text(&attachment.bytes, MAX_TEXT))
     } else {
         Err(Unreadable::Kind(kind.words()))
     }
