@@ -8,8 +8,8 @@ use std::sync::Arc;
 use carerecord_access::{Caller, Purpose};
 use carerecord_fhir::DocumentReferenceSearch;
 use carerecord_model::{
-    ContentAnswer, ContentQuestion, Coverage, DocumentEntry, DocumentRepository, NhsNumber,
-    Snippet, UniqueId,
+    ContentAnswer, ContentQuestion, Coverage, DocumentEntry, DocumentRepository, LastChange,
+    NhsNumber, Snippet, UniqueId,
 };
 use carerecord_service::Delegation;
 use futures_util::future::join_all;
@@ -17,8 +17,9 @@ use futures_util::future::join_all;
 use crate::Portal;
 use crate::error::FhirError;
 use crate::federation::{Member, NodeState, Reading};
-use crate::opened::{Opened, note_closed};
+use crate::opened::{Opened, note_closed, open_to_citizen};
 use crate::service::Record;
+use crate::times::RecordTimes;
 
 /// A record, and which of its documents have the words.
 pub(crate) struct Searched {
@@ -28,6 +29,8 @@ pub(crate) struct Searched {
     /// For each source of the record, in their order, how far it was searched: `None` inside for
     /// one that has no index, outside for one that did not answer.
     pub coverage: Vec<Option<Option<Coverage>>>,
+    /// When the registry last changed what, where that is asked for.
+    pub changes: Vec<LastChange>,
 }
 
 /// A document that has the words.
@@ -49,19 +52,23 @@ impl Portal {
         search: &DocumentReferenceSearch,
         words: &str,
     ) -> Result<Searched, FhirError> {
-        let Opened { view, number } = self.open(caller, purpose, search.patient).await?;
-        let (found, mut withheld) = view.release_found(self.everything(number).await?);
+        let Opened { view, number, .. } = self.open(caller, purpose, search.patient).await?;
+        open_to_citizen(&view)?;
+        let all = self.everything_for(&view, purpose, number).await?;
+        let (found, mut withheld) = view.release_found(all);
         note_closed(&view, &mut withheld);
+        let changes = self.changes(number, search.asks_last_updated()).await?;
+        let times = RecordTimes::of(found.value(), &changes);
         let entries: Vec<(usize, &DocumentEntry)> = found
             .value()
             .document_entries
             .iter()
             .enumerate()
-            .filter(|(_, entry)| search.matches(entry))
+            .filter(|(_, entry)| search.matches(entry, &times.of_object(&entry.entry_uuid)))
             .collect();
         let members = self.federation.members();
         let rule = found.decision().rule;
-        let whom = self.on_behalf(caller, purpose, Some(number), rule, view.opened());
+        let whom = self.on_behalf(view.caller(), purpose, Some(number), rule, view.opened());
         let asked =
             members.iter().map(|member| self.inside(member, number, words, &entries, &whom));
         let mut sources = Vec::new();
@@ -74,7 +81,7 @@ impl Portal {
         rank(&mut hits);
         let (masked, opened) = (view.masks_locations(), view.opened().cloned());
         let record = Record { found, withheld, sources, masked, number, opened };
-        Ok(Searched { record, hits, coverage })
+        Ok(Searched { record, hits, coverage, changes })
     }
 
     async fn inside(

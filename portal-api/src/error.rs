@@ -97,12 +97,17 @@ impl FhirError {
         Self::Store
     }
 
+    /// With what is wrong told in other terms, where something is wrong with what was sent.
+    pub(crate) fn with_problems(self, told: impl FnOnce(Vec<Problem>) -> Vec<Problem>) -> Self {
+        if let Self::Problems(problems) = self { Self::Problems(told(problems)) } else { self }
+    }
+
     /// Whether it says that there is nothing, also where that may not be told.
     pub(crate) fn is_nothing(&self) -> bool {
         self.parts().0 == StatusCode::NOT_FOUND
     }
 
-    fn parts(&self) -> (StatusCode, Vec<Issue>) {
+    pub(crate) fn parts(&self) -> (StatusCode, Vec<Issue>) {
         let of =
             |status: StatusCode, code: &str, text: &str| (status, vec![Issue::error(code, text)]);
         match self {
@@ -121,23 +126,12 @@ impl FhirError {
                 let issue = refusal_issue(rule.id(), rule.explanation(), told, false);
                 (StatusCode::FORBIDDEN, vec![issue])
             }
-            Self::Search(SearchError::Missing(_)) => {
-                of(StatusCode::BAD_REQUEST, "required", &self.to_string())
+            Self::Search(error) => {
+                of(StatusCode::BAD_REQUEST, search_code(error), &error.to_string())
             }
-            Self::Search(SearchError::TooWide) => {
-                of(StatusCode::BAD_REQUEST, "required", &self.to_string())
-            }
-            Self::Search(
-                SearchError::Malformed(_) | SearchError::NhsNumber(_) | SearchError::Unsupported(_),
-            ) => of(StatusCode::BAD_REQUEST, "invalid", &self.to_string()),
-            Self::Consent(ConsentError::Missing(_)) => {
-                of(StatusCode::BAD_REQUEST, "required", &self.to_string())
-            }
-            Self::Consent(ConsentError::Malformed(_)) => {
-                of(StatusCode::UNPROCESSABLE_ENTITY, "structure", &self.to_string())
-            }
-            Self::Consent(ConsentError::Unsupported(_)) => {
-                of(StatusCode::UNPROCESSABLE_ENTITY, "not-supported", &self.to_string())
+            Self::Consent(error) => {
+                let (status, code) = consent_code(error);
+                of(status, code, &error.to_string())
             }
             Self::NotFound => not_found(),
             Self::Operation(status, code, text) => of(*status, code, text),
@@ -221,6 +215,23 @@ impl FhirError {
                 "The source that holds the document gave something else.",
             ),
         }
+    }
+}
+
+fn search_code(error: &SearchError) -> &'static str {
+    match error {
+        SearchError::Missing(_) | SearchError::TooWide => "required",
+        SearchError::Malformed(_) | SearchError::NhsNumber(_) | SearchError::Unsupported(_) => {
+            "invalid"
+        }
+    }
+}
+
+fn consent_code(error: &ConsentError) -> (StatusCode, &'static str) {
+    match error {
+        ConsentError::Missing(_) => (StatusCode::BAD_REQUEST, "required"),
+        ConsentError::Malformed(_) => (StatusCode::UNPROCESSABLE_ENTITY, "structure"),
+        ConsentError::Unsupported(_) => (StatusCode::UNPROCESSABLE_ENTITY, "not-supported"),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Whose record a number opens: after a merge, the survivor's, whichever number is asked for.
 
-use carerecord_access::{Caller, Purpose, RecordView, Refused, Right, Withheld};
+use carerecord_access::{Caller, CitizenCaller, Purpose, RecordView, Refused, Right, Withheld};
 use carerecord_model::{NhsNumber, Patient, PortError};
 
 use crate::Portal;
@@ -11,6 +11,8 @@ pub(crate) struct Opened {
     pub view: RecordView,
     /// The number that everything of the person is kept under.
     pub number: NhsNumber,
+    /// What the patient index has of the person.
+    pub person: Option<Patient>,
 }
 
 impl Portal {
@@ -22,6 +24,14 @@ impl Portal {
         purpose: Purpose,
         patient: NhsNumber,
     ) -> Result<Opened, FhirError> {
+        let kept_under;
+        let caller = match caller {
+            Caller::Citizen(citizen) => {
+                kept_under = self.kept_under(citizen).await?;
+                &kept_under
+            }
+            Caller::User(_) | Caller::System(_) => caller,
+        };
         let (view, person) =
             tokio::join!(self.view(caller, purpose, patient), self.person(patient));
         let (mut view, person) = (view?, person?);
@@ -29,8 +39,18 @@ impl Portal {
         if number != patient {
             view = self.view(caller, purpose, number).await?;
         }
-        let restricted = person.is_some_and(|person| person.restricted);
-        Ok(Opened { view: view.of_restricted(restricted), number })
+        let born = person.as_ref().and_then(|person| person.birth_date);
+        let restricted = person.as_ref().is_some_and(|person| person.restricted);
+        Ok(Opened { view: view.of_born(born).of_restricted(restricted), number, person })
+    }
+
+    /// A citizen by the number that everything of theirs is kept under.
+    async fn kept_under(&self, citizen: &CitizenCaller) -> Result<Caller, FhirError> {
+        let number = match citizen.number {
+            Some(number) => Some(self.surviving(number).await?),
+            None => None,
+        };
+        Ok(Caller::Citizen(Box::new(CitizenCaller { number, ..citizen.clone() })))
     }
 
     /// The number that everything of a person is kept under: after a merge the surviving one,
@@ -56,11 +76,18 @@ impl Portal {
     }
 }
 
+/// To a citizen a record is theirs to see, or it is not: then it is told that it is not, whatever there
+/// is in it.
+pub(crate) fn open_to_citizen(view: &RecordView) -> Result<(), Refused> {
+    match view.closed() {
+        Some(refused) if view.is_for_citizen() => Err(refused),
+        Some(_) | None => Ok(()),
+    }
+}
+
 /// A record that is closed as a whole is told of, whether or not it has documents.
 pub(crate) fn note_closed(view: &RecordView, withheld: &mut Withheld) {
-    if let Some(Refused { decision, may_be_told: true }) = view.closed()
-        && !withheld.told.contains(&decision)
-    {
-        withheld.told.push(decision);
+    if let Some(Refused { decision, may_be_told: true }) = view.closed() {
+        withheld.tell(decision);
     }
 }

@@ -1,6 +1,6 @@
 //! Searches of the patient index. PDQm ITI-78, ITI-119; nhs.md 8.2.
 
-use carerecord_access::{Caller, Purpose, Released, Right};
+use carerecord_access::{AssertedPatient, Caller, Purpose, Refused, Released, Right};
 use carerecord_fhir::{MatchGrade, MatchRequest};
 use carerecord_model::{
     DateSpan, FoundPatient, FoundPatients, NamePattern, NhsNumber, PatientId, PatientSearch,
@@ -20,6 +20,26 @@ pub(crate) struct Matched {
     pub incomplete: bool,
 }
 
+/// What may leave of what was found. Those whom a caller may not ask about, who asks about one patient
+/// only, are as if they were not there: the record alone is told of them.
+pub(crate) struct Kept<T> {
+    pub released: Released<T>,
+    pub left_out: LeftOut,
+}
+
+/// Who was found and is not told of.
+#[derive(Default)]
+pub(crate) struct LeftOut {
+    pub people: Vec<NhsNumber>,
+    pub refused: Option<Refused>,
+}
+
+impl<T> Kept<T> {
+    fn map<U>(self, make: impl FnOnce(T) -> U) -> Kept<U> {
+        Kept { released: self.released.map(make), left_out: self.left_out }
+    }
+}
+
 impl Portal {
     /// The people that a search is about.
     pub(crate) async fn find_patients(
@@ -27,11 +47,59 @@ impl Portal {
         caller: &Caller,
         purpose: Purpose,
         search: &PatientSearch,
-    ) -> Result<Released<FoundPatients>, FhirError> {
+    ) -> Result<Kept<FoundPatients>, FhirError> {
         self.access.admit(caller, purpose, Right::Query)?;
+        let mut left_out = LeftOut::default();
+        let found = self.known_to(caller, search, &mut left_out).await?;
+        if !found.people.is_empty() {
+            left_out.refused = None;
+        }
+        let released = self.access.release_person(caller, purpose, found)?;
+        Ok(Kept { released, left_out })
+    }
+
+    /// Whom a search finds for this caller. Who asks about one patient only learns nothing of others, not
+    /// even that they are many.
+    async fn known_to(
+        &self,
+        caller: &Caller,
+        search: &PatientSearch,
+        left_out: &mut LeftOut,
+    ) -> Result<FoundPatients, FhirError> {
         let found = self.within(self.patients.find_patients(search)).await;
-        let found = found.map_err(FhirError::Registry)?;
-        Ok(self.access.release_person(caller, purpose, found)?)
+        let mut found = found.map_err(FhirError::Registry)?;
+        let about = caller.asserted().map_or(AssertedPatient::Any, |asserted| asserted.patient);
+        if about == AssertedPatient::Any {
+            return Ok(found);
+        }
+        found.people.retain(|person| self.may_be_asked_for(caller, person, left_out));
+        if let (true, AssertedPatient::Only(number)) = (found.too_many, about) {
+            // Their own patient may be among those who were cut off.
+            let mut own = search.clone();
+            own.identifiers.push(vec![PatientId::from_nhs_number(number)]);
+            let narrowed = self.within(self.patients.find_patients(&own)).await;
+            found.people = narrowed.map_err(FhirError::Registry)?.people;
+            found.people.retain(|person| self.may_be_asked_for(caller, person, left_out));
+        }
+        found.too_many = false;
+        Ok(found)
+    }
+
+    /// Whether a caller who may ask about one patient only asks about this one.
+    fn may_be_asked_for(
+        &self,
+        caller: &Caller,
+        person: &FoundPatient,
+        left_out: &mut LeftOut,
+    ) -> bool {
+        let number = person.patient.nhs_number;
+        let refused = self.access.may_concern(caller, Some(number)).err();
+        let may = refused.is_none();
+        if !may && !left_out.people.contains(&number) {
+            left_out.people.push(number);
+            left_out.refused = refused;
+        }
+        may
     }
 
     /// The person with this number; after a merge, the one that it was merged into.
@@ -40,12 +108,11 @@ impl Portal {
         caller: &Caller,
         purpose: Purpose,
         number: NhsNumber,
-    ) -> Result<Released<Option<FoundPatient>>, FhirError> {
+    ) -> Result<Kept<Option<FoundPatient>>, FhirError> {
         let id = PatientId::from_nhs_number(number);
         let search = PatientSearch { identifiers: vec![vec![id]], ..PatientSearch::default() };
         let found = self.find_patients(caller, purpose, &search).await?;
-        let person = found.into_value().people.into_iter().next();
-        Ok(self.access.release_person(caller, purpose, person)?)
+        Ok(found.map(|found| found.people.into_iter().next()))
     }
 
     /// The people who may be the one that is told of.
@@ -54,12 +121,11 @@ impl Portal {
         caller: &Caller,
         purpose: Purpose,
         told: &MatchRequest,
-    ) -> Result<Released<Matched>, FhirError> {
+    ) -> Result<Kept<Matched>, FhirError> {
         self.access.admit(caller, purpose, Right::Query)?;
-        let mut matched = Matched::default();
+        let (mut matched, mut left_out) = (Matched::default(), LeftOut::default());
         for search in searches(told) {
-            let found = self.within(self.patients.find_patients(&search)).await;
-            let found = found.map_err(FhirError::Registry)?;
+            let found = self.known_to(caller, &search, &mut left_out).await?;
             matched.incomplete |= found.incomplete;
             if found.too_many {
                 // Some of many, as chance has it, would look like all of them.
@@ -75,7 +141,11 @@ impl Portal {
             }
         }
         settle(&mut matched.people);
-        Ok(self.access.release_person(caller, purpose, matched)?)
+        if !matched.people.is_empty() {
+            left_out.refused = None;
+        }
+        let released = self.access.release_person(caller, purpose, matched)?;
+        Ok(Kept { released, left_out })
     }
 }
 

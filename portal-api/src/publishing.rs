@@ -8,10 +8,12 @@ use std::time::Duration;
 use aws_lc_rs::digest::{Context, SHA256};
 use bytes::Bytes;
 use carerecord_access::Caller;
-use carerecord_fhir::{Known, KnownFolder, ProvideBundle, Provided, submission_failure};
+use carerecord_fhir::{
+    FhirDocuments, Known, KnownFolder, ProvideBundle, Provided, submission_failure,
+};
 use carerecord_model::{
-    AvailabilityStatus, ContentFilter, DocumentRecipient, EntryRef, EntryUuid, FoundObjects, Get,
-    GetDocuments, MetadataLevel, NhsNumber, NodeId, OrganisationCode, PatientId, PortError,
+    AvailabilityStatus, Code, ContentFilter, DocumentRecipient, EntryRef, EntryUuid, FoundObjects,
+    Get, GetDocuments, MetadataLevel, NhsNumber, NodeId, OrganisationCode, PatientId, PortError,
     RegistryErrors, Scope, SentDocument, SourceId, StoredQuery, UniqueId,
 };
 use http::StatusCode;
@@ -37,18 +39,51 @@ pub struct Publisher {
 
 /// Every system that may publish.
 #[derive(Clone, Default)]
-pub struct Publishers(Arc<[Publisher]>);
+pub struct Publishers {
+    all: Arc<[Publisher]>,
+    codes: Option<Arc<CodeDefaults>>,
+}
+
+/// Codes of documents whose headers do not have them, for metadata that is made here. ITI-106.
+#[derive(Clone, Debug)]
+pub struct CodeDefaults {
+    /// The class of each type code that has one.
+    pub classes: HashMap<String, Code>,
+    /// The class of all others.
+    pub class: Code,
+    /// The type.
+    pub type_code: Code,
+    /// The kind of place.
+    pub facility: Code,
+    /// The clinical setting.
+    pub practice: Code,
+    /// The label.
+    pub confidentiality: Code,
+    /// The language, as RFC 5646 has it.
+    pub language: String,
+}
 
 impl Publishers {
     /// Of these.
     pub fn new(all: Vec<Publisher>) -> Self {
-        Self(all.into())
+        Self { all: all.into(), codes: None }
+    }
+
+    /// With codes for what headers do not say; without them such metadata is limited.
+    #[must_use]
+    pub fn with_codes(self, codes: CodeDefaults) -> Self {
+        Self { codes: Some(Arc::new(codes)), ..self }
+    }
+
+    /// Codes for what headers do not say.
+    pub(crate) fn codes(&self) -> Option<&CodeDefaults> {
+        self.codes.as_deref()
     }
 
     fn of(&self, caller: &Caller) -> Option<&Publisher> {
         let is =
             |p: &&Publisher| p.client_id == caller.id() && p.organisation == *caller.organisation();
-        self.0.iter().find(is)
+        self.all.iter().find(is)
     }
 }
 
@@ -118,8 +153,23 @@ impl Portal {
         Ok((documents, folders))
     }
 
+    /// Whether an entry is registered for a patient.
+    pub(crate) async fn is_registered(
+        &self,
+        id: EntryUuid,
+        patient: NhsNumber,
+    ) -> Result<bool, FhirError> {
+        let query = StoredQuery::GetDocuments(GetDocuments {
+            level: MetadataLevel::Two,
+            ..GetDocuments::of(EntryRef::Uuids(vec![id]))
+        });
+        let found = self.find(&query).await?.document_entries;
+        let patient = self.surviving(patient).await?;
+        Ok(found.iter().any(|entry| entry.patient_id.nhs_number() == Some(patient)))
+    }
+
     /// Of each document the one in force, of several the newest version.
-    async fn registered(
+    pub(crate) async fn registered(
         &self,
         ids: Vec<UniqueId>,
         patient: &PatientId,
@@ -176,8 +226,9 @@ impl Portal {
 pub(crate) fn known<'k>(
     derived: &'k dyn Fn(&str) -> Uuid,
     (documents, folders): (HashMap<UniqueId, EntryUuid>, HashMap<EntryUuid, KnownFolder>),
+    fhir_documents: FhirDocuments,
 ) -> Known<'k> {
-    Known { derived, documents, folders }
+    Known { derived, documents, folders, fhir_documents }
 }
 
 fn folder_and_contents(id: EntryUuid) -> StoredQuery {

@@ -3,22 +3,26 @@ use std::time::Duration;
 
 use carerecord_access::{
     AccessDecisions, Caller, CitizenGrantStore, ConsentStore, Decision, Override, Purpose,
-    RelationshipStore, Released, Right, Rule, Withheld,
+    RecordView, Refused, RelationshipStore, Released, Right, Rule, Withheld,
 };
 use carerecord_model::{
     Clock, ContentFilter, CrossReference, DocumentEntry, DocumentRegistry, EntryRef, EntryUuid,
-    FoundObjects, Get, GetAll, GetDocuments, IdSource, MetadataLevel, NhsNumber, PatientDirectory,
-    PatientId, PortError, Scope, StoredQuery,
+    FoundObjects, Get, GetAll, GetDocuments, IdSource, MetadataLevel, NhsNumber, NodeId,
+    PatientDirectory, PatientId, PortError, Scope, StoredQuery,
 };
 use carerecord_service::{AuditDraft, Even};
 
 use carerecord_service::{Delegate, Delegation, Delegator};
 use tokio::sync::Semaphore;
 
+use crate::access_pack::AccessPacks;
+use crate::detection::Detection;
 use crate::error::FhirError;
-use crate::federation::{Federation, NodeState};
-use crate::opened::{Opened, note_closed};
+use crate::federation::{Federation, Member, NodeState};
+use crate::feeds::FeedRules;
+use crate::opened::{Opened, note_closed, open_to_citizen};
 use crate::overrides::NewAlert;
+use crate::people::{Kept, LeftOut};
 use crate::publishing::Publishers;
 use crate::{OverrideStore, PatientIds, PortalConfig, RoleLog, TokenVerifier};
 
@@ -26,7 +30,7 @@ use crate::{OverrideStore, PatientIds, PortalConfig, RoleLog, TokenVerifier};
 #[derive(Clone)]
 pub struct Portal {
     pub(crate) config: Arc<PortalConfig>,
-    registry: Arc<dyn DocumentRegistry>,
+    pub(crate) registry: Arc<dyn DocumentRegistry>,
     pub(crate) patients: Arc<dyn PatientDirectory>,
     pub(crate) consents: Arc<dyn ConsentStore>,
     pub(crate) relationships: Arc<dyn RelationshipStore>,
@@ -41,6 +45,9 @@ pub struct Portal {
     delegations: Option<Arc<Delegator>>,
     pub(crate) audit_logs: Arc<[RoleLog]>,
     pub(crate) publishers: Publishers,
+    pub(crate) detection: Option<Detection>,
+    pub(crate) feed_rules: Arc<FeedRules>,
+    pub(crate) access_packs: Option<AccessPacks>,
     /// For what is sent and held meanwhile, in KiB.
     pub(crate) room: Arc<Semaphore>,
 }
@@ -79,6 +86,12 @@ pub struct PortalParts {
     pub audit_logs: Vec<RoleLog>,
     /// Who may publish, and where to.
     pub publishers: Publishers,
+    /// The rules that go through the record of accesses; without them there are no reports.
+    pub detection: Option<Detection>,
+    /// What is expected of feeds.
+    pub feed_rules: FeedRules,
+    /// Subject access packs; none are made without.
+    pub access_packs: Option<AccessPacks>,
 }
 
 /// A patient's record as one caller may see it.
@@ -106,6 +119,17 @@ pub(crate) struct Document {
 }
 
 impl Document {
+    /// One that a view lets be seen.
+    pub(crate) fn released(
+        view: &RecordView,
+        purpose: Purpose,
+        entry: DocumentEntry,
+    ) -> Result<Self, Refused> {
+        let (masked, opened) = (view.masks_locations(), view.opened().cloned());
+        let asker = (view.caller().clone(), purpose);
+        Ok(Self { masked, entry: view.release(entry)?, opened, asker })
+    }
+
     /// Its metadata.
     pub(crate) fn value(&self) -> &DocumentEntry {
         self.entry.value()
@@ -137,23 +161,34 @@ impl Portal {
             delegations: parts.delegations,
             audit_logs: parts.audit_logs.into(),
             publishers: parts.publishers,
+            detection: parts.detection,
+            feed_rules: Arc::new(parts.feed_rules),
+            access_packs: parts.access_packs,
             room: Arc::new(Semaphore::new(ROOM_KIB)),
         }
     }
 
-    /// Everything of a patient that the caller may see, while all sources are asked whether they
-    /// can serve.
+    /// Everything of a patient that the caller may see, while sources are asked whether they can
+    /// serve: those of these names, or all.
     pub(crate) async fn record(
         &self,
         caller: &Caller,
         purpose: Purpose,
         patient: NhsNumber,
+        ask: Option<&[String]>,
     ) -> Result<Record, FhirError> {
-        let Opened { view, number } = self.open(caller, purpose, patient).await?;
-        let (found, sources) = tokio::join!(self.everything(number), self.federation.probe_all());
+        let Opened { view, number, .. } = self.open(caller, purpose, patient).await?;
+        open_to_citizen(&view)?;
+        let masked = view.masks_locations();
+        let asked = |member: &Member| {
+            let name = source_id(masked, member.place, &member.id);
+            ask.is_none_or(|names| names.contains(&name))
+        };
+        let all = self.everything_for(&view, purpose, number);
+        let (found, sources) = tokio::join!(all, self.federation.probe(asked));
         let (found, mut withheld) = view.release_found(found?);
         note_closed(&view, &mut withheld);
-        let (masked, opened) = (view.masks_locations(), view.opened().cloned());
+        let opened = view.opened().cloned();
         Ok(Record { found, withheld, sources, masked, number, opened })
     }
 
@@ -168,12 +203,15 @@ impl Portal {
     ) -> Result<Released<FoundObjects>, FhirError> {
         self.access.admit(caller, purpose, Right::Query)?;
         let patient = self.patient_of_list(id).await?.ok_or(FhirError::NotFound)?;
-        let Opened { view, number } = self.open(caller, purpose, patient).await?;
+        let Opened { view, number, .. } = self.open(caller, purpose, patient).await?;
         draft.fill(|event| event.subject = Some(number));
-        if let Some(refused) = view.closed() {
+        if let Some(mut refused) = view.closed() {
+            // Whether there is such a list is not told to who may not see the record.
+            refused.may_be_told &= !view.is_for_citizen();
             return Err(refused.into());
         }
-        let (found, withheld) = view.release_found(self.everything(number).await?);
+        let all = self.everything_for(&view, purpose, number).await?;
+        let (found, withheld) = view.release_found(all);
         draft.fill(|event| event.withheld = withheld.count);
         Ok(found)
     }
@@ -207,6 +245,28 @@ impl Portal {
         self.find(&StoredQuery::GetAll(Box::new(query))).await
     }
 
+    /// The same for whoever has opened the record: the registry is told for whom it is.
+    pub(crate) async fn everything_for(
+        &self,
+        view: &RecordView,
+        purpose: Purpose,
+        patient: NhsNumber,
+    ) -> Result<FoundObjects, FhirError> {
+        let query = GetAll::of(PatientId::from_nhs_number(patient));
+        let query = StoredQuery::GetAll(Box::new(query));
+        // The rule is known when each document has been decided about.
+        let whom = Delegate {
+            caller: Some(view.caller().clone()),
+            purpose,
+            patient: Some(patient),
+            rule: String::new(),
+            opened: view.opened().cloned(),
+        };
+        let whom = Delegation::new(self.delegations.clone(), whom);
+        let asked = self.registry.stored_query_for(&query, &whom);
+        self.within(asked).await.map_err(FhirError::Registry)
+    }
+
     /// What the registry finds, before any decision.
     pub(crate) async fn find(&self, query: &StoredQuery) -> Result<FoundObjects, FhirError> {
         self.within(self.registry.stored_query(query)).await.map_err(FhirError::Registry)
@@ -235,6 +295,18 @@ impl Portal {
         id: EntryUuid,
         draft: &AuditDraft,
     ) -> Result<Document, FhirError> {
+        Ok(self.opened_document(caller, purpose, id, draft).await?.0)
+    }
+
+    /// One document that the caller may see, the view that lets it be seen, and the entry as the
+    /// registry has it, for nothing but decisions about what stands beside it.
+    pub(crate) async fn opened_document(
+        &self,
+        caller: &Caller,
+        purpose: Purpose,
+        id: EntryUuid,
+        draft: &AuditDraft,
+    ) -> Result<(Document, Opened, DocumentEntry), FhirError> {
         self.access.admit(caller, purpose, Right::Query)?;
         let query = StoredQuery::GetDocuments(GetDocuments {
             level: MetadataLevel::Two,
@@ -244,10 +316,9 @@ impl Portal {
         let entry = found.document_entries.into_iter().next().ok_or(FhirError::NotFound)?;
         let number = entry.patient_id.nhs_number().ok_or(FhirError::NotFound)?;
         draft.fill(|event| event.subject = Some(number));
-        let Opened { view, .. } = self.open(caller, purpose, number).await?;
-        let (masked, opened) = (view.masks_locations(), view.opened().cloned());
-        let asker = (caller.clone(), purpose);
-        Ok(Document { masked, entry: view.release(entry)?, opened, asker })
+        let opening = self.open(caller, purpose, number).await?;
+        let document = Document::released(&opening.view, purpose, entry.clone())?;
+        Ok((document, opening, entry))
     }
 
     /// What nodes are told of a question of this caller's about a patient.
@@ -299,11 +370,21 @@ impl Portal {
         caller: &Caller,
         purpose: Purpose,
         id: &PatientId,
-    ) -> Result<Released<CrossReference>, FhirError> {
+    ) -> Result<Kept<CrossReference>, FhirError> {
         self.access.admit(caller, purpose, Right::Query)?;
         let found = self.within(self.patients.cross_reference(id)).await;
-        let found = found.map_err(FhirError::Registry)?;
-        Ok(self.access.release_person(caller, purpose, found)?)
+        let mut found = found.map_err(FhirError::Registry)?;
+        let mut left_out = LeftOut::default();
+        let number = found.person.as_ref().map(|person| person.own.nhs_number());
+        if let Some(number) = number {
+            left_out.refused = self.access.may_concern(caller, number).err();
+        }
+        if left_out.refused.is_some() {
+            found.person = None;
+            left_out.people.extend(number.flatten());
+        }
+        let released = self.access.release_person(caller, purpose, found)?;
+        Ok(Kept { released, left_out })
     }
 
     /// Whether the registry can be asked, for readiness.
@@ -324,6 +405,12 @@ impl Portal {
     }
 }
 
+/// What a source is called in outcomes: where nothing may tell which of them has documents, by its
+/// place alone.
+pub(crate) fn source_id(masked: bool, place: usize, id: &NodeId) -> String {
+    if masked { format!("source-{}", place + 1) } else { id.as_str().to_owned() }
+}
+
 /// How much of what is sent is held at one time. A transaction needs its length, while it is read
-/// and sent on about three times as much.
+/// and sent on about three to four times as much.
 const ROOM_KIB: usize = 64 << 10;

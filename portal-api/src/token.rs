@@ -3,13 +3,16 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use carerecord_access::{Assurance, Caller, Purpose, Right, SystemCaller, UserCaller};
+use carerecord_access::{
+    Assurance, Caller, CitizenCaller, Purpose, Right, SystemCaller, UserCaller,
+};
 use carerecord_model::Clock;
 use carerecord_service::{LONGEST_SIGN_IN, SignIn, SignInProvider, SignOuts};
 use jiff::Timestamp;
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
@@ -45,6 +48,8 @@ pub(crate) struct Judged {
     pub purpose: Option<Purpose>,
     /// What alone may be asked, where the token says it.
     pub scopes: Option<Scopes>,
+    /// The sign-in, of who shows the token of a sign-in provider.
+    pub sign_in: Option<SignIn>,
 }
 
 /// Why a token is not taken.
@@ -114,12 +119,15 @@ impl TokenVerifier {
         selected_role: Option<&str>,
     ) -> Result<Judged, TokenError> {
         if let Some(own) = self.own.as_ref().filter(|own| own.is_own(token)) {
-            let OwnToken { caller, purpose, scopes } =
-                own.judge(token).ok_or(TokenError::Invalid)?;
-            return Ok(Judged { caller, purpose: Some(purpose), scopes: Some(scopes) });
+            let held = own.judge(token).await.map_err(|_| TokenError::SignOutsUnavailable)?;
+            let OwnToken { caller, purpose, scopes } = held.ok_or(TokenError::Invalid)?;
+            let (purpose, scopes) = (Some(purpose), Some(scopes));
+            return Ok(Judged { caller, purpose, scopes, sign_in: None });
         }
-        let caller = self.caller(token, selected_role).await?;
-        Ok(Judged { caller, purpose: None, scopes: None })
+        let (caller, sign_in) = self.caller(token, selected_role).await?;
+        let is_citizen = matches!(caller, Caller::Citizen(_));
+        let purpose = is_citizen.then_some(Purpose::PatientAccess);
+        Ok(Judged { caller, purpose, scopes: None, sign_in: Some(sign_in) })
     }
 
     /// With keys that are known already.
@@ -143,8 +151,12 @@ impl TokenVerifier {
         self
     }
 
-    /// Who a token of the sign-in provider stands for.
-    async fn caller(&self, token: &str, selected_role: Option<&str>) -> Result<Caller, TokenError> {
+    /// Who a token of the sign-in provider stands for, and the sign-in that it is of.
+    async fn caller(
+        &self,
+        token: &str,
+        selected_role: Option<&str>,
+    ) -> Result<(Caller, SignIn), TokenError> {
         let header = decode_header(token).map_err(|_| TokenError::Invalid)?;
         if header.crit.is_some() {
             return Err(TokenError::Invalid);
@@ -171,8 +183,9 @@ impl TokenVerifier {
         validation.leeway = 30;
         let all: Value = decode(token, &key, &validation).map_err(|_| TokenError::Invalid)?.claims;
         let common = Common::deserialize(&all).map_err(|_| TokenError::Invalid)?;
-        self.must_go_on(issuer, &common).await?;
-        match &issuer.mapping {
+        let sign_in = self.must_go_on(issuer, &common).await?;
+        let caller = match &issuer.mapping {
+            Some(provider) if provider.is_for_citizens() => citizen(provider, &all, common),
             Some(provider) => mapped(provider, &all, common, selected_role),
             None => {
                 // An id that another provider's person has is nobody's of this one.
@@ -184,11 +197,12 @@ impl TokenVerifier {
                 let claims = Claims::deserialize(all).map_err(|_| TokenError::Invalid)?;
                 claims.caller(selected_role)
             }
-        }
+        };
+        Ok((caller?, sign_in))
     }
 
     /// Refuses tokens of a sign-in that has ended, and those that would outlast what is kept of that.
-    async fn must_go_on(&self, issuer: &Issuer, claims: &Common) -> Result<(), TokenError> {
+    async fn must_go_on(&self, issuer: &Issuer, claims: &Common) -> Result<SignIn, TokenError> {
         let now = self.clock.now();
         let ends = Timestamp::from_second(claims.exp).map_err(|_| TokenError::Invalid)?;
         if ends.duration_since(now) > LONGEST_SIGN_IN {
@@ -204,7 +218,7 @@ impl TokenVerifier {
             since,
         };
         match self.sign_outs.has_ended(&sign_in).await {
-            Ok(false) => Ok(()),
+            Ok(false) => Ok(sign_in),
             Ok(true) => Err(TokenError::Invalid),
             Err(_) => Err(TokenError::SignOutsUnavailable),
         }
@@ -240,13 +254,15 @@ impl TokenVerifier {
             jwks_uri: String,
         }
         let url = format!("{issuer}/.well-known/openid-configuration");
-        let discovery: Discovery = self.get(&url).await?;
-        self.get(&discovery.jwks_uri).await
+        let discovery: Discovery = self.get("sign-in discovery", &url).await?;
+        self.get("sign-in keys", &discovery.jwks_uri).await
     }
 
-    async fn get<T: serde::de::DeserializeOwned>(&self, url: &str) -> Result<T, reqwest::Error> {
+    async fn get<T: DeserializeOwned>(&self, what: &str, url: &str) -> Result<T, reqwest::Error> {
         let request = self.http.get(url).timeout(Duration::from_secs(5));
-        request.send().await?.error_for_status()?.json().await
+        // Dropped when the answer has been read: until then it may still fail.
+        let (answer, _sent) = carerecord_service::send(("http", what), request).await;
+        answer?.error_for_status()?.json().await
     }
 }
 
@@ -262,6 +278,24 @@ struct Common {
     client_id: String,
     #[serde(default)]
     name: String,
+}
+
+/// A citizen, in the claims of NHS login.
+fn citizen(
+    provider: &SignInProvider,
+    claims: &Value,
+    common: Common,
+) -> Result<Caller, TokenError> {
+    Ok(Caller::Citizen(Box::new(CitizenCaller {
+        user_id: provider.own(&common.sub),
+        name: common.name,
+        organisation: provider.organisation(claims).ok_or(TokenError::Invalid)?,
+        number: provider.nhs_number(claims),
+        proofing: provider.proofing(claims),
+        client_id: common.client_id,
+        session_id: common.sid.map(|sid| provider.own(&sid)),
+        about: None,
+    })))
 }
 
 /// The person of a provider whose claims mean what the configuration says.

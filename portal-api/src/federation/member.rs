@@ -25,6 +25,8 @@ pub struct Federation {
 
 /// A node, and what has been learnt of it.
 pub(crate) struct Member {
+    /// Its place among the nodes, from 0.
+    pub(crate) place: usize,
     pub(crate) id: NodeId,
     pub(crate) name: String,
     pub(crate) log: Option<Arc<dyn AuditSource>>,
@@ -64,9 +66,10 @@ impl Federation {
         let known = |id: &NodeId| old.iter().find(|member| member.id == *id);
         let members = nodes
             .into_iter()
-            .map(|node| {
+            .enumerate()
+            .map(|(place, node)| {
                 let old = known(&node.id).cloned();
-                Arc::new(Member::new(node, self.deadline, old.as_deref()))
+                Arc::new(Member::new(place, node, self.deadline, old.as_deref()))
             })
             .collect();
         *self.members.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(members);
@@ -84,7 +87,7 @@ impl Federation {
 }
 
 impl Member {
-    fn new(node: Node, deadline: Duration, old: Option<&Self>) -> Self {
+    fn new(place: usize, node: Node, deadline: Duration, old: Option<&Self>) -> Self {
         let limits = node.limits;
         let same = old.filter(|old| old.limits == limits);
         let room = limits.concurrent_requests as usize;
@@ -96,6 +99,7 @@ impl Member {
             repository: endpoint.repository,
         };
         Self {
+            place,
             id: node.id,
             name: node.name,
             log: node.log,

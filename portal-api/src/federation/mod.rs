@@ -62,15 +62,21 @@ impl Node {
 }
 
 impl Federation {
-    /// Asks all sources at once whether they can serve; none may take longer than its deadline.
-    pub(crate) async fn probe_all(&self) -> Vec<NodeState> {
+    /// Asks these sources at once whether they can serve; none may take longer than its deadline.
+    pub(crate) async fn probe(&self, which: impl Fn(&Member) -> bool) -> Vec<NodeState> {
         let members = self.members();
-        let probes = members.iter().map(|member| async {
+        let asked = members.iter().filter(|member| which(member));
+        let probes = asked.map(|member| async {
             let ask = |repository: Arc<dyn DocumentRepository>| -> Reading<'_, ()> {
                 Box::pin(async move { Ok(repository.probe().await?) })
             };
             self.ask(member, "probe", ask).await.state
         });
         join_all(probes).await
+    }
+
+    /// Asks all of them.
+    pub(crate) async fn probe_all(&self) -> Vec<NodeState> {
+        self.probe(|_| true).await
     }
 }

@@ -6,6 +6,8 @@ use super::Member;
 
 /// What became of asking a source.
 pub(crate) struct NodeState {
+    /// Its place among the nodes, from 0.
+    pub place: usize,
     pub id: NodeId,
     pub name: String,
     pub state: SourceState,
@@ -17,6 +19,7 @@ pub(crate) struct NodeState {
 impl NodeState {
     pub(super) fn new(member: &Member, state: SourceState, latency_ms: u64) -> Self {
         Self {
+            place: member.place,
             id: member.id.clone(),
             name: member.name.clone(),
             state,

@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::input::Sent;
-use super::{Session, answer};
+use super::input::{Sent, uuid};
+use super::{Session, answer, detection};
 use crate::Portal;
 use crate::error::FhirError;
 use crate::overrides::{Alert, AlertCount, Grant, GrantKind, Note, ReviewState, WhichAlerts};
@@ -69,7 +69,7 @@ fn kinds(parameters: &[(String, String)]) -> Result<Vec<GrantKind>, SearchError>
 }
 
 /// The parameters but `type`.
-fn which(parameters: &[(String, String)]) -> Result<WhichAlerts, SearchError> {
+pub(crate) fn which(parameters: &[(String, String)]) -> Result<WhichAlerts, SearchError> {
     let mut which = WhichAlerts { most: USUAL, ..WhichAlerts::default() };
     for (name, value) in parameters {
         let malformed = || SearchError::Malformed(name.clone());
@@ -90,25 +90,21 @@ fn which(parameters: &[(String, String)]) -> Result<WhichAlerts, SearchError> {
     Ok(which)
 }
 
-/// The same search, after an alert. None of it is about a patient.
-fn next_page(parameters: &[(String, String)], last: Uuid) -> String {
-    let kept = parameters.iter().filter(|(name, _)| name != "before");
+/// The same search, after an alert. None of it is about a patient; what is not known here, and may be
+/// anything, is left out.
+pub(crate) fn next_page(parameters: &[(String, String)], last: Uuid) -> String {
+    let kept = parameters.iter().filter(|(name, _)| PAGED.contains(&name.as_str()));
     url::form_urlencoded::Serializer::new(String::new())
         .extend_pairs(kept)
         .append_pair("before", &last.to_string())
         .finish()
 }
 
-/// Answers a read of one alert.
-pub(crate) async fn read(
-    State(portal): State<Portal>,
-    session: Session,
-    Path(id): Path<String>,
-) -> Result<Response, FhirError> {
+/// The answer to a read of one alert.
+pub(crate) fn shown(portal: &Portal, session: &Session, alert: &Alert) -> Response {
     session.does("read privacy alert");
-    let alert = find(&portal, reviewer(&portal, &session)?, &id).await?;
     session.draft.fill(|event| event.subject = Some(alert.grant.opened.patient));
-    Ok(answer::resource(StatusCode::OK, resource(&alert, portal.clock.now())))
+    answer::resource(StatusCode::OK, resource(alert, portal.clock.now()))
 }
 
 /// Takes a step of a review: `state` and `note`.
@@ -120,29 +116,18 @@ pub(crate) async fn review(
 ) -> Result<Response, FhirError> {
     session.does("review privacy alert");
     let reviewer = reviewer(&portal, &session)?;
-    let mut alert = find(&portal, reviewer, &id).await?;
+    let id = uuid(&id)?;
+    let Some(mut alert) = of_reviewer(&portal, reviewer, id).await? else {
+        // Of what is told to other organisations nobody learns that it exists.
+        let finding = detection::find(&portal, &session, id).await?.ok_or(FhirError::NotFound)?;
+        return detection::review(&portal, &session, finding, Step::read(&parameters)?).await;
+    };
     if alert.grant.opened.user_id == reviewer.user_id {
-        return Err(FhirError::Operation(
-            StatusCode::FORBIDDEN,
-            "forbidden",
-            "Nobody reviews what they opened themselves.",
-        ));
+        return Err(OWN);
     }
-    let all = parameters["parameter"].as_array().map_or(&[][..], Vec::as_slice);
-    let one = |name: &str| all.iter().find(|p| p["name"] == name);
-    let state = one("state").and_then(|p| p["valueCode"].as_str());
-    let state = state.and_then(ReviewState::from_code).filter(|s| *s != ReviewState::New);
-    let state = state.ok_or_else(|| {
-        let codes = ReviewState::ALL[1..].iter().map(|s| s.code()).collect::<Vec<_>>();
-        FhirError::Body(format!("state: one of {}", codes.join(", ")))
-    })?;
-    let words = one("note").and_then(|p| p["valueString"].as_str()).unwrap_or_default().trim();
-    if words.chars().count() > LONGEST || state.is_closed() && words.is_empty() {
-        return Err(FhirError::Body("note: say what you found, in up to 2,000 characters".into()));
-    }
+    let Step { state, words } = Step::read(&parameters)?;
     let now = portal.clock.now();
-    let by = reviewer.name.clone();
-    let note = Note { by, at: now, state, words: words.to_owned() };
+    let note = Note { by: reviewer.name.clone(), at: now, state, words };
     session.draft.fill(|event| {
         event.subject = Some(alert.grant.opened.patient);
         event.listed = vec![format!("alert {} {}", alert.id, state.code())];
@@ -158,7 +143,33 @@ pub(crate) async fn review(
     Ok(answer::resource(StatusCode::OK, resource(&alert, now)))
 }
 
-/// Counts of the reviewer's organisation, by state and by reason.
+/// What a reviewer says.
+pub(crate) struct Step {
+    pub state: ReviewState,
+    pub words: String,
+}
+
+impl Step {
+    /// Out of `state` and `note`.
+    fn read(parameters: &Value) -> Result<Self, FhirError> {
+        let all = parameters["parameter"].as_array().map_or(&[][..], Vec::as_slice);
+        let one = |name: &str| all.iter().find(|p| p["name"] == name);
+        let state = one("state").and_then(|p| p["valueCode"].as_str());
+        let state = state.and_then(ReviewState::from_code).filter(|s| *s != ReviewState::New);
+        let state = state.ok_or_else(|| {
+            let codes = ReviewState::ALL[1..].iter().map(|s| s.code()).collect::<Vec<_>>();
+            FhirError::Body(format!("state: one of {}", codes.join(", ")))
+        })?;
+        let words = one("note").and_then(|p| p["valueString"].as_str()).unwrap_or_default().trim();
+        if words.chars().count() > LONGEST || state.is_closed() && words.is_empty() {
+            let what = "note: say what you found, in up to 2,000 characters";
+            return Err(FhirError::Body(what.to_owned()));
+        }
+        Ok(Self { state, words: words.to_owned() })
+    }
+}
+
+/// Counts of the reviewer's organisation, by state and by reason; of findings as well.
 pub(crate) async fn statistics(
     State(portal): State<Portal>,
     session: Session,
@@ -168,35 +179,46 @@ pub(crate) async fn statistics(
     let now = portal.clock.now();
     let counts = portal.overrides.counts(reviewer.organisation.as_str(), now).await;
     let counts = counts.map_err(|e| FhirError::store(&e))?;
-    let part = |name: &str, code: &str, count: i64| {
-        json!({"name": name, "part": [
-            {"name": "code", "valueCode": code}, {"name": "count", "valueUnsignedInt": count},
-        ]})
-    };
     let sum = |is: &dyn Fn(&AlertCount) -> bool| -> i64 {
         counts.iter().filter(|c| is(c)).map(|c| c.count).sum()
     };
     let states = ReviewState::ALL;
-    let states = states.iter().map(|s| part("state", s.code(), sum(&|c| c.state == *s)));
+    let states = states.iter().map(|s| counted("state", s.code(), sum(&|c| c.state == *s)));
     let reasons = OverrideReason::ALL;
     let of = |r: OverrideReason| sum(&|c| c.kind == GrantKind::Override && c.reason == r);
-    let reasons = reasons.iter().map(|r| part("reason", r.code(), of(*r)));
-    let claims = part("reason", CLAIM, sum(&|c| c.kind == GrantKind::Claim));
-    let overdue = part("overdue", "overdue", counts.iter().map(|c| c.overdue).sum());
-    let parameter: Vec<Value> = states.chain(reasons).chain([claims, overdue]).collect();
+    let reasons = reasons.iter().map(|r| counted("reason", r.code(), of(*r)));
+    let claims = counted("reason", CLAIM, sum(&|c| c.kind == GrantKind::Claim));
+    let overdue = counted("overdue", "overdue", counts.iter().map(|c| c.overdue).sum());
+    let findings = detection::statistics(&portal, &session).await?;
+    let alerts = states.chain(reasons).chain([claims, overdue]);
+    let parameter: Vec<Value> = alerts.chain(findings).collect();
     let answer = json!({"resourceType": "Parameters", "parameter": parameter});
     Ok(answer::resource(StatusCode::OK, answer))
 }
 
-fn reviewer<'s>(portal: &Portal, session: &'s Session) -> Result<&'s UserCaller, FhirError> {
+/// A number of the statistics.
+pub(crate) fn counted(name: &str, code: &str, count: i64) -> Value {
+    json!({"name": name, "part": [
+        {"name": "code", "valueCode": code}, {"name": "count", "valueUnsignedInt": count},
+    ]})
+}
+
+/// Whoever reviews for an organisation.
+pub(crate) fn reviewer<'s>(
+    portal: &Portal,
+    session: &'s Session,
+) -> Result<&'s UserCaller, FhirError> {
     session.note(portal.access.may_review(&session.caller).map_err(FhirError::from))
 }
 
-/// Of alerts to other organisations nobody learns that they exist.
-async fn find(portal: &Portal, reviewer: &UserCaller, id: &str) -> Result<Alert, FhirError> {
-    let id = Uuid::try_parse(id).map_err(|_| FhirError::NotFound)?;
+/// An alert to the reviewer's own organisation.
+pub(crate) async fn of_reviewer(
+    portal: &Portal,
+    reviewer: &UserCaller,
+    id: Uuid,
+) -> Result<Option<Alert>, FhirError> {
     let found = portal.overrides.alert(reviewer.organisation.as_str(), id).await;
-    found.map_err(|e| FhirError::store(&e))?.ok_or(FhirError::NotFound)
+    found.map_err(|e| FhirError::store(&e))
 }
 
 fn resource(alert: &Alert, now: Timestamp) -> Value {
@@ -243,32 +265,40 @@ fn review_of(alert: &Alert, now: Timestamp) -> Vec<Value> {
     for (url, value) in [("text", &grant.words), ("reference", &grant.reference)] {
         review.extend(value.as_ref().map(|value| json!({"url": url, "valueString": value})));
     }
-    review.extend(alert.notes.iter().map(|note| {
-        json!({"url": "note", "extension": [
-            {"url": "by", "valueString": note.by},
-            {"url": "at", "valueInstant": note.at.to_string()},
-            {"url": "state", "valueCode": note.state.code()},
-            {"url": "text", "valueString": note.words},
-        ]})
-    }));
+    review.extend(alert.notes.iter().map(note));
     review
+}
+
+/// A step that was taken.
+pub(crate) fn note(note: &Note) -> Value {
+    json!({"url": "note", "extension": [
+        {"url": "by", "valueString": note.by},
+        {"url": "at", "valueInstant": note.at.to_string()},
+        {"url": "state", "valueCode": note.state.code()},
+        {"url": "text", "valueString": note.words},
+    ]})
 }
 
 /// Who opened the record, and for which organisation.
 fn agents(grant: &Grant) -> Value {
+    agents_of(&grant.opened.user_id, &grant.user_name, &grant.role, &grant.organisation)
+}
+
+/// A person in a role, and the organisation that they act for.
+pub(crate) fn agents_of(user_id: &str, name: &str, role: &str, organisation: &str) -> Value {
     let who = |system: &str, value: &str| json!({"identifier": {"system": system, "value": value}});
     json!([
         {
-            "who": who("https://fhir.nhs.uk/Id/sds-user-id", &grant.opened.user_id),
-            "name": grant.user_name,
+            "who": who("https://fhir.nhs.uk/Id/sds-user-id", user_id),
+            "name": name,
             "requestor": true,
             "role": [{"coding": [{
                 "system": "https://fhir.hl7.org.uk/CodeSystem/UKCore-SDSJobRoleName",
-                "code": grant.role,
+                "code": role,
             }]}],
         },
         {
-            "who": who("https://fhir.nhs.uk/Id/ods-organization-code", &grant.organisation),
+            "who": who("https://fhir.nhs.uk/Id/ods-organization-code", organisation),
             "requestor": false,
         },
     ])
@@ -303,11 +333,19 @@ fn scr_reason(grant: &Grant) -> (&'static str, &'static str) {
     }
 }
 
+/// What stays the same on all pages of a search.
+const PAGED: [&str; 5] = ["type", "state", "overdue", "_count", "_format"];
 const ALERT_TYPE: &str = "https://fhir.nhs.uk/CodeSystem/SCR-AlertType";
 const ALERT_REASON: &str = "https://fhir.nhs.uk/CodeSystem/SCR-AlertReason";
 /// The reason of a claim, beside those of overrides.
 const CLAIM: &str = "claim";
-const REVIEW: &str = "urn:carerecord:review";
+pub(crate) const REVIEW: &str = "urn:carerecord:review";
+/// An answer to who reviews themselves.
+pub(crate) const OWN: FhirError = FhirError::Operation(
+    StatusCode::FORBIDDEN,
+    "forbidden",
+    "Nobody reviews what they did themselves.",
+);
 const LONGEST: usize = 2_000;
 /// Alerts of one answer, unless asked otherwise, and at most.
 const USUAL: u32 = 100;

@@ -35,6 +35,15 @@ pub(crate) fn versioned(status: StatusCode, value: Value) -> Response {
     response
 }
 
+/// The same of what was created just now, with its address.
+pub(crate) fn created(value: Value, url: &str) -> Response {
+    let mut response = versioned(StatusCode::CREATED, value);
+    if let Ok(url) = HeaderValue::from_str(url) {
+        response.headers_mut().insert(header::LOCATION, url);
+    }
+    response
+}
+
 /// A resource that is not written out yet.
 #[derive(Clone)]
 struct Outgoing(Value);
@@ -81,7 +90,9 @@ pub(crate) async fn render(mut request: Request, next: Next) -> Response {
     let uri = request.uri();
     let length = uri.path_and_query().map_or(0, |both| both.as_str().len());
     // A document has a type of its own: that it has it, its handler sees to.
-    let is_document = uri.path().starts_with("/fhir/Binary/");
+    let pack = uri.path().strip_prefix("/fhir/Patient/$access-pack/");
+    let is_document =
+        uri.path().starts_with("/fhir/Binary/") || pack.is_some_and(|path| path.ends_with("/file"));
     let response = if length > MAX_URL {
         FhirError::UrlTooLong.into_response()
     } else if wanted.format().is_none() && !is_document {

@@ -1,9 +1,9 @@
 //! ITI-81, Retrieve ATNA Audit Event: the record of accesses, for those who look after it.
 
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use carerecord_access::{AuditReach, Policy, Rule};
+use carerecord_access::{AuditReach, Caller, Policy, Right, Rule};
 use carerecord_audit::{
     AuditEvent, AuditOutcome, AuditQuestion, CodeField, CodeWanted, audit_event,
 };
@@ -13,14 +13,14 @@ use carerecord_fhir::{
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::input::{Asked, is_strict};
-use super::{Session, alerts, answer, outcome_entry};
+use super::input::{Asked, is_strict, uuid};
+use super::{Session, alerts, answer, detection, outcome_entry};
 use crate::Portal;
 use crate::error::FhirError;
 use crate::looking::{Accessed, LogState, Looked, Turned};
 
-/// Answers a search of the record of accesses, or of privacy alerts, which are told apart by their
-/// type.
+/// Answers a search of the record of accesses, or of privacy alerts or detection findings, which are
+/// told apart by their type.
 pub(crate) async fn search(
     State(portal): State<Portal>,
     session: Session,
@@ -29,6 +29,9 @@ pub(crate) async fn search(
 ) -> Result<Response, FhirError> {
     if alerts::are_meant(&parameters) {
         return alerts::run(&portal, &session, &parameters).await;
+    }
+    if detection::are_meant(&parameters) {
+        return detection::run(&portal, &session, &parameters).await;
     }
     session.does("ITI-81 search AuditEvent");
     let turned = turned(&portal, &session, &parameters)?;
@@ -41,8 +44,13 @@ pub(crate) async fn search(
     if let Ok(asked) = &asked {
         note(&session, asked);
     }
-    let reach =
-        session.note(portal.access.may_search_audit(&session.caller).map_err(Into::into))?;
+    let reach = match (&session.caller, &asked) {
+        (Caller::Citizen(_), Ok(asked)) => own_reach(&portal, &session, asked).await,
+        (Caller::Citizen(_) | Caller::User(_) | Caller::System(_), _) => {
+            portal.access.may_search_audit(&session.caller).map_err(Into::into)
+        }
+    };
+    let reach = session.note(reach)?;
     session.draft.fill(|event| event.purpose = Some(reach.purpose().code().to_owned()));
     session.draft.decision(&reach.decision());
     let asked = asked?;
@@ -79,6 +87,53 @@ pub(crate) async fn search(
         link(&portal, &session, &turned)
     });
     Ok(answer::resource(StatusCode::OK, bundle(&portal, &asked, looked, issues, next)))
+}
+
+/// How much a citizen may read: what was done with one record that they may see. They ask about the
+/// record, and not about those who looked.
+async fn own_reach(
+    portal: &Portal,
+    session: &Session,
+    asked: &AuditEventSearch,
+) -> Result<AuditReach, FhirError> {
+    portal.access.admit(&session.caller, session.purpose, Right::Query)?;
+    let others = asked.agents.is_empty()
+        && asked.organisations.is_empty()
+        && asked.documents.is_empty()
+        && asked.requests.is_empty()
+        && asked.outcomes.is_empty()
+        && asked.codes.is_empty();
+    let patient = asked.patient.filter(|_| others).ok_or(ONE_RECORD)?;
+    let opened = portal.open(&session.caller, session.purpose, patient).await?;
+    session.draft.fill(|event| event.subject = Some(opened.number));
+    Ok(opened.view.accesses()?)
+}
+
+/// Answers a read: of a privacy alert of the reader's organisation, or of one record of an access.
+pub(crate) async fn read(
+    State(portal): State<Portal>,
+    session: Session,
+    Path(id): Path<String>,
+) -> Result<Response, FhirError> {
+    session.does("audit record read");
+    let reviewer = alerts::reviewer(&portal, &session)?;
+    let id = uuid(&id)?;
+    if let Some(alert) = alerts::of_reviewer(&portal, reviewer, id).await? {
+        return Ok(alerts::shown(&portal, &session, &alert));
+    }
+    if let Some(finding) = detection::find(&portal, &session, id).await? {
+        return detection::shown(&portal, &session, &finding);
+    }
+    let reach =
+        session.note(portal.access.may_search_audit(&session.caller).map_err(Into::into))?;
+    session.draft.fill(|event| {
+        event.purpose = Some(reach.purpose().code().to_owned());
+        event.listed = vec![format!("record {id}")];
+    });
+    session.draft.decision(&reach.decision());
+    let found = portal.look_for(&reach, id).await?.ok_or(FhirError::NotFound)?;
+    session.draft.fill(|event| event.subject = found.record.value().subject);
+    Ok(answer::resource(StatusCode::OK, shown(portal.access.policy(), &found)))
 }
 
 /// The page that a link leads to.
@@ -128,6 +183,8 @@ fn is_about_one_request(asked: &AuditEventSearch) -> bool {
         && asked.agents.is_empty()
         && asked.organisations.is_empty()
         && asked.documents.is_empty()
+        && asked.codes.is_empty()
+        && asked.outcomes.is_empty()
 }
 
 /// The time to search: so far back that most questions are answered, and not for ever. One request
@@ -148,6 +205,10 @@ fn question(asked: &AuditEventSearch, (since, until): (Timestamp, Timestamp)) ->
         AuditCode::Type => CodeField::Type,
         AuditCode::Subtype => CodeField::Subtype,
         AuditCode::Action => CodeField::Action,
+        AuditCode::EntityType => CodeField::EntityType,
+        AuditCode::EntityRole => CodeField::EntityRole,
+        AuditCode::Address => CodeField::Address,
+        AuditCode::AddressExact => CodeField::AddressExact,
     };
     let wanted = |(system, code): &(Option<String>, Option<String>)| CodeWanted {
         system: system.clone(),
@@ -189,13 +250,18 @@ fn issues(asked: &AuditEventSearch, reach: &AuditReach, since: Timestamp) -> Vec
              keeps."
         )));
     }
+    if reach.is_one_subject() {
+        issues.push(Issue::information(
+            "You see what was done with this record, when, and for which organisation.",
+        ));
+    }
     if reach.is_one_request() {
         issues.push(Issue::information("You see nothing of the patient."));
     }
     issues
 }
 
-fn log_issues(log: &LogState) -> Vec<Issue> {
+pub(crate) fn log_issues(log: &LogState) -> Vec<Issue> {
     let mut issues = vec![log_issue(log.state, &log.name)];
     if log.behind > 0 {
         let words = format!(
@@ -231,7 +297,11 @@ fn bundle(
     let mut entries = Vec::new();
     if !asked.count_only {
         let policy = portal.access.policy();
-        entries.extend(looked.found.iter().map(|found| entry(policy, found)));
+        let base = &portal.config.base_url;
+        entries.extend(looked.found.iter().map(|found| {
+            let url = format!("{base}/AuditEvent/{}", found.record.value().id);
+            Entry::Match(url, shown(policy, found))
+        }));
     }
     entries.extend(outcome_entry(issues).map(Entry::Outcome));
     let url = format!("{}/AuditEvent", portal.config.base_url);
@@ -250,13 +320,12 @@ fn bundle(
     bundle
 }
 
-fn entry(policy: &Policy, found: &Accessed) -> Entry {
-    let event = found.record.value();
-    let mut resource = resource(event, &found.log);
+fn shown(policy: &Policy, found: &Accessed) -> Value {
+    let mut resource = resource(found.record.value(), &found.log);
     if let Some(agents) = resource["agent"].as_array_mut() {
         agents.iter_mut().for_each(|agent| name_for_people(policy, agent));
     }
-    Entry::Match(format!("urn:uuid:{}", event.id), resource)
+    resource
 }
 
 /// Adds what organisations and roles are called.
@@ -313,6 +382,13 @@ const ONE_REQUEST: FhirError = FhirError::Operation(
     "forbidden",
     "Your role traces one request: send its id as correlation, and no other search parameter but \
      date.",
+);
+/// An answer to citizens who ask about something else than a record.
+const ONE_RECORD: FhirError = FhirError::Operation(
+    StatusCode::FORBIDDEN,
+    "forbidden",
+    "Send patient.identifier, whose record it is about, and no other search parameter but date and \
+     _count.",
 );
 const PAGE: &str = "_page";
 /// Links to further pages hold them, sealed, and must fit into a URL.

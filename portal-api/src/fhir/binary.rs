@@ -4,11 +4,12 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
 use carerecord_codec::safe_content_type;
-use carerecord_model::{ByteRange, DocumentBody, DocumentEntry, PortError, RetrievedDocument};
+use carerecord_model::{ByteRange, DocumentBody, DocumentEntry, Dtm, PortError, RetrievedDocument};
 use futures_util::{Stream, StreamExt, stream};
 
 use super::Session;
 use super::answer::accepted;
+use super::conditional::Validators;
 use super::document_reference::entry_uuid;
 use crate::Portal;
 use crate::error::FhirError;
@@ -36,9 +37,24 @@ pub(crate) async fn read(
     if !is_accepted(&headers, entry.mime_type.as_str()) {
         return Err(FhirError::DocumentNotAcceptable);
     }
-    let range = wanted_range(&headers, entry.size)?;
+    let validators = validators(entry);
+    if validators.are_known(&headers) {
+        return Ok(validators.not_modified());
+    }
+    let range = match validators.permit_range(&headers) {
+        true => wanted_range(&headers, entry.size)?,
+        false => None,
+    };
     let content = portal.content(&document, range).await?;
     answer(entry, content, range)
+}
+
+/// The bytes of a document never change: their digest tells them, and when they were written. What
+/// is made when it is asked for has neither.
+fn validators(entry: &DocumentEntry) -> Validators {
+    let tag = entry.hash.as_ref().map(|hash| format!("\"{hash}\""));
+    let written = entry.creation_time.as_ref().filter(|_| tag.is_some());
+    Validators { tag, modified: written.map(Dtm::instant) }
 }
 
 fn answer(
@@ -68,11 +84,7 @@ fn answer(
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    let tag =
-        entry.hash.as_ref().and_then(|hash| HeaderValue::try_from(format!("\"{hash}\"")).ok());
-    if let Some(tag) = tag {
-        headers.insert(header::ETAG, tag);
-    }
+    validators(entry).put(headers);
     if let Some(length) = length {
         headers.insert(header::CONTENT_LENGTH, length.into());
     }

@@ -1,10 +1,11 @@
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use carerecord_access::ConsentStatus;
+use carerecord_access::{Caller, ConsentStatus, Provision, Refused, Released, Right};
 use carerecord_fhir::{
     Entry, consent_resource, count_only, only_known, pairs, parse_consent, searchset,
 };
+use carerecord_model::NhsNumber;
 
 use super::input::{Asked, Sent, is_strict, patient_of, uuid};
 use super::{Session, answer};
@@ -18,7 +19,10 @@ pub(crate) async fn create(
     Sent(consent): Sent,
 ) -> Result<Response, FhirError> {
     session.does("create Consent");
-    permitted(&portal, &session)?;
+    let asks = portal.access.may_ask_at_view(&session.caller).is_ok();
+    if !asks {
+        permitted(&portal, &session)?;
+    }
     let organisation = session.caller.organisation();
     let record = parse_consent(
         &consent,
@@ -28,13 +32,15 @@ pub(crate) async fn create(
         organisation,
     )?;
     session.draft.fill(|event| event.subject = Some(record.patient));
-    portal.consents.put_consent(record.clone()).await?;
-    let mut response = answer::versioned(StatusCode::CREATED, consent_resource(&record));
-    let url = format!("{}/Consent/{}", portal.config.base_url, record.id);
-    if let Ok(value) = HeaderValue::from_str(&url) {
-        response.headers_mut().insert(header::LOCATION, value);
+    session.note(of_own(&portal, &session, record.patient).await)?;
+    // Who may only ask records a yes to their own organisation.
+    let recipient = Some(organisation.clone());
+    if !asks || record.provision != (Provision::Permission { recipient }) {
+        permitted(&portal, &session)?;
     }
-    Ok(response)
+    portal.consents.put_consent(record.clone()).await?;
+    let url = format!("{}/Consent/{}", portal.config.base_url, record.id);
+    Ok(answer::created(consent_resource(&record), &url))
 }
 
 /// Stores the next version: how an objection is lifted.
@@ -47,6 +53,7 @@ pub(crate) async fn update(
     session.does("update Consent");
     permitted(&portal, &session)?;
     let stored = portal.consents.consent(uuid(&id)?).await?;
+    session.note(of_own(&portal, &session, stored.patient).await.map_err(unseen))?;
     let organisation = session.caller.organisation();
     let now = portal.clock.now();
     let mut record = parse_consent(&consent, stored.id, now, session.caller.id(), organisation)?;
@@ -54,6 +61,9 @@ pub(crate) async fn update(
     session.draft.fill(|event| event.subject = Some(shown));
     if record.patient != stored.patient && portal.surviving(record.patient).await? != shown {
         return Err(FhirError::Body("a Consent cannot be moved to another patient".into()));
+    }
+    if is_citizen(&session) && consent["provision"] != consent_resource(&stored)["provision"] {
+        return Err(FhirError::Body("what it says stays as it is: record another Consent".into()));
     }
     // It stays under the number that it was given for: a merge can be undone.
     record.patient = stored.patient;
@@ -74,7 +84,11 @@ pub(crate) async fn read(
     let mut record = portal.consents.consent(uuid(&id)?).await?;
     record.patient = portal.surviving(record.patient).await?;
     session.draft.fill(|event| event.subject = Some(record.patient));
-    let record = session.note(Ok(portal.access.release_consent(&session.caller, record)?))?;
+    let record = match is_citizen(&session) {
+        true => own(&portal, &session, record.patient, record).await.map_err(unseen),
+        false => portal.access.release_consent(&session.caller, record).map_err(Into::into),
+    };
+    let record = session.note(record)?;
     Ok(answer::versioned(StatusCode::OK, consent_resource(record.value())))
 }
 
@@ -98,7 +112,11 @@ pub(crate) async fn search(
     let status = parameters.iter().find(|(n, _)| n == "status").map(|(_, v)| v.as_str());
     let mut records = portal.consents.consent_records(patient).await?;
     records.retain(|r| status.is_none_or(|s| s.split(',').any(|s| s == status_code(r.status))));
-    let records = session.note(Ok(portal.access.release_consent(&session.caller, records)?))?;
+    let records = match is_citizen(&session) {
+        true => own(&portal, &session, patient, records).await,
+        false => portal.access.release_consent(&session.caller, records).map_err(Into::into),
+    };
+    let records = session.note(records)?;
     let base = &portal.config.base_url;
     let total = records.value().len();
     let shown = if count_only(&parameters) { &[][..] } else { records.value().as_slice() };
@@ -110,8 +128,44 @@ pub(crate) async fn search(
     Ok(answer::resource(StatusCode::OK, bundle))
 }
 
+/// Whether the caller may record what patients say, or is one of them.
 fn permitted(portal: &Portal, session: &Session) -> Result<(), FhirError> {
-    session.note(portal.access.may_record_consent(&session.caller).map_err(FhirError::from))
+    let may = match is_citizen(session) {
+        true => portal.access.admit(&session.caller, session.purpose, Right::Query),
+        false => portal.access.may_record_consent(&session.caller),
+    };
+    session.note(may.map_err(FhirError::from))
+}
+
+/// Holds a citizen to what they say of their own record.
+async fn of_own(portal: &Portal, session: &Session, patient: NhsNumber) -> Result<(), FhirError> {
+    match is_citizen(session) {
+        true => own(portal, session, patient, ()).await.map(|_| ()),
+        false => Ok(()),
+    }
+}
+
+/// Releases what somebody has said to themself.
+async fn own<T>(
+    portal: &Portal,
+    session: &Session,
+    patient: NhsNumber,
+    choices: T,
+) -> Result<Released<T>, FhirError> {
+    let opened = portal.open(&session.caller, session.purpose, patient).await?;
+    Ok(opened.view.release_own_choices(choices)?)
+}
+
+fn is_citizen(session: &Session) -> bool {
+    matches!(session.caller, Caller::Citizen(_))
+}
+
+/// Of what somebody else has said it is not told that it is there.
+fn unseen(error: FhirError) -> FhirError {
+    if let FhirError::Refused(refused) = error {
+        return FhirError::Refused(Refused { may_be_told: false, ..refused });
+    }
+    error
 }
 
 fn status_code(status: ConsentStatus) -> &'static str {

@@ -56,9 +56,7 @@ async fn answered(
     let source = source(portal, session, token)?;
     session.draft.fill(|event| event.subject = source.nhs_number());
     let found = portal.cross_reference(&session.caller, session.purpose, &source).await;
-    let found = session.note(found)?;
-    session.draft.decision(found.decision());
-    let found = found.into_value();
+    let found = session.kept(session.note(found)?);
     let known = |oid: &str| oid == NHS_NUMBER_OID || found.authorities.iter().any(|a| a == oid);
     if !known(source.authority().as_str()) {
         return Err(SOURCE_DOMAIN);

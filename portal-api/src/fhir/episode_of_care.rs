@@ -1,7 +1,7 @@
 //! EpisodeOfCare: who cares for a patient, recorded and read by those who may. NHS: 3.7.
 
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use carerecord_access::{Caller, Relationship, RelationshipKind};
 use carerecord_fhir::{
@@ -12,7 +12,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::input::{Asked, Sent, is_strict, patient_of, uuid};
-use super::{Session, answer};
+use super::{Session, answer, cared_for};
 use crate::Portal;
 use crate::error::FhirError;
 
@@ -32,11 +32,7 @@ pub(crate) async fn create(
     let resource = episode_of_care(&relationship, portal.clock.now());
     let url = format!("{}/EpisodeOfCare/{}", portal.config.base_url, relationship.id);
     portal.relationships.put_relationship(relationship).await?;
-    let mut response = answer::versioned(StatusCode::CREATED, resource);
-    if let Ok(value) = HeaderValue::from_str(&url) {
-        response.headers_mut().insert(header::LOCATION, value);
-    }
-    Ok(response)
+    Ok(answer::created(resource, &url))
 }
 
 /// Stores the next version: how a relationship is ended.
@@ -102,7 +98,7 @@ async fn stored(
     Ok((stored, shown))
 }
 
-/// Answers a search by patient.
+/// Answers a search by patient, or by the organisation of whoever asks.
 pub(crate) async fn search(
     State(portal): State<Portal>,
     session: Session,
@@ -110,6 +106,9 @@ pub(crate) async fn search(
     Asked(parameters): Asked,
 ) -> Result<Response, FhirError> {
     session.does("search EpisodeOfCare");
+    if cared_for::is_meant(&parameters) {
+        return cared_for::run(&portal, &session, is_strict(&headers), &parameters).await;
+    }
     permitted(&portal, &session)?;
     let parameters = pairs(&parameters);
     if is_strict(&headers) {
@@ -166,6 +165,7 @@ fn read_sent(
             let what = "managingOrganization: not an organisation of this programme";
             Err(FhirError::Body(what.into()))
         }
+        Caller::Citizen(_) => Err(FhirError::Scope(super::NOT_FOR_CITIZENS)),
         Caller::User(_) | Caller::System(_) => Ok(relationship),
     }
 }

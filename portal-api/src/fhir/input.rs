@@ -1,9 +1,13 @@
 //! What clients send: searches, resources and preferences.
 
+use std::collections::HashMap;
+
 use aws_lc_rs::digest::SHA256;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, Method, StatusCode, header};
-use carerecord_fhir::{Format, SearchError, from_xml, identifier_number, pairs};
+use carerecord_fhir::{
+    FhirDocuments, Format, SearchError, from_xml, identifier_number, nested_bundles, pairs,
+};
 use carerecord_model::NhsNumber;
 use serde_json::Value;
 use tokio::sync::OwnedSemaphorePermit;
@@ -50,11 +54,13 @@ impl FromRequest<Portal> for Sent {
     }
 }
 
-/// A transaction that was sent, as JSON or XML.
+/// What is to be published, as JSON or XML.
 pub(crate) struct Transaction {
     pub value: Value,
     /// SHA-256 of the bytes.
     pub digest: [u8; 32],
+    /// Bundles inside, as they were written.
+    pub documents: FhirDocuments,
     /// Held as long as the value is.
     _room: OwnedSemaphorePermit,
 }
@@ -85,7 +91,16 @@ impl FromRequest<Portal> for Transaction {
             Format::Xml => from_xml(body.as_bytes(), most)
                 .map_err(|e| FhirError::Body(format!("not FHIR XML: {e}")))?,
         };
-        Ok(Self { value, digest, _room: room })
+        let list = if value["resourceType"] == "Parameters" { "parameter" } else { "entry" };
+        let has_bundle = value[list]
+            .as_array()
+            .is_some_and(|all| all.iter().any(|one| one["resource"]["resourceType"] == "Bundle"));
+        let bytes = match has_bundle {
+            true => nested_bundles(&body, format, list)
+                .map_err(|e| FhirError::Body(format!("a FHIR document: {e}")))?,
+            false => HashMap::new(),
+        };
+        Ok(Self { value, digest, documents: FhirDocuments { format, bytes }, _room: room })
     }
 }
 
@@ -128,17 +143,26 @@ pub(crate) fn uuid(id: &str) -> Result<Uuid, FhirError> {
     Uuid::try_parse(id).map_err(|_| FhirError::NotFound)
 }
 
-/// Whether the client prefers `handling=strict`. RFC 7240: names and this value are of any case,
-/// a value may be quoted, headers add up, and of a repeated preference the first one holds.
+/// Whether the client prefers `handling=strict`.
 pub(crate) fn is_strict(headers: &HeaderMap) -> bool {
+    preference(headers, "handling").is_some_and(|value| value.eq_ignore_ascii_case("strict"))
+}
+
+/// What the client prefers to have returned of what it creates: `minimal`, `representation` or
+/// `OperationOutcome`.
+pub(crate) fn prefers_return(headers: &HeaderMap) -> Option<&str> {
+    preference(headers, "return")
+}
+
+/// RFC 7240: names are of any case, a value may be quoted, headers add up, and of a repeated
+/// preference the first one holds.
+fn preference<'h>(headers: &'h HeaderMap, wanted: &str) -> Option<&'h str> {
     let headers = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
-    let preferences = headers.flat_map(|value| value.split(','));
-    let handling = preferences.filter_map(|preference| {
+    headers.flat_map(|value| value.split(',')).find_map(|preference| {
         // Parameters of a preference come after a semicolon.
         let (name, value) = preference.split(';').next()?.split_once('=')?;
-        name.trim().eq_ignore_ascii_case("handling").then(|| value.trim().trim_matches('"'))
-    });
-    handling.take(1).any(|value| value.eq_ignore_ascii_case("strict"))
+        name.trim().eq_ignore_ascii_case(wanted).then(|| value.trim().trim_matches('"'))
+    })
 }
 
 const FORM_ONLY: &str = "Send the search as application/x-www-form-urlencoded.";

@@ -1,28 +1,31 @@
-use std::collections::HashSet;
-
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use carerecord_fhir::{Entry, ListSearch, folder_list, pairs, searchset, submission_set_list};
-use carerecord_model::{EntryUuid, FoundObjects, ObjectId};
+use carerecord_fhir::{Entry, ListSearch, SortBy, Times, add_times, searchset};
+use carerecord_model::{EntryUuid, Folder, ObjectId, SubmissionSet};
 use carerecord_service::Even;
+use jiff::Timestamp;
 use serde_json::Value;
 
-use super::document_reference::entry_uuid;
-use super::input::{Asked, is_strict};
-use super::{Session, answer, outcome_entry, withheld_issues};
+use super::document_reference::{entry_uuid, left_out};
+use super::input::Asked;
+use super::paging::{Order, PagedSearch, Place};
+use super::resources::Resources;
+use super::{Session, answer, conditional, outcome_entry, withheld_issues};
 use crate::Portal;
 use crate::error::FhirError;
+use crate::times::RecordTimes;
 
 /// Answers a read of one SubmissionSet or folder.
 pub(crate) async fn read(
     State(portal): State<Portal>,
     session: Session,
     Path(id): Path<String>,
+    headers: HeaderMap,
 ) -> Result<Response, FhirError> {
     session.does("read List");
     let even = Even::new();
-    let read = read_list(&portal, &session, entry_uuid(&id)?).await;
+    let read = read_list(&portal, &session, entry_uuid(&id)?, &headers).await;
     if read.as_ref().is_err_and(FhirError::is_nothing) {
         even.wait().await;
     }
@@ -33,6 +36,7 @@ async fn read_list(
     portal: &Portal,
     session: &Session,
     id: EntryUuid,
+    headers: &HeaderMap,
 ) -> Result<Response, FhirError> {
     let draft = &session.draft;
     let record = portal.record_of_list(&session.caller, session.purpose, id, draft).await;
@@ -41,22 +45,59 @@ async fn read_list(
     let is_it = |uuid: &ObjectId| uuid.uuid() == Some(id);
     let set = found.submission_sets.iter().find(|s| is_it(&s.entry_uuid));
     let folder = found.folders.iter().find(|f| is_it(&f.entry_uuid));
-    let (list, patient) = match (set, folder) {
-        (Some(set), _) => {
-            (submission_set_list(set, &members(found, &set.entry_uuid)), &set.patient_id)
-        }
-        (None, Some(folder)) => {
-            (folder_list(folder, &members(found, &folder.entry_uuid)), &folder.patient_id)
-        }
-        // Nothing of it may be seen: as if it were not there.
-        (None, None) => return Err(FhirError::NotFound),
-    };
+    // Nothing of it may be seen: as if it were not there.
+    let patient = set.map(|s| &s.patient_id).or(folder.map(|f| &f.patient_id));
+    let patient = patient.ok_or(FhirError::NotFound)?.nhs_number();
     session.draft.decision(record.decision());
     session.draft.fill(|event| {
-        event.subject = patient.nhs_number();
+        event.subject = patient;
         event.listed = vec![id.uuid().to_string()];
     });
-    Ok(answer::resource(StatusCode::OK, list))
+    // Without it the list is told all the same.
+    let changes = match patient {
+        Some(number) => portal.changes(number, true).await.unwrap_or_default(),
+        None => Vec::new(),
+    };
+    let changed = changes.iter().find(|change| change.id == id);
+    let modified = changed.and_then(|c| Timestamp::from_millisecond(c.changed_at).ok());
+    let times = RecordTimes::of(found, &[]);
+    // Places of a restricted person are masked in what has been released.
+    let resources = Resources::of(portal, found, false, &times);
+    let list = set.map(|set| resources.set(set));
+    let list = list.or_else(|| folder.map(|folder| resources.folder(folder)));
+    let mut list = list.ok_or(FhirError::NotFound)?;
+    add_times(&mut list, &Times { submitted: None, last_updated: modified });
+    Ok(conditional::resource(headers, list, modified))
+}
+
+/// A SubmissionSet or a folder.
+enum Listed<'r> {
+    Set(&'r SubmissionSet),
+    Folder(&'r Folder),
+}
+
+impl Listed<'_> {
+    fn id(&self) -> &ObjectId {
+        match self {
+            Self::Set(set) => &set.entry_uuid,
+            Self::Folder(folder) => &folder.entry_uuid,
+        }
+    }
+
+    fn place(&self, order: &Order, times: &Times) -> Place {
+        let date = match self {
+            Self::Set(set) => Some(&set.submission_time),
+            Self::Folder(folder) => folder.last_update_time.as_ref(),
+        };
+        Place::of(order, self.id(), None, date, times)
+    }
+
+    fn resource(&self, resources: &Resources<'_>) -> Value {
+        match self {
+            Self::Set(set) => resources.set(set),
+            Self::Folder(folder) => resources.folder(folder),
+        }
+    }
 }
 
 /// Answers Find Document Lists [ITI-66].
@@ -67,45 +108,54 @@ pub(crate) async fn search(
     Asked(parameters): Asked,
 ) -> Result<Response, FhirError> {
     session.does("search List");
-    let search = ListSearch::parse(&pairs(&parameters), is_strict(&headers))?;
+    let asked = PagedSearch::read(&portal, &session, KIND, parameters, &headers)?;
+    let search = ListSearch::parse(&asked.pairs(&portal, &session), asked.strict)?;
+    session.may_include(search.shown.includes.iter().map(|include| include.resource_type()))?;
     session.draft.fill(|event| event.subject = Some(search.patient));
-    let record = portal.record(&session.caller, session.purpose, search.patient).await;
+    let record = portal.record(&session.caller, session.purpose, search.patient, None).await;
     let record = session.note(record)?;
-    let found = record.found.value();
-    let mut lists: Vec<Value> = Vec::new();
-    for set in found.submission_sets.iter().filter(|s| search.matches_set(s)) {
-        lists.push(submission_set_list(set, &members(found, &set.entry_uuid)));
-    }
-    for folder in found.folders.iter().filter(|f| search.matches_folder(f)) {
-        lists.push(folder_list(folder, &members(found, &folder.entry_uuid)));
+    let changes = portal.changes(record.number, search.asks_last_updated()).await?;
+    let (found, wanted) = (record.found.value(), &search.shown);
+    let times = RecordTimes::of(found, &changes);
+    let order = Order::of(&wanted.sort, SortBy::Date);
+    let of = |id: &ObjectId| times.of_object(id);
+    let sets = found.submission_sets.iter();
+    let sets = sets.filter(|s| search.matches_set(s, &of(&s.entry_uuid))).map(Listed::Set);
+    let folders = found.folders.iter();
+    let folders = folders.filter(|f| search.matches_folder(f, &of(&f.entry_uuid)));
+    let all = sets.chain(folders.map(Listed::Folder));
+    let matching = all.map(|list| (list.place(&order, &of(list.id())), list)).collect();
+    let page = asked.page(matching, &order, wanted)?;
+    let resources = Resources::of(&portal, found, record.masked, &times);
+    let ids: Vec<&ObjectId> = page.shown.iter().map(Listed::id).collect();
+    let mut listed: Vec<String> =
+        ids.iter().filter_map(|id| Some(id.uuid()?.uuid().to_string())).collect();
+    let mut entries = Vec::new();
+    if !wanted.count_only {
+        for list in &page.shown {
+            let resource = Resources::part(list.resource(&resources), wanted.elements.as_deref());
+            entries.push(Entry::Match(resources.url(KIND, list.id()), resource));
+        }
+        for (id, entry) in resources.included(&wanted.includes, &ids) {
+            listed.push(id.to_string());
+            entries.push(entry);
+        }
     }
     session.draft.decision(record.found.decision());
     session.draft.fill(|event| {
         event.subject = Some(record.number);
-        event.listed = lists.iter().filter_map(|l| l["id"].as_str()).map(str::to_owned).collect();
+        event.listed = listed;
         event.withheld = record.withheld.count;
     });
-    let total = lists.len();
-    let base = &portal.config.base_url;
-    let shown = if search.count_only { Vec::new() } else { lists };
-    let mut entries: Vec<Entry> = shown
-        .into_iter()
-        .map(|list| {
-            let id = list["id"].as_str().unwrap_or_default();
-            Entry::Match(format!("{base}/List/{id}"), list)
-        })
-        .collect();
-    entries.extend(outcome_entry(withheld_issues(&record.withheld)).map(Entry::Outcome));
-    Ok(answer::resource(StatusCode::OK, searchset(&format!("{base}/List"), total, entries)))
+    let mut issues = withheld_issues(&record.withheld);
+    issues.extend(left_out(&wanted.ignored));
+    entries.extend(outcome_entry(issues).map(Entry::Outcome));
+    let url = format!("{}/{KIND}", portal.config.base_url);
+    let mut bundle = searchset(&url, page.total, entries);
+    if !wanted.count_only {
+        asked.add_links(&portal, &session, &page, &mut bundle);
+    }
+    Ok(answer::resource(StatusCode::OK, bundle))
 }
 
-/// The documents of a set or folder that are shown.
-fn members(found: &FoundObjects, of: &ObjectId) -> Vec<EntryUuid> {
-    let shown: HashSet<&ObjectId> = found.document_entries.iter().map(|e| &e.entry_uuid).collect();
-    found
-        .associations
-        .iter()
-        .filter(|a| a.source == *of && shown.contains(&a.target))
-        .filter_map(|a| a.target.uuid())
-        .collect()
-}
+const KIND: &str = "List";

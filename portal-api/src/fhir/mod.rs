@@ -1,58 +1,119 @@
+pub(crate) mod access_pack;
 pub(crate) mod alerts;
 pub(crate) mod answer;
 pub(crate) mod audit_event;
 pub(crate) mod binary;
 pub(crate) mod break_glass;
+mod cared_for;
 pub(crate) mod citizen_access;
 pub(crate) mod claim;
+mod conditional;
 pub(crate) mod consent;
+pub(crate) mod contract;
 pub(crate) mod cross_reference;
+pub(crate) mod detection;
 pub(crate) mod document_reference;
+pub(crate) mod elements;
 pub(crate) mod episode_of_care;
+pub(crate) mod feeds;
 pub(crate) mod input;
 pub(crate) mod list;
 pub(crate) mod may_see;
 pub(crate) mod metadata;
+pub(crate) mod mine;
+mod paging;
 mod parameters;
 pub(crate) mod patient;
 pub(crate) mod patient_match;
+pub(crate) mod provenance;
 pub(crate) mod provide;
+mod resources;
+pub(crate) mod simplified;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
-use carerecord_access::{Caller, Decision, Purpose, Withheld};
+use carerecord_access::{Caller, Decision, Purpose, Refused, UserCaller, Withheld};
 use carerecord_audit::AuditOutcome;
 use carerecord_fhir::{Issue, outcome, refusal_issue};
 use carerecord_service::audit_trail::PURPOSE;
-use carerecord_service::{AuditDraft, ClientLimits};
+use carerecord_service::{AuditDraft, ClientLimits, SignIn};
 use serde_json::Value;
 
 use crate::Portal;
 use crate::error::FhirError;
 use crate::oauth::{Permission, Scopes};
-use crate::token::TokenError;
+use crate::people::Kept;
+use crate::token::{Judged, TokenError};
+
+/// An answer to citizens who ask for what is for staff and systems.
+pub(crate) const NOT_FOR_CITIZENS: &str = "This is not for citizens: they read their own record, who \
+    looked at it, and what they have said about sharing it.";
 
 /// A caller with a valid token, and what the record is opened for.
 pub(crate) struct Session {
     pub caller: Caller,
     pub purpose: Purpose,
     pub draft: AuditDraft,
+    /// What alone may be asked, where the token says it.
+    scopes: Option<Scopes>,
+    /// The sign-in, of who shows the token of a sign-in provider.
+    sign_in: Option<SignIn>,
 }
 
 impl Session {
+    /// A member of staff who has signed in themself, and by what.
+    pub(crate) fn signed_in(&self) -> Option<(&UserCaller, &SignIn)> {
+        match (&self.caller, &self.sign_in) {
+            (Caller::User(user), Some(sign_in)) => Some((user, sign_in)),
+            (Caller::User(_) | Caller::System(_) | Caller::Citizen(_), _) => None,
+        }
+    }
+
     /// Names the interaction in the audit record.
     pub(crate) fn does(&self, interaction: &str) {
         self.draft.fill(|event| interaction.clone_into(&mut event.interaction));
     }
 
+    /// Whether the token may search for what is to stand beside what matches, too.
+    pub(crate) fn may_include<'k>(
+        &self,
+        kinds: impl IntoIterator<Item = &'k str>,
+    ) -> Result<(), FhirError> {
+        let Some(scopes) = &self.scopes else { return Ok(()) };
+        let may = kinds.into_iter().all(|kind| scopes.permit(kind, Permission::Search));
+        if may { Ok(()) } else { Err(OUT_OF_SCOPE) }
+    }
+
     /// Notes a refusal on its way to the caller.
     pub(crate) fn note<T>(&self, result: Result<T, FhirError>) -> Result<T, FhirError> {
-        if let Err(FhirError::Refused(refused)) = &result {
-            self.draft.decision(&refused.decision);
-            self.draft.outcome(AuditOutcome::Refused);
+        result.inspect_err(|error| self.note_refusal(error))
+    }
+
+    /// The same of an error alone.
+    pub(crate) fn note_refusal(&self, error: &FhirError) {
+        if let FhirError::Refused(refused) = error {
+            self.refused(refused);
         }
-        result
+    }
+
+    fn refused(&self, refused: &Refused) {
+        self.draft.decision(&refused.decision);
+        self.draft.outcome(AuditOutcome::Refused);
+    }
+
+    /// Notes why people are told of, and how many are not; where nobody is left, that it was refused.
+    /// Gives what leaves.
+    pub(crate) fn kept<T>(&self, Kept { released, left_out }: Kept<T>) -> T {
+        self.draft.decision(released.decision());
+        self.draft.fill(|event| event.withheld = left_out.people.len());
+        if let Some(refused) = left_out.refused {
+            self.refused(&refused);
+            if let [number] = left_out.people.as_slice() {
+                self.draft.fill(|event| event.subject = event.subject.or(Some(*number)));
+            }
+        }
+        released.into_value()
     }
 }
 
@@ -89,6 +150,12 @@ impl FromRequestParts<Portal> for Session {
                 FhirError::TooMany(too_many.wait)
             })?;
         }
+        if matches!(judged.caller, Caller::Citizen(_))
+            && !is_for_citizens(&parts.method, parts.uri.path())
+        {
+            draft.outcome(AuditOutcome::Refused);
+            return Err(FhirError::Scope(NOT_FOR_CITIZENS));
+        }
         if let Some(scopes) = &judged.scopes {
             within(scopes, &parts.method, parts.uri.path())?;
         }
@@ -103,7 +170,8 @@ impl FromRequestParts<Portal> for Session {
         if judged.purpose.is_some_and(|only| only != purpose) {
             return Err(FhirError::Scope("The access token is for another purpose."));
         }
-        Ok(Self { caller: judged.caller, purpose, draft })
+        let Judged { caller, scopes, sign_in, .. } = judged;
+        Ok(Self { caller, purpose, draft, scopes, sign_in })
     }
 }
 
@@ -112,8 +180,15 @@ fn within(scopes: &Scopes, method: &Method, path: &str) -> Result<(), FhirError>
     let mut parts = path.trim_start_matches("/fhir/").split('/');
     let resource = parts.next().unwrap_or_default();
     let reads = matches!(*method, Method::GET | Method::HEAD);
-    let asks = |name: &str| matches!(name, "_search" | "$match" | "$ihe-pix" | "$may-see");
+    let asks = |name: &str| match name {
+        "_search" | "$match" | "$ihe-pix" => true,
+        // Who else may see a record is no question of an app's.
+        "$may-see" => !scopes.are_of_an_app(),
+        _ => false,
+    };
+    let publishes = *method == Method::POST && PUBLISH.contains(&path);
     let permission = match (parts.next(), parts.next()) {
+        _ if publishes => Permission::Publish,
         (None, None) if reads => Permission::Search,
         (Some(name), None) if asks(name) => Permission::Search,
         (Some(name), None) if reads && !name.starts_with('$') => Permission::Read,
@@ -122,7 +197,41 @@ fn within(scopes: &Scopes, method: &Method, path: &str) -> Result<(), FhirError>
     if scopes.permit(resource, permission) {
         return Ok(());
     }
-    Err(FhirError::Scope("The access token does not have the scope for this."))
+    Err(OUT_OF_SCOPE)
+}
+
+const OUT_OF_SCOPE: FhirError =
+    FhirError::Scope("The access token does not have the scope for this.");
+/// Where documents are published: ITI-65, 105 and 106.
+const PUBLISH: [&str; 4] =
+    ["/fhir", "/fhir/", "/fhir/DocumentReference", "/fhir/DocumentReference/$generate-metadata"];
+
+/// Whether citizens may ask for something at all: what is not named here they may not.
+fn is_for_citizens(method: &Method, path: &str) -> bool {
+    let mut parts = path.trim_start_matches("/fhir/").split('/');
+    let resource = parts.next().unwrap_or_default();
+    let (id, more) = (parts.next(), parts.next());
+    if resource == "Patient" && id == Some("$access-pack") {
+        return true;
+    }
+    if more.is_some() {
+        return false;
+    }
+    let reads = matches!(*method, Method::GET | Method::HEAD);
+    let searches = (id.is_none() && reads) || (id == Some("_search") && *method == Method::POST);
+    let is_id = |id: &str| !id.starts_with(['_', '$']);
+    let by_id = id.is_some_and(is_id);
+    match resource {
+        "DocumentReference" | "List" => searches || (by_id && reads),
+        "Binary" => by_id && reads,
+        "AuditEvent" => searches,
+        "Consent" => {
+            let creates = id.is_none() && *method == Method::POST;
+            searches || creates || (by_id && (reads || *method == Method::PUT))
+        }
+        "Patient" => id == Some("$mine") && reads,
+        _ => false,
+    }
 }
 
 /// Anything else below `/fhir`.

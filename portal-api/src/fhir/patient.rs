@@ -21,9 +21,7 @@ pub(crate) async fn read(
     let number = portal.patient_ids.open(&id, &session.caller).ok_or(FhirError::NotFound)?;
     session.draft.fill(|event| event.subject = Some(number));
     let person = portal.known_person(&session.caller, session.purpose, number).await;
-    let person = session.note(person)?;
-    session.draft.decision(person.decision());
-    let person = person.into_value().ok_or(FhirError::NotFound)?;
+    let person = session.kept(session.note(person)?).ok_or(FhirError::NotFound)?;
     session.draft.fill(|event| event.subject = Some(person.patient.nhs_number));
     Ok(answer::resource(StatusCode::OK, found_patient_resource(&person, &id, &[])))
 }
@@ -73,10 +71,12 @@ pub(crate) async fn search(
     if let Some(number) = only_number(&search) {
         session.draft.fill(|event| event.subject = Some(number));
     }
+    if search.identifiers.is_empty() {
+        // Told apart, since many of them may be a sign of curiosity.
+        session.does("search Patient by name");
+    }
     let found = portal.find_patients(&session.caller, session.purpose, &search).await;
-    let found = session.note(found)?;
-    session.draft.decision(found.decision());
-    let mut found = found.into_value();
+    let mut found = session.kept(session.note(found)?);
     if asked.unknown_domain || !found.unknown_domains.is_empty() {
         return Err(FhirError::UnknownDomain);
     }

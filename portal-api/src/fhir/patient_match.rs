@@ -26,9 +26,7 @@ pub(crate) async fn run(
         session.draft.fill(|event| event.subject = id.nhs_number());
     }
     let matched = portal.match_patients(&session.caller, session.purpose, &told).await;
-    let matched = session.note(matched)?;
-    session.draft.decision(matched.decision());
-    let matched = matched.into_value();
+    let matched = session.kept(session.note(matched)?);
     let mut issues = issues(&matched);
     let mut people = matched.people;
     if told.only_certain {

@@ -8,11 +8,14 @@ mod person;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use carerecord_access::{AccessFacts, AuditReach, Released};
-use carerecord_audit::{AuditEvent, AuditPage, AuditQuestion, AuditSource, Within};
+use axum::http::StatusCode;
+use carerecord_access::{AccessFacts, AccessRecord as _, AuditReach, Released};
+use carerecord_audit::{AuditEvent, AuditPage, AuditQuestion, AuditSource, NOT_TOLD, Within};
 use carerecord_fhir::SourceState;
 use carerecord_model::NhsNumber;
 use futures_util::future::{join_all, try_join_all};
+use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
 
 use crate::Portal;
 use crate::error::FhirError;
@@ -55,10 +58,10 @@ pub(crate) struct LogState {
 }
 
 /// One log's answer.
-struct Given {
-    id: String,
-    name: String,
-    page: AuditPage,
+pub(crate) struct Given {
+    pub id: String,
+    pub name: String,
+    pub page: AuditPage,
 }
 
 impl Portal {
@@ -78,7 +81,8 @@ impl Portal {
             let organisation = own.to_string();
             question.within = Some(Within { organisation, documents: kept.clone() });
         }
-        let (given, mut logs) = self.ask_logs(&question, turned).await;
+        let places = turned.map(|turned| turned.places.as_slice());
+        let (given, mut logs) = self.ask_logs(&question, places).await;
         if let Some(turned) = turned {
             logs.extend(turned.missing.iter().map(|name| LogState::of(name, SourceState::Down)));
         }
@@ -87,26 +91,75 @@ impl Portal {
         let whole = !logs.iter().any(missing);
         let total = match turned {
             Some(turned) => turned.total,
-            None if whole => given.iter().map(counted).sum(),
+            // What is left out for the reader must not be counted either.
+            None if whole && !reach.is_one_subject() => given.iter().map(counted).sum(),
             None => None,
         };
-        let (found, next) = merged(given, question.most as usize);
+        let (mut found, next) = merged(given, question.most as usize);
+        if reach.is_one_subject() {
+            // Nothing else was asked for; whatever a log gives, nothing else is told.
+            let of_subject = |event: &AuditEvent| {
+                event.subject.is_some_and(|subject| question.subjects.contains(&subject))
+            };
+            found.retain(|(_, event)| of_subject(event));
+        }
         let mut restricted = asked.restricted;
         self.note_restricted(&mut restricted, found.iter().filter_map(|(_, e)| e.subject)).await?;
+        let is_restricted = |number| restricted.get(&number).copied() != Some(false);
+        // Found by who acted or from where, a record would tell it however much were taken out.
+        let tells_place = question.tells_place();
+        let total = total.filter(|_| {
+            let mut asked = question.subjects.iter();
+            !(tells_place && asked.any(|number| reach.hides_place(None, is_restricted(*number))))
+        });
         let release = |(log, event): (String, AuditEvent)| {
-            let restricted =
-                event.subject.is_some_and(|s| restricted.get(&s).copied() != Some(false));
-            let facts = AccessFacts { kept: &kept, restricted };
-            reach.release(event, facts).map(|record| Accessed { log, record })
+            let restricted = event.subject.is_some_and(is_restricted);
+            let organisation = event.actor.as_ref().map(|actor| actor.organisation.as_str());
+            if tells_place && reach.hides_place(organisation, restricted) {
+                return None;
+            }
+            Accessed::of(reach, (log, event), AccessFacts { kept: &kept, restricted })
         };
         Ok(Looked { found: found.into_iter().filter_map(release).collect(), total, logs, next })
     }
 
+    /// One record that `reach` lets the caller read, by its id.
+    pub(crate) async fn look_for(
+        &self,
+        reach: &AuditReach,
+        id: Uuid,
+    ) -> Result<Option<Accessed>, FhirError> {
+        let ahead = self.clock.now().checked_add(SignedDuration::from_hours(1));
+        let until = ahead.unwrap_or(Timestamp::MAX);
+        let mut question = AuditQuestion::between(Timestamp::UNIX_EPOCH, until, 1);
+        question.id = Some(id);
+        let (given, logs) = self.ask_logs(&question, None).await;
+        let found = given.into_iter().find_map(|given| {
+            // A log that does not know of ids gives others.
+            let stored = given.page.events.into_iter().find(|stored| stored.event.id == id)?;
+            Some((given.name, stored.event))
+        });
+        let Some((log, event)) = found else {
+            let missing = logs.iter().any(|log| log.state == SourceState::Down);
+            return if missing { Err(NOT_ALL_ASKED) } else { Ok(None) };
+        };
+        let mut asked = AuditQuestion { subjects: event.subject.into_iter().collect(), ..question };
+        let about = self.asked_about(&mut asked).await?;
+        let kept = match reach.only_organisation() {
+            Some(own) => self.kept(own, &about).await?,
+            None => HashSet::new(),
+        };
+        let mut restricted = about.restricted;
+        self.note_restricted(&mut restricted, event.subject.into_iter()).await?;
+        let restricted = event.subject.is_some_and(|s| restricted.get(&s).copied() != Some(false));
+        Ok(Accessed::of(reach, (log, event), AccessFacts { kept: &kept, restricted }))
+    }
+
     /// Asks all logs at once, each where it goes on: the portal's, the registry's and the nodes'.
-    async fn ask_logs(
+    pub(crate) async fn ask_logs(
         &self,
         question: &AuditQuestion,
-        turned: Option<&Turned>,
+        turned: Option<&[Place]>,
     ) -> (Vec<Given>, Vec<LogState>) {
         let members = self.federation.members();
         let nodes = members.iter().map(|n| (n.id.to_string(), &n.name, n.log.as_ref()));
@@ -115,7 +168,7 @@ impl Portal {
         let (mut given, mut states) = (Vec::new(), Vec::new());
         let mut asked = Vec::new();
         for (id, name, source) in own.chain(nodes) {
-            let places = turned.map(|turned| turned.places.iter().find(|p| p.log == id));
+            let places = turned.map(|places| places.iter().find(|p| p.log == id));
             match (source, places) {
                 (None, _) => states.push(LogState::of(name, SourceState::NotConnected)),
                 (Some(source), None) => asked.push((id, name, source, None)),
@@ -151,6 +204,16 @@ impl Portal {
         (given, states)
     }
 
+    /// Whether people are restricted; `true` where it cannot be known is the caller's to say.
+    pub(crate) async fn restricted(
+        &self,
+        numbers: impl Iterator<Item = NhsNumber>,
+    ) -> Result<HashMap<NhsNumber, bool>, FhirError> {
+        let mut known = HashMap::new();
+        self.note_restricted(&mut known, numbers).await?;
+        Ok(known)
+    }
+
     /// Whether people are restricted, of those of whom it is not known yet. Whoever the index does not
     /// know is not; without the index nobody is told anything.
     async fn note_restricted(
@@ -168,8 +231,29 @@ impl Portal {
     }
 }
 
+/// A record that was not found may be in the log that did not answer.
+const NOT_ALL_ASKED: FhirError = FhirError::Operation(
+    StatusCode::SERVICE_UNAVAILABLE,
+    "transient",
+    "Not every log of accesses answered, and it is in none of the others. Try again in a moment.",
+);
+
+impl Accessed {
+    /// A record as far as it may be read. Whose log it is in tells a place as the record itself does.
+    fn of(
+        reach: &AuditReach,
+        (log, event): (String, AuditEvent),
+        facts: AccessFacts<'_>,
+    ) -> Option<Self> {
+        let hidden = reach.hides_place(event.organisation(), facts.restricted);
+        let record = reach.release(event, facts)?;
+        let log = if hidden { NOT_TOLD.to_owned() } else { log };
+        Some(Self { log, record })
+    }
+}
+
 impl LogState {
-    fn of(name: &str, state: SourceState) -> Self {
+    pub(crate) fn of(name: &str, state: SourceState) -> Self {
         Self { name: name.to_owned(), state, behind: 0, unreadable: 0 }
     }
 }

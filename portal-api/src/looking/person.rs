@@ -71,7 +71,10 @@ impl Portal {
     }
 
     /// Every number of a person, and whether they are restricted.
-    async fn numbers_of(&self, number: NhsNumber) -> Result<(Vec<NhsNumber>, bool), FhirError> {
+    pub(crate) async fn numbers_of(
+        &self,
+        number: NhsNumber,
+    ) -> Result<(Vec<NhsNumber>, bool), FhirError> {
         let id = PatientId::from_nhs_number(number);
         let search = PatientSearch { identifiers: vec![vec![id]], ..PatientSearch::default() };
         let found = self.within(self.patients.find_patients(&search)).await;

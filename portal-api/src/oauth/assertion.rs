@@ -75,7 +75,7 @@ impl OAuth {
         }
         let id = issuer_of(assertion).ok_or(AssertionError::Malformed)?;
         let client = self.client(&id).ok_or(AssertionError::UnknownClient)?;
-        let keys = client.keys(now);
+        let keys = client.keys(now).ok_or(AssertionError::UnknownKey)?;
         let key = keys.find(header.kid.as_deref(), header.alg).ok_or(AssertionError::UnknownKey)?;
         let mut validation = Validation::new(header.alg);
         validation.algorithms = vec![header.alg];

@@ -6,10 +6,12 @@ use carerecord_model::OrganisationCode;
 use carerecord_service::signing::{ForeignKeys, Watched};
 use jiff::Timestamp;
 
+use super::app::App;
 use super::config::{ClientConfig, ClientKeysConfig};
+use super::scope::Level;
 use super::{OAuthError, Scopes};
 
-/// A system that may ask for tokens.
+/// A system that may ask for tokens, or an app that may for people.
 pub(super) struct Client {
     pub id: String,
     pub organisation: OrganisationCode,
@@ -18,10 +20,14 @@ pub(super) struct Client {
     pub purposes: Vec<Purpose>,
     pub may_introspect: bool,
     pub requests_per_minute: u32,
+    /// What it has as an app of people; systems have nothing.
+    pub app: Option<App>,
     keys: Keys,
 }
 
 enum Keys {
+    /// A public client has none.
+    None,
     File(Watched<ForeignKeys>),
     Inline(Arc<ForeignKeys>),
 }
@@ -40,11 +46,25 @@ impl Client {
         if scopes.is_empty() && !config.may_introspect {
             return Err(wrong("scopes names none".to_owned()));
         }
+        let app = App::new(config).map_err(wrong)?;
+        let level = |level| match &app {
+            None => level == Level::System,
+            Some(_) => level != Level::System,
+        };
+        if !scopes.are_all(level) {
+            return Err(wrong(
+                "scopes: those of systems begin with system/, those of apps \
+                (redirect_uris) with launch/, patient/ or user/"
+                    .to_owned(),
+            ));
+        }
         let keys = match &config.keys {
-            ClientKeysConfig::File(file) => {
+            None if app.is_some() => Keys::None,
+            None => return Err(wrong("keys: a system has to show who it is".to_owned())),
+            Some(ClientKeysConfig::File(file)) => {
                 Keys::File(Watched::open(&base.join(file), ForeignKeys::read, now)?)
             }
-            ClientKeysConfig::Inline(set) => {
+            Some(ClientKeysConfig::Inline(set)) => {
                 Keys::Inline(Arc::new(ForeignKeys::from_value(set).map_err(wrong)?))
             }
         };
@@ -56,14 +76,22 @@ impl Client {
             purposes: config.purposes.clone(),
             may_introspect: config.may_introspect,
             requests_per_minute: config.requests_per_minute,
+            app,
             keys,
         })
     }
 
-    pub fn keys(&self, now: Timestamp) -> Arc<ForeignKeys> {
+    /// Whether it has nothing to show who it is with.
+    pub fn is_public(&self) -> bool {
+        matches!(self.keys, Keys::None)
+    }
+
+    /// What its assertions are signed with; a public client makes none.
+    pub fn keys(&self, now: Timestamp) -> Option<Arc<ForeignKeys>> {
         match &self.keys {
-            Keys::File(watched) => watched.now(now),
-            Keys::Inline(keys) => keys.clone(),
+            Keys::None => None,
+            Keys::File(watched) => Some(watched.now(now)),
+            Keys::Inline(keys) => Some(keys.clone()),
         }
     }
 }

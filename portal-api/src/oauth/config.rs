@@ -15,7 +15,7 @@ pub struct OAuthConfig {
     /// How long access tokens are good for.
     #[serde(default = "seconds")]
     pub access_token_seconds: u32,
-    /// The systems.
+    /// The systems, and the apps of people.
     #[serde(default, rename = "client")]
     pub clients: Vec<ClientConfig>,
 }
@@ -30,11 +30,19 @@ pub struct ClientConfig {
     pub organisation: OrganisationCode,
     /// That organisation's name, for tokens.
     pub organisation_name: Option<String>,
-    /// The public keys that it signs its assertions with.
-    pub keys: ClientKeysConfig,
-    /// What it may ask for at most: SMART scopes such as `system/DocumentReference.rs`.
+    /// What people call an app.
+    pub name: Option<String>,
+    /// Where an app has people sent back to: with one it is an app that people sign in for, and no
+    /// system. Each is compared letter by letter.
+    #[serde(default)]
+    pub redirect_uris: Vec<String>,
+    /// The public keys that it signs its assertions with; an app without is a public client.
+    pub keys: Option<ClientKeysConfig>,
+    /// What it may ask for at most: SMART scopes such as `system/DocumentReference.rs`, or
+    /// `system/DocumentReference.c` to publish; of an app `launch/patient`, `patient/*.rs`,
+    /// `user/*.rs` and the like.
     pub scopes: Vec<String>,
-    /// What for; the first one where it says nothing.
+    /// What for; the first one where it says nothing, which apps never do.
     #[serde(default = "purposes")]
     pub purposes: Vec<Purpose>,
     /// Whether it is a resource server, that may ask what a token is worth.

@@ -28,7 +28,11 @@ pub(crate) async fn smart_configuration(
     draft.fill(|event| "SMART configuration".clone_into(&mut event.interaction));
     let Some(oauth) = portal.tokens.own() else { return FhirError::NoRoute.into_response() };
     let mut answer = oauth.described();
-    answer["capabilities"] = json!(["client-confidential-asymmetric", "permission-v2"]);
+    let mut capabilities = vec!["client-confidential-asymmetric", "permission-v2"];
+    if oauth.authorization_endpoint().is_some() {
+        capabilities.extend(OF_APPS);
+    }
+    answer["capabilities"] = json!(capabilities);
     Json(answer).into_response()
 }
 
@@ -42,10 +46,10 @@ pub(crate) async fn keys(State(portal): State<Portal>, draft: AuditDraft) -> Res
 }
 
 impl OAuth {
-    fn described(&self) -> Value {
+    pub(super) fn described(&self) -> Value {
         let at = |path: &str| format!("{}{path}", self.issuer());
         let methods = ["private_key_jwt"];
-        json!({
+        let mut told = json!({
             "issuer": self.issuer(),
             "token_endpoint": self.token_endpoint(),
             "jwks_uri": at("/oauth/jwks"),
@@ -58,6 +62,27 @@ impl OAuth {
             "introspection_endpoint_auth_methods_supported": ["private_key_jwt", "Bearer"],
             "introspection_endpoint_auth_signing_alg_values_supported": ALGORITHMS,
             "access_token_format": ["urn:ietf:params:oauth:token-type:jwt"],
-        })
+        });
+        if let Some(page) = self.authorization_endpoint() {
+            let scopes: Vec<&str> = Scopes::SUPPORTED.into_iter().chain(Scopes::OF_APPS).collect();
+            told["authorization_endpoint"] = page.into();
+            told["response_types_supported"] = json!(["code"]);
+            told["response_modes_supported"] = json!(["query"]);
+            told["grant_types_supported"] = json!(["authorization_code", "client_credentials"]);
+            told["code_challenge_methods_supported"] = json!(["S256"]);
+            told["authorization_response_iss_parameter_supported"] = true.into();
+            told["token_endpoint_auth_methods_supported"] = json!(["private_key_jwt", "none"]);
+            told["scopes_supported"] = json!(scopes);
+        }
+        told
     }
 }
+
+/// What is there for apps. SMART App Launch 2: capability sets.
+const OF_APPS: [&str; 5] = [
+    "launch-standalone",
+    "client-public",
+    "context-standalone-patient",
+    "permission-patient",
+    "permission-user",
+];

@@ -20,8 +20,13 @@ impl OAuthForm {
         if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
             return Err(OAuthFailure::Request);
         }
+        Self::parse(body)
+    }
+
+    /// The parameters of a query, or of a form.
+    pub(super) fn parse(text: &str) -> Result<Self, OAuthFailure> {
         let mut all = HashMap::new();
-        for (name, value) in url::form_urlencoded::parse(body.as_bytes()) {
+        for (name, value) in url::form_urlencoded::parse(text.as_bytes()) {
             if value.is_empty() {
                 continue;
             }

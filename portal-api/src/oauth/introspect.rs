@@ -58,7 +58,8 @@ impl OAuth {
             return Err(OAuthFailure::NotPermitted);
         }
         let token = form.get("token").ok_or(OAuthFailure::Request)?;
-        let Some(claims) = self.claims(token).filter(|_| self.judge(token).is_some()) else {
+        let held = self.judge(token).await.map_err(|_| OAuthFailure::Internal)?;
+        let Some(claims) = self.claims(token).filter(|_| held.is_some()) else {
             // RFC 7662: 2.2: nothing more about what is not active.
             return Ok(json!({ "active": false }));
         };
@@ -71,7 +72,9 @@ impl OAuth {
 
     fn bearer_of(&self, token: &str, draft: &AuditDraft) -> Result<&Client, OAuthFailure> {
         let claims = self.claims(token);
-        let client = claims.and_then(|claims| self.client(&claims.sub));
+        let client = claims.and_then(|claims| self.client(&claims.client_id));
+        // What a person has let an app do is not the app's own.
+        let client = client.filter(|client| client.app.is_none());
         let client = client.ok_or(OAuthFailure::Client(AssertionError::Malformed))?;
         draft.caller(&Caller::System(SystemCaller { known_by: "token", ..system(client) }));
         Ok(client)

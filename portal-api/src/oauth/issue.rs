@@ -1,12 +1,16 @@
 //! Access tokens of our own: what they say, and what they are worth. RFC 9068; IUA 2.4, ITI-71.
 
 use carerecord_access::{Caller, Purpose, Right, SystemCaller};
+use carerecord_model::OrganisationCode;
+use carerecord_service::SignOutsUnavailable;
 use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::client::Client;
 use super::error::OAuthFailure;
+use super::grants::Granted;
 use super::{OAuth, Scopes};
 
 /// The claims of an access token.
@@ -77,9 +81,36 @@ impl OAuth {
         scopes: &Scopes,
         purpose: Purpose,
     ) -> Result<(String, AccessClaims), OAuthFailure> {
+        let organisation = (client.organisation_name.clone(), &client.organisation);
+        let mut claims = self.said(client, organisation, purpose);
+        claims.scope = scopes.to_string();
+        self.sign(claims)
+    }
+
+    /// A token for a person, by an app; its id is that of what they have granted.
+    pub(super) fn issue_for(
+        &self,
+        client: &Client,
+        granted: &Granted,
+        id: Uuid,
+    ) -> Result<(String, AccessClaims), OAuthFailure> {
+        let organisation = (None, granted.person.organisation());
+        let mut claims = self.said(client, organisation, granted.purpose);
+        granted.person.user_id().clone_into(&mut claims.sub);
+        claims.jti = id.to_string();
+        claims.scope.clone_from(&granted.scope);
+        self.sign(claims)
+    }
+
+    fn said(
+        &self,
+        client: &Client,
+        (name, organisation): (Option<String>, &OrganisationCode),
+        purpose: Purpose,
+    ) -> AccessClaims {
         let inner = &self.0;
         let now = inner.clock.now();
-        let claims = AccessClaims {
+        AccessClaims {
             iss: inner.issuer.clone(),
             sub: client.id.clone(),
             client_id: client.id.clone(),
@@ -87,16 +118,20 @@ impl OAuth {
             jti: inner.ids.random().to_string(),
             iat: now.as_second(),
             exp: now.as_second() + i64::from(inner.seconds),
-            scope: scopes.to_string(),
+            scope: String::new(),
             extensions: Extensions {
                 ihe_iua: IuaClaims {
-                    subject_organization: client.organisation_name.clone(),
-                    subject_organization_id: Some(format!("{ODS}{}", client.organisation)),
+                    subject_organization: name,
+                    subject_organization_id: Some(format!("{ODS}{organisation}")),
                     purpose_of_use: vec![Coding::of(purpose)],
                 },
             },
-        };
-        let token = inner.key.now(now).sign(TYPE, &claims).map_err(|error| {
+        }
+    }
+
+    fn sign(&self, claims: AccessClaims) -> Result<(String, AccessClaims), OAuthFailure> {
+        let key = self.0.key.now(self.0.clock.now());
+        let token = key.sign(TYPE, &claims).map_err(|error| {
             tracing::error!(%error, "an access token could not be signed");
             OAuthFailure::Internal
         })?;
@@ -105,6 +140,11 @@ impl OAuth {
 
     pub(super) fn seconds(&self) -> u32 {
         self.0.seconds
+    }
+
+    /// How long access tokens are good for.
+    pub(super) fn life(&self) -> SignedDuration {
+        SignedDuration::from_secs(self.0.seconds.into())
     }
 
     /// Whether a token says that it is one of ours, before anything of it is believed.
@@ -133,24 +173,66 @@ impl OAuth {
         let (made, ends) =
             (Timestamp::from_second(claims.iat).ok()?, Timestamp::from_second(claims.exp).ok()?);
         let in_time = now < ends && made <= now + SKEW;
-        let same = claims.sub == claims.client_id && self.client(&claims.sub).is_some();
+        // An app's token is about the person.
+        let same = self
+            .client(&claims.client_id)
+            .is_some_and(|client| client.app.is_some() || claims.sub == claims.client_id);
         (in_time && same).then_some(claims)
     }
 
     /// What a token is worth now; `None` when it is not.
-    pub(crate) fn judge(&self, token: &str) -> Option<OwnToken> {
-        let claims = self.claims(token)?;
-        let client = self.client(&claims.sub)?;
+    ///
+    /// # Errors
+    /// When it cannot be told whether it has been taken back.
+    pub(crate) async fn judge(&self, token: &str) -> Result<Option<OwnToken>, SignOutsUnavailable> {
+        let Some((client, claims)) =
+            self.claims(token).and_then(|claims| Some((self.client(&claims.client_id)?, claims)))
+        else {
+            return Ok(None);
+        };
         // What has been taken from the client since is gone from its tokens too.
         let scopes = client.scopes.grant(&Scopes::parse(&claims.scope));
         let purpose = claims.extensions.ihe_iua.purpose_of_use.first();
-        let purpose = purpose.and_then(|coding| Purpose::from_code(&coding.code))?;
-        if !client.purposes.contains(&purpose) {
-            return None;
+        let purpose = purpose.and_then(|coding| Purpose::from_code(&coding.code));
+        let Some(purpose) = purpose.filter(|purpose| client.purposes.contains(purpose)) else {
+            return Ok(None);
+        };
+        if client.app.is_some() {
+            let caller = self.person_of(client, &claims).await?;
+            return Ok(caller.map(|caller| OwnToken { caller, purpose, scopes }));
         }
-        let rights = if scopes.is_empty() { vec![] } else { vec![Right::Query, Right::Retrieve] };
+        let mut rights = Vec::new();
+        if scopes.read() {
+            rights.extend([Right::Query, Right::Retrieve]);
+        }
+        if scopes.publish() {
+            rights.push(Right::Publish);
+        }
         let caller = Caller::System(SystemCaller { rights, ..system(client) });
-        Some(OwnToken { caller, purpose, scopes })
+        Ok(Some(OwnToken { caller, purpose, scopes }))
+    }
+
+    /// The person of an app's token, while they are signed in and nobody has taken it back.
+    async fn person_of(
+        &self,
+        client: &Client,
+        claims: &AccessClaims,
+    ) -> Result<Option<Caller>, SignOutsUnavailable> {
+        let (Some(people), Ok(id)) = (&self.0.people, Uuid::parse_str(&claims.jti)) else {
+            return Ok(None);
+        };
+        let granted = self.0.grants.of_token(id).await.map_err(|error| {
+            tracing::error!(%error, "the portal's database failed");
+            SignOutsUnavailable(error.to_string())
+        })?;
+        let same = |granted: &Granted| {
+            granted.client_id == client.id && granted.person.user_id() == claims.sub
+        };
+        let Some(granted) = granted.filter(same) else { return Ok(None) };
+        if people.sign_outs.has_ended(&granted.person.sign_in()).await? {
+            return Ok(None);
+        }
+        Ok(Some(granted.caller(client, self.issuer(), &claims.jti)))
     }
 }
 

@@ -29,7 +29,7 @@ struct World {
 }
 
 /// A clock that is put.
-struct Hands(Mutex<Timestamp>);
+pub(super) struct Hands(pub(super) Mutex<Timestamp>);
 
 impl Clock for Hands {
     fn now(&self) -> Timestamp {
@@ -66,7 +66,8 @@ impl World {
         let config = config(&json!({"keys": [set[0]]}));
         let database = Database::open(&file("portal.db")).await.unwrap();
         let ids = Arc::new(RandomIds);
-        let oauth = OAuth::new(&config, folder.path(), BASE, database, clock.clone(), ids).unwrap();
+        let oauth =
+            OAuth::new(&config, folder.path(), BASE, database, clock.clone(), ids, None).unwrap();
         Self { oauth, clock, signs, number: 0.into(), folder }
     }
 
@@ -111,13 +112,18 @@ impl World {
         self.oauth.give(&form, None, &draft(self.clock.now())).await
     }
 
+    async fn judge(&self, answer: &Value) -> OwnToken {
+        let token = answer["access_token"].as_str().unwrap();
+        self.oauth.judge(token).await.unwrap().unwrap()
+    }
+
     /// The right assertion with one thing changed.
     async fn refuses(&self, change: Value) -> F {
         self.ask(&self.assertion(&change), "").await.unwrap_err()
     }
 }
 
-fn draft(now: Timestamp) -> AuditDraft {
+pub(super) fn draft(now: Timestamp) -> AuditDraft {
     AuditDraft::detached(AuditEvent::incoming(RandomIds.ordered(), now, "test", "http"))
 }
 
@@ -164,11 +170,11 @@ async fn a_client_gets_a_token_that_says_who_it_is_and_what_for() {
     assert_eq!(iua.subject_organization.as_deref(), Some("Example Region"));
     assert!(iua.subject_organization_id.unwrap().ends_with("/ZEX09"));
     assert_eq!(iua.purpose_of_use[0].code, "TREAT");
-    let own = world.oauth.judge(answer["access_token"].as_str().unwrap()).unwrap();
+    let own = world.judge(&answer).await;
     let Caller::System(system) = own.caller else { panic!("a system") };
     assert_eq!((system.name.as_str(), own.purpose), ("reader", Purpose::DirectCare));
     assert_eq!(system.rights, [Right::Query, Right::Retrieve]);
-    let own = world.oauth.judge(audited["access_token"].as_str().unwrap()).unwrap();
+    let own = world.judge(&audited).await;
     assert_eq!((own.purpose, own.scopes.to_string()), (Purpose::Audit, "system/*.rs".to_owned()));
 }
 
@@ -297,7 +303,7 @@ async fn a_token_ends_and_only_those_who_may_learn_of_it() {
     assert_eq!(tell("node", &world.assertion(&json!({}))).await, Ok(json!({"active": false})));
     world.wait(300);
     assert_eq!(tell("node", token).await, Ok(json!({"active": false})));
-    assert!(world.oauth.judge(token).is_none() && world.oauth.is_own(token));
+    assert!(world.oauth.judge(token).await.unwrap().is_none() && world.oauth.is_own(token));
 }
 
 #[tokio::test]
@@ -306,7 +312,7 @@ async fn keys_that_are_none_are_refused_at_the_start() {
     let database = Database::open(&world.folder.path().join("other.db")).await.unwrap();
     let start = |config: &OAuthConfig| {
         let (clock, ids) = (world.clock.clone(), Arc::new(RandomIds));
-        OAuth::new(config, world.folder.path(), BASE, database.clone(), clock, ids)
+        OAuth::new(config, world.folder.path(), BASE, database.clone(), clock, ids, None)
             .map(drop)
             .map_err(|error| error.to_string())
     };
@@ -330,5 +336,5 @@ async fn keys_that_are_none_are_refused_at_the_start() {
     assert!(start(&twice).unwrap_err().contains("twice"));
 }
 
-const ISSUER: &str = "https://portal.example";
-const BASE: &str = "https://portal.example/fhir";
+pub(super) const ISSUER: &str = "https://portal.example";
+pub(super) const BASE: &str = "https://portal.example/fhir";

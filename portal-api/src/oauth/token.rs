@@ -49,6 +49,8 @@ pub(super) fn refused(draft: &AuditDraft, error: OAuthFailure) -> Response {
         OAuthFailure::Request => draft.outcome(AuditOutcome::Rejected),
         OAuthFailure::Client(_)
         | OAuthFailure::GrantType
+        | OAuthFailure::NotForClient
+        | OAuthFailure::Grant(_)
         | OAuthFailure::Scope
         | OAuthFailure::Target
         | OAuthFailure::Purpose
@@ -68,18 +70,20 @@ impl OAuth {
         match form.get("grant_type") {
             None => return Err(OAuthFailure::Request),
             Some("client_credentials") => {}
+            Some("authorization_code") => return self.redeem(form, peer, draft).await,
             Some(_) => return Err(OAuthFailure::GrantType),
         }
         let (client, claims) = self.known(form, peer, draft).await?;
+        if client.app.is_some() {
+            return Err(OAuthFailure::NotForClient);
+        }
         let now = self.0.clock.now();
         let may =
             self.0.limits.count(Key::Client(client.id.clone()), client.requests_per_minute, now);
         if !may {
             return Err(OAuthFailure::TooMany);
         }
-        if form.get("resource").is_some_and(|r| r.trim_end_matches('/') != self.0.audience) {
-            return Err(OAuthFailure::Target);
-        }
+        self.must_be_ours(form)?;
         if form.get("requested_token_type").is_some_and(|kind| !TOKEN_TYPES.contains(&kind)) {
             return Err(OAuthFailure::Request);
         }
@@ -105,6 +109,20 @@ impl OAuth {
         }))
     }
 
+    /// Refuses tokens for anything but the FHIR API. RFC 8707.
+    pub(super) fn must_be_ours(&self, form: &OAuthForm) -> Result<(), OAuthFailure> {
+        let ours = |resource: &str| resource.trim_end_matches('/') == self.0.audience;
+        if form.get("resource").is_none_or(ours) { Ok(()) } else { Err(OAuthFailure::Target) }
+    }
+
+    /// What failures in this name are counted as: in a name that nobody has, by the address alone.
+    pub(super) fn failures(&self, peer: Option<IpAddr>, named: &str) -> Key {
+        match self.client(named) {
+            Some(client) => Key::Failures(peer, client.id.clone()),
+            None => Key::Strangers(peer),
+        }
+    }
+
     /// The client that sends a request, as far as it may go on failing; the record is told.
     pub(super) async fn known(
         &self,
@@ -115,7 +133,7 @@ impl OAuth {
         let named = form.get("client_assertion").and_then(super::assertion::issuer_of);
         let named: String = named.unwrap_or_default().chars().take(64).collect();
         draft.fill(|event| event.actor = Some(claimed(&named)));
-        let failures = Key::Failures(peer, named);
+        let failures = self.failures(peer, &named);
         let now = self.0.clock.now();
         if self.0.limits.is_over(&failures, MOST_FAILURES, now) {
             return Err(OAuthFailure::TooMany);
@@ -144,7 +162,7 @@ fn purpose(client: &Client, claims: &Claims) -> Result<Purpose, OAuthFailure> {
 }
 
 /// Who says that they are this client.
-fn claimed(id: &str) -> AuditActor {
+pub(super) fn claimed(id: &str) -> AuditActor {
     AuditActor {
         id: id.to_owned(),
         name: None,
@@ -160,5 +178,5 @@ fn claimed(id: &str) -> AuditActor {
 
 const TOKEN_TYPES: [&str; 2] =
     ["urn:ietf:params:oauth:token-type:jwt", "urn:ietf:params:oauth:token-type:access_token"];
-/// In a minute, by one address in one name.
-const MOST_FAILURES: u32 = 30;
+/// In a minute, by one address in one name; in all names that nobody has together.
+pub(super) const MOST_FAILURES: u32 = 30;

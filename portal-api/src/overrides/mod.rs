@@ -9,8 +9,8 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
 
 pub(crate) use alert::{Alert, AlertCount, Note, ReviewState, WhichAlerts};
-pub(crate) use store::NewAlert;
 pub use store::OverrideStore;
+pub(crate) use store::{NewAlert, take_step};
 
 /// An override or a claim, with what its reviewers need to know.
 #[derive(Clone, Debug)]
@@ -75,7 +75,7 @@ impl GrantKind {
 
 /// The end of the day so many working days on. Bank holidays count as working days: an alert is
 /// rather due too early.
-fn working_days_on(now: Timestamp, days: u16) -> Timestamp {
+pub(crate) fn working_days_on(now: Timestamp, days: u16) -> Timestamp {
     let mut day = now.to_zoned(TimeZone::UTC).date();
     let mut left = days;
     while left > 0 {

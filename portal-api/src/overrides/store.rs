@@ -2,7 +2,7 @@ use async_trait::async_trait;
 use carerecord_access::{FactsUnavailable, Override, OverrideReason, Overrides, UserCaller};
 use carerecord_audit::{AuditEvent, AuditLog};
 use carerecord_model::NhsNumber;
-use carerecord_storage::{Database, StoreError, sql};
+use carerecord_storage::{Database, Statement, StoreError, sql};
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -85,6 +85,20 @@ impl OverrideStore {
             .await
     }
 
+    /// Every override that began in a time.
+    pub(crate) async fn granted(
+        &self,
+        since: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<Grant>, StoreError> {
+        let rows: Vec<Row> = sql(GRANTED)
+            .bind(since.as_millisecond())
+            .bind(until.as_millisecond())
+            .all(&self.database)
+            .await?;
+        rows.into_iter().map(Row::into_grant).collect()
+    }
+
     /// Tells another organisation, once for each override.
     pub(crate) async fn tell(&self, alert: NewAlert) -> Result<(), StoreError> {
         let raise = raise(alert);
@@ -152,21 +166,7 @@ impl OverrideStore {
         note: Note,
         audit: AuditEvent,
     ) -> Result<bool, StoreError> {
-        let json = |notes: &[Note]| serde_json::to_string(notes).map_err(|_| wrong("notes"));
-        let (before, state) = (json(&alert.notes)?, note.state);
-        let after = json(&[alert.notes.as_slice(), &[note]].concat())?;
-        let step = sql(REVIEW).bind(alert.id).bind(state.code()).bind(after).bind(before);
-        self.database
-            .write(move |c| {
-                Box::pin(async move {
-                    let done = step.run(&mut *c).await? == 1;
-                    if done {
-                        AuditLog::append_in(c, &[&audit]).await?;
-                    }
-                    Ok(done)
-                })
-            })
-            .await
+        take_step(&self.database, sql(REVIEW).bind(alert.id), &alert.notes, note, audit).await
     }
 }
 
@@ -186,7 +186,33 @@ impl Overrides for OverrideStore {
     }
 }
 
-fn raise(alert: NewAlert) -> carerecord_storage::Statement {
+/// Notes a step of a review by a statement that has the id for its first parameter, and takes the state,
+/// the notes with this one and the notes before. `false`: somebody else has taken one meanwhile.
+pub(crate) async fn take_step(
+    database: &Database,
+    review: Statement,
+    before: &[Note],
+    note: Note,
+    audit: AuditEvent,
+) -> Result<bool, StoreError> {
+    let json = |notes: &[Note]| serde_json::to_string(notes).map_err(|_| wrong("notes"));
+    let state = note.state;
+    let after = json(&[before, &[note]].concat())?;
+    let step = review.bind(state.code()).bind(after).bind(json(before)?);
+    database
+        .write(move |c| {
+            Box::pin(async move {
+                let done = step.run(&mut *c).await? == 1;
+                if done {
+                    AuditLog::append_in(c, &[&audit]).await?;
+                }
+                Ok(done)
+            })
+        })
+        .await
+}
+
+fn raise(alert: NewAlert) -> Statement {
     sql(RAISE)
         .bind(alert.id)
         .bind(alert.override_id)
@@ -277,6 +303,10 @@ fn wrong(column: &'static str) -> StoreError {
 const GRANT: &str = "
     INSERT INTO override_grant VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
         $14)";
+
+const GRANTED: &str = "
+    SELECT * FROM override_grant
+    WHERE kind = 'override' AND granted_at >= $1 AND granted_at < $2";
 
 const RAISE: &str = "
     INSERT INTO privacy_alert VALUES ($1, $2, $3, $4, $5, $6, $7)

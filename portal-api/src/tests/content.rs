@@ -67,17 +67,9 @@ async fn an_objection_acts_on_the_next_search() {
     let client = Client::with(registry, Some(person()), [node, FakeNode::default()]).await;
     let before = client.search("DocumentReference", &query("asthma"), &[]).await;
     let reference = format!("DocumentReference/{}", id(3));
-    let consent = json!({
-        "resourceType": "Consent", "status": "active",
-        "scope": {"coding": [{
-            "system": "http://terminology.hl7.org/CodeSystem/consentscope",
-            "code": "patient-privacy"}]},
-        "patient": {"identifier": {
-            "system": "https://fhir.nhs.uk/Id/nhs-number", "value": NUMBER}},
-        "dateTime": "2026-11-01T09:00:00Z",
-        "provision": {"type": "deny", "data": [
-            {"meaning": "instance", "reference": {"reference": reference}}]},
-    });
+    let provision = json!({"type": "deny", "data": [
+        {"meaning": "instance", "reference": {"reference": reference}}]});
+    let consent = consent_of(NUMBER, &provision);
 
     let json = [("content-type", "application/fhir+json")];
     let stored = client.ask("POST", "Consent", &json, consent.to_string()).await;
@@ -172,7 +164,7 @@ fn entry(n: u32, label: &str) -> DocumentEntry {
 fn of(document_entries: Vec<DocumentEntry>) -> FakeRegistry {
     FakeRegistry {
         found: FoundObjects { document_entries, ..FoundObjects::default() },
-        refuses: None,
+        ..FakeRegistry::default()
     }
 }
 

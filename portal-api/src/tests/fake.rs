@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use bytes::Bytes;
 use carerecord_access::{
-    CitizenGrant, CitizenGrantStore, CitizenGrants, ConsentRecord, ConsentRecords, ConsentStore,
-    ConsentStoreError, FactsUnavailable, Relationship, RelationshipStore, Relationships,
+    CaredFor, CaredForQuestion, CitizenGrant, CitizenGrantStore, CitizenGrants, ConsentRecord,
+    ConsentRecords, ConsentStore, ConsentStoreError, FactsUnavailable, Relationship,
+    RelationshipStore, Relationships,
 };
 use carerecord_model::*;
 use futures_util::stream;
@@ -17,6 +18,9 @@ use uuid::Uuid;
 pub(super) struct FakeRegistry {
     pub(super) found: FoundObjects,
     pub(super) refuses: Option<ErrorCode>,
+    pub(super) changes: Vec<LastChange>,
+    /// What it has in place of the rest from some time on.
+    pub(super) later: Arc<Mutex<Option<FoundObjects>>>,
 }
 
 #[async_trait]
@@ -28,8 +32,15 @@ impl DocumentRegistry for FakeRegistry {
     async fn stored_query(&self, _: &StoredQuery) -> Result<FoundObjects, PortError> {
         match &self.refuses {
             Some(code) => Err(TransactionError::one(code.clone(), "of 9990001006").into()),
-            None => Ok(self.found.clone()),
+            None => {
+                let later = self.later.lock().unwrap().clone();
+                Ok(later.unwrap_or_else(|| self.found.clone()))
+            }
         }
+    }
+
+    async fn last_changes(&self, _: NhsNumber) -> Result<Vec<LastChange>, PortError> {
+        Ok(self.changes.clone())
     }
 
     async fn remove_metadata(&self, _: Vec<EntryUuid>) -> Result<(), PortError> {
@@ -152,6 +163,10 @@ impl RelationshipStore for FakeConsents {
     async fn relationship(&self, _: Uuid) -> Result<Relationship, ConsentStoreError> {
         Err(ConsentStoreError::NotFound)
     }
+
+    async fn cared_for(&self, _: &CaredForQuestion) -> Result<CaredFor, FactsUnavailable> {
+        Ok(CaredFor::default())
+    }
 }
 
 #[async_trait]
@@ -167,6 +182,10 @@ impl CitizenGrantStore for FakeConsents {
         Err(FactsUnavailable("none are kept".to_owned()).into())
     }
 
+    async fn citizen_grants_to(&self, _: NhsNumber) -> Result<Vec<CitizenGrant>, FactsUnavailable> {
+        Ok(Vec::new())
+    }
+
     async fn citizen_grant(&self, _: Uuid) -> Result<CitizenGrant, ConsentStoreError> {
         Err(ConsentStoreError::NotFound)
     }
@@ -179,6 +198,9 @@ pub(super) struct FakeNode {
     pub(super) finds: Option<ContentAnswer>,
     pub(super) trouble: Trouble,
     pub(super) asked: Arc<Mutex<Vec<ContentQuestion>>>,
+    /// What its documents say, whatever is asked; without it, it takes nothing out of them.
+    pub(super) states: Option<ElementAnswer>,
+    pub(super) asked_elements: Arc<Mutex<Vec<ElementQuestion>>>,
 }
 
 /// What is wrong with a node.
@@ -188,6 +210,8 @@ pub(super) enum Trouble {
     None,
     Down,
     Late,
+    /// It begins to give documents and does not get on.
+    Stuck,
 }
 
 #[async_trait]
@@ -198,6 +222,9 @@ impl DocumentRepository for FakeNode {
         _: Option<ByteRange>,
         _: &dyn OnBehalf,
     ) -> Result<RetrievedDocument, PortError> {
+        if matches!(self.trouble, Trouble::Stuck) {
+            std::future::pending::<()>().await;
+        }
         let body = stream::iter([Ok(Bytes::from_static(BYTES))]);
         Ok(RetrievedDocument {
             mime_type: "text/plain".parse().unwrap(),
@@ -210,7 +237,7 @@ impl DocumentRepository for FakeNode {
 
     async fn probe(&self) -> Result<(), PortError> {
         match self.trouble {
-            Trouble::None => Ok(()),
+            Trouble::None | Trouble::Stuck => Ok(()),
             Trouble::Down => Err(PortError::Unavailable("it is down".into())),
             Trouble::Late => std::future::pending().await,
         }
@@ -224,6 +251,16 @@ impl DocumentRepository for FakeNode {
         self.probe().await?;
         self.asked.lock().unwrap().push(question.clone());
         Ok(self.finds.clone())
+    }
+
+    async fn elements(
+        &self,
+        question: &ElementQuestion,
+        _: &dyn OnBehalf,
+    ) -> Result<Option<ElementAnswer>, PortError> {
+        self.probe().await?;
+        self.asked_elements.lock().unwrap().push(question.clone());
+        Ok(self.states.clone())
     }
 }
 

@@ -4,13 +4,13 @@ use super::fake::MERGED;
 use super::*;
 
 /// What a person of this role at this organisation is.
-fn as_role(user: &str, organisation: &str, role: &str) -> Value {
+pub(super) fn as_role(user: &str, organisation: &str, role: &str) -> Value {
     json!({"sub": user, "name": format!("Person {user}"), "nhsid_nrbac_roles": [{
         "person_roleid": "1", "org_code": organisation, "role_code": format!("S8000:G8000:{role}"),
     }]})
 }
 
-async fn by(client: &mut Client, who: &Value) {
+pub(super) async fn by(client: &mut Client, who: &Value) {
     client.token = client.signer.token(who);
 }
 
@@ -181,6 +181,7 @@ async fn the_service_desk_traces_one_request_and_sees_no_patient() {
         format!("correlation={REQUEST}&entity={ID}"),
         format!("patient.identifier={NUMBER}"),
         "agent=doctor-ZEX01".to_owned(),
+        format!("correlation={REQUEST}&entity-role=1"),
         String::new(),
     ] {
         let answer = find(&client, &form).await;
@@ -201,6 +202,52 @@ async fn where_a_restricted_person_is_seen_is_not_told() {
     let expected = ["withheld", "withheld", "doctor-ZEX01", "doctor-ZEX01"];
     assert_eq!(actors(&answer), expected, "{}", answer.text);
     assert!(!answer.text.contains("A20047"), "{}", answer.text);
+    // The log of a node tells a place as well.
+    let log = |event: &Value| {
+        let all = event["extension"].as_array().unwrap();
+        all.iter().find(|e| e["url"] == "urn:carerecord:log").unwrap()["valueString"].clone()
+    };
+    let logs: Vec<Value> = answer.matches().iter().map(log).collect();
+    assert_eq!(logs, ["withheld", "withheld", "portal", "portal"], "{}", answer.text);
+    let hidden = answer.matches()[0]["id"].clone();
+    let read = client.get(&format!("AuditEvent/{}", hidden.as_str().unwrap()), &[]).await;
+    assert_eq!((read.status, log(&read.json())), (200, "withheld".into()), "{}", read.text);
+    // Nor by looking for who it may have been.
+    for form in ["organisation=A20047", "agent=doctor-A20047", "address=127"] {
+        let answer = find(&client, &format!("patient.identifier={NUMBER}&{form}")).await;
+        assert!(!actors(&answer).contains(&"withheld".to_owned()), "{form}: {}", answer.text);
+        assert!(answer.json().get("total").is_none(), "{form}: {}", answer.text);
+    }
+    let answer = find(&client, "agent=doctor-A20047").await;
+    assert!(answer.matches().is_empty(), "{}", answer.text);
+}
+
+#[tokio::test]
+async fn one_record_is_read_by_its_id_as_far_as_it_may_be_seen() {
+    let mut client = looked_at(person()).await;
+    by(&mut client, &as_role("officer", "ZEX01", "R0001")).await;
+    let form = format!("patient.identifier={NUMBER}&agent=doctor-A20047&entity-role=3");
+    let found = find(&client, &form).await;
+    let (url, entry) = (found.json()["entry"][0]["fullUrl"].clone(), found.matches()[0].clone());
+    let url = url.as_str().unwrap();
+
+    let read = client.get(url, &[]).await;
+
+    assert_eq!((read.status, read.json()), (200, entry.clone()), "{}", read.text);
+    let record = &client.audited().await[0];
+    assert_eq!(record.interaction, "audit record read");
+    assert_eq!(record.subject.map(|n| n.digits()).as_deref(), Some(NUMBER));
+    // Of a stranger's search nothing of the hospital's is told; of what nobody has made neither.
+    by(&mut client, &as_role("stranger", "ZEX02", "R0001")).await;
+    let strange = client.get(url, &[]).await;
+    let nothing = "AuditEvent/0199a1c2-9f3e-7cc1-8f8e-0e6f1d2b3c4e";
+    let nothing = client.get(nothing, &[]).await;
+    assert_eq!((strange.status, nothing.status), (404, 404), "{}", strange.text);
+    assert_eq!(strange.text, nothing.text);
+    for (user, role) in [("desk", "R8015"), ("doctor", "R8000")] {
+        by(&mut client, &as_role(user, "ZEX01", role)).await;
+        assert_eq!(client.get(url, &[]).await.status, 403);
+    }
 }
 
 #[tokio::test]
@@ -244,14 +291,10 @@ async fn what_is_not_understood_is_told_or_refused() {
     let mut client = looked_at(person()).await;
     by(&mut client, &as_role("officer", "ZEX01", "R0001")).await;
     let strict = [("prefer", "handling=strict")];
-    let form = format!("patient.identifier={NUMBER}&address=10.0.0.1");
+    let form = format!("patient.identifier={NUMBER}&site=10.0.0.1");
 
     let lenient = client.search("AuditEvent", &form, &[]).await;
-    assert!(
-        lenient.status == 200 && lenient.text.contains("parameter address"),
-        "{}",
-        lenient.text
-    );
+    assert!(lenient.status == 200 && lenient.text.contains("parameter site"), "{}", lenient.text);
     for bad in [
         form.as_str(),
         "agent=a",

@@ -61,13 +61,7 @@ async fn who_is_restricted_is_so_under_either_number() {
 async fn what_was_said_under_either_number_is_lifted_under_the_surviving_one() {
     let client = Client::of(registry(), Some(person())).await;
     let fhir = [("content-type", "application/fhir+json")];
-    let consent = json!({
-        "resourceType": "Consent", "status": "active", "dateTime": "2026-11-01T09:00:00Z",
-        "scope": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentscope",
-            "code": "patient-privacy"}]},
-        "patient": {"identifier": {"system": "https://fhir.nhs.uk/Id/nhs-number", "value": MERGED}},
-        "provision": {"type": "deny"},
-    });
+    let consent = consent_of(MERGED, &json!({"type": "deny"}));
     let created = client.ask("POST", "Consent", &fhir, consent.to_string()).await;
     assert_eq!(created.status, 201, "{}", created.text);
     let url = created.header("location").to_owned();

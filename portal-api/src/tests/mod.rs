@@ -1,15 +1,24 @@
 //! The FHIR API over fakes: what clients get, by every route.
 
+mod access_packs;
 mod answers;
+mod capabilities;
+mod conditional;
 mod content;
+mod contract;
 mod cross_reference;
+mod detection;
+mod elements;
 mod fake;
 mod looking;
 mod merged;
+mod one_patient;
 mod people;
 mod places;
 mod providers;
 mod publishing;
+mod related;
+mod searching;
 mod sign_outs;
 mod tokens;
 
@@ -21,28 +30,31 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request};
 use carerecord_access::{AccessDecisions, Policy};
-use carerecord_audit::{AuditFilter, AuditLog};
+use carerecord_audit::{AuditFilter, AuditLog, SigningKey};
 use carerecord_model::*;
 use carerecord_service::AuditTrail;
 use carerecord_storage::Database;
+use carerecord_testkit::consent_of;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tower::ServiceExt;
 
 use crate::{
-    Federation, Node, OverrideStore, PatientIds, Portal, PortalConfig, PortalParts, Publisher,
-    Publishers, RoleLog, SignOutStore, TokenVerifier, router,
+    AccessPackConfig, AccessPacks, Detection, DetectionRules, Federation, FeedRules, Node,
+    OverrideStore, PackKey, PatientIds, Portal, PortalConfig, PortalParts, Publisher, Publishers,
+    RoleLog, SignOutStore, TokenVerifier, router,
 };
 use fake::{FakeConsents, FakeNode, FakePatients, FakeRecipient, FakeRegistry};
 
 /// A portal with a clinician who may see what it has.
 struct Client {
     router: Router,
+    portal: Portal,
     signer: Signer,
     token: String,
     database: Database,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 struct Answer {
@@ -56,10 +68,16 @@ impl Client {
         Self::with(registry, person, [FakeNode::default(), FakeNode::default()]).await
     }
 
-    async fn with(
+    async fn with(registry: FakeRegistry, person: Option<Patient>, nodes: [FakeNode; 2]) -> Self {
+        Self::at(registry, person, nodes, Arc::new(SystemClock)).await
+    }
+
+    /// With a clock of its own; tokens go by the real one.
+    async fn at(
         registry: FakeRegistry,
         person: Option<Patient>,
         [one, other]: [FakeNode; 2],
+        clock: Arc<dyn Clock>,
     ) -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();
@@ -69,7 +87,6 @@ impl Client {
         let token = signer.token(&json!({}));
         let consents = Arc::new(FakeConsents::default());
         let policy = Policy::load(std::path::Path::new(POLICY)).unwrap();
-        let clock = Arc::new(SystemClock);
         let portal = Portal::new(PortalParts {
             config: config(),
             registry: Arc::new(registry),
@@ -100,6 +117,9 @@ impl Client {
                 source: Arc::new(AuditLog::new(database.clone())),
             }],
             publishers: publishers(),
+            detection: detection(&database),
+            feed_rules: FeedRules::load(std::path::Path::new(POLICY)).unwrap(),
+            access_packs: Some(packs(&folder, &database, clock.clone())),
         });
         let trail = AuditTrail {
             log: AuditLog::new(database.clone()),
@@ -109,7 +129,8 @@ impl Client {
             ids: Arc::new(RandomIds),
             static_prefix: None,
         };
-        Self { router: router(portal, trail), signer, token, database, _folder: folder }
+        let router = router(portal.clone(), trail);
+        Self { router, portal, signer, token, database, folder }
     }
 
     async fn get(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
@@ -177,6 +198,20 @@ impl Answer {
         let matches = entries.into_iter().filter(|e| e["search"]["mode"] == "match");
         matches.map(|e| e["resource"].clone()).collect()
     }
+}
+
+/// The rules of the demo.
+fn detection(database: &Database) -> Option<Detection> {
+    let rules = DetectionRules::load(std::path::Path::new(POLICY)).unwrap();
+    rules.map(|rules| Detection::new(rules, database.clone()))
+}
+
+/// Packs that are small, in a small folder.
+fn packs(folder: &TempDir, database: &Database, clock: Arc<dyn Clock>) -> AccessPacks {
+    let config = AccessPackConfig { max_mib: 1, max_total_mib: 2, ..AccessPackConfig::default() };
+    let key: PackKey = Arc::new(|| SigningKey::from_seed(&[7; 32]).map_err(|e| e.to_string()));
+    let log = AuditLog::new(database.clone());
+    AccessPacks::open(config, &folder.path().join("packs"), key, log, clock).unwrap()
 }
 
 /// One system, whose node takes everything.
@@ -317,7 +352,7 @@ fn registry() -> FakeRegistry {
         associations: vec![member],
         ..FoundObjects::default()
     };
-    FakeRegistry { found, refuses: None }
+    FakeRegistry { found, ..FakeRegistry::default() }
 }
 
 const BASE: &str = "http://portal.example/fhir";

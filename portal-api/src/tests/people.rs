@@ -33,7 +33,7 @@ async fn people_are_found_by_name_and_birth_date_and_each_is_recorded() {
     assert_eq!(person["link"][0]["type"], "replaces");
     let record = &client.audited().await[0];
     assert_eq!(record.subject.map(|n| n.digits()).as_deref(), Some(NUMBER));
-    assert_eq!((record.interaction.as_str(), record.status), ("search Patient", 200));
+    assert_eq!((record.interaction.as_str(), record.status), ("search Patient by name", 200));
     assert!(record.decision.is_some());
     // What is in a URL names nobody.
     for link in [&bundle["link"][0]["url"], &bundle["entry"][0]["fullUrl"]] {

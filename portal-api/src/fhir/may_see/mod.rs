@@ -55,7 +55,7 @@ impl Portal {
     /// About the one who asks: no more than a list tells.
     async fn may_i_see(&self, session: &Session, asked: &Asked) -> Result<Told, FhirError> {
         let opened = self.open(&session.caller, asked.purpose, asked.patient).await;
-        let Opened { view, number } = match opened {
+        let Opened { view, number, .. } = match opened {
             Ok(opened) => opened,
             Err(FhirError::Refused(refused)) if refused.may_be_told => {
                 return Ok(Told::all(refused.decision, asked));
@@ -283,6 +283,7 @@ fn note(session: &Session, asked: &Asked, told: &Told) {
         let who = match about {
             Caller::User(user) => format!("role {}", user.role),
             Caller::System(_) => "a system".to_owned(),
+            Caller::Citizen(_) => "a citizen".to_owned(),
         };
         said.push(format!(
             "asked about {who} of {} for {} at {at}, {} supposed, {} lifted",

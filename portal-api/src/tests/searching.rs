@@ -1,0 +1,204 @@
+//! Searches of documents and lists: pages, what is shown beside, and of each resource how much.
+
+use super::*;
+
+/// A record of so many letters, each a minute older than the one before, all in one set. The last
+/// one is replaced by the first.
+fn record(letters: u8) -> FakeRegistry {
+    let mut registry = registry();
+    let member = registry.found.associations[0].clone();
+    registry.found.document_entries.clear();
+    registry.found.associations.clear();
+    for n in 0..letters {
+        let mut entry = letter();
+        entry.entry_uuid = format!("urn:uuid:{}", id(n)).parse().unwrap();
+        entry.unique_id = format!("2.999.1.{n}").parse().unwrap();
+        entry.creation_time = Some(format!("202601140900{:02}", 59 - n).parse().unwrap());
+        registry.found.associations.push(Association {
+            entry_uuid: format!("urn:uuid:6c1d0b52-0000-4000-8001-0000000000{n:02x}")
+                .parse()
+                .unwrap(),
+            target: entry.entry_uuid.clone(),
+            ..member.clone()
+        });
+        registry.found.document_entries.push(entry);
+    }
+    registry.found.associations.push(Association {
+        entry_uuid: "urn:uuid:6c1d0b52-0000-4000-8002-000000000001".parse().unwrap(),
+        association_type: AssociationType::Replace,
+        source: format!("urn:uuid:{}", id(0)).parse().unwrap(),
+        target: format!("urn:uuid:{}", id(letters - 1)).parse().unwrap(),
+        ..member
+    });
+    registry
+}
+
+fn id(n: u8) -> String {
+    format!("6c1d0b52-0000-4000-8000-0000000001{n:02x}")
+}
+
+fn ids(resources: &[Value]) -> Vec<String> {
+    resources.iter().map(|r| r["id"].as_str().unwrap().to_owned()).collect()
+}
+
+fn link(bundle: &Value, relation: &str) -> Option<String> {
+    let links = bundle["link"].as_array()?;
+    let link = links.iter().find(|link| link["relation"] == relation)?;
+    Some(link["url"].as_str()?.to_owned())
+}
+
+fn modes(bundle: &Value, mode: &str) -> Vec<Value> {
+    let entries = bundle["entry"].as_array().cloned().unwrap_or_default();
+    let of_mode = entries.into_iter().filter(|e| e["search"]["mode"] == mode);
+    of_mode.map(|e| e["resource"].clone()).collect()
+}
+
+#[tokio::test]
+async fn pages_are_whole_exact_and_nobody_elses() {
+    let client = Client::of(record(7), Some(person())).await;
+    let first = format!("{PATIENT}&_count=3&type=http://snomed.info/sct|373942005");
+
+    let mut answer = client.search("DocumentReference", &first, &[]).await;
+    let (mut seen, mut sizes) = (Vec::new(), Vec::new());
+    loop {
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        let bundle = answer.json();
+        assert_eq!(bundle["total"], 7, "{bundle}");
+        seen.extend(ids(&modes(&bundle, "match")));
+        sizes.push(modes(&bundle, "match").len());
+        assert!(modes(&bundle, "outcome").len() == 1, "each page tells of its sources");
+        let Some(next) = link(&bundle, "next") else { break };
+        assert!(!next.contains(NUMBER) && !next.contains("snomed") && next.len() < 8000, "{next}");
+        let mut other = Client::of(record(7), Some(person())).await;
+        other.token = other.signer.token(&json!({"sub": "555021900101"}));
+        let others = other.get(&next, &[]).await;
+        assert_eq!((others.status, others.matches().len()), (404, 0), "{}", others.text);
+        let at_lists = next.replace("/DocumentReference?", "/List?");
+        assert_eq!(client.get(&at_lists, &[]).await.status, 404);
+        assert_eq!(client.get(&format!("{next}x"), &[]).await.status, 404);
+        answer = client.get(&next, &[]).await;
+        let start = link(&answer.json(), "first").unwrap();
+        assert_eq!(client.get(&start, &[]).await.matches()[0]["id"], json!(id(0)));
+    }
+
+    assert_eq!(sizes, [3, 3, 1]);
+    assert_eq!(seen, (0..7).map(id).collect::<Vec<_>>());
+    let whole = client.search("DocumentReference", PATIENT, &[]).await;
+    assert_eq!(whole.matches().len(), 7, "nobody who asks for no pages gets a part");
+    assert_eq!(link(&whole.json(), "next"), None);
+}
+
+/// The record of accesses has what was shown, and no more.
+#[tokio::test]
+async fn a_page_is_recorded_with_what_it_shows() {
+    let client = Client::of(record(7), Some(person())).await;
+    let form = format!("{PATIENT}&_count=2&_revinclude=List:item");
+
+    let shown = client.search("DocumentReference", &form, &[]).await.json();
+
+    assert_eq!(modes(&shown, "include")[0]["id"], SET);
+    let record = client.audited().await.remove(0);
+    let expected = [id(0), id(1), SET.to_owned()].map(|id| format!("urn:uuid:{id}"));
+    assert_eq!(record.listed, expected);
+}
+
+#[tokio::test]
+async fn answers_are_in_the_order_that_is_asked_for() {
+    let changed = |n: u8, changed_at| LastChange {
+        id: format!("urn:uuid:{}", id(n)).parse().unwrap(),
+        changed_at,
+    };
+    let registry =
+        FakeRegistry { changes: vec![changed(1, 5_000), changed(0, 4_000)], ..record(3) };
+    let client = Client::of(registry, Some(person())).await;
+    for (more, order) in [
+        ("", [0, 1, 2]),
+        ("&_sort=creation", [2, 1, 0]),
+        ("&_sort=-creation", [0, 1, 2]),
+        ("&_sort=date,_id", [0, 1, 2]),
+        ("&_sort=-_id", [2, 1, 0]),
+        ("&_sort=-_lastUpdated", [1, 0, 2]),
+        ("&_sort=_lastUpdated", [2, 0, 1]),
+    ] {
+        let found = client.search("DocumentReference", &format!("{PATIENT}{more}"), &[]).await;
+        assert_eq!(ids(&found.matches()), order.map(id), "{more}");
+    }
+    let since = format!("{PATIENT}&_lastUpdated=gt1970-01-01T00:00:04.000Z");
+    let since = client.search("DocumentReference", &since, &[]).await.matches();
+    assert_eq!(ids(&since), [id(1), id(2)], "what has no time is not left out");
+    assert_eq!(since[0]["meta"]["lastUpdated"], "1970-01-01T00:00:05.000Z");
+    assert_eq!(since[0]["date"], "2026-01-14T10:22:31Z", "when its set was submitted");
+}
+
+#[tokio::test]
+async fn what_is_shown_beside_has_passed_the_decision() {
+    let mut registry = record(3);
+    let hidden = Code::new("V", "2.16.840.1.113883.5.25", "");
+    registry.found.document_entries[1].confidentiality_codes = vec![hidden];
+    let client = Client::of(registry, Some(person())).await;
+    let lists = format!("{PATIENT}&code=submissionset&_include=List:item");
+    for (kind, form, included) in [
+        ("List", lists.clone(), vec![id(0), id(2)]),
+        ("List", format!("{lists}:Observation"), vec![]),
+        (
+            "DocumentReference",
+            format!("{PATIENT}&_id={}&_include=DocumentReference:relatesto", id(0)),
+            vec![id(2)],
+        ),
+        (
+            "DocumentReference",
+            format!("{PATIENT}&_id={}&_revinclude=DocumentReference:relatesto", id(2)),
+            vec![id(0)],
+        ),
+        ("DocumentReference", format!("{PATIENT}&_include=DocumentReference:relatesto"), vec![]),
+        ("DocumentReference", format!("{PATIENT}&_revinclude=List:item"), vec![SET.to_owned()]),
+        ("DocumentReference", format!("{PATIENT}&_include=*"), vec![]),
+    ] {
+        let bundle = client.search(kind, &form, &[]).await.json();
+
+        assert_eq!(ids(&modes(&bundle, "include")), included, "{form}: {bundle}");
+        let total = bundle["total"].as_u64().unwrap() as usize;
+        assert_eq!(total, modes(&bundle, "match").len(), "only what matches is counted");
+        assert!(!bundle.to_string().contains(&id(1)), "{form}: {bundle}");
+    }
+}
+
+#[tokio::test]
+async fn a_patient_is_the_one_that_a_search_gave() {
+    let client = Client::of(record(2), Some(person())).await;
+    let found = client.search("Patient", &format!("identifier={NUMBER}"), &[]).await.json();
+    let url = found["entry"][0]["fullUrl"].as_str().unwrap();
+    let bare = url.strip_prefix(&format!("{BASE}/")).unwrap();
+    let (_, id) = bare.split_once('/').unwrap();
+
+    for reference in [url, bare, id] {
+        let path = format!("DocumentReference?patient={reference}&status=current");
+        let answer = client.get(&path, &[("prefer", "handling=strict")]).await;
+        assert_eq!((answer.status, answer.matches().len()), (200, 2), "{reference}");
+    }
+    let other = client.signer.token(&json!({"sub": "555021900101"}));
+    let other = Client { token: other, ..client };
+    let path = format!("DocumentReference?patient={bare}&status=current");
+    assert_eq!(other.get(&path, &[]).await.status, 400, "it means nothing to anybody else");
+}
+
+#[tokio::test]
+async fn elements_and_what_is_left_out_are_told() {
+    let client = Client::of(record(1), Some(person())).await;
+    let form = format!("{PATIENT}&_elements=type,author&colour=red&_summary=text");
+
+    let bundle = client.search("DocumentReference", &form, &[]).await.json();
+
+    let resource = &modes(&bundle, "match")[0];
+    assert_eq!(resource["meta"]["tag"][0]["code"], "SUBSETTED");
+    assert!(resource.get("subject").is_none() && resource.get("type").is_some(), "{resource}");
+    let told = modes(&bundle, "outcome")[0].to_string();
+    for name in ["colour", "_summary"] {
+        assert!(told.contains(&format!("{name} is not supported")), "{told}");
+    }
+    let xml = [("accept", "application/fhir+xml")];
+    let xml = client.search("DocumentReference", &format!("{form}&_count=1"), &xml).await;
+    assert!(xml.text.starts_with("<Bundle"), "{}", xml.text);
+}
+
+const PATIENT: &str = "patient.identifier=9990001030&status=current";
