@@ -20,3 +20,18 @@ window.addEventListener("pageshow", (event) => {
     window.location.reload();
   }
 });
+
+// Next and previous document by key. With modifiers, so that no letter alone does something.
+document.querySelectorAll(".cr-keys, [data-print]").forEach((element) => {
+  element.hidden = false;
+});
+window.addEventListener("keydown", (event) => {
+  if (!event.altKey || !event.shiftKey || event.ctrlKey || event.metaKey) return;
+  const rel = { KeyN: "next", KeyP: "prev" }[event.code];
+  const link = rel && document.querySelector(`.cr-steps a[rel="${rel}"]`);
+  if (link) {
+    event.preventDefault();
+    link.click();
+  }
+});
+document.querySelector("[data-print]")?.addEventListener("click", () => window.print());

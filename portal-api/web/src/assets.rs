@@ -25,6 +25,11 @@ pub(crate) async fn asset(Path((version, name)): Path<(String, String)>) -> Resp
     (headers, file.bytes).into_response()
 }
 
+/// Name, type and bytes of every style, script and icon, for pages that are served elsewhere.
+pub fn assets() -> impl Iterator<Item = (&'static str, &'static str, &'static [u8])> {
+    FILES.iter().map(|file| (file.name, file.kind, file.bytes))
+}
+
 struct File {
     name: &'static str,
     kind: &'static str,

@@ -1,5 +1,9 @@
+use std::path::PathBuf;
+
 use carerecord_service::{LONGEST_SIGN_IN, Secret, SignInProvider};
 use url::{Host, Url};
+
+use crate::launch::{EhrConfig, LauncherConfig};
 
 /// How the web portal is set up.
 #[derive(Clone, Debug)]
@@ -38,6 +42,14 @@ pub struct WebConfig {
     pub review_roles: Vec<String>,
     /// Codes of the job roles that follow single requests for the service desk.
     pub trace_roles: Vec<String>,
+    /// Systems that open records in context.
+    pub launchers: Vec<LauncherConfig>,
+    /// Electronic patient records that open records by SMART App Launch.
+    pub ehrs: Vec<EhrConfig>,
+    /// The folder that paths are taken from.
+    pub base: PathBuf,
+    /// Codes of the job roles that run the programme.
+    pub programme_roles: Vec<String>,
 }
 
 /// Why the web portal cannot be set up.
@@ -58,6 +70,12 @@ pub enum WebError {
     /// It is not kept for longer which sign-ins have ended.
     #[error("session_hours must be 24 at most")]
     TooLong,
+    /// A system that opens records in context.
+    #[error("launcher {0}: {1}")]
+    Launcher(String, String),
+    /// An electronic patient record that opens records by SMART App Launch.
+    #[error("ehr {0}: {1}")]
+    Ehr(String, String),
     /// The HTTP client.
     #[error("the HTTP client cannot be set up")]
     Client(#[from] reqwest::Error),
@@ -82,6 +100,10 @@ impl WebConfig {
             demo: false,
             review_roles: vec!["R0001".to_owned()],
             trace_roles: vec!["R8015".to_owned()],
+            launchers: Vec::new(),
+            ehrs: Vec::new(),
+            base: PathBuf::new(),
+            programme_roles: vec!["R8013".to_owned()],
         }
     }
 
@@ -122,7 +144,7 @@ impl WebConfig {
     }
 }
 
-fn is_this_machine(url: &Url) -> bool {
+pub(crate) fn is_this_machine(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         Some(Host::Ipv4(address)) => address.is_loopback(),

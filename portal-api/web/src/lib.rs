@@ -8,12 +8,15 @@
 //! in the session under a handle that says nothing.
 
 mod api;
+mod apps;
 mod assets;
 mod config;
 mod cross_site;
 mod display;
 #[doc(hidden)]
 pub mod fuzz;
+mod launch;
+mod looks;
 mod pages;
 mod portal;
 mod problem;
@@ -23,6 +26,9 @@ mod sign_in;
 #[cfg(test)]
 mod tests;
 
+pub use assets::assets;
 pub use config::{WebConfig, WebError};
+pub use launch::{EhrConfig, LauncherConfig};
+pub use looks::{LookRow, LookRows, LookRowsError, Looks};
 pub use router::router;
 pub use session::{SessionRow, SessionRows, SessionRowsError};

@@ -7,6 +7,8 @@ use jiff::tz::TimeZone;
 
 use crate::api::{ApiClient, Asker};
 use crate::config::WebConfig;
+use crate::launch::{Ehrs, Launchers, Tickets};
+use crate::looks::Looks;
 use crate::problem::Problem;
 use crate::session::{Caller, Person, SignedIn, Turns, keep_now, remember};
 use crate::sign_in::Providers;
@@ -16,7 +18,11 @@ pub(crate) struct Portal {
     pub(crate) config: WebConfig,
     pub(crate) api: ApiClient,
     pub(crate) providers: Providers,
+    pub(crate) launchers: Launchers,
+    pub(crate) ehrs: Ehrs,
+    pub(crate) tickets: Tickets,
     pub(crate) sign_outs: Arc<dyn SignOuts>,
+    pub(crate) looks: Looks,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn IdSource>,
     /// The time zone of what pages show.
@@ -105,11 +111,23 @@ impl Portal {
 impl Caller {
     /// The caller as the API gets to know them.
     pub(crate) fn asker(&self) -> Asker<'_> {
+        self.asker_for(None)
+    }
+
+    /// The same, for a purpose that was asked.
+    pub(crate) fn asker_for<'a>(&'a self, purpose: Option<&'a str>) -> Asker<'a> {
         Asker {
             token: &self.0.data.access_token,
             role: self.0.data.acting_as.as_deref(),
+            purpose,
             request_id: self.0.request_id,
         }
+    }
+
+    /// The ODS code and the name of the organisation that the person acts for.
+    pub(crate) fn organisation(&self) -> Option<(String, String)> {
+        let role = self.0.role().filter(|role| !role.ods.is_empty())?;
+        Some((role.ods.clone(), role.organisation.clone()))
     }
 }
 

@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use crate::api::{ApiError, Refusal};
 use crate::display::Banner;
+use crate::launch::LaunchError;
 
 /// Why a page cannot be shown. `router` turns it into a page of its own.
 #[derive(Clone, Debug)]
@@ -14,6 +15,12 @@ pub(crate) enum Problem {
     RoleNeeded,
     /// Signing in failed, for this reason.
     SignIn(SignInFailure),
+    /// A launch in context does not go on, for this reason.
+    Launch(LaunchFailure),
+    /// An app's request does not go on, for this reason.
+    App(AppFailure),
+    /// The session is for the patient of a launch, and for nobody else.
+    Locked,
     /// The decision is against it.
     Refused(Box<RefusedPage>),
     /// There is no such page, patient or document for this person.
@@ -41,6 +48,8 @@ pub(crate) struct RefusedPage {
     pub(crate) may_open: Option<Uuid>,
     /// The handle of a record of whose person the reader may say that they care for them.
     pub(crate) may_claim: Option<Uuid>,
+    /// The handle of a record whose person's wishes the reader may record.
+    pub(crate) may_record: Option<Uuid>,
 }
 
 /// Why signing in failed.
@@ -56,19 +65,74 @@ pub(crate) enum SignInFailure {
     Token,
 }
 
+/// Why a launch in context does not go on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum LaunchFailure {
+    /// Its time is over, or it was used before.
+    Ended,
+    /// What was sent is not taken.
+    NotTaken,
+    /// Somebody else has signed in than the one it names.
+    OtherPerson,
+    /// The person does not have the role that it names, or not there.
+    OtherRole,
+    /// The launching system cannot be asked, or does not make sense.
+    Away,
+    /// The launching system does not know enough to tell who the patient is.
+    NotIdentified,
+}
+
+/// Why a person is not asked about an app.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum AppFailure {
+    /// No request waits in this browser.
+    Ended,
+    /// It is not known which app asks, or it asks wrongly and cannot be told.
+    NotTaken,
+    /// Apps are for staff.
+    OfStaff,
+}
+
+impl From<LaunchError> for LaunchFailure {
+    fn from(error: LaunchError) -> Self {
+        match error {
+            LaunchError::Expired | LaunchError::Replayed => Self::Ended,
+            LaunchError::Missing
+            | LaunchError::Malformed
+            | LaunchError::Algorithm
+            | LaunchError::UnknownLauncher
+            | LaunchError::UnknownKey
+            | LaunchError::Signature
+            | LaunchError::Audience
+            | LaunchError::TooLong
+            | LaunchError::NotYet
+            | LaunchError::Organisation
+            | LaunchError::Purpose
+            | LaunchError::Patient
+            | LaunchError::ReturnUrl => Self::NotTaken,
+        }
+    }
+}
+
 impl Problem {
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::SignedOut { .. } => StatusCode::UNAUTHORIZED,
             Self::RoleNeeded => StatusCode::SEE_OTHER,
-            Self::SignIn(SignInFailure::Provider) | Self::CouldNotAsk => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::SignIn(SignInFailure::Provider)
+            | Self::Launch(LaunchFailure::Away)
+            | Self::CouldNotAsk => StatusCode::SERVICE_UNAVAILABLE,
             Self::SignIn(
                 SignInFailure::Declined | SignInFailure::Mismatch | SignInFailure::Token,
             )
             | Self::Unreadable => StatusCode::BAD_REQUEST,
-            Self::Refused(_) | Self::Forged => StatusCode::FORBIDDEN,
+            Self::App(AppFailure::NotTaken) => StatusCode::BAD_REQUEST,
+            Self::Launch(LaunchFailure::Ended) | Self::App(AppFailure::Ended) => StatusCode::GONE,
+            Self::Refused(_)
+            | Self::Forged
+            | Self::Launch(_)
+            | Self::App(AppFailure::OfStaff)
+            | Self::Locked => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Broken => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -96,6 +160,7 @@ impl From<ApiError> for Problem {
                     banner: None,
                     may_open: None,
                     may_claim: None,
+                    may_record: None,
                 }))
             }
             ApiError::NotFound => Self::NotFound,

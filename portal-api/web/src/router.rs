@@ -16,10 +16,12 @@ use tower_sessions::{Expiry, SessionManagerLayer};
 
 use crate::api::ApiClient;
 use crate::config::{WebConfig, WebError};
+use crate::launch::{self, Ehrs, Launchers, Tickets};
+use crate::looks::Looks;
 use crate::portal::Portal;
 use crate::session::{COOKIE, RowStore, SessionRows, Turns};
 use crate::sign_in::Providers;
-use crate::{assets, cross_site, pages, sign_in};
+use crate::{apps, assets, cross_site, pages, sign_in};
 
 /// The pages of the web portal, to be served at the root of `public_url`.
 ///
@@ -30,6 +32,7 @@ use crate::{assets, cross_site, pages, sign_in};
 pub fn router(
     config: WebConfig,
     rows: Arc<dyn SessionRows>,
+    looks: Looks,
     sign_outs: Arc<dyn SignOuts>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
@@ -37,10 +40,15 @@ pub fn router(
     config.validate()?;
     let http = client(&config)?;
     let idle = CookieDuration::minutes(i64::from(config.session_idle_minutes));
+    let providers = Providers::new(&config, &http)?;
     let portal = Arc::new(Portal {
         api: ApiClient::new(&config, config.api_client.clone().unwrap_or_else(|| http.clone())),
-        providers: Providers::new(&config, &http)?,
+        ehrs: Ehrs::new(&config, &providers, &http, clock.now())?,
+        providers,
+        launchers: Launchers::new(&config.launchers, &config.base, clock.now())?,
+        tickets: Tickets::new(rows.clone()),
         sign_outs,
+        looks,
         clock: clock.clone(),
         ids,
         zone: TimeZone::get("Europe/London").unwrap_or(TimeZone::UTC),
@@ -72,10 +80,29 @@ fn routes() -> Router<Arc<Portal>> {
         .route("/sign-in", get(sign_in::begin))
         .route("/sign-in/callback", get(sign_in::complete))
         .route("/role", get(sign_in::role::ask).post(sign_in::role::choose))
+        .route("/account", get(pages::account::account))
         .route("/sign-out", post(sign_in::sign_out))
+        .route("/sign-out/everywhere", post(sign_in::sign_out_everywhere))
         .route("/signed-out", get(pages::start::signed_out))
         .route("/session-ended", get(pages::start::session_ended))
+        .route("/launch", get(launch::smart::begin).post(launch::take))
+        .route("/launch/callback", get(launch::smart::complete))
+        .route("/launch/open", get(launch::ask).post(launch::go_on))
+        .route("/launch/patient", get(launch::patient))
+        .route("/oauth/authorize", get(apps::begin))
+        .route("/oauth/consent", get(apps::ask).post(apps::decide))
+        .route("/oauth/consent/patient", post(apps::choose))
+        .route("/mine", get(pages::mine::people))
+        .route("/mine/{handle}", get(pages::mine::documents))
+        .route("/mine/{handle}/looked", get(pages::mine::looked).post(pages::mine::looked_more))
+        .route("/mine/{handle}/sharing", get(pages::mine::sharing).post(pages::mine::change))
+        .route("/mine/{handle}/copy", get(pages::mine::copy).post(pages::mine::ask_for_copy))
+        .route("/access-packs", get(pages::access_packs::list).post(pages::access_packs::ask))
+        .route("/access-packs/{id}", get(pages::access_packs::pack))
+        .route("/access-packs/{id}/file", get(pages::access_packs::file))
+        .route("/access-packs/{id}/remove", post(pages::access_packs::remove))
         .route("/search", get(pages::search::ask))
+        .route("/team", get(pages::team::list))
         .route("/patient/find", post(pages::search::find))
         .route("/people/find", post(pages::people::find))
         .route("/patient/{handle}", get(pages::patient::list))
@@ -84,15 +111,32 @@ fn routes() -> Router<Arc<Portal>> {
             get(pages::restricted::ask).post(pages::restricted::open),
         )
         .route("/patient/{handle}/relationship", get(pages::claim::ask).post(pages::claim::claim))
+        .route("/agreements", get(pages::agreements::list))
+        .route("/feeds", get(pages::feeds::list))
+        .route("/patient/{handle}/consent", get(pages::consent::ask).post(pages::consent::record))
+        .route("/patient/{handle}/consent/{id}/lift", post(pages::consent::lift))
         .route("/alerts", get(pages::alerts::list))
         .route("/alerts/{id}", get(pages::alerts::alert).post(pages::alerts::review))
         .route("/looked", get(pages::looked::ask).post(pages::looked::find))
         .route("/looked/request/{id}", get(pages::looked::request))
+        .route("/patient/{handle}/summary", get(pages::summary::show))
+        .route("/looked/record/{id}", get(pages::looked::record))
+        .route("/reports", get(pages::reports::list))
+        .route("/reports/run", post(pages::reports::run))
+        .route("/reports/{id}", get(pages::reports::report).post(pages::reports::review))
         .route("/patient/{handle}/search", post(pages::inside::search))
         .route("/patient/{handle}/filter", post(pages::patient::filter))
+        .route("/patient/{handle}/sources", post(pages::patient::ask_source))
         .route("/patient/{handle}/document/{id}", get(pages::document::document))
         .route("/patient/{handle}/document/{id}/content", get(pages::content::shown))
-        .route("/patient/{handle}/document/{id}/download", get(pages::content::download))
+        .route(
+            "/patient/{handle}/document/{id}/download",
+            get(pages::document::copy::ask).post(pages::document::copy::give),
+        )
+        .route(
+            "/patient/{handle}/document/{id}/compare/{other}",
+            get(pages::document::compare::versions),
+        )
         .route("/patient/{handle}/document/{id}/attachment/{n}", get(pages::content::attachment))
         .fallback(pages::problem::not_found)
         .method_not_allowed_fallback(pages::problem::not_found)

@@ -29,6 +29,17 @@ pub(crate) async fn bounded(
     Ok(Some(bytes))
 }
 
+/// Reads the first bytes of an answer: at least `enough` if it has so many, and little more.
+pub(crate) async fn beginning(mut response: Response, enough: usize) -> Result<Vec<u8>, ApiError> {
+    let mut bytes = Vec::new();
+    while bytes.len() < enough {
+        let chunk = response.chunk().await.map_err(|_| ApiError::CouldNotAsk)?;
+        let Some(chunk) = chunk else { break };
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
+}
+
 /// The document does not have the hash it was registered with.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StreamError {

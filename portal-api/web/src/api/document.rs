@@ -34,8 +34,66 @@ pub(crate) struct Document {
     pub(crate) url: String,
     /// The documents that it replaces.
     pub(crate) replaces: Vec<Uuid>,
+    /// Its unique id, and those of what it is a copy of.
+    pub(crate) known_as: Vec<String>,
     /// Whose it is.
     pub(crate) nhs_number: Option<NhsNumber>,
+    pub(crate) context: Context,
+}
+
+/// What belongs to a document. Lists do not tell it.
+#[derive(Clone, Default)]
+pub(crate) struct Context {
+    /// Documents that came before: what this one does to them.
+    pub(crate) relates_to: Vec<Relation>,
+    /// Documents that came after: what they do to this one.
+    pub(crate) related_by: Vec<Relation>,
+    pub(crate) submission: Option<Submission>,
+    /// Why the reader may see it, where the API tells.
+    pub(crate) why: Option<Reasoned>,
+    /// What the source calls it, everywhere.
+    pub(crate) unique_id: Option<String>,
+}
+
+/// How a later document relates to an earlier one.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Relation {
+    pub(crate) kind: RelationKind,
+    /// The other document.
+    pub(crate) document: Uuid,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum RelationKind {
+    Replaces,
+    Appends,
+    Transforms,
+    Signs,
+}
+
+/// Why the reader may see a document.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Reasoned {
+    /// The rule that decided, e.g. `agreement`.
+    pub(crate) rule: String,
+    /// What it says, for the reader.
+    pub(crate) words: String,
+    pub(crate) set_by: Option<String>,
+    /// As FHIR writes times.
+    pub(crate) since: Option<String>,
+    /// What else was used, e.g. `agreement dsa-1/2`.
+    pub(crate) basis: Vec<String>,
+}
+
+/// How a document came in.
+#[derive(Clone)]
+pub(crate) struct Submission {
+    /// As FHIR writes times.
+    pub(crate) date: Option<String>,
+    pub(crate) author: Option<String>,
+    pub(crate) organisation: Option<String>,
+    /// The system that sent it.
+    pub(crate) system: Option<String>,
 }
 
 /// A code with the words for it.
@@ -87,7 +145,9 @@ impl Document {
             hash: text(&attachment["hash"]),
             url: attachment["url"].as_str().unwrap_or_default().to_owned(),
             replaces: replaces(resource),
+            known_as: known_as(resource),
             nhs_number: nhs_number(&resource["subject"]["identifier"]),
+            context: Context::read(resource),
         })
     }
 
@@ -99,6 +159,76 @@ impl Document {
             None => &self.kind.display,
         }
     }
+}
+
+impl Context {
+    fn read(resource: &Value) -> Self {
+        let relates_to = list(&resource["relatesTo"]).iter();
+        let relates_to = relates_to.take(MAX_RELATIONS).filter_map(|relation| {
+            Relation::read(&relation["code"], &relation["target"]["reference"])
+        });
+        let extensions = || list(&resource["extension"]).iter();
+        let related_by = extensions().filter(|e| e["url"] == RELATED_BY).take(MAX_RELATIONS);
+        let related_by = related_by.filter_map(|e| {
+            let document = &part(e, "document")["valueReference"]["reference"];
+            Relation::read(&part(e, "code")["valueCode"], document)
+        });
+        Self {
+            relates_to: relates_to.collect(),
+            related_by: related_by.collect(),
+            submission: extensions().find(|e| e["url"] == SUBMISSION).map(Submission::read),
+            why: extensions().find(|e| e["url"] == DECISION).and_then(Reasoned::read),
+            unique_id: text(&resource["masterIdentifier"]["value"]),
+        }
+    }
+}
+
+impl Relation {
+    fn read(code: &Value, reference: &Value) -> Option<Self> {
+        let kind = match code.as_str()? {
+            "replaces" => RelationKind::Replaces,
+            "appends" => RelationKind::Appends,
+            "transforms" => RelationKind::Transforms,
+            "signs" => RelationKind::Signs,
+            _ => return None,
+        };
+        Some(Self { kind, document: id_of(reference.as_str()?)? })
+    }
+}
+
+impl Reasoned {
+    fn read(extension: &Value) -> Option<Self> {
+        let basis = list(&extension["extension"]).iter().filter(|e| e["url"] == "basis");
+        Some(Self {
+            rule: text(&part(extension, "rule")["valueCode"])?,
+            words: text(&part(extension, "words")["valueString"])?,
+            set_by: text(&part(extension, "set-by")["valueString"]),
+            since: text(&part(extension, "since")["valueInstant"]),
+            basis: basis.take(MAX_BASIS).filter_map(|e| text(&e["valueString"])).collect(),
+        })
+    }
+}
+
+impl Submission {
+    fn read(extension: &Value) -> Self {
+        Self {
+            date: text(&part(extension, "date")["valueDateTime"]),
+            author: text(&part(extension, "author")["valueString"]),
+            organisation: text(&part(extension, "organisation")["valueString"]),
+            system: text(&part(extension, "source")["valueUri"]),
+        }
+    }
+}
+
+/// A part of an extension; null for one that is not there.
+fn part<'e>(extension: &'e Value, url: &str) -> &'e Value {
+    let found = list(&extension["extension"]).iter().find(|part| part["url"] == url);
+    found.unwrap_or(&Value::Null)
+}
+
+/// The id at the end of a reference.
+fn id_of(reference: &str) -> Option<Uuid> {
+    reference.rsplit('/').next()?.parse().ok()
 }
 
 impl Coded {
@@ -139,7 +269,19 @@ fn replaces(resource: &Value) -> Vec<Uuid> {
     let targets = relations
         .filter(|relation| relation["code"] == "replaces")
         .filter_map(|relation| relation["target"]["reference"].as_str());
-    targets.filter_map(|target| target.rsplit('/').next()?.parse().ok()).collect()
+    targets.filter_map(id_of).collect()
+}
+
+/// Sources that pass on what others wrote tell its unique id as a reference. ITI TF-3: 4.2.3.2.28.
+fn known_as(resource: &Value) -> Vec<String> {
+    let is_original = |related: &&Value| {
+        let codings = list(&related["identifier"]["type"]["coding"]);
+        codings.iter().any(|coding| coding["code"] == ORIGINAL_ID)
+    };
+    let related = list(&resource["context"]["related"]).iter().take(MAX_RELATED);
+    let originals = related.filter(is_original).map(|related| &related["identifier"]);
+    let all = std::iter::once(&resource["masterIdentifier"]).chain(originals);
+    all.filter_map(|identifier| text(&identifier["value"])).collect()
 }
 
 fn nhs_number(identifier: &Value) -> Option<NhsNumber> {
@@ -160,4 +302,12 @@ fn mime(value: &Value) -> String {
     "application/octet-stream".to_owned()
 }
 
+const RELATED_BY: &str = "urn:carerecord:related-by";
+const SUBMISSION: &str = "urn:carerecord:submission";
+const DECISION: &str = "urn:carerecord:decision";
+const MAX_BASIS: usize = 10;
 const MAX_AUTHORS: usize = 20;
+const MAX_RELATED: usize = 50;
+const ORIGINAL_ID: &str = "urn:ihe:iti:xds:2013:uniqueId";
+/// Relations of one document that are shown.
+const MAX_RELATIONS: usize = 20;

@@ -44,7 +44,7 @@ impl FoundInside {
         Self {
             hits: bundle.resources("DocumentReference").filter_map(hit).collect(),
             sources: issues.iter().filter_map(Source::read).collect(),
-            withheld: issues.iter().filter_map(Refusal::read).collect(),
+            withheld: Refusal::all(&issues),
             gaps: issues.iter().filter_map(gap).collect(),
         }
     }

@@ -3,6 +3,7 @@
 use carerecord_model::NhsNumber;
 use http::header::ACCEPT;
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::outcome::{coded, issues};
 use super::wire::{Bundle, list, text};
@@ -47,10 +48,14 @@ pub(crate) struct Access {
     /// The network address at the other end.
     pub(crate) address: Option<String>,
     pub(crate) interaction: String,
+    /// Whether the log's owner asked another, rather than being asked.
+    pub(crate) sent: bool,
     /// 0, 4, 8 or 12.
     pub(crate) outcome: String,
     /// The rule that decided.
     pub(crate) rule: Option<String>,
+    /// What the decision rests on: agreement and clause, consent model, relationship.
+    pub(crate) basis: Vec<String>,
     pub(crate) patient: Option<NhsNumber>,
     /// How many documents it names.
     pub(crate) documents: usize,
@@ -90,6 +95,17 @@ impl ApiClient {
             body::json(self.send(request, asker).await?).await?
         };
         FoundAccesses::read(answer)
+    }
+}
+
+impl ApiClient {
+    /// One access, by the id of its record.
+    pub(crate) async fn access(&self, asker: Asker<'_>, id: Uuid) -> Result<Access, ApiError> {
+        let url = self.at(&format!("AuditEvent/{id}"))?;
+        let request = self.http.get(url).timeout(self.deadline).header(ACCEPT, FHIR_JSON);
+        let resource = body::json(self.send(request, asker).await?).await?;
+        // Findings and alerts have ids of the same kind, and pages of their own.
+        Access::read(&resource).filter(|access| !access.log.is_empty()).ok_or(ApiError::NotFound)
     }
 }
 
@@ -150,8 +166,14 @@ impl Access {
             interaction: extension(INTERACTION)
                 .and_then(|e| text(&e["valueString"]))
                 .unwrap_or_default(),
+            sent: part(extension(MESSAGE), "direction").is_some_and(|e| e["valueCode"] == "out"),
             outcome: text(&event["outcome"]).unwrap_or_default(),
             rule: part(extension(DECISION), "rule").and_then(|e| text(&e["valueCode"])),
+            basis: list(extension(DECISION).map_or(&Value::Null, |whole| &whole["extension"]))
+                .iter()
+                .filter(|e| e["url"] == "basis")
+                .filter_map(|e| text(&e["valueString"]))
+                .collect(),
             patient: of("1").find_map(value).and_then(|digits| digits.parse().ok()),
             documents: of("2").filter(|e| e["role"]["code"] == "3").count(),
             request: of("XrequestId").find_map(value),

@@ -1,14 +1,23 @@
 //! The client of the portal's FHIR API. It sends what any client sends, and reads what it gets as
 //! if it came from a stranger.
 
+mod access_pack;
+mod apps;
 mod body;
+mod consent;
+mod contract;
+mod detection;
 mod document;
+mod feeds;
 mod inside;
 mod looked;
+mod mine;
 mod outcome;
 mod overrides;
 mod patient;
 mod people;
+mod stated;
+mod team;
 mod wire;
 
 use std::time::Duration;
@@ -20,14 +29,25 @@ use reqwest::{RequestBuilder, Response};
 use url::Url;
 use uuid::Uuid;
 
-pub(crate) use body::{bounded, checked, sha1_base64};
-pub(crate) use document::{Coded, Document, DocumentStatus};
+pub(crate) use access_pack::{AccessPack, PackAsked};
+pub(crate) use apps::{AppAnswer, AppAsked, AppDecision};
+pub(crate) use body::{beginning, bounded, checked, sha1_base64};
+pub(crate) use consent::{Decider, Said, Says};
+pub(crate) use contract::{Agreement, Pair, SharingMatrix};
+pub(crate) use detection::{DetectionRun, Finding, FindingCounts};
+#[cfg(test)]
+pub(crate) use document::Context;
+pub(crate) use document::{Coded, Document, DocumentStatus, Reasoned, RelationKind, Submission};
+pub(crate) use feeds::{Feed, FeedsOverview, NodeHealth, Refusal as FeedRefusal};
 pub(crate) use inside::{FoundInside, Hit, Piece};
 pub(crate) use looked::{Access, AccessQuestion, FoundAccesses};
-pub(crate) use outcome::{Refusal, Source, SourceState, sort_key};
+pub(crate) use mine::{Choice, MinePerson, Wish};
+pub(crate) use outcome::{Recording, Refusal, Source, SourceState, sort_key};
 pub(crate) use overrides::{Alert, AlertNote, OverrideState, REASONS, Reason};
 pub(crate) use patient::PatientRecord;
 pub(crate) use people::{FoundPeople, PeopleQuestion};
+pub(crate) use stated::{FoundStated, Place, Stated};
+pub(crate) use team::InCare;
 
 use crate::config::WebConfig;
 
@@ -43,6 +63,8 @@ pub(crate) struct ApiClient {
 pub(crate) struct Asker<'a> {
     pub(crate) token: &'a str,
     pub(crate) role: Option<&'a str>,
+    /// What for, where it was asked; the API's own unless told.
+    pub(crate) purpose: Option<&'a str>,
     pub(crate) request_id: Uuid,
 }
 
@@ -56,6 +78,8 @@ pub(crate) struct Found {
     pub(crate) overriding: OverrideState,
     /// Whether the reader may say that they care for the patient.
     pub(crate) may_claim: bool,
+    /// What the reader may record of what the patient says.
+    pub(crate) recording: Recording,
 }
 
 /// Why the API gave nothing.
@@ -94,25 +118,52 @@ impl ApiClient {
         Ok(matches.next().and_then(PatientRecord::read))
     }
 
-    /// The documents of an NHS Number, and what became of asking each source.
+    /// The documents of an NHS Number, and what became of asking each source; without that, no
+    /// source is asked.
     pub(crate) async fn documents(
         &self,
         asker: Asker<'_>,
         nhs_number: &NhsNumber,
+        ask_sources: bool,
     ) -> Result<Found, ApiError> {
         let identifier = format!("{NHS_NUMBER}|{}", nhs_number.digits());
-        let form = [("patient.identifier", identifier.as_str()), ("status", "current,superseded")];
-        let bundle = self.search("DocumentReference/_search", asker, &form).await?;
+        let form = [
+            ("patient.identifier", identifier.as_str()),
+            ("status", "current,superseded"),
+            ("source-state", "none"),
+        ];
+        let form = if ask_sources { &form[..2] } else { &form[..] };
+        let bundle = self.search("DocumentReference/_search", asker, form).await?;
         let documents = bundle.resources("DocumentReference").filter_map(Document::read).collect();
         let issues: Vec<_> =
             bundle.resources("OperationOutcome").flat_map(outcome::issues).collect();
         Ok(Found {
             documents,
             sources: issues.iter().filter_map(Source::read).collect(),
-            withheld: issues.iter().filter_map(Refusal::read).collect(),
+            withheld: Refusal::all(&issues),
             overriding: OverrideState::read(&issues),
             may_claim: outcome::may_claim(&issues),
+            recording: outcome::recording(&issues),
         })
+    }
+
+    /// What becomes of asking one source, and no other, about an NHS Number.
+    pub(crate) async fn source_state(
+        &self,
+        asker: Asker<'_>,
+        nhs_number: &NhsNumber,
+        source: &str,
+    ) -> Result<Vec<Source>, ApiError> {
+        let identifier = format!("{NHS_NUMBER}|{}", nhs_number.digits());
+        let form = [
+            ("patient.identifier", identifier.as_str()),
+            ("status", "current,superseded"),
+            ("source-state", source),
+            ("_summary", "count"),
+        ];
+        let bundle = self.search("DocumentReference/_search", asker, &form).await?;
+        let issues = bundle.resources("OperationOutcome").flat_map(outcome::issues);
+        Ok(issues.filter_map(|issue| Source::read(&issue)).collect())
     }
 
     /// The documents of an NHS Number with these words in them.
@@ -132,6 +183,19 @@ impl ApiClient {
         Ok(FoundInside::read(&bundle))
     }
 
+    /// What the documents of an NHS Number say of one kind, by its FHIR type.
+    pub(crate) async fn stated(
+        &self,
+        asker: Asker<'_>,
+        nhs_number: &NhsNumber,
+        kind: &str,
+    ) -> Result<FoundStated, ApiError> {
+        let identifier = format!("{NHS_NUMBER}|{}", nhs_number.digits());
+        let form = [("patient.identifier", identifier.as_str())];
+        let bundle = self.search(&format!("{kind}/_search"), asker, &form).await?;
+        Ok(FoundStated::read(&bundle, kind))
+    }
+
     /// One document's metadata.
     pub(crate) async fn document(&self, asker: Asker<'_>, id: Uuid) -> Result<Document, ApiError> {
         let url = self.at(&format!("DocumentReference/{id}"))?;
@@ -146,6 +210,23 @@ impl ApiClient {
         asker: Asker<'_>,
         document: &Document,
     ) -> Result<Response, ApiError> {
+        self.send(self.content_request(document)?, asker).await
+    }
+
+    /// The first bytes of a document, at least `most_bytes` if it has so many. Not compared with
+    /// its hash.
+    pub(crate) async fn beginning(
+        &self,
+        asker: Asker<'_>,
+        document: &Document,
+        most_bytes: usize,
+    ) -> Result<Vec<u8>, ApiError> {
+        let range = format!("bytes=0-{}", most_bytes.saturating_sub(1));
+        let request = self.content_request(document)?.header(http::header::RANGE, range);
+        beginning(self.send(request, asker).await?, most_bytes).await
+    }
+
+    fn content_request(&self, document: &Document) -> Result<RequestBuilder, ApiError> {
         let url = self.base.join(&document.url).map_err(|_| ApiError::Answer)?;
         // The token goes to the API and to nobody else, whatever a resource says.
         if url.origin() != self.base.origin() || !url.path().starts_with(self.base.path()) {
@@ -156,7 +237,7 @@ impl ApiClient {
         if let Ok(kind) = HeaderValue::from_str(&document.mime) {
             request = request.header(ACCEPT, kind);
         }
-        self.send(request, asker).await
+        Ok(request)
     }
 
     async fn search(
@@ -200,7 +281,11 @@ impl ApiClient {
         if let Some(role) = asker.role {
             request = request.header(X_SELECTED_ROLE, role);
         }
-        request.send().await.map_err(|error| {
+        if let Some(purpose) = asker.purpose {
+            request = request.header(X_PURPOSE_OF_USE, purpose);
+        }
+        let (answer, _) = carerecord_service::send(("fhir", "call of the API"), request).await;
+        answer.map_err(|error| {
             tracing::warn!(error = %error.without_url(), "the API could not be asked");
             ApiError::CouldNotAsk
         })
@@ -232,7 +317,8 @@ async fn refused(status: StatusCode, response: Response) -> ApiError {
     }
 }
 
-const NHS_NUMBER: &str = "https://fhir.nhs.uk/Id/nhs-number";
+pub(crate) const NHS_NUMBER: &str = "https://fhir.nhs.uk/Id/nhs-number";
 const FHIR_JSON: &str = "application/fhir+json";
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const X_PURPOSE_OF_USE: HeaderName = HeaderName::from_static("x-purpose-of-use");
 const X_SELECTED_ROLE: HeaderName = HeaderName::from_static("x-selected-role");

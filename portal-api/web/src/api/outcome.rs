@@ -1,6 +1,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::wire::{list, text};
@@ -17,7 +18,7 @@ pub(crate) struct Refusal {
 }
 
 /// What became of asking one source.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) struct Source {
     pub(crate) state: SourceState,
     /// What its documents name as their source.
@@ -32,7 +33,7 @@ pub(crate) struct Source {
     pub(crate) last_good: Option<Timestamp>,
 }
 
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) enum SourceState {
     Answered,
     Late,
@@ -49,6 +50,17 @@ pub(super) fn issues(outcome: &Value) -> Vec<&Value> {
 }
 
 impl Refusal {
+    /// The decisions among issues, each once: two that read the same tell no more than one.
+    pub(super) fn all(issues: &[&Value]) -> Vec<Self> {
+        let mut all: Vec<Self> = Vec::new();
+        for refusal in issues.iter().filter_map(Self::read) {
+            if !all.contains(&refusal) {
+                all.push(refusal);
+            }
+        }
+        all
+    }
+
     /// Reads an issue, if it is a decision.
     pub(super) fn read(issue: &&Value) -> Option<Self> {
         let rule = coded(issue, DECISION_RULE);
@@ -61,6 +73,28 @@ impl Refusal {
             words: text(&issue["details"]["text"]).unwrap_or_default(),
             set_by: text(&issue["diagnostics"]).map(|words| set_by(&words)),
         })
+    }
+}
+
+/// What the reader may record of what the patient says.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) enum Recording {
+    #[default]
+    Nothing,
+    /// A yes to the reader's own organisation, which nobody has given yet.
+    Yes,
+    /// All of it.
+    All,
+}
+
+/// What is offered to record.
+pub(super) fn recording(issues: &[&Value]) -> Recording {
+    let offered: Vec<String> = issues.iter().filter_map(|issue| coded(issue, CONSENT)).collect();
+    let has = |code: &str| offered.iter().any(|offered| offered == code);
+    match (has("may-record"), has("may-ask")) {
+        (true, _) => Recording::All,
+        (false, true) => Recording::Yes,
+        (false, false) => Recording::Nothing,
     }
 }
 
@@ -144,6 +178,7 @@ pub(crate) fn sort_key(time: &str) -> String {
 }
 
 const DECISION_RULE: &str = "urn:carerecord:decision-rule";
+const CONSENT: &str = "urn:carerecord:consent";
 const RELATIONSHIP: &str = "urn:carerecord:relationship";
 const SOURCE_STATE: &str = "urn:carerecord:source-state";
 const LATEST: &str = "urn:carerecord:latest";

@@ -183,7 +183,7 @@ impl ApiClient {
         self.operate(&format!("AuditEvent/{id}/$review"), asker, parameters).await.map(drop)
     }
 
-    async fn operate(
+    pub(super) async fn operate(
         &self,
         path: &str,
         asker: Asker<'_>,
@@ -231,7 +231,7 @@ impl Alert {
 }
 
 impl AlertNote {
-    fn read(note: &Value) -> Option<Self> {
+    pub(super) fn read(note: &Value) -> Option<Self> {
         let one = |url: &str| list(&note["extension"]).iter().find(|e| e["url"] == url);
         Some(Self {
             by: text(&one("by")?["valueString"])?,
@@ -250,7 +250,7 @@ fn long(value: &Value) -> Option<String> {
 
 const OVERRIDE: &str = "urn:carerecord:override";
 const UNTIL: &str = "urn:carerecord:until";
-const REVIEW: &str = "urn:carerecord:review";
+pub(super) const REVIEW: &str = "urn:carerecord:review";
 /// Claims of relationships, and overrides.
 const ALERTS: &str = "https://fhir.nhs.uk/CodeSystem/SCR-AlertType|1,\
     https://fhir.nhs.uk/CodeSystem/SCR-AlertType|2";

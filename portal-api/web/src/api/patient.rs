@@ -31,7 +31,7 @@ pub(crate) struct PatientRecord {
 
 impl PatientRecord {
     /// Reads a Patient.
-    pub(super) fn read(resource: &Value) -> Option<Self> {
+    pub(crate) fn read(resource: &Value) -> Option<Self> {
         let name = pick(&resource["name"], &["official", "usual"]).unwrap_or(&Value::Null);
         let preferred = list(&resource["name"]).iter().find(|n| n["use"] == "nickname");
         let died = &resource["deceasedDateTime"];

@@ -2,14 +2,15 @@
 
 use askama::Template;
 use axum::extract::{Form, Path, Query, State};
-use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{Layout, page};
-use crate::api::{Alert, REASONS};
+use super::{Layout, form_page, page};
+use crate::api::{Alert, AlertNote, REASONS};
+use crate::display::clinical;
 use crate::portal::{Portal, SharedPortal};
 use crate::problem::Problem;
 use crate::session::{Caller, Person};
@@ -58,11 +59,25 @@ pub(crate) struct Shown {
 /// A step of a review.
 #[derive(Default, Deserialize)]
 pub(crate) struct ReviewForm {
-    csrf: String,
+    pub(super) csrf: String,
     #[serde(default)]
-    state: String,
+    pub(super) state: String,
     #[serde(default)]
-    note: String,
+    pub(super) note: String,
+}
+
+impl ReviewForm {
+    /// The note, and what is wrong.
+    pub(super) fn checked(&self) -> (String, Option<&'static str>) {
+        let note: String = self.note.trim().chars().take(2_000).collect();
+        let known = STATES.iter().any(|(code, _)| *code == self.state);
+        let mistake = match known {
+            false => Some("Choose where the review stands"),
+            true if self.state != "in-review" && note.is_empty() => Some("Say what you found"),
+            true => None,
+        };
+        (note, mistake)
+    }
 }
 
 /// The inbox.
@@ -112,13 +127,7 @@ pub(crate) async fn review(
     Form(form): Form<ReviewForm>,
 ) -> Result<Response, Problem> {
     person.check(&form.csrf)?;
-    let note: String = form.note.trim().chars().take(2_000).collect();
-    let known = STATES.iter().any(|(code, _)| *code == form.state);
-    let mistake = match known {
-        false => Some("Choose where the review stands"),
-        true if form.state != "in-review" && note.is_empty() => Some("Say what you found"),
-        true => None,
-    };
+    let (note, mistake) = form.checked();
     if mistake.is_some() {
         return show(&portal, person, id, form, mistake).await;
     }
@@ -136,20 +145,15 @@ async fn show(
     let layout = portal.layout(Some(&person));
     let alert = portal.api.alert(Caller(person).asker(), id).await?;
     let alert = portal.alert_view(alert);
-    let status = if mistake.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
-    let body = page(&AlertPage { layout, alert, states: &STATES, mistake, form })?;
-    Ok((status, body).into_response())
+    let wrong = mistake.is_some();
+    form_page(&AlertPage { layout, alert, states: &STATES, mistake, form }, wrong)
 }
 
 impl Portal {
     fn alert_view(&self, alert: Alert) -> AlertView {
         let time = |text: &str| match text.parse::<Timestamp>() {
-            Ok(at) => at.to_zoned(self.zone.clone()).strftime("%d-%b-%Y %H:%M").to_string(),
+            Ok(_) => clinical(text, &self.zone),
             Err(_) => "Not known".to_owned(),
-        };
-        let note = |note: &crate::api::AlertNote| {
-            let head = format!("{}, {}: {}", time(&note.at), note.by, state_words(&note.state));
-            (head, note.words.clone())
         };
         AlertView {
             raised: time(&alert.raised),
@@ -157,10 +161,16 @@ impl Portal {
             state: state_words(&alert.state),
             reason: reason_words(&alert.reason),
             patient: alert.patient.map_or_else(|| "Not known".to_owned(), |n| n.grouped()),
-            notes: alert.notes.iter().map(note).collect(),
+            notes: alert.notes.iter().map(|note| note_view(note, &self.zone)).collect(),
             alert,
         }
     }
+}
+
+/// A step of a review: when, by whom, where it stood then; and what was said.
+pub(super) fn note_view(note: &AlertNote, zone: &TimeZone) -> (String, String) {
+    let at = clinical(&note.at, zone);
+    (format!("{at}, {}: {}", note.by, state_words(&note.state)), note.words.clone())
 }
 
 /// Why a record was opened, or that the person has said to be caring for the patient.
@@ -171,22 +181,22 @@ fn reason_words(code: &str) -> &'static str {
     REASONS.iter().find(|(known, _, _)| *known == code).map_or("Not known", |(_, words, _)| words)
 }
 
-fn state_words(code: &str) -> &'static str {
+pub(super) fn state_words(code: &str) -> &'static str {
     let known = STATES.iter().find(|(state, _)| *state == code);
     known.map_or("New", |(_, words)| words)
 }
 
 /// A part of the inbox.
-struct Choice {
-    code: &'static str,
-    words: &'static str,
+pub(super) struct Choice {
+    pub(super) code: &'static str,
+    pub(super) words: &'static str,
     /// The parameters of the search for it.
-    which: &'static [(&'static str, &'static str)],
+    pub(super) which: &'static [(&'static str, &'static str)],
     /// The counts that add up to it.
-    counts: &'static [&'static str],
+    pub(super) counts: &'static [&'static str],
 }
 
-const CHOICES: [Choice; 3] = [
+pub(super) const CHOICES: [Choice; 3] = [
     Choice {
         code: "open",
         words: "To review",
@@ -207,7 +217,7 @@ const CHOICES: [Choice; 3] = [
     },
 ];
 
-const STATES: [(&str, &str); 4] = [
+pub(super) const STATES: [(&str, &str); 4] = [
     ("in-review", "In review"),
     ("appropriate", "Closed: appropriate"),
     ("not-appropriate", "Closed: not appropriate"),

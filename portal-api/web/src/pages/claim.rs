@@ -2,12 +2,11 @@
 
 use askama::Template;
 use axum::extract::{Form, Path, State};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{Layout, page};
+use super::{Layout, form_page};
 use crate::display::Banner;
 use crate::portal::{Portal, SharedPortal};
 use crate::problem::Problem;
@@ -74,7 +73,7 @@ async fn show(
     let caller = Caller(person);
     let record = portal.api.patient(caller.asker(), &number).await?;
     let banner = portal.banner(&number, record.as_ref());
-    let status = if mistake.is_none() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let wrong = mistake.is_some();
     let shown = ClaimPage { layout, banner, handle, form, mistake };
-    Ok((status, page(&shown)?).into_response())
+    form_page(&shown, wrong)
 }

@@ -4,10 +4,12 @@
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use http::{HeaderName, HeaderValue, header};
+use carerecord_clinical::{Attachment, file_ending, pdf_is_active};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use uuid::Uuid;
 
-use super::document::{View, open, refused, rendered, text_bytes};
+use super::document::copy::inside;
+use super::document::{View, open, refused};
 use crate::api::{Document, checked};
 use crate::portal::{Portal, SharedPortal};
 use crate::problem::Problem;
@@ -25,33 +27,63 @@ pub(crate) async fn shown(
         View::Image => SANDBOX_POLICY,
         View::Text | View::Download => return Err(Problem::NotFound),
     };
-    stream(&portal, &caller, handle, &document, policy, "inline").await
+    stream(&portal, &caller, handle, &document, policy, "inline", None).await
 }
 
-/// Any document, as a file.
-pub(crate) async fn download(
-    State(portal): SharedPortal,
-    caller: Caller,
-    Path((handle, id)): Path<(Uuid, Uuid)>,
-) -> Result<Response, Problem> {
-    let document = open(&portal, &caller, handle, id).await?;
-    stream(&portal, &caller, handle, &document, SANDBOX_POLICY, "attachment").await
-}
-
-/// A file inside a document.
+/// A file inside a document, for our own page to show: a PDF, or a picture that is one.
 pub(crate) async fn attachment(
     State(portal): SharedPortal,
     caller: Caller,
     Path((handle, id, n)): Path<(Uuid, Uuid, usize)>,
 ) -> Result<Response, Problem> {
     let document = open(&portal, &caller, handle, id).await?;
-    let bytes = text_bytes(&portal, &caller, &document).await;
-    let bytes = bytes.map_err(|error| refused(error, handle))?.ok_or(Problem::NotFound)?;
-    let mut attachments = rendered(bytes).await?.attachments;
-    let at = n.checked_sub(1).filter(|at| *at < attachments.len()).ok_or(Problem::NotFound)?;
-    let file = attachments.swap_remove(at);
-    let name = format!("document-{}-file-{n}.{}", short(id), extension(&file.mime));
-    Ok((headers(&file.mime, SANDBOX_POLICY, "attachment", &name), file.bytes).into_response())
+    let file = inside(&portal, &caller, handle, &document, None, n).await?;
+    let policy = match View::of(&file.mime) {
+        View::Pdf if !pdf_is_active(&file.bytes) => PDF_POLICY,
+        View::Image if file.is_picture() => SANDBOX_POLICY,
+        View::Pdf | View::Image | View::Text | View::Download => return Err(Problem::NotFound),
+    };
+    let name = file_name(id, n, &file);
+    Ok((headers(&file.mime, policy, "inline", &name), file.bytes).into_response())
+}
+
+/// Any document as a file, byte for byte.
+pub(super) async fn original(
+    portal: &Portal,
+    caller: &Caller,
+    handle: Uuid,
+    document: &Document,
+    purpose: Option<&str>,
+) -> Result<Response, Problem> {
+    stream(portal, caller, handle, document, SANDBOX_POLICY, "attachment", purpose).await
+}
+
+/// A file inside a document as a file of its own.
+pub(super) fn as_download(id: Uuid, n: usize, file: Attachment) -> Response {
+    let name = file_name(id, n, &file);
+    (headers(&file.mime, SANDBOX_POLICY, "attachment", &name), file.bytes).into_response()
+}
+
+/// An access pack as a file.
+pub(super) fn pack(id: Uuid, answer: reqwest::Response) -> Response {
+    let name = format!("access-pack-{}.zip", short(id));
+    let length = answer.headers().get(header::CONTENT_LENGTH).cloned();
+    let headers = headers("application/zip", SANDBOX_POLICY, "attachment", &name);
+    let mut response = (headers, Body::from_stream(answer.bytes_stream())).into_response();
+    if let Some(length) = length {
+        response.headers_mut().insert(header::CONTENT_LENGTH, length);
+    }
+    response
+}
+
+/// The headers of a file that we made of a document.
+pub(super) fn download_headers(id: Uuid, ending: &str) -> HeaderMap {
+    let name = format!("document-{}{ending}", short(id));
+    headers("text/html; charset=utf-8", SANDBOX_POLICY, "attachment", &name).into_iter().collect()
+}
+
+fn file_name(id: Uuid, n: usize, file: &Attachment) -> String {
+    format!("document-{}-file-{n}.{}", short(id), file_ending(&file.mime))
 }
 
 async fn stream(
@@ -61,10 +93,11 @@ async fn stream(
     document: &Document,
     policy: &'static str,
     disposition: &str,
+    purpose: Option<&str>,
 ) -> Result<Response, Problem> {
-    let answer = portal.api.content(caller.asker(), document).await;
+    let answer = portal.api.content(caller.asker_for(purpose), document).await;
     let answer = answer.map_err(|error| refused(error, handle))?;
-    let name = format!("document-{}.{}", short(document.id), extension(&document.mime));
+    let name = format!("document-{}.{}", short(document.id), file_ending(&document.mime));
     let mut response = (
         headers(&document.mime, policy, disposition, &name),
         Body::from_stream(checked(answer, document.hash.clone())),
@@ -95,22 +128,6 @@ fn headers(
 /// Names no patient: the name of a file stays on the reader's machine.
 fn short(id: Uuid) -> String {
     id.simple().to_string().chars().take(8).collect()
-}
-
-fn extension(mime: &str) -> &'static str {
-    match mime {
-        "application/pdf" => "pdf",
-        "text/plain" => "txt",
-        "text/html" => "html",
-        "text/rtf" | "application/rtf" => "rtf",
-        "image/png" => "png",
-        "image/jpeg" => "jpg",
-        "image/gif" => "gif",
-        "image/tiff" => "tif",
-        json if json.ends_with("json") => "json",
-        xml if xml.ends_with("xml") => "xml",
-        _ => "bin",
-    }
 }
 
 /// Nothing runs, nothing loads, nobody else frames it.

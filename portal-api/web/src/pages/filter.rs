@@ -12,14 +12,22 @@ use crate::display::day_of;
 pub(crate) struct Filter {
     /// A class code; empty for all.
     pub(crate) class: String,
+    /// A type code; empty for all.
+    pub(crate) kind: String,
+    /// A setting's name; empty for all.
+    pub(crate) setting: String,
     /// A source's organisation code; empty for all.
     pub(crate) source: String,
+    /// Words that the authors and their organisations must have, in small letters.
+    pub(crate) author: String,
     /// The first day.
     pub(crate) from: Option<Date>,
     /// The last day.
     pub(crate) to: Option<Date>,
     /// Words that a title must have, in small letters.
     pub(crate) text: String,
+    /// Only what has come since the reader last looked.
+    pub(crate) fresh: bool,
 }
 
 /// What the filter form sends.
@@ -28,11 +36,18 @@ pub(crate) struct Filter {
 pub(crate) struct FilterForm {
     pub(crate) csrf: String,
     pub(crate) clear: Option<String>,
+    /// Where the form stood: the face and the group, as addresses have them.
+    pub(crate) show: String,
+    pub(crate) group: String,
     class: String,
+    kind: String,
+    setting: String,
     source: String,
+    author: String,
     from: String,
     to: String,
     text: String,
+    fresh: Option<String>,
 }
 
 /// A field of the filter that cannot be read.
@@ -58,10 +73,14 @@ impl FilterForm {
         let bounded = |text: &str| text.trim().chars().take(MAX_CHARS).collect::<String>();
         Ok(Filter {
             class: bounded(&self.class),
+            kind: bounded(&self.kind),
+            setting: self.setting.trim().chars().take(MAX_SETTING).collect(),
             source: bounded(&self.source),
+            author: bounded(&self.author).to_lowercase(),
             from,
             to,
             text: bounded(&self.text).to_lowercase(),
+            fresh: self.fresh.is_some(),
         })
     }
 }
@@ -72,16 +91,36 @@ impl Filter {
         *self != Self::default()
     }
 
-    /// Whether a document is shown. One without a date passes no date filter.
-    pub(crate) fn takes(&self, document: &Document, zone: &TimeZone) -> bool {
-        let day = document.created.as_ref().and_then(|created| day_of(created, zone));
-        let title = document.name().to_lowercase();
-        (self.class.is_empty() || document.class.code == self.class)
-            && (self.source.is_empty() || document.source.code == self.source)
+    /// Whether a document is shown; `fresh` is whether it has come since the reader last looked.
+    /// One without a date passes no date filter.
+    pub(crate) fn takes(&self, document: &Document, fresh: bool, zone: &TimeZone) -> bool {
+        let dated = self.from.is_some() || self.to.is_some();
+        let created = document.created.as_ref().filter(|_| dated);
+        let day = created.and_then(|created| day_of(created, zone));
+        let is = |wanted: &str, actual: &str| wanted.is_empty() || actual == wanted;
+        let setting = document.setting.as_deref().unwrap_or_default();
+        is(&self.class, &document.class.code)
+            && is(&self.kind, &document.kind.code)
+            && is(&self.setting, setting)
+            && is(&self.source, &document.source.code)
             && self.from.is_none_or(|from| day.is_some_and(|day| day >= from))
             && self.to.is_none_or(|to| day.is_some_and(|day| day <= to))
-            && self.text.split_whitespace().all(|word| title.contains(word))
+            && (fresh || !self.fresh)
+            && has_words(&self.text, || document.name().to_lowercase())
+            && has_words(&self.author, || {
+                let all = document.authors.iter().chain(&document.organisations);
+                all.map(|name| name.to_lowercase()).collect::<Vec<_>>().join(" ")
+            })
     }
+}
+
+/// Whether all words are in a text, which is only made if there are any.
+fn has_words(words: &str, text: impl FnOnce() -> String) -> bool {
+    if words.is_empty() {
+        return true;
+    }
+    let text = text();
+    words.split_whitespace().all(|word| text.contains(word))
 }
 
 /// Browsers send ISO dates from a date field; those that show a plain field let people type.
@@ -97,6 +136,8 @@ fn date(field: &'static str, typed: &str) -> Result<Option<Date>, FilterMistake>
 }
 
 const MAX_CHARS: usize = 100;
+/// As long as a name of a setting gets to us.
+const MAX_SETTING: usize = 500;
 
 #[cfg(test)]
 mod tests {
@@ -109,6 +150,26 @@ mod tests {
         }
         assert!(date("from", "yesterday").is_err());
         assert!(date("from", "2026-02-30").is_err());
+    }
+
+    #[test]
+    fn authors_and_organisations_are_found_by_their_words() {
+        let mut document = crate::tests::document(1);
+        document.authors = vec!["Dr Niamh Calloway".into()];
+        document.organisations = vec!["Cardiology, Royal Example Hospital".into()];
+        document.setting = Some("Cardiology service".into());
+        let takes = |change: fn(&mut FilterForm)| {
+            let mut form = FilterForm::default();
+            change(&mut form);
+            form.read().unwrap().takes(&document, false, &TimeZone::UTC)
+        };
+
+        assert!(takes(|f| f.author = "ROYAL calloway".into()));
+        assert!(!takes(|f| f.author = "calloway zebra".into()));
+        assert!(takes(|f| f.setting = "Cardiology service".into()));
+        assert!(!takes(|f| f.setting = "Cardiology".into()));
+        assert!(!takes(|f| f.kind = "823681000000100".into()));
+        assert!(!takes(|f| f.fresh = Some("yes".into())), "it is not new");
     }
 
     #[test]

@@ -3,18 +3,17 @@
 
 use askama::Template;
 use axum::extract::{Form, Path, State};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use uuid::Uuid;
 
 use super::patient::refused;
-use super::{Layout, page};
+use super::{Layout, form_page, page};
 use crate::api::{ApiError, FoundInside, Hit, Piece, Refusal};
 use crate::display::{Banner, clinical, counted};
 use crate::portal::{Portal, SharedPortal};
 use crate::problem::Problem;
-use crate::session::Caller;
+use crate::session::{Caller, SignedIn};
 
 #[derive(Template)]
 #[template(path = "inside.html")]
@@ -59,14 +58,14 @@ pub(crate) async fn search(
     let words: String = form.words.trim().chars().take(MAX_CHARS).collect();
     let number = person.patient(handle)?.nhs_number;
     let layout = portal.layout(Some(&person));
-    let caller = Caller(person);
+    let mut caller = Caller(person);
     let record = portal.api.patient(caller.asker(), &number).await.unwrap_or_else(|error| {
         tracing::warn!(%error, "results are shown without the person's data");
         None
     });
     let banner = portal.banner(&number, record.as_ref());
     if !words.contains(char::is_alphanumeric) {
-        let body = page(&InsidePage {
+        let shown = InsidePage {
             layout,
             banner,
             handle,
@@ -76,12 +75,12 @@ pub(crate) async fn search(
             gaps: Vec::new(),
             withheld: Vec::new(),
             hits: Vec::new(),
-        })?;
-        return Ok((StatusCode::UNPROCESSABLE_ENTITY, body).into_response());
+        };
+        return form_page(&shown, true);
     }
     let found = match portal.api.search_inside(caller.asker(), &number, &words).await {
         Ok(found) => found,
-        Err(ApiError::Refused(refusal)) => return Err(refused(vec![refusal], banner, None, None)),
+        Err(ApiError::Refused(refusal)) => return Err(refused(vec![refusal], banner)),
         Err(
             error @ (ApiError::Unauthorized
             | ApiError::NotFound
@@ -89,6 +88,13 @@ pub(crate) async fn search(
             | ApiError::Answer),
         ) => return Err(error.into()),
     };
+    // Next and previous of a document lead through what was found.
+    let order: Vec<Uuid> = found.hits.iter().map(|hit| hit.document.id).collect();
+    let keep = |data: &mut SignedIn| {
+        data.patient_mut(handle)?.order = order;
+        Ok(())
+    };
+    portal.change(&mut caller.0, keep).await?;
     let summary = summary(&found);
     let hits = found.hits.into_iter().map(|hit| HitView::new(hit, handle, &portal)).collect();
     let body = page(&InsidePage {

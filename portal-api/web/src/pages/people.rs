@@ -3,12 +3,11 @@
 
 use askama::Template;
 use axum::extract::{Form, State};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use jiff::civil::Date;
 use serde::Deserialize;
 
-use super::{Layout, page, search};
+use super::{Layout, Mistake, page, search};
 use crate::api::{FoundPeople, PeopleQuestion};
 use crate::display::{Banner, counted};
 use crate::portal::{Portal, SharedPortal};
@@ -54,13 +53,6 @@ pub(crate) struct PeopleFields {
     pub(crate) postcode: String,
 }
 
-/// What is wrong, and with which field.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Mistake {
-    pub(crate) field: &'static str,
-    pub(crate) words: &'static str,
-}
-
 /// Looks for people, and shows who may be meant, best first.
 pub(crate) async fn find(
     State(portal): SharedPortal,
@@ -72,10 +64,7 @@ pub(crate) async fn find(
     let layout = portal.layout(Some(&person));
     let question = match read(&fields, portal.today()) {
         Ok(question) => question,
-        Err(mistakes) => {
-            let body = search::with_mistakes(layout, fields, mistakes)?;
-            return Ok((StatusCode::UNPROCESSABLE_ENTITY, body).into_response());
-        }
+        Err(mistakes) => return search::with_mistakes(layout, fields, mistakes),
     };
     let caller = Caller(person);
     let found = portal.api.people(caller.asker(), &question).await?;
@@ -115,11 +104,6 @@ impl PeopleFields {
             postcode: cut(&self.postcode),
         }
     }
-}
-
-/// The first of the mistakes of a field, for the template.
-pub(crate) fn mistake_of(mistakes: &[Mistake], field: &str) -> Option<&'static str> {
-    mistakes.iter().find(|mistake| mistake.field == field).map(|mistake| mistake.words)
 }
 
 fn read(fields: &PeopleFields, today: Date) -> Result<PeopleQuestion, Vec<Mistake>> {

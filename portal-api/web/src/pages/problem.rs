@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::{Layout, page};
 use crate::display::Banner;
 use crate::portal::Portal;
-use crate::problem::{Problem, RefusedPage, SignInFailure};
+use crate::problem::{AppFailure, LaunchFailure, Problem, RefusedPage, SignInFailure};
 use crate::session::{Person, forget, remember};
 
 #[derive(Template)]
@@ -37,6 +37,7 @@ struct RefusalPage {
     advice: Vec<&'static str>,
     may_open: Option<Uuid>,
     may_claim: Option<Uuid>,
+    may_record: Option<Uuid>,
 }
 
 /// One decision, in words.
@@ -104,8 +105,13 @@ fn fill(layout: Layout, problem: Problem, again: Option<String>) -> Result<Html<
     if let Problem::Refused(refused) = problem {
         return page(&RefusalPage::new(layout, *refused));
     }
-    let home = if layout.name.is_some() { "/search" } else { "/" };
+    let home = match (&layout.name, layout.citizen) {
+        (Some(_), true) => "/mine",
+        (Some(_), false) => "/search",
+        (None, _) => "/",
+    };
     let (href, action) = match (next(&problem), again) {
+        (("/search", _), _) if layout.citizen => (home.to_owned(), "Go to your records"),
         (("", words), Some(again)) => (again, words),
         (("", words), None) => (home.to_owned(), words),
         ((href, words), _) => (href.to_owned(), words),
@@ -134,6 +140,7 @@ impl RefusalPage {
             advice: all,
             may_open: refused.may_open,
             may_claim: refused.may_claim,
+            may_record: refused.may_record,
         }
     }
 }
@@ -149,11 +156,94 @@ fn next(problem: &Problem) -> (&'static str, &'static str) {
         Problem::Refused(_) | Problem::NotFound | Problem::Forged | Problem::Unreadable => {
             ("/search", "Search for a patient")
         }
+        Problem::Launch(_) | Problem::App(_) => ("/", "Go to the start page"),
+        Problem::Locked => ("/launch/patient", "Go back to the patient"),
+    }
+}
+
+fn launch_words(failure: LaunchFailure) -> (&'static str, &'static [&'static str]) {
+    match failure {
+        LaunchFailure::Ended => (
+            "This link has ended",
+            &[
+                "It can be used once, within a minute. Open the patient's record from your system again.",
+            ],
+        ),
+        LaunchFailure::NotTaken => (
+            "The record could not be opened from there",
+            &[
+                "What the other system sent is not accepted here. Tell those who look after it; what \
+               is wrong stands in the record of accesses.",
+            ],
+        ),
+        LaunchFailure::OtherPerson => (
+            "Somebody else has signed in",
+            &["The record was to be opened for another person than the one who has signed in. No \
+               record has been opened. Sign out at the sign-in provider and try again."],
+        ),
+        LaunchFailure::OtherRole => (
+            "You do not act in that role here",
+            &[
+                "The role or organisation that the other system named is not one that you have signed in \
+               with. No record has been opened.",
+            ],
+        ),
+        LaunchFailure::Away => (
+            "The other system could not be asked",
+            &[
+                "It did not say who the patient is, or its answer could not be used. No record has been \
+               opened.",
+                "Open the patient's record from there again in a few minutes. If this goes on, tell your \
+               service desk.",
+            ],
+        ),
+        LaunchFailure::NotIdentified => (
+            "It cannot be told who the patient is",
+            &[
+                "One NHS number, a family name and a date of birth are needed, and the other system does \
+               not have them for this patient. No record has been opened.",
+                "Complete the patient's details there, or sign in here and search for the patient.",
+            ],
+        ),
+    }
+}
+
+fn app_words(failure: AppFailure) -> (&'static str, &'static [&'static str]) {
+    match failure {
+        AppFailure::Ended => (
+            "No app waits for your answer",
+            &[
+                "You have answered already, from this page or another, or it took more than 10 minutes. \
+               Begin again in the app.",
+            ],
+        ),
+        AppFailure::NotTaken => (
+            "The app cannot be let in",
+            &[
+                "It is not known here, or asks for what cannot be given. It has been told nothing and gets \
+               nothing. Tell those who look after the app; what is wrong stands in the record of accesses.",
+            ],
+        ),
+        AppFailure::OfStaff => (
+            "Apps are for staff",
+            &[
+                "Here only members of staff can let an app read records for them. The app gets nothing.",
+            ],
+        ),
     }
 }
 
 fn words(problem: &Problem) -> (&'static str, &'static [&'static str]) {
     match problem {
+        Problem::Launch(failure) => launch_words(*failure),
+        Problem::App(failure) => app_words(*failure),
+        Problem::Locked => (
+            "This session is for one patient",
+            &[
+                "The record was opened from another system, for the patient who is open there. To see \
+               another patient's record, open it from that patient, or sign out and sign in here.",
+            ],
+        ),
         Problem::SignedOut { had_one: true } => (
             "Your session has ended",
             &["You were signed out because the page was not used for a while, or because the \

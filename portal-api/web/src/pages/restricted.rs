@@ -2,12 +2,11 @@
 
 use askama::Template;
 use axum::extract::{Form, Path, State};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{Layout, page};
+use super::{Layout, Mistake, form_page, mistake_of};
 use crate::api::{REASONS, Reason};
 use crate::display::Banner;
 use crate::portal::{Portal, SharedPortal};
@@ -23,12 +22,6 @@ struct RestrictedPage {
     reasons: [(&'static str, &'static str, bool); 5],
     form: RestrictedForm,
     mistakes: Vec<Mistake>,
-}
-
-/// A field and what is wrong with it.
-struct Mistake {
-    field: &'static str,
-    words: &'static str,
 }
 
 /// What the page sends.
@@ -99,7 +92,7 @@ impl RestrictedForm {
 
 impl RestrictedPage {
     fn mistake(&self, field: &str) -> Option<&'static str> {
-        self.mistakes.iter().find(|m| m.field == field).map(|m| m.words)
+        mistake_of(&self.mistakes, field)
     }
 }
 
@@ -115,8 +108,7 @@ async fn show(
     let caller = Caller(person);
     let record = portal.api.patient(caller.asker(), &number).await?;
     let banner = portal.banner(&number, record.as_ref());
-    let status =
-        if mistakes.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let wrong = !mistakes.is_empty();
     let shown = RestrictedPage { layout, banner, handle, reasons: REASONS, form, mistakes };
-    Ok((status, page(&shown)?).into_response())
+    form_page(&shown, wrong)
 }

@@ -1,13 +1,16 @@
 use askama::Template;
 use axum::extract::{Form, State};
-use axum::http::StatusCode;
-use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use carerecord_model::{NhsNumber, NhsNumberError};
+use futures_util::future::join_all;
 use serde::Deserialize;
 
-use super::people::{Mistake as PeopleMistake, PeopleFields};
-use super::{Layout, page};
-use crate::portal::SharedPortal;
+use super::people::PeopleFields;
+use super::team::open_episodes;
+use super::{Layout, Mistake as FieldMistake, form_page, page};
+use crate::api::ApiError;
+use crate::display::Banner;
+use crate::portal::{Portal, SharedPortal};
 use crate::problem::Problem;
 use crate::session::{Caller, SignedIn};
 
@@ -20,7 +23,25 @@ struct SearchPage {
     /// Whether the error is the check digit, which needs explaining.
     explain_check: bool,
     people: PeopleFields,
-    mistakes: Vec<PeopleMistake>,
+    mistakes: Vec<FieldMistake>,
+    home: Option<Home>,
+}
+
+/// What the page has besides, when nothing was searched for yet.
+struct Home {
+    /// The patients of this session, the last first.
+    recent: Vec<Recent>,
+    /// The organisation that the person acts for, and how many episodes of care are open there;
+    /// `None` where the person may not be told.
+    team: Option<(String, String)>,
+    /// How many alerts are to be reviewed and how many of them are overdue; `None` where the
+    /// person reviews none, inside where it is not known.
+    alerts: Option<Option<(u64, u64)>>,
+}
+
+struct Recent {
+    href: String,
+    banner: Banner,
 }
 
 impl SearchPage {
@@ -32,6 +53,7 @@ impl SearchPage {
             explain_check: false,
             people: PeopleFields::default(),
             mistakes: Vec::new(),
+            home: None,
         }
     }
 }
@@ -40,18 +62,68 @@ impl SearchPage {
 pub(super) fn with_mistakes(
     layout: Layout,
     people: PeopleFields,
-    mistakes: Vec<PeopleMistake>,
-) -> Result<Html<String>, Problem> {
-    page(&SearchPage { people, mistakes, ..SearchPage::of(layout) })
+    mistakes: Vec<FieldMistake>,
+) -> Result<Response, Problem> {
+    form_page(&SearchPage { people, mistakes, ..SearchPage::of(layout) }, true)
 }
 
-/// The search box.
-pub(crate) async fn ask(
-    State(portal): SharedPortal,
-    Caller(person): Caller,
-) -> Result<Response, Problem> {
-    let layout = portal.layout(Some(&person));
-    page(&SearchPage::of(layout)).map(IntoResponse::into_response)
+/// The search box, the patients of this session and what waits for the person.
+pub(crate) async fn ask(State(portal): SharedPortal, caller: Caller) -> Result<Response, Problem> {
+    if caller.0.data.citizen {
+        // Citizens look nobody up.
+        return Ok(Redirect::to("/mine").into_response());
+    }
+    let layout = portal.layout(Some(&caller.0));
+    let (recent, team, alerts) = tokio::join!(
+        recent(&portal, &caller),
+        team(&portal, &caller, &layout),
+        alerts(&portal, &caller, &layout)
+    );
+    let home = Some(Home { recent, team, alerts });
+    page(&SearchPage { home, ..SearchPage::of(layout) }).map(IntoResponse::into_response)
+}
+
+/// Who they are is asked for again: what was known of them may have changed.
+async fn recent(portal: &Portal, caller: &Caller) -> Vec<Recent> {
+    let patients = caller.0.data.patients.iter().map(|patient| async {
+        let record = portal.api.patient(caller.asker(), &patient.nhs_number).await;
+        let record = record.inspect_err(|error| tracing::warn!(%error, "a name is not shown"));
+        Recent {
+            href: format!("/patient/{}", patient.handle),
+            banner: portal.banner(&patient.nhs_number, record.ok().flatten().as_ref()),
+        }
+    });
+    join_all(patients).await
+}
+
+/// Only how many: the page that names them is asked for, and recorded, when somebody wants it. Who
+/// looks after accesses or the programme cares for nobody there.
+async fn team(portal: &Portal, caller: &Caller, layout: &Layout) -> Option<(String, String)> {
+    if layout.reviews || layout.runs || layout.traces {
+        return None;
+    }
+    let (ods, organisation) = caller.organisation()?;
+    match portal.api.cared_for_total(caller.asker(), &ods).await {
+        Ok(total) => Some((organisation, open_episodes(total))),
+        Err(ApiError::Refused(_)) => None,
+        Err(error) => {
+            tracing::warn!(%error, "those in care are not counted");
+            Some((organisation, "how many cannot be told at the moment".to_owned()))
+        }
+    }
+}
+
+async fn alerts(portal: &Portal, caller: &Caller, layout: &Layout) -> Option<Option<(u64, u64)>> {
+    if !layout.reviews {
+        return None;
+    }
+    let counts = portal.api.alert_counts(caller.asker()).await;
+    let counts = counts.inspect_err(|error| tracing::warn!(%error, "alerts are not counted"));
+    let Ok(counts) = counts else { return Some(None) };
+    let of = |names: &[&str]| -> u64 {
+        counts.iter().filter(|(code, _)| names.contains(&code.as_str())).map(|(_, n)| n).sum()
+    };
+    Some(Some((of(&["new", "in-review"]), of(&["overdue"]))))
 }
 
 /// What the search box sends.
@@ -78,19 +150,19 @@ pub(crate) async fn find(
             Ok(Redirect::to(&format!("/patient/{handle}")).into_response())
         }
         Err(mistake) => {
-            let body = page(&SearchPage {
+            let shown = SearchPage {
                 typed: form.nhs_number.chars().take(MAX_SHOWN).collect(),
                 explain_check: mistake == Mistake::Number(NhsNumberError::CheckDigit),
                 error: Some(mistake.words(&form.nhs_number)),
                 ..SearchPage::of(portal.layout(Some(&person)))
-            })?;
-            Ok((StatusCode::UNPROCESSABLE_ENTITY, body).into_response())
+            };
+            form_page(&shown, true)
         }
     }
 }
 
 /// The number that was typed, or what is wrong with it.
-pub(super) fn number_of(typed: &str) -> Result<NhsNumber, String> {
+pub(crate) fn number_of(typed: &str) -> Result<NhsNumber, String> {
     read(typed).map_err(|mistake| mistake.words(typed))
 }
 

@@ -12,6 +12,8 @@ use crate::session::remember;
 #[template(path = "start.html")]
 struct StartPage {
     layout: Layout,
+    /// Where citizens sign in: id and name.
+    citizens: Vec<(String, String)>,
 }
 
 #[derive(Template)]
@@ -31,10 +33,11 @@ pub(crate) async fn start(
     State(portal): SharedPortal,
     session: Session,
 ) -> Result<Response, Problem> {
-    if remember(&session, &portal).await?.is_some() {
-        return Ok(Redirect::to("/search").into_response());
+    if let Some(data) = remember(&session, &portal).await? {
+        return Ok(Redirect::to(data.first_page()).into_response());
     }
-    page(&StartPage { layout: portal.layout(None) }).map(IntoResponse::into_response)
+    let citizens = portal.providers.of_citizens();
+    page(&StartPage { layout: portal.layout(None), citizens }).map(IntoResponse::into_response)
 }
 
 /// The accessibility statement.
@@ -53,8 +56,8 @@ pub(crate) async fn session_ended(
     State(portal): SharedPortal,
     session: Session,
 ) -> Result<Response, Problem> {
-    if remember(&session, &portal).await?.is_some() {
-        return Ok(Redirect::to("/search").into_response());
+    if let Some(data) = remember(&session, &portal).await? {
+        return Ok(Redirect::to(data.first_page()).into_response());
     }
     Err(Problem::SignedOut { had_one: true })
 }

@@ -1,12 +1,17 @@
+mod notes;
 mod person;
 mod rows;
+mod sealed;
 mod store;
 mod turns;
 
+pub(crate) use notes::{app_asking, app_asks, launch_pending, launch_started, started};
 pub(crate) use person::{
-    Caller, Person, Role, SignInStarted, SignedIn, forget, keep, keep_now, remember, started,
+    Caller, CurrentPatient, KnownPerson, Launched, MAX_PATIENTS, Person, Role, SeenBefore,
+    SignInStarted, SignedIn, SourcesAsked, forget, keep, keep_now, remember,
 };
 pub use rows::{SessionRow, SessionRows, SessionRowsError};
+pub(crate) use sealed::{open, seal};
 pub(crate) use store::RowStore;
 pub(crate) use turns::Turns;
 

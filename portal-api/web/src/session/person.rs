@@ -1,11 +1,12 @@
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
-use carerecord_model::NhsNumber;
+use carerecord_model::{IdSource, NhsNumber};
 use carerecord_service::{RequestId, SignIn};
 use http::header::COOKIE as COOKIE_HEADER;
 use http::request::Parts;
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 use tower_sessions::Session;
@@ -13,17 +14,21 @@ use uuid::Uuid;
 
 use super::COOKIE;
 use super::store::VERSION;
+use crate::api::MinePerson;
+use crate::api::Source;
 use crate::pages::filter::Filter;
+use crate::pages::patient::Face;
 use crate::portal::Portal;
 use crate::problem::Problem;
 
-/// What is kept between sending a browser to the sign-in provider and its return.
+/// What is kept between sending a browser to the sign-in provider, or to the authorization server of a
+/// launching system, and its return.
 #[derive(Deserialize, Serialize)]
 pub(crate) struct SignInStarted {
     pub(crate) state: String,
     pub(crate) nonce: String,
     pub(crate) verifier: String,
-    /// At which provider; the first one unless told.
+    /// At which provider, the first one unless told; of a launch the address that it came from.
     #[serde(default)]
     pub(crate) provider: String,
     pub(crate) started_at: i64,
@@ -49,17 +54,50 @@ pub(crate) struct SignedIn {
     pub(crate) roles: Vec<Role>,
     /// The `person_roleid` of the role acted in; none until chosen.
     pub(crate) acting_as: Option<String>,
-    /// The patients looked at, newest first.
+    /// The patients looked at, newest first; of a citizen the people whose records they may see.
     pub(crate) patients: Vec<CurrentPatient>,
+    /// Whether a citizen has signed in.
+    #[serde(default)]
+    pub(crate) citizen: bool,
+    /// What has opened the session in context.
+    #[serde(default)]
+    pub(crate) launch: Option<Launched>,
+}
+
+/// A launch that a session is in.
+#[derive(Clone, Deserialize, Serialize)]
+pub(crate) struct Launched {
+    /// What people call the system.
+    pub(crate) launcher: String,
+    pub(crate) nhs_number: NhsNumber,
+    /// As the system has them, to compare.
+    pub(crate) family_name: String,
+    pub(crate) birth_date: Date,
+    /// For which organisation the person acts.
+    pub(crate) organisation: String,
+    /// Where to go back to.
+    pub(crate) return_url: Option<String>,
+    /// Whether the person stays with this patient.
+    pub(crate) locked: bool,
+    pub(crate) slim_banner: bool,
+    /// The patient, once opened.
+    pub(crate) handle: Option<Uuid>,
 }
 
 /// [`SignIn`] as it is kept.
 #[derive(Clone, Deserialize, Serialize)]
 pub(crate) struct SignInKept {
     pub(crate) issuer: String,
-    subject: String,
+    pub(crate) subject: String,
     session_id: Option<String>,
     since: Timestamp,
+}
+
+impl SignInKept {
+    /// Whether it is this person's, at this provider.
+    pub(crate) fn is(&self, issuer: &str, subject: &str) -> bool {
+        self.issuer == issuer && self.subject == subject
+    }
 }
 
 impl From<SignIn> for SignInKept {
@@ -82,6 +120,9 @@ pub(crate) struct Role {
     pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) organisation: String,
+    /// The organisation's ODS code.
+    #[serde(default)]
+    pub(crate) ods: String,
     /// The job role's code, e.g. `R8000`.
     #[serde(default)]
     pub(crate) code: String,
@@ -95,10 +136,65 @@ pub(crate) struct CurrentPatient {
     pub(crate) filter: Filter,
     /// The documents of the list as last shown, for next and previous.
     pub(crate) order: Vec<Uuid>,
+    /// Who it is, where a citizen looks: they cannot look people up.
+    #[serde(default)]
+    pub(crate) person: Option<KnownPerson>,
+    /// How the person chose to see the documents.
+    #[serde(default)]
+    pub(crate) face: Option<Face>,
+    /// What became of asking the sources, and when.
+    #[serde(default)]
+    pub(crate) asked: Option<SourcesAsked>,
+    /// What the person had seen of it before this session.
+    #[serde(default)]
+    pub(crate) before: Option<SeenBefore>,
+}
+
+/// What a citizen is told of somebody whose record they may see.
+#[derive(Clone, Deserialize, Serialize)]
+pub(crate) struct KnownPerson {
+    /// Whether it is the citizen.
+    pub(crate) own: bool,
+    pub(crate) given: Vec<String>,
+    pub(crate) family: Option<String>,
+    pub(crate) born: Option<Date>,
+    pub(crate) gender: Option<String>,
+}
+
+/// What became of asking the sources of a record.
+#[derive(Clone, Deserialize, Eq, PartialEq, Serialize)]
+pub(crate) struct SourcesAsked {
+    /// Seconds.
+    pub(crate) at: i64,
+    pub(crate) sources: Vec<Source>,
+}
+
+impl SourcesAsked {
+    /// Takes what a source has said since.
+    pub(crate) fn take(&mut self, answer: Source) {
+        if let Some(held) = self.sources.iter_mut().find(|held| held.id == answer.id) {
+            // What it sends is not told without its documents.
+            let latest = held.latest.take();
+            *held = answer;
+            held.latest = held.latest.take().or(latest);
+        }
+    }
+}
+
+/// What is new to a person in a record, all through a session.
+#[derive(Clone, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub(crate) struct SeenBefore {
+    /// When the person looked before this session, in seconds; none if that is not known.
+    pub(crate) last: Option<i64>,
+    /// What was not in the list then, the newest first: at most 500.
+    pub(crate) fresh: Vec<Uuid>,
+    /// Whether there is more.
+    pub(crate) more: bool,
 }
 
 /// A person who is signed in, and may have yet to choose a role. The session is in force and its
 /// inactivity timer has been set back.
+#[derive(Clone)]
 pub(crate) struct Person {
     pub(crate) session: Session,
     pub(crate) data: SignedIn,
@@ -109,13 +205,40 @@ pub(crate) struct Person {
 pub(crate) struct Caller(pub(crate) Person);
 
 impl Person {
+    /// Of a session that has been read.
+    pub(crate) fn of(session: Session, data: SignedIn, request_id: Uuid) -> Self {
+        Self { session, data, request_id }
+    }
+
+    /// Whether the person stays with the patient of a launch.
+    pub(crate) fn is_locked(&self) -> bool {
+        self.data.launch.as_ref().is_some_and(|launch| launch.locked)
+    }
+
+    /// Whether a page is not for somebody who stays with the patient of a launch.
+    pub(crate) fn is_locked_out(&self, path: &str) -> bool {
+        // Who has yet to choose a role must.
+        let may_choose = path == "/role" && self.must_choose();
+        let is_below = |page: &&str| {
+            path.strip_prefix(page).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        self.is_locked() && !may_choose && OF_OTHERS.iter().any(is_below)
+    }
+
     /// The role acted in.
     pub(crate) fn role(&self) -> Option<&Role> {
         let id = self.data.acting_as.as_ref()?;
         self.data.roles.iter().find(|role| role.id == *id)
     }
 
-    /// Whether the person must choose first. Never chosen for them.
+    /// The roles that may be chosen: in a launch those at its organisation.
+    pub(crate) fn roles_to_choose(&self) -> Vec<&Role> {
+        let launch = self.data.launch.as_ref();
+        let fits = |role: &&Role| launch.is_none_or(|launch| launch.organisation == role.ods);
+        self.data.roles.iter().filter(fits).collect()
+    }
+
+    /// Whether the person must choose first. Never chosen for them, unless a launch leaves one only.
     pub(crate) fn must_choose(&self) -> bool {
         self.role().is_none() && self.data.roles.len() > 1
     }
@@ -134,6 +257,15 @@ impl Person {
 }
 
 impl SignedIn {
+    /// Where somebody begins who has signed in.
+    pub(crate) fn first_page(&self) -> &'static str {
+        match &self.launch {
+            Some(launch) if launch.locked || launch.handle.is_none() => "/launch/patient",
+            Some(_) | None if self.citizen => "/mine",
+            Some(_) | None => "/search",
+        }
+    }
+
     /// The patient of a handle, to change what is kept of them.
     pub(crate) fn patient_mut(&mut self, handle: Uuid) -> Result<&mut CurrentPatient, Problem> {
         let found = self.patients.iter_mut().find(|patient| patient.handle == handle);
@@ -151,12 +283,58 @@ impl SignedIn {
                 nhs_number,
                 filter: Filter::default(),
                 order: Vec::new(),
+                person: None,
+                face: None,
+                asked: None,
+                before: None,
             },
         };
         let handle = patient.handle;
         patients.insert(0, patient);
         patients.truncate(MAX_PATIENTS);
         handle
+    }
+}
+
+impl SignedIn {
+    /// Keeps whose records a citizen may see, and forgets everybody else.
+    pub(crate) fn keep_people(&mut self, people: Vec<MinePerson>, ids: &dyn IdSource) {
+        let mut before = std::mem::take(&mut self.patients);
+        let kept = people.into_iter().map(|person| {
+            let known = KnownPerson {
+                own: person.own,
+                given: person.given,
+                family: person.family,
+                born: person.born,
+                gender: person.gender,
+            };
+            let at = before.iter().position(|p| p.nhs_number == person.nhs_number);
+            let mut patient = match at {
+                Some(at) => before.swap_remove(at),
+                None => CurrentPatient {
+                    handle: ids.random(),
+                    nhs_number: person.nhs_number,
+                    filter: Filter::default(),
+                    order: Vec::new(),
+                    person: None,
+                    face: None,
+                    asked: None,
+                    before: None,
+                },
+            };
+            patient.person = Some(known);
+            patient
+        });
+        self.patients = kept.collect();
+    }
+}
+
+impl KnownPerson {
+    /// The name as people say it.
+    pub(crate) fn name(&self) -> String {
+        let name = self.given.iter().chain(&self.family).map(String::as_str);
+        let name = name.collect::<Vec<_>>().join(" ");
+        if name.is_empty() { "Name not known".to_owned() } else { name }
     }
 }
 
@@ -181,6 +359,9 @@ impl FromRequestParts<Arc<Portal>> for Person {
             .get::<RequestId>()
             .map_or_else(|| portal.ids.random(), |request_id| request_id.0);
         let mut person = Self { session, data, request_id };
+        if person.is_locked_out(parts.uri.path()) {
+            return Err(Problem::Locked);
+        }
         let now = portal.now();
         if now - person.data.last_seen >= TOUCH_SECONDS {
             let touch = |data: &mut SignedIn| {
@@ -247,20 +428,6 @@ pub(crate) async fn keep_now(session: &Session, data: &SignedIn) -> Result<(), P
     session.save().await.map_err(|e| broken(&e))
 }
 
-/// Notes that a sign-in is under way, or takes that note away.
-pub(crate) async fn started(
-    session: &Session,
-    begun: Option<&SignInStarted>,
-) -> Result<Option<SignInStarted>, Problem> {
-    match begun {
-        Some(begun) => {
-            session.insert(STARTED, begun).await.map_err(|e| broken(&e))?;
-            Ok(None)
-        }
-        None => session.remove(STARTED).await.map_err(|e| broken(&e)),
-    }
-}
-
 /// Ends the session: its row is deleted at once.
 pub(crate) async fn forget(session: &Session) -> Result<(), Problem> {
     if session.id().is_none() {
@@ -270,14 +437,29 @@ pub(crate) async fn forget(session: &Session) -> Result<(), Problem> {
     session.flush().await.map_err(|e| broken(&e))
 }
 
-fn broken(error: &tower_sessions::session::Error) -> Problem {
+pub(super) fn broken(error: &tower_sessions::session::Error) -> Problem {
     // Its text names the store's trouble, never what a session holds.
     tracing::error!(%error, "the session store failed");
     Problem::Broken
 }
 
 const PERSON: &str = "person";
-const STARTED: &str = "started";
+/// Pages about other patients, or other roles.
+const OF_OTHERS: [&str; 13] = [
+    "/oauth/consent/patient",
+    "/search",
+    "/team",
+    "/patient/find",
+    "/people",
+    "/role",
+    "/alerts",
+    "/looked",
+    "/reports",
+    "/feeds",
+    "/agreements",
+    "/access-packs",
+    "/mine",
+];
 /// The timer is set back at most this often, so that reading a page writes nothing.
 const TOUCH_SECONDS: i64 = 30;
-const MAX_PATIENTS: usize = 8;
+pub(crate) const MAX_PATIENTS: usize = 8;

@@ -6,11 +6,18 @@ use jiff::Timestamp;
 /// Where sessions are kept. The binary gives an implementation.
 ///
 /// Neither key nor data tells anything: the key is a hash of what is in the browser's cookie, and
-/// the data is encrypted with a key that only the cookie gives.
+/// the data is encrypted with a key that only the cookie gives. Launches on their way to the browser
+/// are kept beside them, in the same way.
 #[async_trait]
 pub trait SessionRows: fmt::Debug + Send + Sync + 'static {
     /// Inserts or replaces a row.
     async fn save(&self, row: SessionRow) -> Result<(), SessionRowsError>;
+
+    /// Inserts a row; `false` where there is one already, which stays.
+    async fn insert(&self, row: SessionRow) -> Result<bool, SessionRowsError>;
+
+    /// Gives a row and deletes it, so that nobody else gets it.
+    async fn take(&self, id_hash: &[u8; 32]) -> Result<Option<SessionRow>, SessionRowsError>;
 
     /// Gives a row, also one that has expired but is not deleted yet.
     async fn load(&self, id_hash: &[u8; 32]) -> Result<Option<SessionRow>, SessionRowsError>;

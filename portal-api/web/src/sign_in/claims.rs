@@ -12,12 +12,19 @@ pub(super) type AnyUserInfo = UserInfoClaims<AnyClaims, CoreGenderClaim>;
 
 /// What a provider tells beyond the standard claims.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
-pub(super) struct AnyClaims {
+pub(crate) struct AnyClaims {
     #[serde(flatten)]
     all: serde_json::Map<String, Value>,
 }
 
 impl AdditionalClaims for AnyClaims {}
+
+impl AnyClaims {
+    /// The text of a claim.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.all.get(name)?.as_str()
+    }
+}
 
 /// What the national provider tells beyond the standard claims. Everything may be missing.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -76,6 +83,17 @@ impl Who {
         Self { name: spoken_name(claims), roles, acting_as }
     }
 
+    /// Of citizens, who act in no role.
+    pub(super) fn citizen(claims: &AnyUserInfo) -> Self {
+        let given = claims.given_name().and_then(|name| name.get(None)).map_or("", |n| n.as_str());
+        let family =
+            claims.family_name().and_then(|name| name.get(None)).map_or("", |n| n.as_str());
+        let name = [given, family].map(str::trim).join(" ");
+        let name = name.trim();
+        let name = if name.is_empty() { "Signed in".to_owned() } else { bounded(name) };
+        Self { name, roles: Vec::new(), acting_as: None }
+    }
+
     /// Of a provider whose claims mean what the configuration says.
     pub(super) fn mapped(claims: &AnyUserInfo, provider: &SignInProvider) -> Self {
         let all = Value::Object(claims.additional_claims().all.clone());
@@ -86,6 +104,7 @@ impl Who {
                 id: provider.role_id(role),
                 name: bounded(&role.name),
                 organisation: organisation.as_ref()?.to_string(),
+                ods: organisation.as_ref()?.to_string(),
                 code: role.code.clone(),
             })
         };
@@ -113,7 +132,8 @@ impl CisClaims {
         let code = role.role_code.rsplit(':').next().unwrap_or_default();
         let name = if name.is_empty() { code } else { name };
         let (id, code) = (role.person_roleid.clone(), bounded(code));
-        Role { id, name: bounded(name), organisation, code }
+        let ods = bounded(&role.org_code);
+        Role { id, name: bounded(name), organisation, ods, code }
     }
 }
 

@@ -20,11 +20,17 @@ pub(super) struct SessionClaims {
 
 impl AdditionalClaims for SessionClaims {}
 
-/// What the token endpoint answers.
-pub(super) type Answer = StandardTokenResponse<
+/// What the token endpoint of a provider answers.
+pub(super) type Answer = AnswerWith<SessionClaims, EmptyExtraTokenFields>;
+
+/// A client of a provider that has been discovered.
+pub(super) type Client = ClientOf<SessionClaims, Answer, EndpointMaybeSet, EndpointMaybeSet>;
+
+/// What a token endpoint answers: an ID token with such claims, and such fields beside it.
+pub(crate) type AnswerWith<Claims, Fields> = StandardTokenResponse<
     IdTokenFields<
-        SessionClaims,
-        EmptyExtraTokenFields,
+        Claims,
+        Fields,
         CoreGenderClaim,
         CoreJweContentEncryptionAlgorithm,
         CoreJwsSigningAlgorithm,
@@ -32,9 +38,9 @@ pub(super) type Answer = StandardTokenResponse<
     CoreTokenType,
 >;
 
-/// A client of a provider that has been discovered.
-pub(super) type Client = openidconnect::Client<
-    SessionClaims,
+/// A client with such answers, and what is known of its endpoints for tokens and about the person.
+pub(crate) type ClientOf<Claims, Answer, Token, Person> = openidconnect::Client<
+    Claims,
     CoreAuthDisplay,
     CoreGenderClaim,
     CoreJweContentEncryptionAlgorithm,
@@ -49,6 +55,6 @@ pub(super) type Client = openidconnect::Client<
     EndpointNotSet,
     EndpointNotSet,
     EndpointNotSet,
-    EndpointMaybeSet,
-    EndpointMaybeSet,
+    Token,
+    Person,
 >;

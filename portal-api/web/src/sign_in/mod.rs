@@ -1,8 +1,9 @@
 //! Signing in and out with OpenID Connect: authorization code with PKCE, state and nonce.
 
 pub(crate) mod back_channel;
+pub(crate) mod checks;
 mod claims;
-mod client;
+pub(crate) mod client;
 mod logout_token;
 mod provider;
 mod providers;
@@ -17,11 +18,14 @@ use serde::Deserialize;
 use subtle::ConstantTimeEq;
 use tower_sessions::Session;
 
+use crate::apps;
+use crate::launch::{self, LaunchContext};
 use crate::pages::{Layout, page};
-use crate::portal::SharedPortal;
-use crate::problem::{Problem, SignInFailure};
+use crate::portal::{Portal, SharedPortal};
+use crate::problem::{LaunchFailure, Problem, SignInFailure};
 use crate::session::{self, Person, SignInStarted, SignedIn};
 
+pub(crate) use claims::AnyClaims;
 pub(crate) use provider::Provider;
 pub(crate) use providers::Providers;
 
@@ -57,27 +61,49 @@ pub(crate) async fn begin(
     session: Session,
     Query(way): Query<Way>,
 ) -> Result<Response, Problem> {
-    let now = portal.clock.now();
-    let provider = match (&way.with, portal.providers.all()) {
-        (None, [only]) => only,
-        (None, ways) => {
-            let layout = portal.layout(None);
+    refuse_locked(&portal, &session).await?;
+    let provider = match (&way.with, portal.providers.only_of_staff()) {
+        (None, Some(only)) => only,
+        (None, None) => {
+            let (layout, ways) = (portal.layout(None), portal.providers.all());
             return page(&SignInPage { layout, ways }).map(IntoResponse::into_response);
         }
         (Some(id), _) => portal.providers.find(id).ok_or(Problem::NotFound)?,
     };
-    let (address, begun) = provider.begin(now).await.map_err(Problem::SignIn)?;
-    session::started(&session, Some(&begun)).await?;
+    // A launch that was given up does not come with another sign-in.
+    session::launch_pending(&session, None).await?;
+    at(&portal, &session, provider).await
+}
+
+/// Who stays with the patient of a launch has to sign out first: many providers answer at once, and
+/// the session would be one without the launch.
+async fn refuse_locked(portal: &Portal, session: &Session) -> Result<(), Problem> {
+    let present = session::remember(session, portal).await?;
+    match present.and_then(|data| data.launch) {
+        Some(launch) if launch.locked => Err(Problem::Locked),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Sends the browser to a provider.
+pub(crate) async fn at(
+    portal: &Portal,
+    session: &Session,
+    provider: &Provider,
+) -> Result<Response, Problem> {
+    let begun = provider.begin(portal.clock.now()).await;
+    let (address, begun) = begun.map_err(Problem::SignIn)?;
+    session::started(session, Some(&begun)).await?;
     Ok(Redirect::to(address.as_str()).into_response())
 }
 
 /// What the provider sends the browser back with. OpenID Connect Core 1.0, 3.1.2.5.
 #[derive(Deserialize)]
 pub(crate) struct Returned {
-    code: Option<String>,
-    state: Option<String>,
-    error: Option<String>,
-    iss: Option<String>,
+    pub(crate) code: Option<String>,
+    pub(crate) state: Option<String>,
+    pub(crate) error: Option<String>,
+    pub(crate) iss: Option<String>,
 }
 
 /// Takes the browser back: checks that it is the one that left, and gets the tokens.
@@ -102,7 +128,15 @@ pub(crate) async fn complete(
     let now = portal.clock.now();
     let (tokens, who, sign_in) =
         provider.complete(code, &begun, now).await.map_err(Problem::SignIn)?;
-    let data = SignedIn {
+    let launch = session::launch_pending(&session, None).await?;
+    // The launch may have come after this sign-in was begun.
+    refuse_locked(&portal, &session).await?;
+    let named =
+        |launch: &LaunchContext| launch.sign_in == provider.id && launch.subject == sign_in.subject;
+    if !launch.as_ref().is_none_or(named) {
+        return Err(Problem::Launch(LaunchFailure::OtherPerson));
+    }
+    let mut data = SignedIn {
         csrf: portal.unguessable(),
         access_token: tokens.access_token,
         access_expires_at: tokens.access_expires_at,
@@ -115,20 +149,34 @@ pub(crate) async fn complete(
         acting_as: who.acting_as,
         roles: who.roles,
         patients: Vec::new(),
+        citizen: provider.is_for_citizens(),
+        launch: None,
     };
+    if let Some(launch) = launch {
+        launch::admit(&mut data, launch).map_err(Problem::Launch)?;
+    }
+    // Who was sent by an app goes on to answer it.
+    let asked = data.launch.is_none() && apps::one_waits(&portal, &session).await?;
+    let first = if asked { apps::CONSENT } else { data.first_page() };
     // A new id, so that nobody who knew the one before sign-in is in this session.
     session.cycle_id().await.map_err(|_| Problem::Broken)?;
     session::keep(&session, &data).await?;
-    Ok(Redirect::to("/search").into_response())
+    Ok(Redirect::to(first).into_response())
 }
 
 fn check_state(begun: &SignInStarted, returned: &Returned, now: i64) -> Result<(), SignInFailure> {
-    let state = returned.state.as_deref().unwrap_or_default();
-    let same: bool = begun.state.as_bytes().ct_eq(state.as_bytes()).into();
-    if same && now - begun.started_at < SIGN_IN_SECONDS {
+    if returned.belongs_to(begun) && now - begun.started_at < SIGN_IN_SECONDS {
         return Ok(());
     }
     Err(SignInFailure::Mismatch)
+}
+
+impl Returned {
+    /// Whether it has the state that the browser left with.
+    pub(crate) fn belongs_to(&self, begun: &SignInStarted) -> bool {
+        let state = self.state.as_deref().unwrap_or_default();
+        begun.state.as_bytes().ct_eq(state.as_bytes()).into()
+    }
 }
 
 /// A form with nothing but its token.
@@ -137,7 +185,8 @@ pub(crate) struct TokenForm {
     csrf: String,
 }
 
-/// Ends the session here, with its access tokens and what was opened in it, then at the provider.
+/// Ends the session here, with its access tokens, what apps were let do and what was opened in it, then
+/// at the provider. Where the provider has not said which session it is, it ends all of the person's.
 pub(crate) async fn sign_out(
     State(portal): SharedPortal,
     person: Person,
@@ -149,11 +198,45 @@ pub(crate) async fn sign_out(
         "sign out".clone_into(&mut event.interaction);
         event.status = StatusCode::SEE_OTHER.as_u16();
     });
-    let ended = person.data.sign_in.clone().map(SignIn::from);
-    if let Some(SignIn { issuer, session_id: Some(session_id), .. }) = ended {
-        let what = SignedOut::Session { issuer, session_id };
-        portal.sign_outs.end(what, None, &draft).await.map_err(|_| Problem::Broken)?;
-    }
+    let what = match SignIn::from(person.data.sign_in.clone().ok_or(Problem::Broken)?) {
+        SignIn { issuer, session_id: Some(session_id), .. } => {
+            SignedOut::Session { issuer, session_id }
+        }
+        sign_in @ SignIn { session_id: None, .. } => every_session(&portal, sign_in),
+    };
+    portal.sign_outs.end(what, None, &draft).await.map_err(|_| Problem::Broken)?;
+    leave(&portal, &person).await
+}
+
+/// Ends every session of the person that has begun by now, with its access tokens and what was
+/// opened in it, and goes on as [`sign_out`] does.
+pub(crate) async fn sign_out_everywhere(
+    State(portal): SharedPortal,
+    person: Person,
+    draft: AuditDraft,
+    Form(form): Form<TokenForm>,
+) -> Result<Response, Problem> {
+    person.check(&form.csrf)?;
+    draft.fill(|event| {
+        "sign out everywhere".clone_into(&mut event.interaction);
+        event.status = StatusCode::SEE_OTHER.as_u16();
+    });
+    let sign_in = person.data.sign_in.clone().map(SignIn::from).ok_or(Problem::Broken)?;
+    let what = every_session(&portal, sign_in);
+    portal.sign_outs.end(what, None, &draft).await.map_err(|_| Problem::Broken)?;
+    leave(&portal, &person).await
+}
+
+/// Everything of the person that has begun by now.
+fn every_session(portal: &Portal, sign_in: SignIn) -> SignedOut {
+    let SignIn { issuer, subject, since, .. } = sign_in;
+    // The provider's clock may be ahead of ours.
+    let until = portal.clock.now().max(since);
+    SignedOut::Person { issuer, subject, until }
+}
+
+/// Forgets the session, and ends it at the provider.
+async fn leave(portal: &Portal, person: &Person) -> Result<Response, Problem> {
     session::forget(&person.session).await?;
     let after = portal.address("/signed-out");
     let provider = portal.providers.of(&person.data);
@@ -163,4 +246,4 @@ pub(crate) async fn sign_out(
 }
 
 /// Typing a password and finding a phone takes a while; longer than this, and the person left.
-const SIGN_IN_SECONDS: i64 = 600;
+pub(crate) const SIGN_IN_SECONDS: i64 = 600;

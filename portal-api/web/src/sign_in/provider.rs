@@ -3,17 +3,18 @@ use std::sync::Arc;
 use carerecord_service::{FIRST, Secret, SignIn, SignInProvider};
 use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::jwk::JwkSet;
-use openidconnect::core::{CoreJwsSigningAlgorithm, CoreResponseType};
+use openidconnect::core::CoreResponseType;
 use openidconnect::{
-    AccessTokenHash, AuthenticationContextClass, AuthenticationFlow, AuthorizationCode, ClientId,
-    ClientSecret, CsrfToken, HttpRequest, HttpResponse, IssuerUrl, LogoutRequest, Nonce,
-    OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier, PostLogoutRedirectUrl,
-    ProviderMetadataWithLogout, RedirectUrl, RefreshToken, Scope, TokenResponse,
+    AuthenticationContextClass, AuthenticationFlow, AuthorizationCode, ClientId, ClientSecret,
+    CsrfToken, HttpRequest, HttpResponse, IssuerUrl, LogoutRequest, Nonce, OAuth2TokenResponse,
+    PkceCodeChallenge, PkceCodeVerifier, PostLogoutRedirectUrl, ProviderMetadataWithLogout,
+    RedirectUrl, RefreshToken, Scope, TokenResponse,
 };
 use tokio::sync::Mutex;
 use url::Url;
 
 use super::back_channel::Unread;
+use super::checks::{SendError, bounded, verified};
 use super::claims::{AnyUserInfo, CisUserInfo, Who};
 use super::client::{Answer, Client};
 use super::logout_token::{self, Expected, LogoutError, LogoutToken};
@@ -90,6 +91,10 @@ impl Provider {
         })
     }
 
+    pub(crate) fn is_for_citizens(&self) -> bool {
+        self.mapping.as_ref().is_some_and(SignInProvider::is_for_citizens)
+    }
+
     pub(crate) fn issuer(&self) -> &str {
         self.issuer.as_str()
     }
@@ -117,6 +122,10 @@ impl Provider {
             let class = AuthenticationContextClass::new(class.clone());
             request = request.add_auth_context_value(class);
         }
+        if let Some(provider) = self.mapping.as_ref().filter(|p| p.is_for_citizens()) {
+            let vectors = serde_json::json!(provider.vtr).to_string();
+            request = request.add_extra_param("vtr", vectors);
+        }
         for scope in &self.scopes {
             request = request.add_scope(Scope::new(scope.clone()));
         }
@@ -139,7 +148,7 @@ impl Provider {
         now: Timestamp,
     ) -> Result<(Tokens, Who, SignIn), SignInFailure> {
         let client = self.client(&*self.metadata(now, SignedDuration::from_mins(10)).await?);
-        let http = |request| send(self.http.clone(), request);
+        let http = |request| send(("sign-in code", self.http.clone()), request);
         let request = client
             .exchange_code(AuthorizationCode::new(code))
             .map_err(|_| failed("provider has no token endpoint", SignInFailure::Provider))?;
@@ -149,6 +158,7 @@ impl Provider {
             .await
             .map_err(|_| failed("code was not exchanged", SignInFailure::Token))?;
         let sign_in = check(&client, &answer, &Nonce::new(begun.nonce.clone()))?;
+        let http = |request| send(("sign-in userinfo", self.http.clone()), request);
         let subject = openidconnect::SubjectIdentifier::new(sign_in.subject.clone());
         let asked = client
             .user_info(answer.access_token().clone(), Some(subject))
@@ -158,6 +168,10 @@ impl Provider {
             None => {
                 let claims: Result<CisUserInfo, _> = asked.request_async(&http).await;
                 Who::new(&claims.map_err(|_| not_given())?)
+            }
+            Some(provider) if provider.is_for_citizens() => {
+                let claims: Result<AnyUserInfo, _> = asked.request_async(&http).await;
+                Who::citizen(&claims.map_err(|_| not_given())?)
             }
             Some(provider) => {
                 let claims: Result<AnyUserInfo, _> = asked.request_async(&http).await;
@@ -174,7 +188,7 @@ impl Provider {
         now: Timestamp,
     ) -> Result<Tokens, SignInFailure> {
         let client = self.client(&*self.metadata(now, SignedDuration::from_hours(1)).await?);
-        let http = |request| send(self.http.clone(), request);
+        let http = |request| send(("sign-in renewal", self.http.clone()), request);
         let refresh_token = RefreshToken::new(refresh_token.to_owned());
         let answer = client
             .exchange_refresh_token(&refresh_token)
@@ -245,7 +259,7 @@ impl Provider {
         {
             return Ok(metadata.clone());
         }
-        let http = |request| send(self.http.clone(), request);
+        let http = |request| send(("sign-in discovery", self.http.clone()), request);
         let found = ProviderMetadataWithLogout::discover_async(self.issuer.clone(), &http).await;
         let found =
             found.map_err(|_| failed("provider was not discovered", SignInFailure::Provider))?;
@@ -261,20 +275,12 @@ fn redirect(config: &WebConfig) -> Result<RedirectUrl, WebError> {
     redirect.map_err(|_| WebError::Address("public_url"))
 }
 
-/// Checks signature, issuer, audience, times, nonce and the hash of the access token.
+/// Checks the ID token, and says whose sign-in it is.
 fn check(client: &Client, answer: &Answer, nonce: &Nonce) -> Result<SignIn, SignInFailure> {
     let wrong = || failed("id token did not pass the checks", SignInFailure::Token);
     let id_token = answer.id_token().ok_or_else(wrong)?;
-    let verifier = client.id_token_verifier().set_allowed_algs(ALGORITHMS);
-    let claims = id_token.claims(&verifier, nonce).map_err(|_| wrong())?;
-    if let Some(expected) = claims.access_token_hash() {
-        let algorithm = id_token.signing_alg().map_err(|_| wrong())?;
-        let key = id_token.signing_key(&verifier).map_err(|_| wrong())?;
-        let actual = AccessTokenHash::from_token(answer.access_token(), algorithm, key);
-        if actual.map_err(|_| wrong())? != *expected {
-            return Err(wrong());
-        }
-    }
+    let claims = verified(id_token, client.id_token_verifier(), answer.access_token(), nonce);
+    let claims = claims.ok_or_else(wrong)?;
     let since = claims.auth_time().unwrap_or(claims.issue_time()).timestamp();
     Ok(SignIn {
         issuer: claims.issuer().to_string(),
@@ -294,31 +300,15 @@ fn tokens(answer: &Answer, now: Timestamp) -> Tokens {
     }
 }
 
-/// Sends one request of the sign-in, with a bound on the answer.
-async fn send(http: reqwest::Client, request: HttpRequest) -> Result<HttpResponse, SendError> {
-    let mut response = http.execute(request.try_into()?).await?;
-    let mut answer = http::Response::builder().status(response.status());
-    if let Some(headers) = answer.headers_mut() {
-        headers.clone_from(response.headers());
-    }
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await? {
-        if body.len() + chunk.len() > MAX_ANSWER_BYTES {
-            return Err(SendError::TooLong);
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(answer.body(body)?)
-}
-
-#[derive(Debug, thiserror::Error)]
-enum SendError {
-    #[error("the request failed")]
-    Http(#[from] reqwest::Error),
-    #[error("the answer is malformed")]
-    Answer(#[from] http::Error),
-    #[error("the answer is too long")]
-    TooLong,
+/// Sends one request of the sign-in, with a bound on the answer. In the record stands what for and
+/// whereto: no code, token or secret, which are in the body and headers.
+async fn send(
+    (what, http): (&'static str, reqwest::Client),
+    request: HttpRequest,
+) -> Result<HttpResponse, SendError> {
+    let request = reqwest::RequestBuilder::from_parts(http, request.try_into()?);
+    let (response, _sent) = carerecord_service::send(("http", what), request).await;
+    bounded(response?).await
 }
 
 /// Logs the step that failed. What the provider said may hold codes and tokens, so it is left out.
@@ -331,11 +321,5 @@ fn failed(step: &'static str, failure: SignInFailure) -> SignInFailure {
 const ASSURANCE: &str = "AAL2_OR_AAL3_ANY";
 const SCOPES: [&str; 5] =
     ["profile", "nhsperson", "nationalrbacaccess", "associatedorgs", "selectedrole"];
-const ALGORITHMS: [CoreJwsSigningAlgorithm; 3] = [
-    CoreJwsSigningAlgorithm::EcdsaP256Sha256,
-    CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256,
-    CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha512,
-];
 /// For a provider that does not say how long its tokens are good for.
 const DEFAULT_SECONDS: u64 = 300;
-const MAX_ANSWER_BYTES: usize = 1 << 20;

@@ -21,6 +21,19 @@ impl Providers {
         &self.0
     }
 
+    /// The one that staff use, where there is one.
+    pub(crate) fn only_of_staff(&self) -> Option<&Provider> {
+        let mut staff = self.0.iter().filter(|provider| !provider.is_for_citizens());
+        let first = staff.next();
+        first.filter(|_| staff.next().is_none())
+    }
+
+    /// Those of citizens: id and name.
+    pub(crate) fn of_citizens(&self) -> Vec<(String, String)> {
+        let citizens = self.0.iter().filter(|provider| provider.is_for_citizens());
+        citizens.map(|provider| (provider.id.clone(), provider.name.clone())).collect()
+    }
+
     /// By its id; what was begun before there were ids was begun at the first one.
     pub(crate) fn find(&self, id: &str) -> Option<&Provider> {
         let id = if id.is_empty() { FIRST } else { id };

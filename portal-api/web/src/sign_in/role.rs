@@ -3,6 +3,7 @@ use axum::extract::{Form, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
+use crate::apps;
 use crate::pages::{Layout, page};
 use crate::portal::SharedPortal;
 use crate::problem::Problem;
@@ -12,7 +13,7 @@ use crate::session::{Person, Role, SignedIn};
 #[template(path = "role.html")]
 struct RolePage<'a> {
     layout: Layout,
-    roles: &'a [Role],
+    roles: &'a [&'a Role],
     current: &'a str,
     missing: bool,
 }
@@ -36,7 +37,7 @@ pub(crate) async fn choose(
     Form(form): Form<RoleForm>,
 ) -> Result<Response, Problem> {
     person.check(&form.csrf)?;
-    let chosen = form.role.filter(|id| person.data.roles.iter().any(|role| role.id == *id));
+    let chosen = form.role.filter(|id| person.roles_to_choose().iter().any(|role| role.id == *id));
     let Some(chosen) = chosen else {
         return show(&portal.layout(Some(&person)), &person, true);
     };
@@ -46,13 +47,16 @@ pub(crate) async fn choose(
         Ok(())
     };
     portal.change(&mut person, act).await?;
-    Ok(Redirect::to("/search").into_response())
+    // Who was sent by an app goes on to answer it; who was opened a record by a system, to that.
+    let asked = apps::one_waits(&portal, &person.session).await?;
+    let first = if asked { apps::CONSENT } else { person.data.first_page() };
+    Ok(Redirect::to(first).into_response())
 }
 
 fn show(layout: &Layout, person: &Person, missing: bool) -> Result<Response, Problem> {
     page(&RolePage {
         layout: layout.clone(),
-        roles: &person.data.roles,
+        roles: &person.roles_to_choose(),
         current: person.data.acting_as.as_deref().unwrap_or_default(),
         missing,
     })

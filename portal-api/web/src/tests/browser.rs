@@ -1,3 +1,4 @@
+use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
@@ -12,9 +13,10 @@ use url::Url;
 
 use super::TestClock;
 use super::fake::Fake;
+use super::rows::MemoryLooks;
 use super::rows::MemoryRows;
 use super::sign_outs::MemorySignOuts;
-use crate::{WebConfig, router};
+use crate::{EhrConfig, LauncherConfig, Looks, WebConfig, router};
 
 /// A browser with one cookie, in front of the portal's routes.
 pub(super) struct Browser {
@@ -22,6 +24,7 @@ pub(super) struct Browser {
     /// A second provider, where there is one.
     council: Option<Arc<Fake>>,
     pub(super) rows: Arc<MemoryRows>,
+    pub(super) looks: Arc<MemoryLooks>,
     pub(super) sign_outs: Arc<MemorySignOuts>,
     pub(super) clock: TestClock,
     router: Router,
@@ -41,21 +44,39 @@ pub(super) struct Page {
 
 impl Browser {
     pub(super) async fn open() -> Self {
-        Self::open_beside(None).await
+        Self::open_beside(None, None).await
     }
 
     /// In front of a portal with a second sign-in provider.
     pub(super) async fn with_council() -> Self {
         let council = Fake::start().await;
         council.state.lock().unwrap().council = true;
-        Self::open_beside(Some(council)).await
+        Self::open_beside(Some(council), None).await
+    }
+
+    /// In front of a portal that the system `epr` opens records at, which signs with these keys.
+    pub(super) async fn launched_by(keys: &Path) -> Self {
+        let epr = serde_json::json!({
+            "id": "epr", "name": "Example EPR", "keys": keys,
+            "organisations": ["ZEX01", "A20047"], "return_origins": ["https://epr.example"],
+        });
+        Self::open_beside(None, serde_json::from_value(epr).ok()).await
+    }
+
+    /// In front of a portal that a record system opens records at, by SMART App Launch.
+    pub(super) async fn launched_by_ehr(ehr: EhrConfig) -> Self {
+        Self::open_with(None, |config| config.ehrs.push(ehr)).await
     }
 
     pub(super) fn council(&self) -> Arc<Fake> {
         self.council.clone().unwrap()
     }
 
-    async fn open_beside(council: Option<Arc<Fake>>) -> Self {
+    async fn open_beside(council: Option<Arc<Fake>>, launcher: Option<LauncherConfig>) -> Self {
+        Self::open_with(council, |config| config.launchers.extend(launcher)).await
+    }
+
+    async fn open_with(council: Option<Arc<Fake>>, more: impl FnOnce(&mut WebConfig)) -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let fake = Fake::start().await;
         let url = |text: &str| Url::parse(text).unwrap();
@@ -66,6 +87,7 @@ impl Browser {
             "portal",
         );
         config.demo = true;
+        more(&mut config);
         if let Some(council) = &council {
             let provider = serde_json::from_value(serde_json::json!({
                 "id": "council", "name": "Example Council account",
@@ -80,10 +102,12 @@ impl Browser {
         let (rows, clock) = (Arc::new(MemoryRows::default()), TestClock::default());
         let sign_outs = Arc::new(MemorySignOuts::default());
         let now = Arc::new(clock.clone());
-        let router =
-            router(config, rows.clone(), sign_outs.clone(), now, Arc::new(RandomIds)).unwrap();
+        let looks = Arc::new(MemoryLooks::default());
+        let kept = Looks::new(looks.clone(), [7; 32]);
+        let ids = Arc::new(RandomIds);
+        let router = router(config, rows.clone(), kept, sign_outs.clone(), now, ids).unwrap();
         let (cookie, set_cookie, visited) = (None, String::new(), Vec::new());
-        Self { fake, council, rows, sign_outs, clock, router, cookie, set_cookie, visited }
+        Self { fake, council, rows, looks, sign_outs, clock, router, cookie, set_cookie, visited }
     }
 
     /// Opens the portal and signs in.
@@ -99,6 +123,7 @@ impl Browser {
             fake: self.fake.clone(),
             council: self.council.clone(),
             rows: self.rows.clone(),
+            looks: self.looks.clone(),
             sign_outs: self.sign_outs.clone(),
             clock: self.clock.clone(),
             router: self.router.clone(),
@@ -120,8 +145,13 @@ impl Browser {
 
     pub(super) async fn begin_at(&mut self, path: &str) -> String {
         let begun = self.get(path).await;
+        self.sent_back(begun.location()).await
+    }
+
+    /// The path that somebody else sends the browser back to.
+    pub(super) async fn sent_back(&self, address: &str) -> String {
         let asks = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
-        let answer = asks.build().unwrap().get(begun.location()).send().await.unwrap();
+        let answer = asks.build().unwrap().get(address).send().await.unwrap();
         let back = answer.headers()[header::LOCATION].to_str().unwrap();
         back.strip_prefix("http://127.0.0.1:8080").unwrap().to_owned()
     }

@@ -5,7 +5,7 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use axum::extract::{Form, Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use axum::{Json, Router};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as B64;
@@ -30,19 +30,43 @@ pub(super) struct FakeState {
     pub(super) asked: Vec<(String, String)>,
     /// Whether the person has two roles and none selected.
     pub(super) two_roles: bool,
+    /// Whether there is one more, at the organisation of the first.
+    pub(super) third_role: bool,
     /// Whether ID tokens get another nonce than asked for.
     pub(super) wrong_nonce: bool,
     pub(super) renewals: u32,
+    /// Whether it does not tell which session it is.
+    pub(super) no_sid: bool,
+    /// Whether what apps ask for is of every patient.
+    pub(super) apps_need_no_patient: bool,
     /// How many codes were exchanged: the number in `sid`.
     pub(super) sign_ins: u32,
     /// Authorization and role of every request to the API.
     pub(super) calls: Vec<(String, Option<String>)>,
+    /// The purpose of every request to the API that names one.
+    pub(super) purposes: Vec<String>,
     /// Whether one document's bytes are not those that were registered.
     pub(super) damaged: bool,
     /// Whether it tells of people as a council does.
     pub(super) council: bool,
+    /// Letters that have come to everybody's record since.
+    pub(super) more: Vec<u128>,
+    /// What was asked of sources with each search for documents: `all` unless told.
+    pub(super) asked_sources: Vec<String>,
+    /// Method, path and parameters of every request to the API.
+    pub(super) requests: Vec<Asked>,
     /// Holds up the next search for documents.
     held: Option<Arc<Gate>>,
+}
+
+/// A request to the API.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    pub(super) method: String,
+    /// Below the base.
+    pub(super) path: String,
+    /// Names in the query.
+    pub(super) parameters: Vec<String>,
 }
 
 /// Lets a test act while a request is under way.
@@ -60,16 +84,26 @@ impl Fake {
         let base = format!("http://{}", listener.local_addr().unwrap());
         let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
         let fake = Arc::new(Self { base, key, state: Mutex::default() });
-        let router = Router::new()
+        let elements =
+            ["AllergyIntolerance", "MedicationStatement", "MedicationRequest", "Condition"];
+        let elements = elements.into_iter().fold(Router::new(), |router, kind| {
+            let search = post(move |fake, headers, form| stated(fake, headers, kind, form));
+            router.route(&format!("/fhir/{kind}/_search"), search)
+        });
+        let router = elements
             .route("/oidc/.well-known/openid-configuration", get(discovery))
             .route("/oidc/jwks", get(jwks))
             .route("/oidc/authorize", get(authorize))
             .route("/oidc/token", post(token))
             .route("/oidc/userinfo", get(userinfo))
             .route("/fhir/Patient/_search", post(patients))
+            .route("/fhir/EpisodeOfCare/_search", post(cared_for))
             .route("/fhir/DocumentReference/_search", post(documents))
             .route("/fhir/DocumentReference/{id}", get(document))
             .route("/fhir/Binary/{id}", get(binary))
+            .route("/oauth/authorization", post(super::apps::authorization))
+            .route("/fhir/{*rest}", any(nothing))
+            .layer(axum::middleware::from_fn_with_state(fake.clone(), note_request))
             .with_state(fake.clone());
         #[expect(clippy::disallowed_methods, reason = "a test's server ends with the test")]
         tokio::spawn(async move { axum::serve(listener, router).await });
@@ -138,7 +172,7 @@ async fn token(
     let mut state = fake.state.lock().unwrap();
     let asked = |key: &str| state.asked.iter().find(|(k, _)| k == key).map(|(_, v)| v.clone());
     let now = SystemClock.now().as_second();
-    let sid = format!("sid-{}", state.sign_ins);
+    let sid = (!state.no_sid).then(|| format!("sid-{}", state.sign_ins));
     let claims = |nonce: Option<String>| {
         json!({"iss": format!("{}/oidc", fake.base), "sub": "555021900100", "aud": "portal",
             "iat": now, "exp": now + 900, "nonce": nonce, "sid": sid})
@@ -175,9 +209,9 @@ async fn userinfo(State(fake): SharedFake) -> Json<Value> {
         json!({"person_roleid": id, "org_code": org,
             "role_name": format!("\"Clinical\":\"Clinical Provision\":\"{name}\"")})
     };
-    let (two, council) = {
+    let (two, third, council) = {
         let state = fake.state.lock().unwrap();
-        (state.two_roles, state.council)
+        (state.two_roles, state.third_role, state.council)
     };
     if council {
         let groups = if two { json!(["sw", "po", "bowls"]) } else { json!(["sw", "bowls"]) };
@@ -188,6 +222,9 @@ async fn userinfo(State(fake): SharedFake) -> Json<Value> {
     let mut roles = vec![role("111", "ZEX01", "Clinical Practitioner Access Role")];
     if two {
         roles.push(role("112", "A20047", "Salaried General Practitioner"));
+    }
+    if third {
+        roles.push(role("113", "ZEX01", "Consultant"));
     }
     Json(json!({
         "sub": "555021900100", "given_name": "Tomasz", "family_name": "Wren", "title": "Dr",
@@ -200,7 +237,9 @@ impl Fake {
     fn note(&self, headers: &HeaderMap) {
         let of = |name: &str| headers.get(name).map(|v| v.to_str().unwrap().to_owned());
         let call = (of("authorization").unwrap_or_default(), of("x-selected-role"));
-        self.state.lock().unwrap().calls.push(call);
+        let mut state = self.state.lock().unwrap();
+        state.calls.push(call);
+        state.purposes.extend(of("x-purpose-of-use"));
     }
 }
 
@@ -224,12 +263,58 @@ async fn patients(
         "name": [{"use": "official", "family": "Okafor", "given": ["Ada"], "prefix": ["Dr"]}],
         "identifier": [{"system": NHS, "value": number, "extension": [{"url": "x",
             "valueCodeableConcept": {"coding": [{"code": "01"}]}}]}],
+        "telecom": [{"system": "phone", "value": "01632 960001"}],
     });
     if number == "9990001073" {
         person["deceasedDateTime"] = "2026-10-20".into();
     }
     Json(json!({"resourceType": "Bundle", "type": "searchset", "total": 1,
         "entry": [{"resource": person, "search": {"mode": "match"}}]}))
+    .into_response()
+}
+
+/// For whom the hospital cares: two pages, with one person twice on the first.
+async fn cared_for(
+    State(fake): SharedFake,
+    headers: HeaderMap,
+    Form(form): Form<Vec<(String, String)>>,
+) -> Response {
+    fake.note(&headers);
+    let of = |key: &str| form.iter().find(|(k, _)| k == key).map(|(_, v)| v.as_str());
+    let page = of("_page");
+    let own = Some("https://fhir.nhs.uk/Id/ods-organization-code|ZEX01");
+    if page.is_none() && (of("organization.identifier") != own || of("status") != Some("active")) {
+        return StatusCode::BAD_REQUEST.into_response();
+    }
+    let episode = |number: &str, kind: &str, since: &str| {
+        json!({"search": {"mode": "match"}, "resource": {
+            "resourceType": "EpisodeOfCare", "status": "active", "period": {"start": since},
+            "type": [{"coding": [{"code": kind}]}],
+            "patient": {"identifier": {"system": NHS, "value": number}}}})
+    };
+    let person = |number: &str, family: &str| {
+        json!({"search": {"mode": "include"}, "resource": {
+            "resourceType": "Patient", "birthDate": "1945-07-14", "name": [{"family": family}],
+            "identifier": [{"system": NHS, "value": number}]}})
+    };
+    let next = format!("{}/fhir/EpisodeOfCare?_page=sealed-2", fake.base);
+    let (links, entries) = match (of("_summary"), page) {
+        (Some("count"), _) => (json!([]), json!([])),
+        (_, None) => (
+            json!([{"relation": "next", "url": next}]),
+            json!([
+                episode("9990001006", "encounter", "2026-11-20T09:30:00Z"),
+                episode("9990001006", "referral", "2026-11-02T09:30:00Z"),
+                person("9990001006", "Okafor"),
+            ]),
+        ),
+        (_, Some("sealed-2")) => {
+            (json!([]), json!([episode("9990001049", "caseload", "2026-10-01T09:30:00Z")]))
+        }
+        (_, Some(_)) => return StatusCode::NOT_FOUND.into_response(),
+    };
+    Json(json!({"resourceType": "Bundle", "type": "searchset", "total": 3,
+        "link": links, "entry": entries}))
     .into_response()
 }
 
@@ -278,6 +363,14 @@ async fn documents(
         gate.open.notified().await;
     }
     let number = form[0].1.rsplit('|').next().unwrap();
+    let which = form.iter().find(|(name, _)| name == "source-state").map(|(_, v)| v.as_str());
+    let told = which.unwrap_or("all").to_owned();
+    fake.state.lock().unwrap().asked_sources.push(told);
+    if let Some(one) = which.filter(|which| *which != "none") {
+        // Whoever is asked again answers by then.
+        assert!(form.contains(&("_summary".to_owned(), "count".to_owned())));
+        return states_of(&["answered"; 3], one);
+    }
     if let Some((_, words)) = form.iter().find(|(name, _)| name == "_content") {
         let found = with(letter(30, "Found", number), |d| d["extension"] = place(words));
         return bundle(&[found], &["answered", "down"]);
@@ -290,6 +383,16 @@ async fn documents(
             let entry = json!({"resource": outcome, "search": {"mode": "outcome"}});
             Json(json!({"resourceType": "Bundle", "type": "searchset", "entry": [entry]}))
                 .into_response()
+        }
+        // Some of it is refused, twice with the same words.
+        "9990001227" => {
+            let (_, Json(outcome)) = refusal("objection-class");
+            let refused = json!({"resource": outcome, "search": {"mode": "outcome"}});
+            let letter =
+                json!({"resource": letter(23, "Letter", number), "search": {"mode": "match"}});
+            Json(json!({"resourceType": "Bundle", "type": "searchset",
+                "entry": [letter, refused.clone(), refused]}))
+            .into_response()
         }
         "9990001146" => bundle(&[], &["answered", "answered", "answered"]),
         "9990001138" => bundle(&[], &["answered", "refused", "paused", "garbage"]),
@@ -306,8 +409,101 @@ async fn documents(
             });
             bundle(&[letter(20, "First", number), second], &["answered", "answered"])
         }
+        _ if which == Some("none") => bundle(&fake.all(kept_under(number)), &[]),
         _ => bundle(&fake.all(kept_under(number)), &["answered", "late", "down", "not-connected"]),
     }
+}
+
+/// What documents say: two of an allergy that contradict each other, and a medicine; of one person
+/// nothing, by one source of three.
+async fn stated(
+    State(fake): SharedFake,
+    headers: HeaderMap,
+    kind: &'static str,
+    Form(form): Form<Vec<(String, String)>>,
+) -> Response {
+    fake.note(&headers);
+    assert_eq!(form.len(), 1, "the patient, and nothing else");
+    let number = form[0].1.rsplit('|').next().unwrap();
+    let source = |n: u128, title: &str| {
+        json!({"url": "urn:carerecord:element-source", "extension": [
+            {"url": "document", "valueReference": {"reference": format!("DocumentReference/{}", uuid(n))}},
+            {"url": "section", "valueUnsignedInt": 1}, {"url": "title", "valueString": title}]})
+    };
+    let relation = |with: &str| {
+        json!({"url": "urn:carerecord:element-relation", "extension": [
+            {"url": "kind", "valueCode": "conflict"},
+            {"url": "with", "valueReference": {"reference": with}}]})
+    };
+    let status = |code: &str| json!({"coding": [{"code": code}]});
+    let allergy = |id: &str, other: &str, state: &str, n: u128| {
+        json!({"resourceType": "AllergyIntolerance", "id": id, "clinicalStatus": status(state),
+            "code": {"text": "Penicillin <b>V</b>"}, "onsetDateTime": "1999",
+            "reaction": [{"manifestation": [{"text": "Rash"}]}],
+            "extension": [source(n, "Allergies"), relation(&format!("AllergyIntolerance/{other}"))]})
+    };
+    match (kind, number) {
+        (_, "9990001049") => refusal("objection-whole-record").into_response(),
+        (_, "9990001146") => bundle(&[], &["answered", "down", "down"]),
+        ("AllergyIntolerance", _) => {
+            let all = [allergy("a-1", "a-2", "active", 1), allergy("a-2", "a-1", "resolved", 3)];
+            bundle(&all, &["answered", "answered"])
+        }
+        ("MedicationStatement", _) => {
+            let medicine = json!({"resourceType": "MedicationStatement", "id": "m-1",
+                "status": "not-taken", "medicationCodeableConcept": {"coding": [{"display": "Bisoprolol"}]},
+                "dosage": [{"text": "2.5 mg once a day"}], "extension": [source(1, "Medicines")]});
+            bundle(&[medicine], &["answered", "answered"])
+        }
+        _ => bundle(&[], &["answered", "answered"]),
+    }
+}
+
+/// What one source says, and no document.
+fn states_of(states: &[&str], one: &str) -> Response {
+    let issue = |(n, state): (usize, &&str)| {
+        let id = format!("2.999.{}", n + 1);
+        (id == one).then(|| {
+            json!({"severity": "information", "code": "informational",
+                "details": {"text": "Example Council",
+                    "coding": [{"system": "urn:carerecord:source-state", "code": state}]},
+                "expression": [id]})
+        })
+    };
+    let issues: Vec<Value> = states.iter().enumerate().filter_map(issue).collect();
+    let outcome = json!({"resourceType": "OperationOutcome", "issue": issues});
+    let entry = json!({"resource": outcome, "search": {"mode": "outcome"}});
+    Json(json!({"resourceType": "Bundle", "type": "searchset", "entry": [entry]})).into_response()
+}
+
+/// What the API has besides, and this one has not.
+async fn nothing(State(fake): SharedFake, headers: HeaderMap) -> StatusCode {
+    fake.note(&headers);
+    StatusCode::NOT_FOUND
+}
+
+async fn note_request(
+    State(fake): SharedFake,
+    request: axum::extract::Request,
+    next: axum::middleware::Next,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let bytes = axum::body::to_bytes(body, 1 << 20).await.unwrap();
+    let is_form = parts.headers.get(header::CONTENT_TYPE);
+    let is_form = is_form.is_some_and(|kind| kind == "application/x-www-form-urlencoded");
+    let query = parts.uri.query().unwrap_or_default().as_bytes();
+    let names = |text: &[u8]| -> Vec<String> {
+        url::form_urlencoded::parse(text).map(|(name, _)| name.into_owned()).collect()
+    };
+    let mut parameters = names(query);
+    if is_form {
+        parameters.extend(names(&bytes));
+    }
+    if let Some(path) = parts.uri.path().strip_prefix("/fhir/") {
+        let (method, path) = (parts.method.to_string(), path.to_owned());
+        fake.state.lock().unwrap().requests.push(Asked { method, path, parameters });
+    }
+    next.run(axum::extract::Request::from_parts(parts, bytes.into())).await
 }
 
 async fn document(State(fake): SharedFake, headers: HeaderMap, Path(id): Path<String>) -> Response {
@@ -315,7 +511,8 @@ async fn document(State(fake): SharedFake, headers: HeaderMap, Path(id): Path<St
     if id == uuid(9) {
         return refusal("label").into_response();
     }
-    let found = fake.all("9990001006").into_iter().find(|d| d["id"] == id.as_str());
+    let all = fake.all("9990001006").into_iter().chain(unlisted("9990001006"));
+    let found = all.into_iter().find(|d| d["id"] == id.as_str());
     match found {
         Some(found) => Json(found).into_response(),
         None => StatusCode::NOT_FOUND.into_response(),
@@ -329,6 +526,12 @@ async fn binary(State(fake): SharedFake, headers: HeaderMap, Path(id): Path<Stri
     }
     let bytes = match id {
         id if id == uuid(1) => CDA.as_bytes().to_vec(),
+        id if id == uuid(2) => CDA.replace("2.5 mg", "1.25 mg").into_bytes(),
+        id if id == uuid(11) => b"<html><script>alert(1)</script>".to_vec(),
+        id if id == uuid(12) => illustrated().into_bytes(),
+        id if id == uuid(13) => format!("<!DOCTYPE x [<!ENTITY a 'b'>]>{CDA}").into_bytes(),
+        id if id == uuid(14) => FLOOD.to_vec(),
+        id if id == uuid(16) => b"%PDF-1.4 1 0 obj<</S/JavaScript/JS(1)>>endobj".to_vec(),
         id if id == uuid(3) => PDF.as_bytes().to_vec(),
         _ => b"Plain words.\n<script>alert(1)</script>".to_vec(),
     };
@@ -345,8 +548,26 @@ impl Fake {
             d["content"][0]["attachment"]["hash"] = sha1_base64(registered.as_bytes()).into();
             d["relatesTo"] = json!([{"code": "replaces",
                 "target": {"reference": format!("DocumentReference/{}", uuid(2))}}]);
+            d["extension"] = json!([{"url": "urn:carerecord:submission", "extension": [
+                {"url": "date", "valueDateTime": "2026-11-03T09:00:00Z"},
+                {"url": "organisation", "valueString": "Royal Example Hospital"},
+                {"url": "source", "valueUri": "urn:oid:2.999.7"}]},
+                {"url": "urn:carerecord:decision", "extension": [
+                {"url": "rule", "valueCode": "agreement"},
+                {"url": "words", "valueString":
+                    "A data sharing agreement in force covers the document."},
+                {"url": "set-by", "valueString": "the regional board"},
+                {"url": "since", "valueInstant": "2026-01-05T08:00:00Z"},
+                {"url": "basis", "valueString": "agreement dsa-1/2"}]}]);
         });
-        let old = with(letter(2, "Care plan", number), |d| d["status"] = "superseded".into());
+        let old = with(letter(2, "Care plan", number), |d| {
+            d["status"] = "superseded".into();
+            d["content"][0]["attachment"]["contentType"] = "text/xml".into();
+            d["extension"] = json!([{"url": "urn:carerecord:related-by", "extension": [
+                {"url": "code", "valueCode": "replaces"},
+                {"url": "document", "valueReference":
+                    {"reference": format!("DocumentReference/{}", uuid(1))}}]}]);
+        });
         let pdf = with(letter(3, "Discharge summary <b>", number), |d| {
             d["category"] = concept("373942005", "Discharge summary");
             d["content"][0]["attachment"]["contentType"] = "application/pdf".into();
@@ -364,8 +585,45 @@ impl Fake {
         let stray = with(letter(8, "Letter elsewhere", number), |d| {
             d["content"][0]["attachment"]["url"] = "http://127.0.0.1:9/fhir/Binary/1".into();
         });
-        vec![plan, old, pdf, text, archive, down, others, stray]
+        let more = self.state.lock().unwrap().more.clone();
+        let more = more.into_iter().map(|n| letter(n, "Letter that has come since", number));
+        [plan, old, pdf, text, archive, down, others, stray].into_iter().chain(more).collect()
     }
+}
+
+/// Documents that no list has.
+fn unlisted(number: &str) -> Vec<Value> {
+    let of = |n: u128, mime: &str| {
+        with(letter(n, "Unlisted", number), |d| {
+            d["content"][0]["attachment"]["contentType"] = mime.into();
+        })
+    };
+    vec![
+        of(11, "image/png"),
+        of(12, "text/xml"),
+        of(13, "text/xml"),
+        of(14, "image/png"),
+        of(15, "application/pdf"),
+        of(16, "application/pdf"),
+    ]
+}
+
+/// A document with a picture in its text and a PDF beside it.
+pub(super) fn illustrated() -> String {
+    let media = |id: &str, mime: &str, bytes: &[u8]| {
+        let data = base64::prelude::BASE64_STANDARD.encode(bytes);
+        format!(
+            "<entry><observationMedia ID=\"{id}\"><value mediaType=\"{mime}\" \
+             representation=\"B64\">{data}</value></observationMedia></entry>"
+        )
+    };
+    let entries =
+        media("graph", "image/png", PIXEL) + &media("scan", "application/pdf", PDF.as_bytes());
+    let coded = "<entry><observation><code displayName=\"Pulse\" code=\"78564009\" \
+        codeSystem=\"2.16.840.1.113883.6.96\"/><effectiveTime value=\"20261102\"/><value \
+        xsi:type=\"PQ\" value=\"62\" unit=\"/min\"/></observation></entry>";
+    CDA.replace("<list>", "<renderMultiMedia referencedObject=\"graph\"/><list>")
+        .replace("</list></text>", &format!("</list></text>{entries}{coded}"))
 }
 
 fn letter(n: u128, title: &str, number: &str) -> Value {
@@ -449,6 +707,10 @@ pub(super) const CDA: &str = r#"<?xml version="1.0"?>
 </component><component><section><title>What matters to me</title><text><list>
 <item>Walking the dog</item><item>Sunday lunch with family</item></list></text></section>
 </component></structuredBody></component></ClinicalDocument>"#;
+/// One pixel.
+pub(super) const PIXEL: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0";
+/// A picture that says that it is very large.
+const FLOOD: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\xff\xff\0\0\xff\xff\x08\x06\0\0\0";
 pub(super) const PDF: &str = "%PDF-1.4
 1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj
 2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj

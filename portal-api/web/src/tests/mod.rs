@@ -1,15 +1,23 @@
 //! The pages against a fake API and a fake sign-in provider, both over HTTP.
 
+mod account;
+mod apps;
 mod browser;
+mod documented;
+mod documents;
 mod fake;
 mod inside;
+mod launch;
 mod pages;
 mod people;
 mod providers;
+mod record;
 mod rows;
 mod sessions;
 mod sign_in;
 mod sign_outs;
+mod smart;
+mod summary;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -44,7 +52,9 @@ pub(crate) fn document(n: u128) -> Document {
         hash: None,
         url: String::new(),
         replaces: Vec::new(),
+        known_as: Vec::new(),
         nhs_number: None,
+        context: crate::api::Context::default(),
     }
 }
 

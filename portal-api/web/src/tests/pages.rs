@@ -79,7 +79,7 @@ async fn the_list_shows_banner_sources_and_groups() {
     let mut browser = Browser::signed_in().await;
     let patient = browser.find("999 000 1006").await;
 
-    let page = browser.get(&patient).await;
+    let page = browser.get(&format!("{patient}?show=list")).await;
 
     assert_eq!(page.title(), "Documents - Care Record");
     page.shows("OKAFOR, Ada (Dr)");
@@ -159,7 +159,7 @@ async fn nothing_found_and_could_not_ask_look_different() {
     let last_good = "Last answered 02-Nov-2025 09:00.";
     assert_eq!(partly.body.matches(last_good).count(), 3, "not of the one that answered");
     partly.shows("Sources that did not answer may hold documents.");
-    partly.shows("Try again");
+    partly.shows("Ask all sources again");
     assert_eq!(down.status, StatusCode::SERVICE_UNAVAILABLE);
     down.shows("This does not mean that there are no documents.");
     unknown.shows("Name not known");
@@ -195,27 +195,39 @@ async fn a_refusal_explains_itself() {
 }
 
 #[tokio::test]
+async fn what_is_refused_twice_with_the_same_words_is_said_once() {
+    let mut browser = Browser::signed_in().await;
+
+    let patient = browser.find("9990001227").await;
+    let page = browser.get(&patient).await;
+
+    page.shows("You cannot see some or all of this record");
+    assert_eq!(page.body.matches("The patient has objected to sharing their record.").count(), 1);
+}
+
+#[tokio::test]
 async fn the_filter_stays_out_of_addresses() {
     let mut browser = Browser::signed_in().await;
     let patient = browser.find("9990001006").await;
     let to = format!("{patient}/filter");
 
     let fields = [("text", "OUTPATIENT"), ("class", "823751000000102"), ("from", "2026-03-01")];
-    let set = browser.submit(&patient, &to, &fields).await;
-    let filtered = browser.get(&patient).await;
-    let wrong = browser.submit(&patient, &to, &[("from", "soon")]).await;
-    browser.submit(&patient, &to, &[("text", "zebra")]).await;
-    let none = browser.get(&patient).await;
-    browser.submit(&patient, &to, &[("clear", "yes")]).await;
+    let set = browser.submit(&format!("{patient}?show=list"), &to, &fields).await;
+    let list = format!("{patient}?show=list");
+    let filtered = browser.get(&list).await;
+    let wrong = browser.submit(&list, &to, &[("from", "soon")]).await;
+    browser.submit(&list, &to, &[("text", "zebra")]).await;
+    let none = browser.get(&list).await;
+    browser.submit(&list, &to, &[("clear", "yes")]).await;
 
-    assert_eq!(set.location(), format!("{patient}#documents"));
+    assert_eq!(set.location(), format!("{patient}?show=list#documents"));
     filtered.shows("1 of 7 documents match the filter.");
     filtered.shows("Outpatient letter");
     filtered.hides("Archive</a>");
     assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
     wrong.shows("href=\"#filter-from\"");
     none.shows("No document matches the filter. There are 7 without it.");
-    browser.get(&patient).await.shows("7 documents.");
+    browser.get(&list).await.shows("7 documents.");
 }
 
 #[tokio::test]
@@ -223,8 +235,8 @@ async fn a_long_list_has_pages_and_is_never_cut_silently() {
     let mut browser = Browser::signed_in().await;
     let patient = browser.find("9990001111").await;
 
-    let first = browser.get(&patient).await;
-    let last = browser.get(&format!("{patient}?page=3")).await;
+    let first = browser.get(&format!("{patient}?show=list")).await;
+    let last = browser.get(&format!("{patient}?show=list&page=3")).await;
 
     first.shows("450 documents. Shown: 1 to 200, page 1 of 3.");
     first.shows("Letters (450)");
@@ -240,7 +252,7 @@ async fn a_structured_document_is_shown_with_its_origin() {
     let page = browser.get(&format!("{patient}/document/{}", uuid(1))).await;
 
     assert_eq!(page.title(), "Document - Care Record");
-    page.shows("<h3>Medicines</h3>");
+    page.shows("<h3 id=\"section-1\">Medicines</h3>");
     page.shows("Bisoprolol 2.5 mg once a day");
     page.shows("Dr Niamh Calloway");
     page.shows("Unchanged since it was registered");
@@ -256,7 +268,9 @@ async fn what_a_document_holds_never_runs() {
 
     let text = browser.get(&at(4, "")).await;
     let shown = browser.get(&at(4, "/content")).await;
-    let file = browser.get(&at(4, "/download")).await;
+    let to = at(4, "/download");
+    let original = [("purpose", "direct-care"), ("copy", "original")];
+    let file = browser.submit(&to, &to, &original).await;
 
     text.shows("Plain words.");
     text.hides("<script>alert");
@@ -304,11 +318,15 @@ async fn a_damaged_document_is_not_shown() {
     let mut browser = Browser::signed_in().await;
     let patient = browser.find("9990001006").await;
     let at = format!("{patient}/document/{}", uuid(1));
-    assert_eq!(browser.get(&format!("{at}/download")).await.body, CDA);
+    let to = format!("{at}/download");
+    let original = [("purpose", "direct-care"), ("copy", "original")];
+    assert_eq!(browser.submit(&to, &to, &original).await.body, CDA);
 
     browser.fake.state.lock().unwrap().damaged = true;
     let page = browser.get(&at).await;
-    let file = browser.get(&format!("{at}/download")).await;
+    let file = browser.submit(&to, &to, &original).await;
+    let marked = browser.submit(&to, &to, &[("purpose", "legal"), ("copy", "marked")]).await;
+    assert!(marked.status.is_server_error());
 
     page.shows("The document is damaged");
     page.hides("Bisoprolol");

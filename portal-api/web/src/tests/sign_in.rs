@@ -95,7 +95,8 @@ async fn who_has_several_roles_chooses_one() {
     browser.get(&patient).await;
     let calls = browser.fake.state.lock().unwrap().calls.clone();
     assert!(calls.iter().all(|call| *call == ("Bearer token-0".into(), Some("112".into()))));
-    assert_eq!(calls.len(), 2);
+    // The first page's count of the team, the patient, and the documents.
+    assert_eq!(calls.len(), 3);
 }
 
 #[tokio::test]

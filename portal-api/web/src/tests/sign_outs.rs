@@ -8,7 +8,9 @@ use carerecord_service::{AuditDraft, Ended, SignIn, SignOuts, SignOutsUnavailabl
 use http::StatusCode;
 use serde_json::{Value, json};
 
+use super::apps::asks;
 use super::browser::{Browser, Page};
+use crate::apps::CONSENT;
 
 /// What has ended, in memory.
 #[derive(Debug, Default)]
@@ -120,6 +122,41 @@ async fn the_provider_ends_all_sessions_of_a_person() {
 
     assert_eq!(told.status, StatusCode::OK);
     assert!(!is_signed_in(&mut browser).await && !is_signed_in(&mut other).await);
+}
+
+#[tokio::test]
+async fn signing_out_ends_the_session_or_all_of_the_person_where_none_is_named() {
+    for no_sid in [false, true] {
+        let mut browser = Browser::open().await;
+        browser.fake.state.lock().unwrap().no_sid = no_sid;
+        browser.sign_in().await;
+        let mut other = browser.second_tab();
+        other.cookie = None;
+        other.sign_in().await;
+        // As it stands in the person's access tokens, and in what they have let apps do.
+        let (issuer, subject) = (format!("{}/oidc", browser.fake.base), "555021900100".to_owned());
+        let session_id = (!no_sid).then(|| "sid-0".to_owned());
+        let since = jiff::Timestamp::from_second(SystemClock.now().as_second()).unwrap();
+        let sign_in = SignIn { issuer, subject, session_id, since };
+        assert!(!browser.sign_outs.has_ended(&sign_in).await.unwrap());
+
+        let out = browser.submit("/search", "/sign-out", &[]).await;
+
+        assert_eq!(out.status, StatusCode::SEE_OTHER);
+        assert!(browser.sign_outs.has_ended(&sign_in).await.unwrap(), "no sid: {no_sid}");
+        assert_eq!(is_signed_in(&mut other).await, !no_sid);
+    }
+}
+
+#[tokio::test]
+async fn an_app_that_asks_in_a_session_that_is_over_waits_for_the_next_sign_in() {
+    let mut browser = Browser::signed_in().await;
+    let token = claims(&browser, &json!({"sid": "sid-0"}));
+    send(&browser, &browser.fake.sign(&token)).await;
+
+    assert_eq!(browser.get(&asks("charts")).await.location(), "/sign-in");
+
+    assert_eq!(browser.sign_in().await.location(), CONSENT);
 }
 
 #[tokio::test]

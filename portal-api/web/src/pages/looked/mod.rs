@@ -1,18 +1,17 @@
 //! Who has looked: the record of accesses, for privacy officers; and one request followed through all
 //! roles, for the service desk. Whom it is about goes by form and stands in no address.
 
-mod words;
+pub(super) mod words;
 
 use askama::Template;
 use axum::extract::{Form, Path, State};
-use axum::http::StatusCode;
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{Html, Response};
 use carerecord_model::NhsNumber;
 use jiff::ToSpan as _;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{Layout, page, search};
+use super::{Layout, form_page, page, search};
 use crate::api::{Access, AccessQuestion, FoundAccesses};
 use crate::display::{clinical, counted};
 use crate::portal::{Portal, SharedPortal};
@@ -39,6 +38,14 @@ struct RequestPage {
     found: FoundView,
 }
 
+#[derive(Template)]
+#[template(path = "looked_record.html")]
+struct RecordPage {
+    layout: Layout,
+    id: Uuid,
+    row: Row,
+}
+
 struct FoundView {
     summary: String,
     rows: Vec<Row>,
@@ -55,6 +62,7 @@ struct Row {
     from: String,
     what: String,
     why: &'static str,
+    basis: Vec<String>,
     tag: (&'static str, &'static str),
     patient: Option<String>,
     request: Option<Uuid>,
@@ -123,6 +131,17 @@ pub(crate) async fn request(
     page(&RequestPage { layout, id: id.to_string(), found: portal.found_view(found) })
 }
 
+/// One record of an access.
+pub(crate) async fn record(
+    State(portal): SharedPortal,
+    Caller(person): Caller,
+    Path(id): Path<Uuid>,
+) -> Result<Html<String>, Problem> {
+    let layout = portal.layout(Some(&person));
+    let found = portal.api.access(Caller(person).asker(), id).await?;
+    page(&RecordPage { layout, id, row: portal.row(found) })
+}
+
 fn show(
     portal: &Portal,
     person: &Person,
@@ -132,9 +151,7 @@ fn show(
 ) -> Result<Response, Problem> {
     let layout = portal.layout(Some(person));
     let wrong = !mistakes.is_empty();
-    let status = if wrong { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
-    let body = page(&LookedPage { layout, form, periods: &PERIODS, mistakes, found })?;
-    Ok((status, body).into_response())
+    form_page(&LookedPage { layout, form, periods: &PERIODS, mistakes, found }, wrong)
 }
 
 impl LookedPage {
@@ -236,7 +253,7 @@ impl Portal {
 
     fn row(&self, access: Access) -> Row {
         let who = match (access.who.as_deref(), access.is_person) {
-            (Some("withheld"), _) => "Not shown for this patient".to_owned(),
+            (Some(WITHHELD), _) => NOT_SHOWN.to_owned(),
             (Some(name), true) => match &access.role {
                 Some(role) => format!("{name}, {role}"),
                 None => name.to_owned(),
@@ -248,12 +265,16 @@ impl Portal {
             at: clinical(&access.at, &self.zone),
             who,
             from: access.organisation.unwrap_or_else(|| "Not known".to_owned()),
-            what: what(&access.interaction, access.documents),
+            what: match access.sent {
+                true => format!("Asked another part of the service: {}", access.interaction),
+                false => what(&access.interaction, access.documents),
+            },
             why: why(access.rule.as_deref(), &access.outcome),
+            basis: access.basis,
             tag: tag(&access.outcome),
             patient: access.patient.map(|number| number.grouped()),
             request: access.request.and_then(|id| id.parse().ok()),
-            log: access.log,
+            log: if access.log == WITHHELD { NOT_SHOWN.to_owned() } else { access.log },
             address: access.address.unwrap_or_else(|| "Not known".to_owned()),
             took: access.took_ms.map_or_else(String::new, |ms| format!("{ms} ms")),
         }
@@ -272,6 +293,9 @@ fn escaped(text: &str) -> String {
     out
 }
 
+/// What the API says in the place of what would tell where somebody is cared for, and what we say.
+const WITHHELD: &str = "withheld";
+const NOT_SHOWN: &str = "Not shown for this patient";
 /// Code, words and days.
 const PERIODS: [(&str, &str, i32); 5] = [
     ("quarter", "Last 3 months", 92),

@@ -3,7 +3,7 @@
 use crate::display::counted;
 
 /// What was done, in words for anybody.
-pub(super) fn what(interaction: &str, documents: usize) -> String {
+pub(in crate::pages) fn what(interaction: &str, documents: usize) -> String {
     let of = |words: &str| format!("{words} ({})", counted(documents, "document", "documents"));
     let mut words = interaction.split(' ');
     let plain = match (words.next().unwrap_or_default(), words.next().unwrap_or_default()) {
@@ -22,6 +22,26 @@ pub(super) fn what(interaction: &str, documents: usize) -> String {
         }
         ("ITI-81" | "audit", _) => "Looked at who has looked",
         ("may", "see") => "Asked who may look",
+        ("access", "pack" | "packs") => match interaction {
+            "access pack made" => "A copy of the whole record was made",
+            "access pack fetched" => "Fetched a copy of the whole record",
+            "access pack removed" => "Removed a copy of the whole record",
+            _ => "Asked for a copy of the whole record",
+        },
+        ("PCC-44" | "elements", _)
+        | (
+            "read",
+            "AllergyIntolerance"
+            | "Condition"
+            | "MedicationStatement"
+            | "MedicationRequest"
+            | "Immunization"
+            | "Observation"
+            | "Encounter",
+        ) => {
+            return of("Looked at allergies, medicines, problems or results in documents");
+        }
+        ("search" | "read", "Provenance") => "Looked at which document an entry comes from",
         ("search", "in") => return of("Searched inside documents"),
         ("ITI-18" | "ITI-51", _) => return of("Another system asked for the list of documents"),
         ("ITI-43", _) => "Another system fetched a document",
@@ -38,13 +58,14 @@ pub(super) fn what(interaction: &str, documents: usize) -> String {
 }
 
 /// Why it was allowed, or not, in words that a patient reads.
-pub(super) fn why(rule: Option<&str>, outcome: &str) -> &'static str {
+pub(in crate::pages) fn why(rule: Option<&str>, outcome: &str) -> &'static str {
     match rule.unwrap_or_default() {
         "own-record" => "Their own organisation keeps the document",
         "agreement" | "record-open" => "An agreement between the organisations allows it",
         "break-glass" => "They gave a reason for opening what is closed. It is reviewed",
         "delegated" => "The shared record itself asked",
         "audit-duty" => "It is their job to check who has looked",
+        "programme-duty" => "It is their job to look after the service",
         "objection-whole-record"
         | "objection-source"
         | "objection-document"
@@ -72,7 +93,7 @@ pub(super) fn why(rule: Option<&str>, outcome: &str) -> &'static str {
 }
 
 /// The word and colour of how it ended.
-pub(super) fn tag(outcome: &str) -> (&'static str, &'static str) {
+pub(in crate::pages) fn tag(outcome: &str) -> (&'static str, &'static str) {
     match outcome {
         "0" => ("Done", "green"),
         "8" => ("Refused", "red"),
@@ -87,7 +108,7 @@ mod tests {
 
     #[test]
     fn every_rule_has_words_that_a_patient_reads() {
-        for rule in carerecord_access::Rule::DENIALS {
+        for rule in carerecord_access::Rule::denials() {
             let words = why(Some(rule.id()), "8");
             assert!(words != "Not shown: a rule was against it", "{rule:?}");
         }

@@ -1,5 +1,9 @@
+mod face;
+mod fresh;
 mod groups;
 mod list;
+mod overview;
+mod role_view;
 mod sources;
 
 use std::sync::Arc;
@@ -16,13 +20,19 @@ use uuid::Uuid;
 
 use super::filter::{Filter, FilterForm, FilterMistake};
 use super::{Layout, page};
-use crate::api::{ApiError, Found, OverrideState, PatientRecord, Refusal};
+use crate::api::{ApiError, Found, OverrideState, PatientRecord, Recording, Refusal};
 use crate::display::Banner;
 use crate::portal::{Portal, SharedPortal};
 use crate::problem::{Problem, RefusedPage};
-use crate::session::{Caller, Person, SignedIn};
+use crate::session::{Caller, CurrentPatient, Person, SeenBefore, SignedIn, SourcesAsked};
 
-use list::{Choice, ListView, choices};
+pub(crate) use face::Face;
+use fresh::Fresh;
+use groups::group_of_slug;
+pub(crate) use groups::{CLASSES, class_words, slug};
+use list::{Asked, ListView, SelectView, selects};
+use overview::OverviewView;
+use role_view::RoleView;
 use sources::SourcesView;
 
 #[derive(Template)]
@@ -33,24 +43,56 @@ struct PatientPage {
     /// The number that was asked for, when the record is kept under another one.
     merged: Option<String>,
     handle: Uuid,
+    face: Face,
+    /// The address of each face, and whether it is shown.
+    faces: Vec<FaceView>,
     /// Of the search inside: empty, for its form.
     words: &'static str,
     sources: SourcesView,
     withheld: Vec<Refusal>,
     filter: Filter,
     mistake: Option<FilterMistake>,
-    classes: Vec<Choice>,
-    holders: Vec<Choice>,
+    selects: Vec<SelectView>,
+    group: Option<&'static str>,
+    fresh: Fresh,
     list: ListView,
+    /// Set when that is what is shown.
+    overview: Option<OverviewView>,
+    /// Whether the reader may record what the patient says.
+    may_record: bool,
     /// Whether the reader may open what is closed.
     may_open: bool,
     /// Why and until when the reader has.
     opened: Option<(String, String)>,
 }
 
-/// Which page of a long list.
-#[derive(Deserialize)]
-pub(crate) struct Paging {
+impl PatientPage {
+    fn is_timeline(&self) -> bool {
+        self.face == Face::Timeline
+    }
+
+    fn all_groups(&self) -> String {
+        self.face.address(self.handle, None, 1)
+    }
+
+    /// The address of another page of what is shown.
+    fn page_at(&self, page: usize) -> String {
+        self.face.address(self.handle, self.group.map(slug).as_deref(), page)
+    }
+}
+
+struct FaceView {
+    name: &'static str,
+    href: String,
+    current: bool,
+}
+
+/// What of a record to show: a face, a group and a page. Only names of ours.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Shown {
+    show: String,
+    group: String,
     page: Option<usize>,
 }
 
@@ -59,11 +101,12 @@ pub(crate) async fn list(
     State(portal): SharedPortal,
     Caller(person): Caller,
     Path(handle): Path<Uuid>,
-    Query(paging): Query<Paging>,
+    Query(shown): Query<Shown>,
 ) -> Result<Response, Problem> {
-    show(&portal, person, handle, paging.page.unwrap_or(1), None)
-        .await
-        .map(IntoResponse::into_response)
+    if person.data.citizen {
+        return Ok(Redirect::to(&format!("/mine/{handle}")).into_response());
+    }
+    show(&portal, person, handle, &shown, None).await.map(IntoResponse::into_response)
 }
 
 /// Sets the filter and shows the list again.
@@ -74,6 +117,9 @@ pub(crate) async fn filter(
     Form(form): Form<FilterForm>,
 ) -> Result<Response, Problem> {
     person.check(&form.csrf)?;
+    // The overview is not filtered.
+    let face = Face::of(&form.show).filter(|face| *face != Face::Overview).unwrap_or(Face::List);
+    let group = group_of_slug(&form.group).filter(|_| form.clear.is_none());
     match form.read() {
         Ok(filter) => {
             let set = |data: &mut SignedIn| {
@@ -81,45 +127,127 @@ pub(crate) async fn filter(
                 Ok(())
             };
             portal.change(&mut person, set).await?;
-            Ok(Redirect::to(&format!("/patient/{handle}#documents")).into_response())
+            let address = face.address(handle, group.map(slug).as_deref(), 1);
+            Ok(Redirect::to(&format!("{address}#documents")).into_response())
         }
         Err(mistake) => {
-            let body = show(&portal, person, handle, 1, Some(mistake)).await?;
+            let show_again =
+                Shown { show: face.slug().into(), group: form.group.clone(), page: None };
+            let body = show(&portal, person, handle, &show_again, Some(mistake)).await?;
             Ok((StatusCode::UNPROCESSABLE_ENTITY, body).into_response())
         }
     }
+}
+
+/// Which source to ask again.
+#[derive(Deserialize)]
+pub(crate) struct SourceForm {
+    csrf: String,
+    /// None for all of them.
+    source: Option<String>,
+}
+
+/// Asks one source again, and no other; or all of them.
+pub(crate) async fn ask_source(
+    State(portal): SharedPortal,
+    Caller(person): Caller,
+    Path(handle): Path<Uuid>,
+    Form(form): Form<SourceForm>,
+) -> Result<Response, Problem> {
+    person.check(&form.csrf)?;
+    let mut caller = Caller(person);
+    let patient = caller.0.patient(handle)?;
+    let number = patient.nhs_number;
+    let known = |asked: &SourcesAsked, id: &String| {
+        asked.sources.iter().any(|source| source.id.as_ref() == Some(id))
+    };
+    let asked = patient.asked.as_ref().filter(|asked| portal.still_holds(asked));
+    let one = form.source.filter(|id| asked.is_some_and(|asked| known(asked, id)));
+    let answers = match &one {
+        Some(id) => portal.api.source_state(caller.asker(), &number, id).await?,
+        None => Vec::new(),
+    };
+    let set = |data: &mut SignedIn| {
+        match &mut data.patient_mut(handle)?.asked {
+            Some(asked) if one.is_some() => answers.into_iter().for_each(|a| asked.take(a)),
+            asked => *asked = None,
+        }
+        Ok(())
+    };
+    portal.change(&mut caller.0, set).await?;
+    Ok(Redirect::to(&format!("/patient/{handle}#sources")).into_response())
 }
 
 async fn show(
     portal: &Arc<Portal>,
     person: Person,
     handle: Uuid,
-    page_number: usize,
+    shown: &Shown,
     mistake: Option<FilterMistake>,
 ) -> Result<Html<String>, Problem> {
     let layout = portal.layout(Some(&person));
     let mut caller = Caller(person);
     let patient = caller.0.patient(handle)?;
     let (number, filter) = (patient.nhs_number, patient.filter.clone());
-    let Asked { banner, kept_under, found } = ask(portal, &caller, handle, &number).await?;
-    let list = ListView::new(&found.documents, &filter, handle, page_number, &portal.zone);
-    keep_shown(portal, &mut caller.0, handle, kept_under, list.order()).await?;
-    let (classes, holders) = choices(&found.documents);
+    let chosen = Face::of(&shown.show).or(patient.face);
+    let view = RoleView::of(caller.0.role().map(|role| role.code.as_str()));
+    let Gathered { banner, kept_under, found, asked_at } =
+        gather(portal, &caller, handle, &number).await?;
+    let face = chosen.unwrap_or_else(|| Face::for_record(found.documents.len()));
+    let group = group_of_slug(&shown.group).filter(|_| face != Face::Overview);
+    let before = caller.0.patient(handle)?.before.as_ref();
+    let seen = fresh::look(portal, &caller.0, before, &kept_under, &found.documents).await;
+    let seen = seen.inspect_err(|error| tracing::warn!(%error, "what is new is not told")).ok();
+    let fresh = Fresh::new(seen.as_ref(), &portal.zone);
+    let asked = Asked {
+        handle,
+        face,
+        filter: &filter,
+        group,
+        page: shown.page.unwrap_or(1),
+        view,
+        fresh: &fresh.ids,
+        zone: &portal.zone,
+    };
+    let list = ListView::new(&found.documents, &asked);
+    let overview = (face == Face::Overview).then(|| OverviewView::new(&found.documents, &asked));
+    let kept = Kept {
+        nhs_number: kept_under,
+        order: list.order(),
+        face: chosen,
+        asked: SourcesAsked { at: asked_at, sources: found.sources.clone() },
+        before: seen,
+    };
+    kept.keep(portal, &mut caller.0, handle).await?;
+    let faces = Face::ALL.map(|each| FaceView {
+        name: each.name(),
+        href: each.address(
+            handle,
+            group.map(slug).as_deref().filter(|_| each != Face::Overview),
+            1,
+        ),
+        current: each == face,
+    });
     page(&PatientPage {
         layout,
         banner,
         merged: (kept_under != number).then(|| number.grouped()),
         handle,
+        face,
+        faces: faces.into(),
         words: "",
-        sources: SourcesView::new(&found, &portal.zone, portal.clock.now()),
+        sources: SourcesView::new(&found, asked_at, &portal.zone, portal.clock.now()),
         withheld: found.withheld,
+        may_record: found.recording != Recording::Nothing,
         may_open: found.overriding == OverrideState::Offered,
         opened: opened(found.overriding, &portal.zone),
+        selects: selects(&found.documents, &filter),
         filter,
         mistake,
-        classes,
-        holders,
+        group,
+        fresh,
         list,
+        overview,
     })
 }
 
@@ -130,23 +258,30 @@ fn opened(state: OverrideState, zone: &TimeZone) -> Option<(String, String)> {
     Some((reason, until.strftime("%H:%M").to_string()))
 }
 
-struct Asked {
+struct Gathered {
     banner: Banner,
     /// The number that the record is kept under.
     kept_under: NhsNumber,
     found: Found,
+    /// When the sources were asked, in seconds.
+    asked_at: i64,
 }
 
-/// Asks for the person and the documents at the same time.
-async fn ask(
+/// Asks for the person and the documents at the same time. The sources are asked with the first
+/// list, and then only when that was a while ago: pages of one list need not wait for them.
+async fn gather(
     portal: &Portal,
     caller: &Caller,
     handle: Uuid,
     number: &NhsNumber,
-) -> Result<Asked, Problem> {
+) -> Result<Gathered, Problem> {
     let asker = caller.asker();
-    let (record, found) =
-        tokio::join!(portal.api.patient(asker, number), portal.api.documents(asker, number));
+    let asked = caller.0.patient(handle)?.asked.as_ref();
+    let asked = asked.filter(|asked| portal.still_holds(asked));
+    let (record, found) = tokio::join!(
+        portal.api.patient(asker, number),
+        portal.api.documents(asker, number, asked.is_none())
+    );
     // A list without the person's name is worth more than none; the banner says what is missing.
     let record = record.unwrap_or_else(|error| {
         tracing::warn!(%error, "the list is shown without the person's data");
@@ -158,10 +293,24 @@ async fn ask(
         Ok(found) if found.documents.is_empty() && !found.withheld.is_empty() => {
             let may_open = (found.overriding == OverrideState::Offered).then_some(handle);
             let may_claim = found.may_claim.then_some(handle);
-            Err(refused(found.withheld, banner, may_open, may_claim))
+            let may_record = (found.recording != Recording::Nothing).then_some(handle);
+            Err(Problem::Refused(Box::new(RefusedPage {
+                refusals: found.withheld,
+                back_to: None,
+                banner: Some(banner),
+                may_open,
+                may_claim,
+                may_record,
+            })))
         }
-        Ok(found) => Ok(Asked { banner, kept_under, found }),
-        Err(ApiError::Refused(refusal)) => Err(refused(vec![refusal], banner, None, None)),
+        Ok(mut found) => {
+            if let Some(asked) = asked {
+                found.sources.clone_from(&asked.sources);
+            }
+            let asked_at = asked.map_or_else(|| portal.now(), |asked| asked.at);
+            Ok(Gathered { banner, kept_under, found, asked_at })
+        }
+        Err(ApiError::Refused(refusal)) => Err(refused(vec![refusal], banner)),
         Err(
             error @ (ApiError::Unauthorized
             | ApiError::NotFound
@@ -172,39 +321,91 @@ async fn ask(
 }
 
 /// A record of which nothing may be seen. It must not look like one without documents.
-pub(super) fn refused(
-    refusals: Vec<Refusal>,
-    banner: Banner,
-    may_open: Option<Uuid>,
-    may_claim: Option<Uuid>,
-) -> Problem {
-    let banner = Some(banner);
-    Problem::Refused(Box::new(RefusedPage { refusals, back_to: None, banner, may_open, may_claim }))
+pub(super) fn refused(refusals: Vec<Refusal>, banner: Banner) -> Problem {
+    Problem::Refused(Box::new(RefusedPage {
+        refusals,
+        back_to: None,
+        banner: Some(banner),
+        may_open: None,
+        may_claim: None,
+        may_record: None,
+    }))
 }
 
-/// Keeps what was shown: its documents are opened under this number, in this order.
-async fn keep_shown(
-    portal: &Portal,
-    person: &mut Person,
-    handle: Uuid,
+/// What is kept of a record that was shown: its documents are opened under this number, in this
+/// order.
+struct Kept {
     nhs_number: NhsNumber,
     order: Vec<Uuid>,
-) -> Result<(), Problem> {
-    let kept = person.patient(handle)?;
-    if kept.order == order && kept.nhs_number == nhs_number {
-        return Ok(());
+    face: Option<Face>,
+    asked: SourcesAsked,
+    before: Option<SeenBefore>,
+}
+
+impl Kept {
+    async fn keep(self, portal: &Portal, person: &mut Person, handle: Uuid) -> Result<(), Problem> {
+        if self.is_in(person.patient(handle)?) {
+            return Ok(());
+        }
+        let keep = |data: &mut SignedIn| {
+            let patient = data.patient_mut(handle)?;
+            patient.nhs_number = self.nhs_number;
+            patient.order = self.order;
+            patient.face = self.face;
+            // Another tab may have asked a source meanwhile.
+            if patient.asked.as_ref().is_none_or(|held| held.at < self.asked.at) {
+                patient.asked = Some(self.asked);
+            }
+            patient.before = self.before.or_else(|| patient.before.take());
+            Ok(())
+        };
+        portal.change(person, keep).await
     }
-    let keep = |data: &mut SignedIn| {
-        let patient = data.patient_mut(handle)?;
-        (patient.order, patient.nhs_number) = (order, nhs_number);
-        Ok(())
-    };
-    portal.change(person, keep).await
+
+    fn is_in(&self, patient: &CurrentPatient) -> bool {
+        patient.nhs_number == self.nhs_number
+            && patient.order == self.order
+            && patient.face == self.face
+            && patient.asked.as_ref() == Some(&self.asked)
+            && (self.before.is_none() || patient.before == self.before)
+    }
 }
 
 impl Portal {
+    /// Whether the sources were asked so lately that they need not be asked for another page.
+    fn still_holds(&self, asked: &SourcesAsked) -> bool {
+        !asked.sources.is_empty() && (0..ASKED_SECONDS).contains(&(self.now() - asked.at))
+    }
+}
+
+impl Portal {
+    /// The person of a number: as the index has them, or, for a citizen, as they were told.
+    pub(crate) async fn record_of(
+        &self,
+        caller: &Caller,
+        number: &NhsNumber,
+    ) -> Result<Option<PatientRecord>, ApiError> {
+        if !caller.0.data.citizen {
+            return self.api.patient(caller.asker(), number).await;
+        }
+        let patients = &caller.0.data.patients;
+        let known = patients.iter().find(|p| p.nhs_number == *number);
+        Ok(known.and_then(|patient| patient.person.as_ref()).map(|person| PatientRecord {
+            nhs_number: Some(*number),
+            family: person.family.clone(),
+            given: person.given.clone(),
+            born: person.born,
+            gender: person.gender.clone(),
+            verified: true,
+            ..PatientRecord::default()
+        }))
+    }
+
     /// The banner of a number, as of today.
     pub(crate) fn banner(&self, number: &NhsNumber, record: Option<&PatientRecord>) -> Banner {
         Banner::new(number, record, self.clock.now().to_zoned(self.zone.clone()).date())
     }
 }
+
+/// What a source said is told for so long without asking again; the page says when it was asked.
+const ASKED_SECONDS: i64 = 120;

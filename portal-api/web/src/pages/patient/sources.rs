@@ -1,6 +1,9 @@
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::groups::group;
 use crate::api::{Document, Found, Source, SourceState};
 use crate::display::{clinical, counted};
 
@@ -14,10 +17,14 @@ pub(super) struct SourcesView {
     /// Whether asking again may bring more.
     pub(super) retry: bool,
     pub(super) complete: bool,
+    /// The time of the day when they were asked.
+    pub(super) asked: String,
 }
 
 pub(super) struct SourceView {
     pub(super) name: String,
+    /// Its id, where it alone can be asked again.
+    pub(super) again: Option<String>,
     /// The end of its class name.
     pub(super) class: &'static str,
     pub(super) state: &'static str,
@@ -28,10 +35,13 @@ pub(super) struct SourceView {
     pub(super) seconds: Option<String>,
     /// How many of the list are its; `None` where that must not be told.
     pub(super) documents: Option<String>,
+    /// The kinds that it sends most of, with their counts.
+    pub(super) kinds: String,
 }
 
 impl SourcesView {
-    pub(super) fn new(found: &Found, zone: &TimeZone, now: Timestamp) -> Self {
+    /// `asked_at` in seconds.
+    pub(super) fn new(found: &Found, asked_at: i64, zone: &TimeZone, now: Timestamp) -> Self {
         let sources = &found.sources;
         let answered = sources.iter().filter(|source| source.state.has_answered()).count();
         let silent = sources.iter().filter(|source| source.state.may_answer_later()).count();
@@ -41,6 +51,9 @@ impl SourcesView {
             nothing: nothing(sources.len(), answered),
             retry: silent > 0 || sources.is_empty(),
             complete,
+            asked: Timestamp::from_second(asked_at)
+                .map(|at| at.to_zoned(zone.clone()).strftime("%H:%M").to_string())
+                .unwrap_or_default(),
             sources: sources
                 .iter()
                 .map(|s| SourceView::new(s, &found.documents, zone, now))
@@ -53,7 +66,7 @@ impl SourceView {
     fn new(source: &Source, documents: &[Document], zone: &TimeZone, now: Timestamp) -> Self {
         // Documents that do not name their source are those of a person whose places are masked.
         let told = documents.iter().all(|d| d.source_id.is_some());
-        let held = documents.iter().filter(|d| d.source_id == source.id).count();
+        let held: Vec<_> = documents.iter().filter(|d| d.source_id == source.id).collect();
         let (class, state) = match source.state {
             SourceState::Answered => ("answered", "Answered"),
             SourceState::Late => ("late", "Did not answer in time"),
@@ -69,6 +82,7 @@ impl SourceView {
         });
         Self {
             name: source.name.clone(),
+            again: source.id.clone().filter(|_| source.state.may_answer_later()),
             class,
             state,
             words: source.words.clone().filter(|_| !source.state.has_answered()),
@@ -79,10 +93,23 @@ impl SourceView {
             latest: source.latest.as_ref().map(|latest| clinical(latest, zone)),
             seconds,
             documents: told.then(|| {
-                counted(held, "document or version listed", "documents and versions listed")
+                counted(held.len(), "document or version listed", "documents and versions listed")
             }),
+            kinds: if told { kinds(&held) } else { String::new() },
         }
     }
+}
+
+/// The groups that most of these documents are of.
+fn kinds(documents: &[&Document]) -> String {
+    let mut counts: HashMap<&str, usize> = HashMap::new();
+    for document in documents {
+        *counts.entry(group(&document.class.code)).or_default() += 1;
+    }
+    let mut counts: Vec<_> = counts.into_iter().collect();
+    counts.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
+    let most = counts.iter().take(MOST_KINDS);
+    most.map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>().join(", ")
 }
 
 /// When a source that does not answer last did, in words.
@@ -139,9 +166,24 @@ fn nothing(all: usize, answered: usize) -> String {
     }
 }
 
+const MOST_KINDS: usize = 4;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_source_sends_most_of_comes_first() {
+        let mut all: Vec<Document> = (1..=5).map(crate::tests::document).collect();
+        for document in &mut all[..3] {
+            document.class.code = "823751000000102".into();
+        }
+        all[3].class.code = "721981007".into();
+
+        let kinds = kinds(&all.iter().collect::<Vec<_>>());
+
+        assert_eq!(kinds, "Letters 3, Other documents 1, Results 1");
+    }
 
     #[test]
     fn no_documents_never_looks_like_could_not_ask() {

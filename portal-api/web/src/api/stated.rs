@@ -1,0 +1,165 @@
+//! What the documents of a patient say in coded entries.
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::outcome::{self, Refusal, Source, coded};
+use super::wire::{Bundle, list, text};
+
+/// What a search for elements of one kind gave, and what became of asking each source.
+pub(crate) struct FoundStated {
+    pub(crate) stated: Vec<Stated>,
+    pub(crate) sources: Vec<Source>,
+    pub(crate) withheld: Vec<Refusal>,
+    /// What was not read: the source, the API's words, and how many documents that is about.
+    pub(crate) gaps: Vec<(String, String, u64)>,
+}
+
+/// One element. No formatter prints it.
+pub(crate) struct Stated {
+    /// `AllergyIntolerance/…`, as others name it.
+    pub(crate) reference: String,
+    /// What it is about, in words.
+    pub(crate) words: String,
+    /// Whether the document says that it is not there.
+    pub(crate) negated: bool,
+    /// The status by its FHIR code, and how sure it is.
+    pub(crate) status: Option<String>,
+    pub(crate) verification: Option<String>,
+    /// What else is said of it: reactions, dose, severity.
+    pub(crate) details: Vec<String>,
+    /// When it began or was, and ended, as FHIR writes times.
+    pub(crate) start: Option<String>,
+    pub(crate) end: Option<String>,
+    pub(crate) places: Vec<Place>,
+    /// Others that state the same.
+    pub(crate) duplicates: Vec<String>,
+    /// Others that contradict it.
+    pub(crate) conflicts: Vec<String>,
+}
+
+/// Where an element stands.
+pub(crate) struct Place {
+    pub(crate) document: Uuid,
+    /// The section's place among those of the document, and its heading.
+    pub(crate) section: Option<u64>,
+    pub(crate) title: Option<String>,
+}
+
+impl FoundStated {
+    pub(super) fn read(bundle: &Bundle, kind: &str) -> Self {
+        let issues: Vec<_> =
+            bundle.resources("OperationOutcome").flat_map(outcome::issues).collect();
+        let gap = |issue: &&Value| {
+            coded(issue, SEARCH_STATE)?;
+            let counted = list(&issue["extension"]).iter().find(|e| e["url"] == DOCUMENTS);
+            let counted = counted.and_then(|e| e["valueInteger"].as_u64()).unwrap_or_default();
+            let name = text(&issue["details"]["text"])?;
+            Some((name, text(&issue["diagnostics"])?, counted))
+        };
+        Self {
+            stated: bundle.resources(kind).filter_map(Stated::read).collect(),
+            sources: issues.iter().filter_map(Source::read).collect(),
+            withheld: Refusal::all(&issues),
+            gaps: issues.iter().filter_map(gap).collect(),
+        }
+    }
+}
+
+impl Stated {
+    /// `None` for one that cannot be named, or stands nowhere.
+    fn read(resource: &Value) -> Option<Self> {
+        let kind = resource["resourceType"].as_str()?;
+        let about = ["code", "medicationCodeableConcept", "vaccineCode"].into_iter();
+        let about = about.map(|name| &resource[name]).find(|concept| concept.is_object());
+        let verification = code(&resource["verificationStatus"]);
+        let status = code(&resource["clinicalStatus"]).or_else(|| text(&resource["status"]));
+        let negated = verification.as_deref() == Some("refuted")
+            || matches!(status.as_deref(), Some("not-taken" | "not-done"))
+            || resource["doNotPerform"] == true;
+        let times = |names: &[&str]| names.iter().find_map(|name| text(&resource[*name]));
+        let period = &resource["effectivePeriod"];
+        let relations = |wanted: &str| {
+            let all = list(&resource["extension"]).iter().filter(|e| e["url"] == RELATION);
+            let named = all.filter(|e| part(e, "kind")["valueCode"] == *wanted);
+            named.filter_map(|e| text(&part(e, "with")["valueReference"]["reference"])).collect()
+        };
+        let places = list(&resource["extension"]).iter().filter(|e| e["url"] == SOURCE);
+        let places: Vec<Place> = places.take(MAX_PLACES).filter_map(Place::read).collect();
+        if places.is_empty() {
+            return None;
+        }
+        Some(Self {
+            reference: format!("{kind}/{}", resource["id"].as_str()?),
+            words: about.and_then(words).unwrap_or_else(|| "Not named in the document".to_owned()),
+            negated,
+            status,
+            verification,
+            details: details(resource),
+            start: times(&["onsetDateTime", "effectiveDateTime", "occurrenceDateTime"])
+                .or_else(|| text(&period["start"]))
+                .or_else(|| text(&resource["authoredOn"])),
+            end: times(&["abatementDateTime"]).or_else(|| text(&period["end"])),
+            places,
+            duplicates: relations("duplicate"),
+            conflicts: relations("conflict"),
+        })
+    }
+}
+
+impl Place {
+    fn read(extension: &Value) -> Option<Self> {
+        let reference = part(extension, "document")["valueReference"]["reference"].as_str()?;
+        Some(Self {
+            document: reference.strip_prefix("DocumentReference/")?.parse().ok()?,
+            section: part(extension, "section")["valueUnsignedInt"].as_u64(),
+            title: text(&part(extension, "title")["valueString"]),
+        })
+    }
+}
+
+/// One of the extensions of an extension.
+fn part<'v>(extension: &'v Value, url: &str) -> &'v Value {
+    let found = list(&extension["extension"]).iter().find(|e| e["url"] == *url);
+    found.unwrap_or(&Value::Null)
+}
+
+fn details(resource: &Value) -> Vec<String> {
+    let mut details = Vec::new();
+    let reactions = list(&resource["reaction"]).iter();
+    let reactions = reactions.flat_map(|reaction| list(&reaction["manifestation"]));
+    let reactions: Vec<String> = reactions.filter_map(words).collect();
+    if !reactions.is_empty() {
+        details.push(format!("Reaction: {}", reactions.join(", ")));
+    }
+    let severity = list(&resource["reaction"]).iter().find_map(|r| text(&r["severity"]));
+    let severity = severity.or_else(|| words(&resource["severity"]));
+    details.extend(severity.map(|severity| format!("Severity: {severity}")));
+    if resource["criticality"] == "high" {
+        details.push("Criticality: high".to_owned());
+    }
+    let doses = ["dosage", "dosageInstruction"].into_iter();
+    details.extend(doses.flat_map(|name| list(&resource[name])).filter_map(|d| text(&d["text"])));
+    details.extend(list(&resource["note"]).iter().filter_map(|note| text(&note["text"])));
+    details.truncate(MAX_DETAILS);
+    details
+}
+
+/// A CodeableConcept in words: its text, a display, a code.
+fn words(concept: &Value) -> Option<String> {
+    let codings = || list(&concept["coding"]).iter();
+    text(&concept["text"])
+        .or_else(|| codings().find_map(|coding| text(&coding["display"])))
+        .or_else(|| codings().find_map(|coding| text(&coding["code"])))
+}
+
+fn code(concept: &Value) -> Option<String> {
+    text(&concept["coding"][0]["code"])
+}
+
+const SOURCE: &str = "urn:carerecord:element-source";
+const RELATION: &str = "urn:carerecord:element-relation";
+const SEARCH_STATE: &str = "urn:carerecord:search-state";
+const DOCUMENTS: &str = "urn:carerecord:documents";
+const MAX_PLACES: usize = 20;
+const MAX_DETAILS: usize = 6;

@@ -1,0 +1,44 @@
+use http::StatusCode;
+
+use super::browser::Browser;
+use super::fake::uuid;
+
+#[tokio::test]
+async fn what_contradicts_stands_side_by_side_with_the_documents_that_say_it() {
+    let mut browser = Browser::signed_in().await;
+    let patient = browser.find("9990001006").await;
+
+    let page = browser.get(&format!("{patient}/summary")).await;
+
+    assert_eq!(page.status, StatusCode::OK);
+    assert_eq!(page.title(), "Summary - Care Record");
+    page.shows("2 sources answered.");
+    page.shows("2 entries are contradicted by another one.");
+    page.shows("Penicillin &#60;b&#62;V&#60;/b&#62;");
+    page.shows("Reaction: Rash");
+    page.shows("nhsuk-tag--blue\">Active<");
+    page.shows("nhsuk-tag--grey\">Resolved<");
+    page.shows("href=\"#allergies-1\">by entry 2");
+    page.shows(&format!("href=\"{patient}/document/{}#section-2\">Care plan, Allergies", uuid(1)));
+    page.shows("nhsuk-tag--grey\">Not taken<");
+    page.shows("2.5 mg once a day");
+    page.shows("No problem is in the coded entries that were read. This does not mean");
+    page.hides("<b>V");
+    let list = browser.get(&patient).await;
+    list.shows(&format!("href=\"{patient}/summary\""));
+}
+
+#[tokio::test]
+async fn nothing_never_looks_like_none_known() {
+    let mut browser = Browser::signed_in().await;
+    let patient = browser.find("9990001146").await;
+
+    let page = browser.get(&format!("{patient}/summary")).await;
+
+    page.shows("Only 1 of 3 sources answered: entries may be missing.");
+    page.shows("No allergy is in the coded entries that were read. Not all sources answered.");
+    let closed = browser.find("9990001049").await;
+    let closed = browser.get(&format!("{closed}/summary")).await;
+    assert_eq!(closed.status, StatusCode::FORBIDDEN);
+    closed.shows("The patient has objected to sharing their record.");
+}
