@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, ensure};
 use carerecord_access::Right;
 use carerecord_model::{Code, NodeId, OrganisationCode, SourceId};
-use carerecord_portal_api::{NodeLimits, OAuthConfig, PortalConfig};
+use carerecord_portal_api::{AccessPackConfig, NodeLimits, OAuthConfig, PortalConfig};
 use carerecord_registry::{MllpConfig, RegistryConfig};
 use carerecord_repository::RepositoryConfig;
 use carerecord_service::{
@@ -15,6 +15,7 @@ use carerecord_service::{
     ListenerConfig, LogFormat, SignInProvider, TlsConfig, XuaConfig, XuaMode,
 };
 use carerecord_storage::Database;
+use carerecord_web::{EhrConfig, LauncherConfig};
 use serde::Deserialize;
 
 use crate::audit::AuditSection;
@@ -66,6 +67,11 @@ pub struct Config {
     pub peers: PeersConfig,
     /// The demo's sign-in provider, which asks for no password: for trials on one machine.
     pub demo_sign_in: Option<DemoSignIn>,
+    /// Whether requests may ask for something to go wrong: of the mock alone, and never of a file.
+    #[serde(skip)]
+    pub scenarios: bool,
+    /// The same for citizens, in the shape of NHS login.
+    pub demo_citizen_sign_in: Option<DemoSignIn>,
 }
 
 impl Config {
@@ -96,7 +102,8 @@ impl Config {
         let nodes = self.repositories.iter_mut().flat_map(|node| &mut node.door);
         let doors = registry_doors.into_iter().flatten().chain(nodes).map(|door| &mut door.listen);
         let portal = self.portal.as_mut().map(|portal| &mut portal.listen);
-        let sign_in = self.demo_sign_in.as_mut().map(|sign_in| &mut sign_in.listen);
+        let sign_ins = [&mut self.demo_sign_in, &mut self.demo_citizen_sign_in];
+        let sign_in = sign_ins.into_iter().flatten().map(|sign_in| &mut sign_in.listen);
         let listeners = doors.chain(portal).chain(sign_in).chain(&mut self.admin);
         let feed = feed.flatten().and_then(|feed| feed.listen.tls.as_mut());
         listeners.filter_map(|listener| listener.tls.as_mut()).chain(feed)
@@ -205,7 +212,7 @@ pub struct Door {
     /// Whether SOAP messages carry an assertion of the person behind them.
     #[serde(default)]
     pub xua: XuaMode,
-    /// Whether requests say for whom a portal asks; at doors of nodes.
+    /// Whether requests say for whom a portal asks; a door of the registry may accept them.
     #[serde(default)]
     pub delegations: DelegationMode,
 }
@@ -315,6 +322,18 @@ pub struct PortalSection {
     /// The systems that may publish by the API.
     #[serde(default)]
     pub publisher: Vec<PublisherConfig>,
+    /// Systems that open records in context.
+    #[serde(default)]
+    pub launcher: Vec<LauncherConfig>,
+    /// Electronic patient records that open records by SMART App Launch.
+    #[serde(default)]
+    pub ehr: Vec<EhrConfig>,
+    /// Codes for metadata that are made of a document's header, as `carerecord publish --codes`
+    /// takes them; the built-in ones unless given.
+    pub code_maps: Option<PathBuf>,
+    /// Subject access packs that are asked for by the API.
+    #[serde(default)]
+    pub access_packs: AccessPackConfig,
     /// The web portal; without it only the API runs.
     pub web: Option<WebSection>,
 }
@@ -394,13 +413,13 @@ pub struct RemoteRegistry {
     pub url: String,
 }
 
-/// The `[demo_sign_in]` section.
+/// The `[demo_sign_in]` section, and `[demo_citizen_sign_in]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DemoSignIn {
     /// Where it is bound: a loopback address.
     pub listen: ListenerConfig,
-    /// Where browsers and the portal reach it: `issuer` of the portal.
+    /// Where browsers and the portal reach it: `issuer` of the portal, or of its `[[portal.sign_in]]`.
     pub issuer: url::Url,
     /// Where browsers reach the web portal, whose people sign in here.
     pub portal: url::Url,

@@ -5,9 +5,10 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use bytes::Bytes;
-use carerecord_access::ConsentStore;
+use carerecord_access::{CitizenGrantStore, ConsentStore, RelationshipStore};
 use carerecord_model::{
-    Clock, DocumentEntry, DocumentRegistry, EntryRef, GetDocuments, StoredQuery, SystemClock,
+    Clock, DocumentEntry, DocumentRegistry, EntryRef, GetDocuments, Patient, StoredQuery,
+    SystemClock,
 };
 use carerecord_service::{Lifecycle, LogFormat, telemetry};
 use clap::Args;
@@ -16,6 +17,7 @@ use crate::config::Config;
 use crate::progress;
 use crate::publish::{CodeMaps, Given, Source, prepare, reasons, send};
 use crate::roles::{self, Roles};
+use crate::samples::Sample;
 use crate::serve::exit_code;
 use crate::{peer, samples};
 
@@ -42,7 +44,7 @@ pub async fn run(options: DemoOptions) -> anyhow::Result<ExitCode> {
     let config = configuration(&options.data, options.port)?;
     let lifecycle = Lifecycle::new();
     let roles = roles::start(&config, &lifecycle).await?;
-    let marker = options.data.join("samples-published");
+    let marker = options.data.join(SAMPLES);
     if !options.empty && !marker.exists() {
         publish_samples(&roles, options.port).await?;
         std::fs::write(&marker, "The sample people and documents have been published.\n")?;
@@ -55,11 +57,11 @@ pub async fn run(options: DemoOptions) -> anyhow::Result<ExitCode> {
 }
 
 /// The configuration of the demo, as a file would say it.
-fn configuration(data: &Path, port: u16) -> anyhow::Result<Config> {
+pub fn configuration(data: &Path, port: u16) -> anyhow::Result<Config> {
     let policy = data.join("policy");
     write_policy(&policy)?;
     write_codes(&data.join("codes"))?;
-    for name in ["delegation", "oauth", "oauth-client"] {
+    for name in ["delegation", "oauth", "oauth-client", "launcher", "ehr-client"] {
         let (key, keys) = (format!("{name}.key"), format!("{name}.jwks.json"));
         crate::delegations::make_missing(&data.join(key), &data.join(keys))?;
     }
@@ -99,6 +101,10 @@ fn write_policy(folder: &Path) -> anyhow::Result<()> {
         (folder.join("consent-models.toml"), include_str!("../config/policy/consent-models.toml")),
         (folder.join("sensitivity.toml"), include_str!("../config/policy/sensitivity.toml")),
         (folder.join("citizens.toml"), include_str!("../config/policy/citizens.toml")),
+        (folder.join("detection.toml"), include_str!("../config/policy/detection.toml")),
+        (folder.join("feeds.toml"), include_str!("../config/policy/feeds.toml")),
+        (folder.join("staff.csv"), include_str!("../config/policy/staff.csv")),
+        (folder.join("flagged.txt"), include_str!("../config/policy/flagged.txt")),
         (
             examples.join("direct-care.toml"),
             include_str!("../config/policy/examples/direct-care.toml"),
@@ -128,21 +134,41 @@ fn write_missing(files: &[(PathBuf, &str)]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Publishes the samples through the nodes' own ITI-41 doors.
-async fn publish_samples(roles: &Roles, port: u16) -> anyhow::Result<()> {
+/// The people of the demo, what they have said, and their documents.
+pub async fn publish_samples(roles: &Roles, port: u16) -> anyhow::Result<()> {
     let registry = roles.registry.as_ref().context("the demo has no registry")?;
-    for person in samples::people() {
-        registry.put_patient(person).await?;
-    }
     for record in samples::consents(SystemClock.now()) {
         // Already there after a first start that was cut off: what is stored stays.
         if let Err(error) = registry.put_consent(record).await {
             tracing::debug!(%error, "a sample consent was not stored");
         }
     }
+    for relationship in samples::relationships(SystemClock.now()) {
+        if let Err(error) = registry.put_relationship(relationship).await {
+            tracing::debug!(%error, "a sample relationship was not stored");
+        }
+    }
+    publish(roles, port, samples::people(), samples::documents()).await
+}
+
+/// Makes people known, and publishes documents through the nodes' own ITI-41 doors.
+pub async fn publish(
+    roles: &Roles,
+    port: u16,
+    people: Vec<Patient>,
+    all: Vec<Sample>,
+) -> anyhow::Result<()> {
+    let registry = roles.registry.as_ref().context("the demo has no registry")?;
+    for person in people {
+        registry.put_patient(person).await?;
+    }
+    for grant in samples::citizen_grants(SystemClock.now()) {
+        if let Err(error) = registry.put_citizen_grant(grant).await {
+            tracing::debug!(%error, "a sample grant was not stored");
+        }
+    }
     let codes = CodeMaps::load(None)?;
     let http = peer::http_client(None)?;
-    let all = samples::documents();
     let bar = progress::bar("{bar:40} {pos}/{len} documents", Some(all.len() as u64))?;
     for sample in all {
         let (name, ods) = NODES[sample.node];
@@ -177,6 +203,7 @@ fn print_welcome(empty: bool, port: u16) {
     println!("Care Record is running. Everything in it is invented.\n");
     println!("  Web portal   {}", at(0));
     println!("  FHIR API     {}/fhir/metadata", at(0));
+    println!("  Docs         {}/docs", at(0));
     println!("  Registry     {}/xds/registry", at(1));
     println!("  Nodes        {}-{}/xds/repository", at(2), port + 4);
     println!("  Health       {}/health/ready\n", at(9));
@@ -185,10 +212,13 @@ fn print_welcome(empty: bool, port: u16) {
     );
     println!("Sign in with any account of the sign-in page; there are no passwords.");
     if !empty {
-        println!("\nThree things to try:");
+        println!("\nFour things to try:");
         println!("  1. Sign in as the GP, find 999 000 1006, open a document.");
         println!("  2. Find 999 000 1049: the patient has objected, and the page says so.");
         println!("  3. carerecord publish FILE --patient 9990001146, then find 999 000 1146.");
+        println!(
+            "  4. Sign in as a patient: Ada Okafor sees her record, and who has looked at it."
+        );
     }
     println!("\nCtrl-C stops.");
 }
@@ -200,8 +230,11 @@ const NODES: [(&str, &str); 3] = [
 ];
 
 const LOOPBACK: &str = "127.0.0.1:";
-const FIRST_PORT: u16 = 8080;
-/// Portal, registry, three nodes, sign-in, three spare ones, health.
+/// The portal's port unless told.
+pub const FIRST_PORT: u16 = 8080;
+/// The file that says that people and documents are there.
+pub const SAMPLES: &str = "samples-published";
+/// Portal, registry, three nodes, sign-in, identity feed, sign-in of citizens, a spare one, health.
 const PORTS: u16 = 10;
 
 #[cfg(test)]

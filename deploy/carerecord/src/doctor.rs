@@ -7,12 +7,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use carerecord_access::Policy;
 use carerecord_model::{
-    DocumentRegistry, EntryRef, ErrorCode, GetDocuments, PortError, StoredQuery, TransactionError,
+    Clock, DocumentRegistry, EntryRef, ErrorCode, GetDocuments, PortError, StoredQuery,
+    SystemClock, TransactionError,
 };
-use carerecord_service::Delegator;
+use carerecord_service::{Delegate, Delegation, Delegator};
 use clap::Args;
+use reqwest::RequestBuilder;
 
 use crate::config::{Config, RepositorySection, SourceConfig};
 use crate::nodes::NodeSection;
@@ -35,14 +36,15 @@ pub async fn run(options: DoctorOptions) -> anyhow::Result<ExitCode> {
     let config = Config::read(&options.config)?;
     let wait = Duration::from_secs(options.wait);
     let mut doctor = Doctor { wait, wrong: 0, delegations: None };
-    let policy = Policy::load(&config.policy);
+    let policy = crate::policy::agreed(&config.policy);
     let read = policy.as_ref().map(|_| "read".to_owned());
-    doctor.tell("access rules", read.map_err(chain));
+    doctor.tell("access rules", read.map_err(|e| format!("{e:#}")));
     let codes = config.codes.load(&config.base);
     doctor.tell("codes", codes.map(|_| "read".to_owned()).map_err(|e| format!("{e:#}")));
     for (what, found) in crate::audit::findings(&config) {
         doctor.tell(what, found.map_err(|e| format!("{e:#}")));
     }
+    doctor.audit_repository(&config).await;
     let tls = peers_tls(&config);
     if config.peers.tls.is_some() {
         let read = tls.as_ref().map(|_| "read".to_owned());
@@ -66,6 +68,12 @@ pub async fn run(options: DoctorOptions) -> anyhow::Result<ExitCode> {
         doctor.registry(&RegistryClient::new(http.clone(), &remote.url), &remote.url).await;
     }
     if let Some(portal) = &config.portal {
+        if let Some(oauth) = &portal.oauth {
+            let pages = portal.web.is_some();
+            let found = oauth.check(&config.base, pages, SystemClock.now());
+            let found = found.map(|()| "can be used".to_owned()).map_err(|e| e.to_string());
+            doctor.tell("systems and apps (portal.oauth)", found);
+        }
         let issuer = portal.api.issuer.trim_end_matches('/');
         let url = format!("{issuer}/.well-known/openid-configuration");
         let machines = role_client(doctor.wait, None)?;
@@ -83,7 +91,7 @@ pub async fn run(options: DoctorOptions) -> anyhow::Result<ExitCode> {
                 config.repositories.iter().any(|r| r.node.repository_unique_id == node.id)
             };
             let deadline = Duration::from_millis(portal.api.source_deadline_ms);
-            doctor.directory(file, policy.as_ref().ok(), &http, here, deadline).await;
+            doctor.directory(file, policy.as_deref().ok(), &http, here, deadline).await;
         }
     }
     println!(
@@ -115,9 +123,27 @@ impl Doctor {
         }
     }
 
+    /// The repository of audit records by FHIR has a CapabilityStatement, which it shows us.
+    async fn audit_repository(&mut self, config: &Config) {
+        const WHAT: &str = "audit repository by FHIR";
+        let repository = match crate::audit::fhir_repository(config) {
+            Ok(None) => return,
+            Ok(Some(repository)) => repository.port,
+            Err(error) => return self.tell(WHAT, Err(format!("{error:#}"))),
+        };
+        match repository.metadata() {
+            Ok(request) => self.asked(WHAT, request, &repository.base, "answers").await,
+            Err(error) => self.tell(WHAT, Err(error.to_string())),
+        }
+    }
+
     async fn page(&mut self, what: &str, http: &reqwest::Client, url: &str, good: &str) {
+        self.asked(what, http.get(url), url, good).await;
+    }
+
+    async fn asked(&mut self, what: &str, request: RequestBuilder, url: &str, good: &str) {
         let started = Instant::now();
-        let found = match tokio::time::timeout(self.wait, http.get(url).send()).await {
+        let found = match tokio::time::timeout(self.wait, request.send()).await {
             Err(_) => Err(self.silence(url)),
             Ok(Err(error)) => Err(unreachable(url, &error.without_url())),
             Ok(Ok(answer)) if answer.status().is_success() => {
@@ -155,8 +181,11 @@ impl Doctor {
         let Ok(id) = NOBODYS.parse() else { return };
         let query = GetDocuments::of(EntryRef::UniqueIds(vec![id]));
         let query = StoredQuery::GetDocuments(query);
+        // With what the portal says of itself, so that its key is looked at.
+        let whom = Delegation::new(self.delegations.clone(), Delegate::portal());
+        let asked = registry.stored_query_for(&query, &whom);
         let started = Instant::now();
-        let found = match tokio::time::timeout(self.wait, registry.stored_query(&query)).await {
+        let found = match tokio::time::timeout(self.wait, asked).await {
             Err(_) => Err(self.silence(url)),
             Ok(Ok(found)) if found.document_entries.is_empty() => {
                 Ok(format!("answers queries ({} ms)", started.elapsed().as_millis()))

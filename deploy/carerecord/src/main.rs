@@ -6,11 +6,14 @@ mod config;
 mod database;
 mod delegations;
 mod demo;
+mod docs;
 mod doctor;
 mod encryption;
 mod key_file;
 mod load;
+mod looks;
 mod migrate;
+mod mock;
 mod nodes;
 mod peer;
 mod policy;
@@ -53,6 +56,10 @@ enum Command {
         #[arg(long)]
         config: PathBuf,
     },
+    /// Run what developers of other systems try their programs against, with scenarios to ask for
+    Mock(mock::MockOptions),
+    /// Write the documentation as a site, with the description of the API
+    Docs(docs::DocsOptions),
     /// Publish documents to a repository node
     Publish(Box<publish::PublishOptions>),
     /// Ask everything that a configuration relies on, and say what is wrong
@@ -108,6 +115,8 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Demo(options) => demo::run(options).await,
         Command::Serve { config } => serve::run(&config).await,
+        Command::Mock(options) => mock::run(options).await,
+        Command::Docs(options) => docs::run(&options),
         Command::Publish(options) => publish::run(*options).await,
         Command::Doctor(options) => doctor::run(options).await,
         Command::SigningKey(options) => delegations::signing_key(&options),

@@ -1,6 +1,11 @@
 //! The invented people and documents of the demo.
 
-use carerecord_access::{ConsentRecord, ConsentStatus, Grain, Provision};
+mod coded;
+
+use carerecord_access::{
+    Carer, CitizenGrant, CitizenGrantKind, ConsentRecord, ConsentStatus, Grain, Provision,
+    ProxyBasis, Relationship, RelationshipKind, RelationshipStatus,
+};
 use carerecord_model::{Gender, NhsNumber, NumberStatus, Patient};
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -114,6 +119,63 @@ fn pdf(line: &str) -> String {
     out
 }
 
+/// Who may see a sample patient's record for them: granted anew after the eleventh birthday.
+pub fn citizen_grants(now: Timestamp) -> Vec<CitizenGrant> {
+    let since = now - jiff::SignedDuration::from_hours(24 * 30);
+    let grant = |patient: &str, delegate: &str| {
+        let kind = CitizenGrantKind::Proxy {
+            delegate: delegate.parse().ok()?,
+            basis: ProxyBasis::Parental,
+        };
+        Some(CitizenGrant {
+            id: Uuid::from_u128(0x0c0f_fee0_0000_4000_8000_0000_0000_9001),
+            version: 1,
+            patient: patient.parse().ok()?,
+            kind,
+            status: RelationshipStatus::Active,
+            since,
+            until: None,
+            organisation: "A20047".parse().ok()?,
+            evidence: None,
+            recorded_at: since,
+            recorded_by: "demo".to_owned(),
+        })
+    };
+    grant("9990001065", "9990001103").into_iter().collect()
+}
+
+/// Who cares for sample patients.
+pub fn relationships(now: Timestamp) -> Vec<Relationship> {
+    let all = [
+        ("9990001006", "A20047", RelationshipKind::Registration, 400),
+        ("9990001006", "ZEX01", RelationshipKind::Encounter, 2),
+        ("9990001073", "A20047", RelationshipKind::Registration, 900),
+        ("9990001073", "ZEX01", RelationshipKind::Referral, 20),
+        ("9990001006", "ZEX02", RelationshipKind::Caseload, 60),
+        ("9990001006", "ZEX05", RelationshipKind::Caseload, 90),
+    ];
+    let relationship = |(n, (patient, code, kind, days)): (u128, (&str, &str, _, i64))| {
+        let since = now - jiff::SignedDuration::from_hours(24 * days);
+        Some(Relationship {
+            id: Uuid::from_u128(0x0c0f_fee0_0000_4000_8000_0000_0000_8000 + n),
+            version: 1,
+            patient: patient.parse().ok()?,
+            with: Carer::Organisation(code.parse().ok()?),
+            kind,
+            status: RelationshipStatus::Active,
+            since,
+            until: None,
+            set_by: "the demo".to_owned(),
+            source: "demo".to_owned(),
+            evidence: None,
+            reason: None,
+            recorded_at: now,
+            recorded_by: "demo".to_owned(),
+        })
+    };
+    (1..).zip(all).filter_map(relationship).collect()
+}
+
 /// What sample patients have said.
 pub fn consents(now: Timestamp) -> Vec<ConsentRecord> {
     let since = |days: i64| now - jiff::SignedDuration::from_hours(24 * days);
@@ -145,8 +207,9 @@ pub fn consents(now: Timestamp) -> Vec<ConsentRecord> {
     all.into_iter().flatten().collect()
 }
 
+/// A CDA document with these facts in it.
 #[expect(clippy::too_many_arguments, reason = "they are what differs between the samples")]
-fn cda(
+pub fn cda(
     number: &str,
     family: &str,
     given: &str,
@@ -166,6 +229,7 @@ fn cda(
     let (organisation, ods) = ORGANISATIONS[*node];
     let month = 1 + n % 10;
     let day = 1 + (n * 7) % 27;
+    let coded = coded::sections(n);
     let label = if restricted { "R" } else { "N" };
     format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
@@ -192,7 +256,7 @@ fn cda(
 <paragraph>{text}</paragraph>\
 <table><thead><tr><th>What</th><th>Finding</th></tr></thead><tbody>\
 <tr><td>Blood pressure</td><td>12{}/80 mmHg</td></tr></tbody></table>\
-</text></section></component></structuredBody></component>\n\
+</text></section></component>{coded}</structuredBody></component>\n\
 </ClinicalDocument>\n",
         born.replace('-', ""),
         n % 10,
@@ -200,9 +264,11 @@ fn cda(
     )
 }
 
-type Kind = (&'static str, &'static str, &'static str, usize);
+/// Code, title, text, and the node of a kind of document.
+pub type Kind = (&'static str, &'static str, &'static str, usize);
 
-const KINDS: [Kind; 6] = [
+/// The kinds of documents.
+pub const KINDS: [Kind; 6] = [
     ("373942005", "Discharge summary", "Admitted with chest pain; home with new tablets.", 0),
     ("823691000000103", "Clinical letter", "Seen in clinic. Continue the present treatment.", 0),
     ("734163000", "Care plan", "Help with washing and dressing in the mornings.", 1),

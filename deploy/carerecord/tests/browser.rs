@@ -1,12 +1,17 @@
 //! The web portal in a real browser.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[path = "browser/hostile.rs"]
+mod hostile;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use carerecord_testkit::{Deployment, Letter, PATIENT, Role, must_not_skip};
+use carerecord_model::{Code, LocalizedString};
+use carerecord_testkit::submission::Builder;
+use carerecord_testkit::{Deployment, Letter, NODES, PATIENT, Role, must_not_skip};
 
 /// Sign-in, search, list, CDA, PDF and text documents, refusal, sign-out; and that the demo is
 /// there soon enough.
@@ -60,6 +65,27 @@ async fn officers_see_who_looked() {
     scripts.walk("looked.mjs", &deployment);
 }
 
+/// Reports, agreements and feeds, for those who look after them.
+#[tokio::test]
+async fn desks_see_how_things_are() {
+    let Some(scripts) = Scripts::installed() else { return };
+    let deployment = Deployment::one_process(BINARY);
+    let letter = Letter::text("9990001057", 1);
+    assert!(deployment.node(0).publish(&letter).await.unwrap().is_success());
+    // An id that is taken, of somebody else, is refused.
+    assert!(!deployment.node(0).publish(&Letter::text(PATIENT, 1)).await.unwrap().is_success());
+
+    scripts.walk("desks.mjs", &deployment);
+}
+
+/// The documentation that the portal serves.
+#[tokio::test]
+async fn readers_find_their_way_in_the_documentation() {
+    let Some(scripts) = Scripts::installed() else { return };
+
+    scripts.walk("docs.mjs", &Deployment::one_process(BINARY));
+}
+
 /// A record of a person whom nothing says to be cared for by the reader.
 #[tokio::test]
 async fn clinicians_say_that_they_care_for_a_patient() {
@@ -75,6 +101,126 @@ async fn clinicians_say_that_they_care_for_a_patient() {
     scripts.walk("claim.mjs", &deployment);
 }
 
+/// The pages of patients, with the demo's people.
+#[tokio::test]
+async fn citizens_walk_through_their_records() {
+    let Some(scripts) = Scripts::installed() else { return };
+
+    scripts.walk("citizen.mjs", &Deployment::with_samples(BINARY));
+}
+
+/// Access packs of officers and of citizens, with the demo's people.
+#[tokio::test]
+async fn packs_are_asked_for_and_fetched() {
+    let Some(scripts) = Scripts::installed() else { return };
+
+    scripts.walk("packs.mjs", &Deployment::with_samples(BINARY));
+}
+
+/// An app's request, sign-in, role, patient and consent, to a token and a read; the no, and what is not
+/// let in; by keys alone, and without scripts.
+#[tokio::test]
+async fn people_let_an_app_read() {
+    let Some(scripts) = Scripts::installed() else { return };
+
+    scripts.walk("apps.mjs", &Deployment::with_samples(BINARY));
+}
+
+/// The faces of a record, what is new in it, the desk for consent and the account; by keys alone;
+/// without scripts; and on a narrow screen.
+#[tokio::test]
+async fn clinicians_find_their_way_in_a_record() {
+    let Some(scripts) = Scripts::installed() else { return };
+    let deployment = Deployment::with_samples(BINARY);
+
+    scripts.walk("record.mjs", &deployment);
+}
+
+/// How long the tasks of a record with 5,000 documents take in a browser. Says so, and holds them
+/// to nothing but that they end: what is promised is of a release build on a machine of its own.
+#[tokio::test]
+#[ignore = "times a release build: cargo test --release --test browser -- --ignored timed"]
+async fn a_record_of_very_many_documents_is_timed() {
+    let Some(scripts) = Scripts::installed() else { return };
+    let deployment = Deployment::one_process(BINARY);
+    register_many(&deployment).await;
+    let found = deployment.fhir().as_system().await.documents("9990001111").await;
+    assert_eq!(found.len(), 5_000);
+
+    scripts.walk("timing.mjs", &deployment);
+}
+
+/// 5,000 documents of one patient over ten years, of every class; the newest can be opened.
+async fn register_many(deployment: &Deployment) {
+    let mut builder = Builder::of("9990001111^^^&2.16.840.1.113883.2.1.4.1&ISO");
+    for year in 2016..2026 {
+        let mut submission = builder.empty();
+        for n in 0..498_u32 {
+            builder.add_document(&mut submission);
+            let entry = submission.document_entries.last_mut().unwrap();
+            let class = CLASSES[n as usize % CLASSES.len()];
+            let (month, day, minute) = (1 + n % 12, 1 + n / 12 % 28, n % 60);
+            let time = format!("{year}{month:02}{day:02}0930{minute:02}");
+            entry.creation_time = Some(time.parse().unwrap());
+            entry.class_code = Code::new(class, "2.16.840.1.113883.6.96", class);
+            entry.title = vec![LocalizedString::new(format!("Letter {n} of {year}"))];
+            entry.repository_unique_id = Some(NODES[n as usize % 3].0.parse().unwrap());
+        }
+        let answer = deployment.registry().register(&submission).await.unwrap();
+        assert!(answer.is_success(), "{}", answer.envelope);
+    }
+    for n in 100..120 {
+        let class = "823751000000102".to_owned();
+        let letter = Letter { class, ..Letter::text("9990001111", n) };
+        assert!(deployment.node(0).publish(&letter).await.unwrap().is_success());
+    }
+}
+
+/// Documents of every kind and state: outline, codes, pictures, versions compared, copies; by
+/// keyboard, on a narrow screen and enlarged.
+#[tokio::test]
+async fn clinicians_read_compare_and_copy_documents() {
+    let Some(scripts) = Scripts::installed() else { return };
+    let demo = Deployment::with_samples(BINARY);
+    demo.fhir().as_system().await.documents("9990001006").await;
+    let kinds: [(&str, &str, Vec<u8>); 6] = [
+        ("Illustrated summary", "text/xml", include_bytes!("fixtures/illustrated.xml").to_vec()),
+        ("Letter as a page", "text/html", include_bytes!("fixtures/letter.html").to_vec()),
+        ("Letter as rich text", "text/rtf", b"{\\rtf1 Seen in clinic.\\par BP 120/80}".to_vec()),
+        (
+            "Letter that is broken",
+            "text/xml",
+            b"<ClinicalDocument xmlns='urn:hl7-org:v3'><".to_vec(),
+        ),
+        ("Scan that is no picture", "image/png", b"<html>".to_vec()),
+        ("Scan", "image/png", include_bytes!("fixtures/scan.png").to_vec()),
+    ];
+    for (n, (title, mime, bytes)) in kinds.into_iter().enumerate() {
+        let mut letter = Letter::text(PATIENT, 600 + n as u32);
+        title.clone_into(&mut letter.title);
+        mime.clone_into(&mut letter.mime_type);
+        letter.bytes = Bytes::from(bytes);
+        assert!(demo.node(0).publish(&letter).await.unwrap().is_success());
+    }
+
+    scripts.walk("document.mjs", &demo);
+}
+
+/// Documents that try to run or to load something: none does, and the browser has nothing to report.
+#[tokio::test]
+async fn hostile_documents_neither_run_nor_load() {
+    let Some(scripts) = Scripts::installed() else { return };
+    let deployment = Deployment::one_process(BINARY);
+    let canary = hostile::Canary::start();
+    for letter in hostile::letters(&canary.url) {
+        assert!(deployment.node(0).publish(&letter).await.unwrap().is_success());
+    }
+
+    scripts.walk("hostile.mjs", &deployment);
+
+    assert_eq!(canary.times_asked(), 0, "something was loaded");
+}
+
 /// A folder of the scripts with what they need.
 struct Scripts {
     folder: tempfile::TempDir,
@@ -87,18 +233,11 @@ impl Scripts {
             return None;
         }
         let folder = tempfile::tempdir().unwrap();
-        let files = [
-            "package.json",
-            "package-lock.json",
-            ".npmrc",
-            "look.mjs",
-            "walk.mjs",
-            "silent.mjs",
-            "looked.mjs",
-            "claim.mjs",
-        ];
-        for file in files {
-            std::fs::copy(Path::new(SOURCES).join(file), folder.path().join(file)).unwrap();
+        for entry in std::fs::read_dir(SOURCES).unwrap() {
+            let entry = entry.unwrap();
+            if entry.file_type().unwrap().is_file() {
+                std::fs::copy(entry.path(), folder.path().join(entry.file_name())).unwrap();
+            }
         }
         let installed = Command::new("npm").arg("ci").current_dir(folder.path()).status().unwrap();
         assert!(installed.success(), "npm ci failed");
@@ -119,6 +258,16 @@ impl Scripts {
     }
 }
 
+const CLASSES: [&str; 8] = [
+    "823751000000102",
+    "721981007",
+    "373942005",
+    "734163000",
+    "933361000000108",
+    "717341000000101",
+    "25831000000103",
+    "38651000000103",
+];
 const BINARY: &str = env!("CARGO_BIN_EXE_carerecord");
 const CHROMIUM: &str = "/usr/bin/chromium";
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/browser");

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use carerecord_codec::{AdhocQueryResponse, soap};
 use carerecord_model::{FoundObjects, ObjectId, Submission};
 use carerecord_testkit::submission::Builder;
-use carerecord_testkit::{APPROVED, Deployment, NODES, Role, Xds, patient_id, postgres};
+use carerecord_testkit::{APPROVED, Deployment, NODES, Random, Role, Xds, patient_id, postgres};
 use carerecord_xml::Decode;
 use tokio::task::JoinSet;
 
@@ -285,19 +285,6 @@ fn feed_url(deployment: &Deployment) -> String {
 
 fn cx(number: &str) -> String {
     format!("{number}^^^&2.16.840.1.113883.2.1.4.1&ISO")
-}
-
-/// Numbers that look like chance and are the same in every run. Steele, Lea and Flood: SplitMix64.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % limit
-    }
 }
 
 const BINARY: &str = env!("CARGO_BIN_EXE_carerecord");

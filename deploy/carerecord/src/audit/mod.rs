@@ -3,7 +3,8 @@
 mod access_pack;
 mod check;
 mod export;
-mod keys;
+mod fhir_feed;
+pub mod keys;
 mod list;
 mod prove;
 mod sealing;
@@ -14,6 +15,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
+pub use fhir_feed::repository as fhir_repository;
 pub use sealing::{feed, findings, sealer};
 pub use section::AuditSection;
 pub use sources::record_reading;

@@ -9,6 +9,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use serde::Deserialize;
 
+use super::fhir_feed::FhirFeedSection;
+
 /// The `[audit]` section: how the log of this process's databases is signed, and who is told.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -27,6 +29,8 @@ pub struct AuditSection {
     atna: Option<SyslogSection>,
     /// The enterprise that its messages name.
     pub atna_site: String,
+    /// An audit record repository to which each record is sent by FHIR (ITI-20).
+    pub fhir: Option<FhirFeedSection>,
 }
 
 impl Default for AuditSection {
@@ -39,6 +43,7 @@ impl Default for AuditSection {
             syslog: None,
             atna: None,
             atna_site: String::new(),
+            fhir: None,
         }
     }
 }

@@ -1,9 +1,11 @@
 use async_trait::async_trait;
-use carerecord_audit::{AuditPage, AuditQuestion, AuditSource};
+use carerecord_audit::{AuditPage, AuditQuestion, AuditSource, FeedQuestion, FeedReport};
 use carerecord_model::PortError;
+use carerecord_service::send;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::soap::{refused, unavailable, whole};
-use super::traced;
 
 /// The log of a role in another process.
 pub struct PeerLog {
@@ -18,9 +20,14 @@ impl PeerLog {
         Self { http, urls }
     }
 
-    async fn ask(&self, url: &str, question: &AuditQuestion) -> Result<AuditPage, PortError> {
-        let request = traced(self.http.post(url)).json(question);
-        let response = request.send().await.map_err(unavailable)?;
+    async fn ask<Q, A>(&self, what: &str, url: &str, question: &Q) -> Result<A, PortError>
+    where
+        Q: Serialize + Sync,
+        A: DeserializeOwned,
+    {
+        let request = self.http.post(url).json(question);
+        let (response, _) = send(("http", what), request).await;
+        let response = response.map_err(unavailable)?;
         if !response.status().is_success() {
             return Err(refused(response.status()));
         }
@@ -34,8 +41,23 @@ impl AuditSource for PeerLog {
     async fn look(&self, question: &AuditQuestion) -> Result<AuditPage, PortError> {
         let mut failed = PortError::Unavailable("no address".to_owned());
         for url in &self.urls {
-            match self.ask(url, question).await {
+            match self.ask("audit search", url, question).await {
                 Ok(page) => return Ok(page),
+                Err(error) => failed = error,
+            }
+        }
+        Err(failed)
+    }
+
+    async fn feeds(&self, question: &FeedQuestion) -> Result<FeedReport, PortError> {
+        let mut failed = PortError::Unavailable("no address".to_owned());
+        for url in &self.urls {
+            // The routes of a role lie beside each other.
+            let Some(url) = url.strip_suffix("/audit").map(|at| format!("{at}/feeds")) else {
+                continue;
+            };
+            match self.ask("feeds", &url, question).await {
+                Ok(report) => return Ok(report),
                 Err(error) => failed = error,
             }
         }

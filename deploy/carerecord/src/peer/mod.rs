@@ -7,7 +7,7 @@ mod registry;
 mod repository;
 mod soap;
 
-use carerecord_service::{ClientTls, RequestId, X_REQUEST_ID};
+use carerecord_service::ClientTls;
 
 pub use audit::PeerLog;
 pub use producer::ProducerClient;
@@ -50,12 +50,4 @@ pub fn role_client_builder(silence: std::time::Duration) -> reqwest::ClientBuild
         .connect_timeout(std::time::Duration::from_secs(5))
         .read_timeout(silence)
         .no_proxy()
-}
-
-/// The request with the id of the one because of which it is made, where there is one.
-fn traced(request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
-    match RequestId::current() {
-        Some(id) => request.header(X_REQUEST_ID, id.0.to_string()),
-        None => request,
-    }
 }

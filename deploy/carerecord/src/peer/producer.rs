@@ -1,6 +1,7 @@
 use async_trait::async_trait;
 use carerecord_model::{Code, DocumentBody, DocumentEntry, PortError};
 use carerecord_repository::DocumentProducer;
+use carerecord_service::send;
 use futures_util::TryStreamExt as _;
 use serde::Serialize;
 
@@ -48,7 +49,8 @@ impl DocumentProducer for ProducerClient {
             format_code: &entry.format_code,
             language_code: &entry.language_code,
         };
-        let response = self.http.post(&self.url).json(&question).send().await;
+        let request = self.http.post(&self.url).json(&question);
+        let (response, _) = send(("http", "produce a document"), request).await;
         let response = response.map_err(unavailable)?.error_for_status().map_err(unavailable)?;
         let given = response.headers().get(reqwest::header::CONTENT_TYPE);
         let given = given.and_then(|v| v.to_str().ok()).unwrap_or_default();

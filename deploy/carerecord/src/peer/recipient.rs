@@ -1,5 +1,4 @@
 use async_trait::async_trait;
-use carerecord_codec::SubmitObjectsRequest;
 use carerecord_codec::mtom::Attachment;
 use carerecord_model::{DocumentRecipient, PortError, Registered, SentDocument, Submission};
 use futures_util::stream;
@@ -39,8 +38,7 @@ impl DocumentRecipient for RecipientClient {
             (id, attachment)
         };
         let documents = documents.into_iter().enumerate().map(attachment).collect();
-        let request = SubmitObjectsRequest::new(&submission);
-        let sent = provide_and_register(&self.http, &self.url, &request, documents).await;
+        let sent = provide_and_register(&self.http, &self.url, &submission, documents).await;
         let warnings = sent.answer?.into_result()?;
         Ok(Registered { warnings, repeated: false })
     }

@@ -1,27 +1,28 @@
 use async_trait::async_trait;
 use carerecord_access::{
-    CitizenGrant, CitizenGrantStore, CitizenGrants, ConsentRecord, ConsentRecords, ConsentStore,
-    ConsentStoreError, FactsUnavailable, Relationship, RelationshipStore, Relationships,
+    CaredFor, CaredForQuestion, CitizenGrant, CitizenGrantStore, CitizenGrants, ConsentRecord,
+    ConsentRecords, ConsentStore, ConsentStoreError, FactsUnavailable, Relationship,
+    RelationshipStore, Relationships,
 };
 use carerecord_codec::name::action;
 use carerecord_codec::{
-    AdhocQueryRequest, AdhocQueryResponse, RegistryResponse, RemoveObjectsRequest,
-    SubmitObjectsRequest,
+    AdhocQueryRequest, AdhocQueryResponse, RegistryResponse, RemoveObjectsRequest, SubmittedObjects,
 };
 use carerecord_model::{
-    CrossReference, DocumentRegistry, EntryUuid, FoundObjects, FoundPatients, NhsNumber, Patient,
-    PatientDirectory, PatientId, PatientSearch, PortError, Registered, StoredQuery, Submission,
+    CrossReference, DocumentRegistry, EntryUuid, FoundObjects, FoundPatients, LastChange,
+    NhsNumber, OnBehalf, Patient, PatientDirectory, PatientId, PatientSearch, PortError,
+    Registered, StoredQuery, Submission,
 };
 use carerecord_registry::{
     CitizenGrantQuestion, CitizenGrantUpdate, ConsentQuestion, ConsentUpdate, IdentifierQuestion,
-    PatientQuestion, RelationshipQuestion, RelationshipUpdate,
+    LastChangesQuestion, PatientQuestion, RelationshipQuestion, RelationshipUpdate,
 };
+use carerecord_service::send;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
-use super::soap::{call, unavailable};
-use super::traced;
+use super::soap::{call, call_for, unavailable};
 
 /// A registry in another process.
 #[derive(Clone)]
@@ -41,11 +42,22 @@ impl RegistryClient {
         path: &str,
         question: &Q,
     ) -> Result<A, PortError> {
-        let url = format!("{}{path}", self.url);
-        let request = traced(self.http.post(url)).json(question);
-        let response = request.send().await.map_err(unavailable)?;
-        let response = response.error_for_status().map_err(unavailable)?;
+        let request = self.http.post(format!("{}{path}", self.url)).json(question);
+        let (response, _) = send(("http", &interaction(path)), request).await;
+        let response = response.map_err(unavailable)?.error_for_status().map_err(unavailable)?;
         response.json().await.map_err(unavailable)
+    }
+
+    async fn query(
+        &self,
+        query: &StoredQuery,
+        statement: Option<String>,
+    ) -> Result<FoundObjects, PortError> {
+        let url = format!("{}/xds/registry", self.url);
+        let request = AdhocQueryRequest::new(query);
+        let answer: AdhocQueryResponse =
+            call_for(&self.http, &url, action::STORED_QUERY, &request, statement).await?;
+        Ok(answer.into_found()?)
     }
 
     /// Stores a version of a fact.
@@ -54,8 +66,8 @@ impl RegistryClient {
         path: &str,
         update: &U,
     ) -> Result<(), ConsentStoreError> {
-        let url = format!("{}{path}", self.url);
-        let sent = traced(self.http.post(url)).json(update).send().await;
+        let request = self.http.post(format!("{}{path}", self.url)).json(update);
+        let (sent, _) = send(("http", &interaction(path)), request).await;
         let sent = sent.map_err(|e| FactsUnavailable(e.without_url().to_string()))?;
         match sent.status().as_u16() {
             200..=299 => Ok(()),
@@ -66,21 +78,34 @@ impl RegistryClient {
     }
 }
 
+/// `consent update` of `/peer/consent/update`.
+fn interaction(path: &str) -> String {
+    path.trim_start_matches("/peer/").replace(['/', '-'], " ")
+}
+
 #[async_trait]
 impl DocumentRegistry for RegistryClient {
     async fn register_document_set(&self, submission: Submission) -> Result<Registered, PortError> {
         let url = format!("{}/xds/registry", self.url);
-        let request = SubmitObjectsRequest::new(&submission);
+        let request = SubmittedObjects(&submission);
         let answer: RegistryResponse = call(&self.http, &url, action::REGISTER, &request).await?;
         Ok(Registered { warnings: answer.into_result()?, repeated: false })
     }
 
     async fn stored_query(&self, query: &StoredQuery) -> Result<FoundObjects, PortError> {
-        let url = format!("{}/xds/registry", self.url);
-        let request = AdhocQueryRequest::new(query);
-        let answer: AdhocQueryResponse =
-            call(&self.http, &url, action::STORED_QUERY, &request).await?;
-        Ok(answer.into_found()?)
+        self.query(query, None).await
+    }
+
+    async fn stored_query_for(
+        &self,
+        query: &StoredQuery,
+        whom: &dyn OnBehalf,
+    ) -> Result<FoundObjects, PortError> {
+        self.query(query, whom.to_registry()?).await
+    }
+
+    async fn last_changes(&self, patient: NhsNumber) -> Result<Vec<LastChange>, PortError> {
+        self.ask("/peer/last-changes", &LastChangesQuestion { patient }).await
     }
 
     async fn remove_metadata(&self, ids: Vec<EntryUuid>) -> Result<(), PortError> {
@@ -156,6 +181,11 @@ impl RelationshipStore for RegistryClient {
         let found = found.map_err(|e| FactsUnavailable(e.to_string()))?;
         found.into_iter().next().ok_or(ConsentStoreError::NotFound)
     }
+
+    async fn cared_for(&self, question: &CaredForQuestion) -> Result<CaredFor, FactsUnavailable> {
+        let answer = self.ask("/peer/relationship/cared-for", question).await;
+        answer.map_err(|e| FactsUnavailable(e.to_string()))
+    }
 }
 
 #[async_trait]
@@ -174,6 +204,15 @@ impl CitizenGrants for RegistryClient {
 impl CitizenGrantStore for RegistryClient {
     async fn put_citizen_grant(&self, grant: CitizenGrant) -> Result<(), ConsentStoreError> {
         self.store("/peer/citizen-grant/update", &CitizenGrantUpdate { grant }).await
+    }
+
+    async fn citizen_grants_to(
+        &self,
+        delegate: NhsNumber,
+    ) -> Result<Vec<CitizenGrant>, FactsUnavailable> {
+        let question = CitizenGrantQuestion::Delegate(delegate);
+        let answer = self.ask("/peer/citizen-grant", &question).await;
+        answer.map_err(|e| FactsUnavailable(e.to_string()))
     }
 
     async fn citizen_grant(&self, id: Uuid) -> Result<CitizenGrant, ConsentStoreError> {

@@ -6,13 +6,13 @@ use carerecord_codec::name::action;
 use carerecord_codec::{ContentRef, RetrieveDocumentSetRequest, RetrieveDocumentSetResponse};
 use carerecord_model::{
     ByteRange, ContentAnswer, ContentQuestion, DocumentBody, DocumentRepository, DocumentRequest,
-    ErrorCode, NodeId, OnBehalf, PortError, RetrievedDocument, TransactionError, UniqueId,
+    ElementAnswer, ElementQuestion, ErrorCode, NodeId, OnBehalf, PortError, RetrievedDocument,
+    TransactionError, UniqueId,
 };
-use carerecord_service::{DELEGATION, Delegate, Delegation, Delegator};
+use carerecord_service::{DELEGATION, Delegate, Delegation, Delegator, send};
 use futures_util::stream;
 
 use super::soap::{PartReader, call_mtom, mtom, refused, unavailable, whole};
-use super::traced;
 
 /// A repository node in another process: ours or anybody's.
 #[derive(Clone)]
@@ -22,6 +22,8 @@ pub struct RepositoryClient {
     url: String,
     status_url: Option<String>,
     search_url: Option<String>,
+    /// Where what documents say in coded entries is given: beside the search.
+    elements_url: Option<String>,
     /// Says for whom it is asked, where the node is told.
     delegations: Option<Arc<Delegator>>,
 }
@@ -29,12 +31,22 @@ pub struct RepositoryClient {
 impl RepositoryClient {
     /// The node at this ITI-43 address.
     pub fn new(http: reqwest::Client, id: NodeId, url: &str, status_url: Option<String>) -> Self {
-        Self { http, id, url: url.to_owned(), status_url, search_url: None, delegations: None }
+        Self {
+            http,
+            id,
+            url: url.to_owned(),
+            status_url,
+            search_url: None,
+            elements_url: None,
+            delegations: None,
+        }
     }
 
     /// The same, which can be searched inside at this address, when there is one.
     pub fn with_search(self, search_url: Option<String>) -> Self {
-        Self { search_url, ..self }
+        let parsed = search_url.as_deref().and_then(|url| reqwest::Url::parse(url).ok());
+        let beside = parsed.and_then(|url| url.join("/peer/elements").ok());
+        Self { search_url, elements_url: beside.map(String::from), ..self }
     }
 
     /// The same, which is told for whom it is asked.
@@ -68,6 +80,21 @@ impl RepositoryClient {
         let statement = self.statement(whom, std::slice::from_ref(&request.document_unique_id))?;
         let request = RetrieveDocumentSetRequest { documents: vec![request.clone()] };
         call_mtom(&self.http, &self.url, action::RETRIEVE, &request, statement).await
+    }
+
+    /// Asks a node of ours in JSON about documents.
+    async fn question(
+        &self,
+        (url, what): (&str, &str),
+        question: &impl serde::Serialize,
+        documents: &[UniqueId],
+        whom: &dyn OnBehalf,
+    ) -> Result<reqwest::Response, PortError> {
+        let mut request = self.http.post(url).json(question);
+        if let Some(statement) = self.statement(whom, documents)? {
+            request = request.header(DELEGATION, statement);
+        }
+        send(("http", what), request).await.0.map_err(unavailable)
     }
 
     fn statement(
@@ -119,23 +146,30 @@ impl DocumentRepository for RepositoryClient {
         whom: &dyn OnBehalf,
     ) -> Result<Option<ContentAnswer>, PortError> {
         let Some(url) = &self.search_url else { return self.probe().await.map(|()| None) };
-        let mut request = traced(self.http.post(url)).json(question);
-        if let Some(statement) = self.statement(whom, &question.documents)? {
-            request = request.header(DELEGATION, statement);
+        let asked = (url.as_str(), "search in documents");
+        let response = self.question(asked, question, &question.documents, whom).await?;
+        answer(response).await.map(Some)
+    }
+
+    async fn elements(
+        &self,
+        question: &ElementQuestion,
+        whom: &dyn OnBehalf,
+    ) -> Result<Option<ElementAnswer>, PortError> {
+        let Some(url) = &self.elements_url else { return self.probe().await.map(|()| None) };
+        let asked = (url.as_str(), "elements of documents");
+        let response = self.question(asked, question, &question.documents, whom).await?;
+        if response.status() == reqwest::StatusCode::NOT_FOUND {
+            // A node of an earlier release takes none out.
+            return Ok(None);
         }
-        let response = request.send().await.map_err(unavailable)?;
-        if !response.status().is_success() {
-            return Err(refused(response.status()));
-        }
-        let bytes = whole(response, MAX_ANSWER).await?;
-        let answer = serde_json::from_slice(&bytes);
-        answer.map(Some).map_err(|_| PortError::Protocol("the answer is none".into()))
+        answer(response).await.map(Some)
     }
 
     async fn probe(&self) -> Result<(), PortError> {
         if let Some(url) = &self.status_url {
-            let answer = self.http.get(url).send().await.map_err(unavailable)?;
-            let status = answer.status();
+            let (answer, _) = send(("http", "probe"), self.http.get(url)).await;
+            let status = answer.map_err(unavailable)?.status();
             return if status.is_success() { Ok(()) } else { Err(refused(status)) };
         }
         // Whatever it says of a document that nobody has: it answers. Unless it says that it can
@@ -145,6 +179,17 @@ impl DocumentRepository for RepositoryClient {
             Some(_) | None => Ok(()),
         }
     }
+}
+
+/// What a node of ours answers in JSON.
+async fn answer<T: serde::de::DeserializeOwned>(
+    response: reqwest::Response,
+) -> Result<T, PortError> {
+    if !response.status().is_success() {
+        return Err(refused(response.status()));
+    }
+    let bytes = whole(response, MAX_ANSWER).await?;
+    serde_json::from_slice(&bytes).map_err(|_| PortError::Protocol("the answer is none".into()))
 }
 
 fn cannot_serve(error: &TransactionError) -> bool {
@@ -181,6 +226,6 @@ async fn part(href: &str, parts: Option<PartReader>) -> Result<DocumentBody, Por
     Ok(Box::pin(body))
 }
 
-/// Of a search inside documents, in bytes.
+/// Of a question about documents, in bytes.
 const MAX_ANSWER: usize = 32 << 20;
 const PROBE: &str = "2.25.0";

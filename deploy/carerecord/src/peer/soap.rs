@@ -5,36 +5,52 @@ use carerecord_codec::mtom::{Attachment, MtomError, MtomReader, write_mtom};
 use carerecord_codec::name::action;
 use carerecord_codec::soap::{self, Headers, SoapError, Understood};
 use carerecord_codec::{
-    ContentType, RegistryResponse, SubmitObjectsRequest, write_provide_and_register,
+    AdhocQueryResponse, ContentType, RegistryResponse, RetrieveDocumentSetResponse,
+    write_provide_and_register,
 };
-use carerecord_model::{Clock as _, PortError, SystemClock};
-use carerecord_service::DELEGATION;
+use carerecord_model::{
+    Clock as _, PortError, ResponseStatus, Submission, SystemClock, retry_after,
+};
+use carerecord_service::{DELEGATION, send};
 use carerecord_xml::{Decode, Encode, to_utf8};
 use futures_util::Stream;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use uuid::Uuid;
 
-use super::traced;
-
 pub(super) type PartReader =
     MtomReader<std::pin::Pin<Box<dyn Stream<Item = Result<Bytes, reqwest::Error>> + Send>>>;
 
 /// Sends a plain SOAP request and reads the answer.
-pub(super) async fn call<T: Decode>(
+pub(super) async fn call<T: Decode + Tells>(
     http: &reqwest::Client,
     url: &str,
     action: &str,
     body: &impl Encode,
 ) -> Result<T, PortError> {
+    call_for(http, url, action, body, None).await
+}
+
+/// The same with what is said of whom it is for.
+pub(super) async fn call_for<T: Decode + Tells>(
+    http: &reqwest::Client,
+    url: &str,
+    action: &str,
+    body: &impl Encode,
+    statement: Option<String>,
+) -> Result<T, PortError> {
     let envelope = write(url, action, body)?;
     let content_type = format!("application/soap+xml; charset=UTF-8; action=\"{action}\"");
     let request = http.post(url).header(CONTENT_TYPE, content_type).body(envelope);
-    answer(request).await?.read()
+    let request = match statement {
+        Some(statement) => request.header(DELEGATION, statement),
+        None => request,
+    };
+    Ok(answer(action, request).await?.0)
 }
 
 /// Sends a request in MTOM without parts, with what is said of whom it is for; gives the answer and what
 /// follows it.
-pub(super) async fn call_mtom<T: Decode>(
+pub(super) async fn call_mtom<T: Decode + Tells>(
     http: &reqwest::Client,
     url: &str,
     action: &str,
@@ -50,8 +66,7 @@ pub(super) async fn call_mtom<T: Decode>(
     if let Some(statement) = statement {
         request = request.header(DELEGATION, statement);
     }
-    let answer = answer(request).await?;
-    Ok((answer.read()?, answer.parts))
+    answer(action, request).await
 }
 
 /// What came of a submission that was sent.
@@ -68,7 +83,7 @@ pub struct Sent {
 pub async fn provide_and_register(
     http: &reqwest::Client,
     url: &str,
-    submit: &SubmitObjectsRequest,
+    submission: &Submission,
     documents: Vec<(String, Attachment<std::io::Error>)>,
 ) -> Sent {
     let unsent = |error| Sent { answer: Err(error), status: None, retry_after: None };
@@ -76,7 +91,7 @@ pub async fn provide_and_register(
         documents.iter().map(|(id, a)| (id.clone(), a.content_id.clone())).collect();
     let headers = request_headers(action::PROVIDE_AND_REGISTER);
     let envelope =
-        soap::write_to(url, &headers, |xml| write_provide_and_register(submit, &ids, xml));
+        soap::write_to(url, &headers, |xml| write_provide_and_register(submission, &ids, xml));
     let envelope = match envelope {
         Ok(envelope) => envelope,
         Err(e) => return unsent(PortError::Protocol(e.to_string())),
@@ -84,28 +99,27 @@ pub async fn provide_and_register(
     let attachments = documents.into_iter().map(|(_, a)| a).collect();
     let message =
         write_mtom(&boundary(), Some(action::PROVIDE_AND_REGISTER), envelope, attachments);
-    let mut request = traced(http.post(url)).header(CONTENT_TYPE, message.content_type);
+    let mut request = http.post(url).header(CONTENT_TYPE, message.content_type);
     if let Some(length) = message.length {
         request = request.header(CONTENT_LENGTH, length);
     }
-    let response = match request.body(reqwest::Body::wrap_stream(message.body)).send().await {
+    let request = request.body(reqwest::Body::wrap_stream(message.body));
+    let (response, mut outgoing) = send(("soap", "ITI-41"), request).await;
+    let response = match response {
         Ok(response) => response,
         Err(error) => return unsent(unavailable(error)),
     };
     let status = Some(response.status().as_u16());
     let retry_after = response.headers().get(RETRY_AFTER).and_then(wait);
-    let answer = read_answer(response).await.and_then(|answer| answer.read());
+    let answer = read_answer(response).await.and_then(|answer| answer.read::<RegistryResponse>());
+    if !answer.as_ref().is_ok_and(Tells::is_done) {
+        outgoing.not_done();
+    }
     Sent { answer, status, retry_after }
 }
 
-/// Seconds, or the time until a date. RFC 9110: 10.2.3.
 fn wait(header: &HeaderValue) -> Option<Duration> {
-    let text = header.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let until = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
-    Duration::try_from(SystemClock.now().duration_until(until)).ok()
+    retry_after(header.to_str().ok()?, SystemClock.now())
 }
 
 /// A question names whom it asks: some peers refuse one that does not.
@@ -146,8 +160,51 @@ impl Answer {
     }
 }
 
-async fn answer(request: reqwest::RequestBuilder) -> Result<Answer, PortError> {
-    read_answer(traced(request).send().await.map_err(unavailable)?).await
+/// An answer of XDS, which says whether something was done.
+pub(super) trait Tells {
+    fn is_done(&self) -> bool;
+}
+
+impl Tells for RegistryResponse {
+    fn is_done(&self) -> bool {
+        self.status != ResponseStatus::Failure
+    }
+}
+
+impl Tells for AdhocQueryResponse {
+    fn is_done(&self) -> bool {
+        self.status != ResponseStatus::Failure
+    }
+}
+
+impl Tells for RetrieveDocumentSetResponse {
+    fn is_done(&self) -> bool {
+        self.response.is_done()
+    }
+}
+
+/// What came of a request of this action, and what follows it.
+async fn answer<T: Decode + Tells>(
+    action: &str,
+    request: reqwest::RequestBuilder,
+) -> Result<(T, Option<PartReader>), PortError> {
+    let (response, mut outgoing) = send(("soap", transaction(action)), request).await;
+    let answer = read_answer(response.map_err(unavailable)?).await;
+    let answer = answer.and_then(|answer| Ok((answer.read::<T>()?, answer.parts)));
+    if !answer.as_ref().is_ok_and(|(told, _)| told.is_done()) {
+        outgoing.not_done();
+    }
+    answer
+}
+
+fn transaction(action: &str) -> &str {
+    match action {
+        action::STORED_QUERY => "ITI-18",
+        action::REGISTER => "ITI-42",
+        action::RETRIEVE => "ITI-43",
+        action::REMOVE_METADATA => "ITI-62",
+        other => other,
+    }
 }
 
 /// The answer whose head has come, in whichever packaging it is.
@@ -276,16 +333,6 @@ mod tests {
         }
         assert!(ids.iter().all(|id| id.starts_with("urn:uuid:")), "{ids:?}");
         assert_ne!(ids[0], ids[1]);
-    }
-
-    #[test]
-    fn how_long_to_wait_is_told_in_seconds_or_by_a_date() {
-        let of = |text: &str| wait(&HeaderValue::from_str(text).unwrap());
-
-        assert_eq!(of(" 7 "), Some(Duration::from_secs(7)));
-        assert!(of("Tue, 31 Dec 2999 23:59:59 GMT").unwrap() > Duration::from_secs(1 << 30));
-        assert_eq!(of("Fri, 31 Dec 1999 23:59:59 GMT"), None);
-        assert_eq!(of("soon"), None);
     }
 
     fn between<'a>(text: &'a str, tag: &str) -> &'a str {

@@ -3,14 +3,17 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use carerecord_access::{Example, Policy};
+use carerecord_access::{Example, Policy, PolicyEngine};
+use carerecord_portal_api::DetectionRules;
 
 use super::Folder;
 
 pub fn run(folder: &Folder) -> anyhow::Result<ExitCode> {
     let policy = Arc::new(folder.policy()?);
     let day = folder.day();
-    println!("{}", describe(&policy));
+    let engine = PolicyEngine::load()?;
+    let detection = DetectionRules::load(&folder.dir)?;
+    println!("{}", describe(&policy, detection.as_ref()));
     for agreement in policy.agreements() {
         for warning in agreement.warnings(day) {
             println!("warning: {warning}");
@@ -21,7 +24,7 @@ pub fn run(folder: &Folder) -> anyhow::Result<ExitCode> {
     for (file, examples) in Example::load(&folder.dir)? {
         for (n, example) in examples.iter().enumerate() {
             count += 1;
-            if let Err(what) = judge(&policy, example) {
+            if let Err(what) = judge(&policy, &engine, example) {
                 wrong += 1;
                 println!("{file}, example {}: {}: {what}", n + 1, example.says);
             }
@@ -31,16 +34,18 @@ pub fn run(folder: &Folder) -> anyhow::Result<ExitCode> {
     Ok(if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn describe(policy: &Policy) -> String {
+fn describe(policy: &Policy, detection: Option<&DetectionRules>) -> String {
     format!(
-        "{} agreements, {} sensitivity rules: read",
+        "{} agreements, {} sensitivity rules, {} detection rules: read",
         policy.agreements().len(),
-        policy.sensitivity_rules().len()
+        policy.sensitivity_rules().len(),
+        detection.map_or(0, DetectionRules::len)
     )
 }
 
-/// Whether the rules decide as the example expects.
-fn judge(policy: &Arc<Policy>, example: &Example) -> Result<(), String> {
+/// Whether the rules decide as the example expects, by the policy engine as well.
+fn judge(policy: &Arc<Policy>, engine: &PolicyEngine, example: &Example) -> Result<(), String> {
+    example.compare(policy, engine)?;
     let judged = example.judge(policy)?;
     let rule = judged.decision.rule.id();
     if rule != example.expect {

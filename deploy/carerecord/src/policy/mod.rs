@@ -4,11 +4,12 @@
 mod agreements;
 mod check;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use anyhow::Context;
-use carerecord_access::Policy;
+use anyhow::{Context, bail};
+use carerecord_access::{Example, Policy, PolicyEngine};
 use carerecord_model::{Clock, SystemClock};
 use clap::{Args, Subcommand};
 use jiff::civil::Date;
@@ -38,6 +39,21 @@ pub fn run(command: &PolicyCommand) -> anyhow::Result<ExitCode> {
         PolicyCommand::Check(folder) => check::run(folder),
         PolicyCommand::Agreements(options) => agreements::run(options),
     }
+}
+
+/// The rules to serve by. The policy engine and the code that the doors use must take the same
+/// decision on each example of the folder.
+pub fn agreed(folder: &Path) -> anyhow::Result<Arc<Policy>> {
+    let policy = Arc::new(Policy::load(folder)?);
+    let engine = PolicyEngine::load()?;
+    for (file, examples) in Example::load(folder)? {
+        for (n, example) in examples.iter().enumerate() {
+            if let Err(what) = example.compare(&policy, &engine) {
+                bail!("{file}, example {}: {}: {what}", n + 1, example.says);
+            }
+        }
+    }
+    Ok(policy)
 }
 
 impl Folder {

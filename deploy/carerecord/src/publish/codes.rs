@@ -3,6 +3,7 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 use carerecord_model::Code;
+use carerecord_portal_api::CodeDefaults;
 use serde::Deserialize;
 
 /// How codes are found that a header does not have.
@@ -59,6 +60,25 @@ impl CodeMaps {
             bail!("--type {code} is not in the code maps, which have:\n{}", all.join("\n"));
         };
         Ok(Code::new(code, SNOMED, name.clone()))
+    }
+
+    /// The same for documents whose metadata the portal makes.
+    pub fn for_portal(&self) -> CodeDefaults {
+        let d = &self.defaults;
+        let class = |map: &ClassMap| {
+            let class = Code::new(map.code.clone(), SNOMED, map.display.clone());
+            map.types.iter().map(|code| (code.clone(), class.clone())).collect::<Vec<_>>()
+        };
+        CodeDefaults {
+            // Of a type that stands in several classes the first one is meant.
+            classes: self.class.iter().rev().flat_map(class).collect(),
+            class: d.class.clone(),
+            type_code: d.type_code.clone(),
+            facility: d.facility.clone(),
+            practice: d.practice.clone(),
+            confidentiality: d.confidentiality.clone(),
+            language: d.language.clone(),
+        }
     }
 
     /// The class of a type.

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use carerecord_codec::RegistryResponse;
 use carerecord_codec::mtom::{Attachment, ByteStream};
-use carerecord_codec::{RegistryResponse, SubmitObjectsRequest};
 use carerecord_model::{ErrorCode, RegistryErrors, Severity, Submission, TransactionError};
 use futures_util::{StreamExt as _, stream};
 use tokio::time::{Instant, sleep_until};
@@ -76,8 +76,7 @@ pub(super) async fn exchange(
         body,
     };
     let id = entry.map(|e| e.entry_uuid.to_string()).unwrap_or_default();
-    let request = SubmitObjectsRequest::new(submission);
-    provide_and_register(http, node, &request, vec![(id, attachment)]).await
+    provide_and_register(http, node, submission, vec![(id, attachment)]).await
 }
 
 fn judge(sent: Sent, place: Place<'_>) -> Attempt<Result<RegistryErrors, TransactionError>> {

@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use carerecord_access::{AccessDecisions, Caller, Policy, Right, SystemCaller};
-use carerecord_audit::{AuditLog, Sealer, keep_indexed};
+use carerecord_audit::{AuditLog, FhirFeed, Sealer, keep_indexed};
 use carerecord_model::{Clock, IdSource, RandomIds, SystemClock};
-use carerecord_registry::LocalRegistry;
+use carerecord_registry::{LocalRegistry, RegistryLog};
 use carerecord_service::{
     AuditTrail, ClientTls, DelegationMode, Delegations, Entrance, KnownSystems, Lifecycle,
     Listener, Metrics, ReadinessChecks, TlsConfig, Xua, XuaMode,
@@ -25,10 +25,10 @@ use carerecord_storage::Database;
 pub use registry::{AskedRegistry, registry_on};
 pub use repository::{SEARCH, synonyms};
 
-use crate::config::{CallerConfig, Config, DemoSignIn, Door, KnownCaller};
+use crate::config::{CallerConfig, Config, Door, KnownCaller};
 use crate::database::DatabaseConfig;
 use crate::peer::{RegistryClient, role_client};
-use crate::signin;
+use crate::signin::{self, SignInConfig};
 use registry::RegistryPorts;
 
 /// The roles of this process, running.
@@ -59,14 +59,15 @@ struct Assembly<'a> {
     /// What holds a log that is sealed here: one database can serve several roles.
     sealed: HashSet<String>,
     /// The registry's log, where it is here.
-    registry_log: Option<AuditLog>,
+    registry_log: Option<RegistryLog>,
 }
 
 /// Starts every role that the configuration names.
 pub async fn start(config: &Config, lifecycle: &Lifecycle) -> anyhow::Result<Roles> {
     std::fs::create_dir_all(&config.data)
         .with_context(|| format!("cannot make {}", config.data.display()))?;
-    let policy = Policy::load(&config.policy).context("the access rules cannot be used")?;
+    let policy =
+        crate::policy::agreed(&config.policy).context("the access rules cannot be used")?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let xua = config.xua.clone().map(|xua| Xua::new(xua, &config.base, clock.clone()));
     let xua = xua.transpose().context("assertions cannot be judged")?.map(Arc::new);
@@ -77,7 +78,7 @@ pub async fn start(config: &Config, lifecycle: &Lifecycle) -> anyhow::Result<Rol
     let mut assembly = Assembly {
         config,
         lifecycle,
-        policy: Arc::new(policy),
+        policy,
         clock,
         ids: Arc::new(RandomIds),
         xua,
@@ -91,7 +92,13 @@ pub async fn start(config: &Config, lifecycle: &Lifecycle) -> anyhow::Result<Rol
         registry_log: None,
     };
     if let Some(section) = &config.demo_sign_in {
-        assembly.sign_in(section).await.context("the sign-in provider cannot be started")?;
+        let provider = signin::demo_provider(section, &config.data)?;
+        assembly.sign_in(provider).await.context("the sign-in provider cannot be started")?;
+    }
+    if let Some(section) = &config.demo_citizen_sign_in {
+        let provider = signin::demo_citizen_provider(section, &config.data)?;
+        let started = assembly.sign_in(provider).await;
+        started.context("the sign-in provider of citizens cannot be started")?;
     }
     let local = match &config.registry {
         Some(section) => Some(assembly.registry(section).await?),
@@ -105,11 +112,12 @@ pub async fn start(config: &Config, lifecycle: &Lifecycle) -> anyhow::Result<Rol
         }
         (None, None) => None,
     };
+    let ports = ports.map(|ports| if config.scenarios { ports.with_scenarios() } else { ports });
     let needs = !config.repositories.is_empty() || config.portal.is_some();
     match ports {
         Some(ports) => assembly.clients_of(&ports).await?,
         None if needs => bail!("a repository or portal needs [registry] or [remote_registry]"),
-        None if config.demo_sign_in.is_some() => {}
+        None if config.demo_sign_in.is_some() || config.demo_citizen_sign_in.is_some() => {}
         None => bail!("the configuration names no role"),
     }
     if let Some(admin) = &config.admin {
@@ -153,8 +161,7 @@ impl Assembly<'_> {
         role_client(Duration::from_millis(self.config.peers.silence_ms), self.peers_tls.as_ref())
     }
 
-    async fn sign_in(&self, section: &DemoSignIn) -> anyhow::Result<()> {
-        let provider = signin::demo_provider(section, &self.config.data)?;
+    async fn sign_in(&self, provider: SignInConfig) -> anyhow::Result<()> {
         signin::start(provider, self.clock.clone(), self.ids.clone(), self.lifecycle).await?;
         Ok(())
     }
@@ -203,9 +210,14 @@ impl Assembly<'_> {
         router: axum::Router,
         trail: AuditTrail,
     ) -> anyhow::Result<()> {
+        let router = self.with_scenarios(router);
         let listener = Listener::bind(door.listen.clone()).await?.recorded_in(trail);
         listener.serve(name, router, self.ids.clone(), self.lifecycle);
         Ok(())
+    }
+
+    fn with_scenarios(&self, router: axum::Router) -> axum::Router {
+        if self.config.scenarios { crate::mock::layers(router) } else { router }
     }
 
     /// A role's database, whose log is signed from now on.
@@ -234,8 +246,21 @@ impl Assembly<'_> {
                 let draining = self.lifecycle.draining();
                 self.lifecycle.spawn("audit feed", async move { feed.run(draining).await });
             }
+            self.fhir_feed(name, &database)?;
         }
         Ok(database)
+    }
+
+    /// Sends the records of a database to an audit record repository by FHIR, where there is one.
+    fn fhir_feed(&self, name: &str, database: &Database) -> anyhow::Result<()> {
+        let Some(repository) = crate::audit::fhir_repository(self.config)? else { return Ok(()) };
+        if let Some(tls) = repository.tls {
+            self.lifecycle.spawn("certificates", tls.watch(self.lifecycle.draining()));
+        }
+        let settings = (name, self.ids.random(), repository.max_bundle);
+        let feed = FhirFeed::new(database.clone(), repository.port, settings, self.clock.clone());
+        self.lifecycle.spawn("audit feed by FHIR", feed.run(self.lifecycle.draining()));
+        Ok(())
     }
 
     fn access(&self, ports: &RegistryPorts) -> AccessDecisions {

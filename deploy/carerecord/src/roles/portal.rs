@@ -4,23 +4,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
+use aws_lc_rs::hmac;
 use carerecord_audit::{AuditLog, AuditSource};
 use carerecord_model::{DocumentRecipient, DocumentRepository, NodeId};
 use carerecord_portal_api::{
-    OAuth, OverrideStore, PatientIds, Portal, PortalParts, Publisher, Publishers, RoleLog,
-    SignOutStore, TokenVerifier,
+    AccessPacks, Detection, DetectionRules, FeedRules, OAuth, OverrideStore, PackKey, PatientIds,
+    People, Portal, PortalParts, Publisher, Publishers, RoleLog, SignOutStore, TokenVerifier,
 };
 use carerecord_repository::LocalRepository;
 use carerecord_service::{ClientTls, Listener};
 use carerecord_storage::Database;
-use carerecord_web::WebConfig;
+use carerecord_web::{Looks, WebConfig};
 
 use super::Assembly;
 use super::registry::RegistryPorts;
 use crate::config::{PortalSection, PublisherConfig, RepositorySection, WebSection};
 use crate::key_file::key_file;
+use crate::looks::SqlLookRows;
+use crate::mock::ScenarioNode;
 use crate::nodes::{self, NodeClients};
 use crate::peer::{PeerLog, RecipientClient, role_client};
+use crate::publish::CodeMaps;
 use crate::sessions::SqlSessionRows;
 
 impl Assembly<'_> {
@@ -33,10 +37,6 @@ impl Assembly<'_> {
         let file = self.config.data.join("portal.db");
         let database = self.database("portal", section.database.as_ref(), &file).await?;
         let http = self.client()?;
-        let here = |(section, node, log): &(&RepositorySection, LocalRepository, AuditLog)| {
-            let node: Arc<dyn DocumentRepository> = Arc::new(node.clone());
-            (section.node.repository_unique_id.clone(), node, log.clone())
-        };
         let silence = Duration::from_millis(self.config.peers.silence_ms);
         let recipients: Vec<(NodeId, Arc<dyn DocumentRecipient>)> = local
             .iter()
@@ -44,8 +44,14 @@ impl Assembly<'_> {
                 (section.node.repository_unique_id.clone(), Arc::new(node.clone()))
             })
             .collect();
-        let publishers = publishers(section, &http, &recipients)?;
-        let local = local.iter().map(here).collect();
+        let code_maps = section.code_maps.as_ref().map(|file| self.config.base.join(file));
+        let codes = CodeMaps::load(code_maps.as_deref())?.for_portal();
+        let publishers = publishers(section, &http, &recipients)?.with_codes(codes);
+        let local = local.iter().map(|(section, node, log)| {
+            let id = section.node.repository_unique_id.clone();
+            (id.clone(), self.local_node(id, node), log.clone())
+        });
+        let local = local.collect();
         let delegations = crate::delegations::delegator(self.config)?;
         let clients = NodeClients { local, silence, http, delegations: delegations.clone() };
         let (clock, ids) = (self.clock.clone(), self.ids.clone());
@@ -53,17 +59,18 @@ impl Assembly<'_> {
         check_providers(section)?;
         let sign_outs = SignOutStore::new(database.clone(), self.clock.clone());
         let sign_outs = Arc::new(sign_outs.with_providers(&section.sign_in));
-        let clock = self.clock.clone();
-        // The provider's certificate comes from the machine's authorities, not from our own.
-        let asks = role_client(silence, None)?;
-        let mut tokens = TokenVerifier::new(&section.api, asks, sign_outs.clone(), clock.clone());
-        tokens = tokens.with_providers(&section.sign_in);
-        if let Some(oauth) = &section.oauth {
-            let (base, url, ids) = (&self.config.base, &section.api.base_url, self.ids.clone());
-            let oauth = OAuth::new(oauth, base, url, database.clone(), clock, ids);
-            tokens = tokens.with_own(oauth.context("portal.oauth cannot be used")?);
-        }
+        let tokens = self.tokens(section, silence, &database, sign_outs.clone())?;
+        let detection = DetectionRules::load(&self.config.policy)
+            .context("the detection rules cannot be used")?;
+        let detection = detection.map(|rules| Detection::new(rules, database.clone()));
+        let feed_rules = FeedRules::load(&self.config.policy)
+            .context("what is expected of feeds cannot be read")?;
+        let access_packs = self.access_packs(section, &database)?;
+        let secret = key_file(&self.config.data.join("patient-ids.key"))?;
         let portal = Portal::new(PortalParts {
+            detection,
+            feed_rules,
+            access_packs: Some(access_packs),
             tokens,
             config: section.api.clone(),
             registry: ports.registry.clone(),
@@ -79,16 +86,70 @@ impl Assembly<'_> {
             delegations,
             audit_logs: self.audit_logs(&database)?,
             publishers,
-            patient_ids: PatientIds::new(key_file(&self.config.data.join("patient-ids.key"))?),
+            patient_ids: PatientIds::new(secret),
         });
+        let detecting = portal.clone().keep_detecting(self.lifecycle.draining());
+        self.lifecycle.spawn("detection", detecting);
+        let packing = portal.clone().keep_making_packs(self.lifecycle.draining());
+        self.lifecycle.spawn("access packs", packing);
         let trail = self.trail(&database, "portal", "fhir", None);
         let mut router = carerecord_portal_api::router(portal, trail.clone());
         if let Some(web) = &section.web {
-            router = router.merge(self.web(section, web, &database, sign_outs)?);
+            let looks = Looks::new(Arc::new(SqlLookRows(database.clone())), looks_secret(&secret));
+            router = router.merge(self.web(section, web, &database, looks, sign_outs)?);
         }
+        let router = router.merge(crate::docs::router(&section.api.base_url));
+        let router = self.with_scenarios(router);
         let listener = Listener::bind(section.listen.clone()).await?.recorded_in(trail);
         listener.serve("portal", router, self.ids.clone(), self.lifecycle);
         Ok(())
+    }
+
+    /// A node of this process, as the portal asks it.
+    fn local_node(&self, id: NodeId, node: &LocalRepository) -> Arc<dyn DocumentRepository> {
+        let node: Arc<dyn DocumentRepository> = Arc::new(node.clone());
+        if self.config.scenarios { Arc::new(ScenarioNode(id, node)) } else { node }
+    }
+
+    /// Whose access tokens are believed: the providers', and the portal's own.
+    fn tokens(
+        &self,
+        section: &PortalSection,
+        silence: Duration,
+        database: &Database,
+        sign_outs: Arc<SignOutStore>,
+    ) -> anyhow::Result<TokenVerifier> {
+        // The provider's certificate comes from the machine's authorities, not from our own.
+        let asks = role_client(silence, None)?;
+        let people = section.web.as_ref().map(|web| People {
+            page: format!("{}/oauth/authorize", web.public_url.as_str().trim_end_matches('/')),
+            sign_outs: sign_outs.clone(),
+        });
+        let tokens = TokenVerifier::new(&section.api, asks, sign_outs, self.clock.clone());
+        let tokens = tokens.with_providers(&section.sign_in);
+        let Some(oauth) = &section.oauth else { return Ok(tokens) };
+        let (clock, ids) = (self.clock.clone(), self.ids.clone());
+        let (base, url) = (&self.config.base, &section.api.base_url);
+        let own = OAuth::new(oauth, base, url, database.clone(), clock, ids, people);
+        Ok(tokens.with_own(own.context("portal.oauth cannot be used")?))
+    }
+
+    /// The packs that people ask for, signed with the key of the log as it is when each is made.
+    fn access_packs(
+        &self,
+        section: &PortalSection,
+        database: &Database,
+    ) -> anyhow::Result<AccessPacks> {
+        let config = self.config;
+        let (file, clock) = (config.audit.key(&config.base, &config.data), self.clock.clone());
+        let key: PackKey = Arc::new(move || {
+            let keys = crate::audit::keys::read(&file, clock.as_ref());
+            keys.map(|keys| keys.key).map_err(|error| format!("{error:#}"))
+        });
+        let (log, clock) = (AuditLog::new(database.clone()), self.clock.clone());
+        let folder = config.data.join("access-packs");
+        let packs = AccessPacks::open(section.access_packs.clone(), &folder, key, log, clock);
+        packs.context("the folder of access packs cannot be used")
     }
 
     /// The logs that the portal searches besides those of nodes: its own and the registry's.
@@ -111,6 +172,7 @@ impl Assembly<'_> {
         section: &PortalSection,
         web: &WebSection,
         database: &Database,
+        looks: Looks,
         sign_outs: Arc<SignOutStore>,
     ) -> anyhow::Result<axum::Router> {
         let api = section.api.base_url.parse().context("portal.api.base_url")?;
@@ -118,6 +180,9 @@ impl Assembly<'_> {
         let mut config = WebConfig::new(web.public_url.clone(), api, issuer, &web.client_id);
         config.demo = web.demo;
         config.sign_in_name.clone_from(&web.sign_in_name);
+        config.launchers.clone_from(&section.launcher);
+        config.ehrs.clone_from(&section.ehr);
+        config.base.clone_from(&self.config.base);
         for provider in &section.sign_in {
             let secret = provider.client_secret_file.as_ref();
             let secret = secret.map(|file| file.read(&self.config.base)).transpose()?;
@@ -131,13 +196,21 @@ impl Assembly<'_> {
         }
         let rows = Arc::new(SqlSessionRows(database.clone()));
         let (clock, ids) = (self.clock.clone(), self.ids.clone());
-        let router = carerecord_web::router(config, rows, sign_outs, clock, ids)?;
+        let router = carerecord_web::router(config, rows, looks, sign_outs, clock, ids)?;
         let trail = self.trail(database, "web portal", "web", Some("/assets/"));
         Ok(router.layer(axum::middleware::from_fn_with_state(
             trail,
             carerecord_service::audit_trail::record,
         )))
     }
+}
+
+/// A secret of its own for looks, out of the one that all copies of a portal share.
+fn looks_secret(secret: &[u8; 32]) -> [u8; 32] {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
+    let mut out = [0; 32];
+    out.copy_from_slice(hmac::sign(&key, b"carerecord web looks").as_ref());
+    out
 }
 
 /// Providers that cannot be told apart are none.

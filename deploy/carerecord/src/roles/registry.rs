@@ -12,13 +12,14 @@ use carerecord_audit::{AuditEvent, AuditLog};
 use carerecord_model::{
     Clock, DocumentRegistry, IdSource as _, PatientDirectory, RandomIds, SystemClock,
 };
-use carerecord_registry::{LocalRegistry, Registry, Store};
+use carerecord_registry::{LocalRegistry, Registry, RegistryLog, Store};
 use carerecord_service::DelegationMode;
 use carerecord_storage::Database;
 
 use super::{Assembly, own_role, peers_tls};
 use crate::config::{Config, RegistrySection};
 use crate::database::REGISTRY;
+use crate::mock::{ScenarioPatients, ScenarioRegistry};
 use crate::peer::{RegistryClient, role_client};
 
 /// A registry, here or elsewhere, by each of its ports.
@@ -57,6 +58,17 @@ impl RegistryPorts {
             facts: Arc::new(registry.clone()),
             relationships: Arc::new(registry.clone()),
             citizen_grants: Arc::new(registry),
+        }
+    }
+}
+
+impl RegistryPorts {
+    /// The same, of which requests may ask for something to go wrong.
+    pub(super) fn with_scenarios(self) -> Self {
+        Self {
+            registry: Arc::new(ScenarioRegistry(self.registry)),
+            patients: Arc::new(ScenarioPatients(self.patients)),
+            ..self
         }
     }
 }
@@ -142,8 +154,9 @@ impl Assembly<'_> {
     ) -> anyhow::Result<LocalRegistry> {
         let file = self.config.data.join(REGISTRY);
         let database = self.database("registry", section.database.as_ref(), &file).await?;
-        self.registry_log = Some(AuditLog::new(database.clone()));
+        let log = AuditLog::new(database.clone());
         let registry = registry_on(&database, self.config, section, self.policy.clone())?;
+        self.registry_log = Some(RegistryLog::new(log, registry.store().clone()));
         self.lifecycle.spawn("code index", complete_code_index(registry.store().clone()));
         self.lifecycle.spawn("patient index", complete_patient_index(registry.store().clone()));
         let ready = database.clone();
@@ -152,8 +165,8 @@ impl Assembly<'_> {
             async move { database.ping().await.map_err(|e| e.to_string()) }
         });
         for door in &section.door {
-            let off = door.delegations == DelegationMode::Off;
-            ensure!(off, "delegations are for the doors of nodes, not of the registry");
+            let required = door.delegations == DelegationMode::Required;
+            ensure!(!required, "nodes ask the registry for themselves: take \"accepted\"");
             let trail = self.trail(&database, "registry", "soap", None);
             let router = carerecord_registry::router(
                 registry.clone(),

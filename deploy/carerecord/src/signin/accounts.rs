@@ -3,7 +3,7 @@ use serde::Serialize;
 /// A person who may be chosen on the sign-in page. Invented, always.
 #[derive(Clone, Debug)]
 pub struct Account {
-    /// The twelve-digit id, `sub` and `nhsid_useruid` in tokens.
+    /// The twelve-digit id, `sub` and `nhsid_useruid` in tokens; of a citizen a UUID.
     pub user_id: String,
     /// e.g. `Dr`; empty for none.
     pub title: String,
@@ -13,12 +13,25 @@ pub struct Account {
     pub family_name: String,
     /// What the person is, in words for the sign-in page.
     pub description: String,
-    /// What the person may act as; at least one.
+    /// What the person may act as; at least one of a member of staff.
     pub roles: Vec<Role>,
     /// The names of the organisations of the roles, as (code, name).
     pub organisations: Vec<(String, String)>,
     /// The `person_roleid` of the role the person works in; none if they have yet to choose.
     pub selected_role: Option<String>,
+    /// What makes a citizen of the person.
+    pub citizen: Option<CitizenAccount>,
+}
+
+/// What NHS login knows of a citizen.
+#[derive(Clone, Debug)]
+pub struct CitizenAccount {
+    /// The NHS Number.
+    pub nhs_number: &'static str,
+    /// The day of birth, as in tokens.
+    pub birthdate: &'static str,
+    /// How surely it is known: `P9`, `P5`.
+    pub proofing: &'static str,
 }
 
 impl Account {
@@ -65,6 +78,7 @@ pub fn demo_accounts() -> Vec<Account> {
     let two_roles = person(7, "Dr", "Priya", "Sandhurst", "Doctor with two roles");
     let regional = person(8, "", "Anwen", "Tregarth", "Privacy officer of the region");
     let support = person(9, "", "Callum", "Brisbane", "Service desk");
+    let operator = person(10, "", "Maren", "Holloway", "Programme operator");
     vec![
         gp.with_role(SURGERY, "R0260", "General Medical Practitioner", &CARE).selected(),
         consultant.with_role(HOSPITAL, "R8000", CLINICIAN, &CARE).selected(),
@@ -80,6 +94,41 @@ pub fn demo_accounts() -> Vec<Account> {
         ),
         regional.with_role(REGION, "R0001", "Privacy Officer", &PRIVACY).selected(),
         support.with_role(REGION, "R8015", "Systems Support Access Role", &SUPPORT).selected(),
+        operator.with_role(REGION, "R8013", "Health Records Manager", &SUPPORT).selected(),
+    ]
+}
+
+/// The citizens of the demo, all of them in its patient index.
+pub fn demo_citizens() -> Vec<Account> {
+    let citizen = |number: u32, given: &str, family: &str, about: &str, citizen| Account {
+        user_id: format!("6f2b6f5e-0c0f-4000-8000-{number:012}"),
+        citizen: Some(citizen),
+        ..person(0, "", given, family, about)
+    };
+    let known =
+        |nhs_number, birthdate, proofing| CitizenAccount { nhs_number, birthdate, proofing };
+    vec![
+        citizen(
+            1,
+            "Ada",
+            "Okafor",
+            "Sees her own record: 999 000 1006",
+            known("9990001006", "1945-07-14", "P9"),
+        ),
+        citizen(
+            2,
+            "Jo",
+            "Quiet",
+            "Sees her own record, 999 000 1103, and that of Tia Young, 999 000 1065, whom she cares for",
+            known("9990001103", "1992-12-12", "P9"),
+        ),
+        citizen(
+            3,
+            "Lee",
+            "Newman",
+            "Has not shown who he is yet, so he sees nothing",
+            known("9990001146", "1979-06-06", "P5"),
+        ),
     ]
 }
 
@@ -93,6 +142,7 @@ fn person(number: u32, title: &str, given: &str, family: &str, description: &str
         roles: Vec::new(),
         organisations: Vec::new(),
         selected_role: None,
+        citizen: None,
     }
 }
 

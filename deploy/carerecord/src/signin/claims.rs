@@ -5,6 +5,7 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
+use super::accounts::CitizenAccount;
 use super::memory::Grant;
 use super::{Account, Provider};
 
@@ -35,6 +36,11 @@ pub(super) fn access_claims(provider: &Provider, grant: &Grant, account: &Accoun
     claims["name"] = json!(account.listed_name());
     claims["sid"] = json!(grant.sid);
     claims["auth_time"] = json!(grant.auth_time);
+    if let Some(citizen) = &account.citizen {
+        claims["name"] = json!(account.spoken_name());
+        add_citizen(&mut claims, citizen, &provider.issuer);
+        return claims;
+    }
     claims["acr"] = json!(ACR);
     claims["authentication_assurance_level"] = json!(ASSURANCE);
     claims["nhsid_useruid"] = json!(account.user_id);
@@ -62,19 +68,32 @@ pub(super) fn id_claims(
         "exp": now + i64::from(provider.config.access_token_seconds),
         "auth_time": grant.auth_time,
         "sid": grant.sid,
-        "acr": ACR,
         "amr": AMR,
-        "id_assurance_level": ASSURANCE,
-        "authentication_assurance_level": ASSURANCE,
         "at_hash": BASE64_URL_SAFE_NO_PAD.encode(&hash.as_ref()[..16]),
     });
     if let Some(nonce) = &grant.nonce {
         claims["nonce"] = json!(nonce);
     }
+    if let Some(citizen) = &account.citizen {
+        add_citizen(&mut claims, citizen, &provider.issuer);
+        return claims;
+    }
+    claims["acr"] = json!(ACR);
+    claims["id_assurance_level"] = json!(ASSURANCE);
+    claims["authentication_assurance_level"] = json!(ASSURANCE);
     if let Some(role) = &account.selected_role {
         claims["selected_roleid"] = json!(role);
     }
     claims
+}
+
+/// Who a citizen is, and how surely, in the shape of NHS login.
+fn add_citizen(claims: &mut Value, citizen: &CitizenAccount, issuer: &str) {
+    claims["nhs_number"] = json!(citizen.nhs_number);
+    claims["birthdate"] = json!(citizen.birthdate);
+    claims["identity_proofing_level"] = json!(citizen.proofing);
+    claims["vot"] = json!(format!("{}.Cp.Cd", citizen.proofing));
+    claims["vtm"] = json!(format!("{issuer}/trustmark"));
 }
 
 /// The demo stands in for a sign-in with a smartcard or a passkey ...

@@ -1,8 +1,9 @@
 //! The sign-in provider of the demo: a small OpenID Connect provider with invented accounts.
 //!
 //! It speaks what the portal speaks to the national one: authorization code with PKCE, discovery,
-//! JWKS, userinfo and sign-out, with CIS2-shaped claims. It asks for no password, so it must never
-//! face anyone but the people who try the demo; its listener is bound to loopback only.
+//! JWKS, userinfo and sign-out, with CIS2-shaped claims; to citizens what NHS login speaks. It asks for no
+//! password, so it must never face
+//! anyone but the people who try the demo; its listener is bound to loopback only.
 //!
 //! Authorization codes, sign-ins under way and refresh tokens live in memory, bounded and short.
 //! The signing key lives in a file, so tokens outlast a restart.
@@ -38,8 +39,8 @@ use serde_json::{Value, json};
 use url::Url;
 
 pub use accounts::Account;
-pub use accounts::demo_accounts;
-pub use demo::demo_provider;
+pub use accounts::{demo_accounts, demo_citizens};
+pub use demo::{demo_citizen_provider, demo_provider};
 pub use keys::KeyError;
 
 use keys::SigningKey;
@@ -228,7 +229,8 @@ async fn discovery(State(provider): SharedProvider) -> Json<Value> {
         "acr_values_supported": ["AAL1_USERPASS", "AAL2_ANY", "AAL2_OR_AAL3_ANY", "AAL3_ANY"],
         "claims_supported": ["sub", "name", "given_name", "family_name", "title", "email", "acr",
             "amr", "auth_time", "sid", "nhsid_useruid", "nhsid_nrbac_roles", "nhsid_user_orgs",
-            "selected_roleid", "id_assurance_level", "authentication_assurance_level"],
+            "selected_roleid", "id_assurance_level", "authentication_assurance_level",
+            "nhs_number", "birthdate", "identity_proofing_level", "vot", "vtm"],
         "authorization_response_iss_parameter_supported": true,
         "claims_parameter_supported": false,
         "request_parameter_supported": false,

@@ -66,6 +66,17 @@ fn check(provider: &Provider, token: &str) -> Result<AccessClaims, BearerError> 
 }
 
 fn claims_of(account: &Account, scope: &str) -> Value {
+    if let Some(citizen) = &account.citizen {
+        let mut claims = json!({"sub": account.user_id});
+        if has(scope, "profile") {
+            claims["given_name"] = json!(account.given_name);
+            claims["family_name"] = json!(account.family_name);
+            claims["birthdate"] = json!(citizen.birthdate);
+            claims["nhs_number"] = json!(citizen.nhs_number);
+            claims["identity_proofing_level"] = json!(citizen.proofing);
+        }
+        return claims;
+    }
     let mut claims = json!({
         "sub": account.user_id,
         "nhsid_useruid": account.user_id,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::process::Stdio;
 use std::time::Duration;
 
-use carerecord_testkit::{Deployment, NODES, PATIENT, Role};
+use carerecord_testkit::{Deployment, NODES, PATIENT, Random, Role};
 use serde_json::Value;
 
 use super::BINARY;
@@ -170,19 +170,6 @@ async fn versions_are_published_in_their_order() {
     let expected: BTreeSet<String> =
         (0..LETTERS).map(|letter| format!("2.999.77.{}", 1002 + 10 * letter)).collect();
     assert_eq!(ids.into_iter().collect::<BTreeSet<String>>(), expected);
-}
-
-/// Numbers that look like chance and are the same in every run. Steele, Lea and Flood: SplitMix64.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % limit
-    }
 }
 
 const DOCUMENTS: usize = 2400;

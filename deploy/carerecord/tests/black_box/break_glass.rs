@@ -173,7 +173,8 @@ pub async fn the_pages_ask_why_and_the_inbox_has_it(deployment: Deployment) {
     assert!(page.contains("Letter 1") && page.contains("You have opened what is closed"), "{page}");
     let document = page.split("href=\"").find(|p| p.contains("/document/")).unwrap();
     let document = document.split('"').next().unwrap();
-    assert_eq!(gp.get(&format!("{document}/download")).await.0, 200);
+    let copy = [("purpose", "direct-care"), ("copy", "original")];
+    assert_eq!(gp.submit(&format!("{document}/download"), &copy).await.0, 200);
     assert_eq!(gp.get("/alerts").await.0, 403);
 
     let mut officer = Browser::sign_in(&deployment, OFFICER).await;

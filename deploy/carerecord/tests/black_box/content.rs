@@ -1,7 +1,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use carerecord_testkit::{Deployment, Fhir, GP, Letter, NODES, PATIENT, Role};
+use carerecord_testkit::{Deployment, Fhir, GP, Letter, NODES, PATIENT, Role, consent_of};
 use serde_json::{Value, json};
 
 /// Three letters at three nodes, by what is in them, until they are removed or
@@ -154,17 +154,11 @@ async fn object_to(gp: &Fhir, unique_id: &str, bundle: &Value) -> (Value, String
     };
     let resource = &entries.iter().find(is_it).unwrap()["resource"];
     let document = format!("DocumentReference/{}", resource["id"].as_str().unwrap());
-    let consent = json!({
-        "resourceType": "Consent", "status": "active",
-        "scope": {"coding": [{
-            "system": "http://terminology.hl7.org/CodeSystem/consentscope",
-            "code": "patient-privacy"}]},
-        "patient": {"identifier": {
-            "system": "https://fhir.nhs.uk/Id/nhs-number", "value": PATIENT}},
-        "dateTime": "2026-11-01T09:00:00Z",
-        "provision": {"type": "deny", "data": [
-            {"meaning": "instance", "reference": {"reference": document}}]},
-    });
+    let consent = consent_of(
+        PATIENT,
+        &json!({"type": "deny", "data": [
+            {"meaning": "instance", "reference": {"reference": document}}]}),
+    );
     let (status, stored) = gp.put("Consent", None, &consent).await;
     assert_eq!(status, 201, "{stored}");
     (consent, stored["id"].as_str().unwrap().to_owned())

@@ -152,6 +152,9 @@ pub async fn without_a_delegation_the_portals_door_opens_nothing(deployment: Dep
 pub async fn keys_are_changed_while_all_runs(deployment: Deployment) {
     let letter = published(&deployment, 1).await;
     let gp = deployment.fhir().as_person(GP).await;
+    let documents = gp.documents(PATIENT).await;
+    let url = documents[&letter.unique_id]["content"][0]["attachment"]["url"].as_str().unwrap();
+    let search = "status=current";
     let config = deployment.file("portal.toml").display().to_string();
     let doctor = || {
         let done = deployment.run(&["doctor", "--wait", "5", "--config", &config]);
@@ -165,16 +168,111 @@ pub async fn keys_are_changed_while_all_runs(deployment: Deployment) {
     let both = std::fs::read(deployment.file("delegation.jwks.json")).unwrap();
     std::fs::write(deployment.file("delegation.jwks.json"), known).unwrap();
     std::fs::rename(deployment.file("next.key"), deployment.delegation_key()).unwrap();
-    crate::nodes::eventually(async || read(&gp, &letter).await.0 != 200).await;
+    crate::nodes::eventually(async || gp.get(url).await.unwrap().0 != 200).await;
+    let (status, found) = gp.search("DocumentReference", PATIENT, search).await;
+    assert!(status >= 400 && found["total"].is_null(), "nor does the registry know it: {found}");
     let (good, text) = doctor();
     assert!(!good, "{text}");
     let line = text.lines().find(|l| l.starts_with("WRONG") && l.contains(NODES[1].2)).unwrap();
     assert!(line.contains("signed with a key that is not known here"), "{text}");
+    let line = text.lines().find(|l| l.starts_with("WRONG") && l.contains("registry")).unwrap();
+    assert!(line.contains("signed with a key that is not known here"), "{text}");
     std::fs::write(deployment.file("delegation.jwks.json"), both).unwrap();
-    crate::nodes::eventually(async || read(&gp, &letter).await.0 == 200).await;
+    crate::nodes::eventually(async || gp.get(url).await.unwrap().0 == 200).await;
+    let searched = async || gp.search("DocumentReference", PATIENT, search).await.0;
+    crate::nodes::eventually(async || searched().await == 200).await;
     // Each node looks for itself.
     crate::nodes::eventually(async || doctor().0).await;
     deployment.assert_no_panic();
+}
+
+/// What one process of a node has taken no other one takes, where they share a database.
+pub async fn copies_of_a_node_take_a_delegation_once(deployment: Deployment) {
+    let letter = published(&deployment, 1).await;
+    let (_copy, url) = deployment.copy_of_node(0);
+    let portal = Portal::of(&deployment);
+    let ask_copy = |statement: &str| Xds::new(url.clone()).on_behalf(statement);
+
+    let (first, second) = (portal.says(&letter, &json!({})), portal.says(&letter, &json!({})));
+    assert_eq!(ask(&deployment, &first, &letter).await.documents.len(), 1);
+    let said = refused(&ask_copy(&first), &letter).await;
+    assert!(said.contains("used before"), "{said}");
+    let record = newest(&deployment, "ITI-43");
+    assert_eq!(record["outcome"], "refused", "{record}");
+
+    let given = ask_copy(&second).retrieve(NODES[0].0, &[&letter.unique_id]).await.unwrap();
+    assert_eq!(given.documents.len(), 1, "{}", given.exchange.envelope);
+    let said = refused(&node(&deployment, &second), &letter).await;
+    assert!(said.contains("used before"), "{said}");
+    deployment.assert_no_panic();
+}
+
+/// The registry decides again whether whom the portal speaks of may ask about the patient, and its
+/// record names them; what is wrong with a statement is told.
+pub async fn the_registry_is_told_for_whom_the_portal_asks(deployment: Deployment) {
+    published(&deployment, 1).await;
+    let gp = deployment.fhir().as_person(GP).await;
+    assert_eq!(gp.documents(PATIENT).await.len(), 1);
+    let record = at_registry(&deployment);
+    assert_eq!((&record["actor"]["id"], &record["subject"]), (&GP.into(), &PATIENT.into()));
+    assert_eq!(record["purpose"], "direct-care", "{record}");
+    assert!(record["actor"]["assertion"].is_string(), "by a delegation: {record}");
+
+    let portal = Portal::of(&deployment);
+    let none = base64::Engine::encode(
+        &base64::prelude::BASE64_URL_SAFE_NO_PAD,
+        aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, b""),
+    );
+    let letter = Letter::text(PATIENT, 1);
+    let with = |portal: &Portal, change: Value| {
+        let mut all = json!({"aud": "urn:carerecord:registry", "documents_sha256": none});
+        for (name, value) in change.as_object().unwrap() {
+            all[name] = value.clone();
+        }
+        portal.says(&letter, &all)
+    };
+    let url = format!("http://127.0.0.1:{}/xds/registry", deployment.port_for_peers());
+    let ask = async |statement: &str| {
+        let registry = Xds::new(url.clone()).on_behalf(statement);
+        registry.find_documents(PATIENT).await.unwrap()
+    };
+
+    let good = with(&portal, json!({}));
+    assert_eq!(ask(&good).await.1.len(), 1);
+    for (statement, why) in [
+        (good, "used before"),
+        (with(&portal, json!({"aud": NODES[0].0})), "another node"),
+        (portal.says(&letter, &json!({"aud": "urn:carerecord:registry"})), "other documents"),
+        (with(&Portal::stranger(), json!({})), "key that is not known"),
+        ("nonsense".to_owned(), "cannot be read"),
+    ] {
+        let (answer, ids) = ask(&statement).await;
+        assert_eq!((answer.status, ids.len()), (403, 0), "{why}: {}", answer.envelope);
+        assert!(answer.envelope.contains(why), "{why}: {}", answer.envelope);
+        let record = at_registry(&deployment);
+        assert_eq!(record["outcome"], "refused", "{record}");
+        assert!(record["error"].as_str().unwrap().contains(why), "{record}");
+    }
+    for (change, rule) in [
+        (json!({"patient": "9990001014"}), "other-patient"),
+        (json!({"asker": user(json!({"role": "R9999"}))}), "role-unknown"),
+        (json!({"asker": user(json!({"assurance": "AAL1"}))}), "assurance-too-low"),
+    ] {
+        let (answer, ids) = ask(&with(&portal, change)).await;
+        assert!(!answer.is_success() && ids.is_empty(), "{rule}: {}", answer.envelope);
+        let record = at_registry(&deployment);
+        assert_eq!(record["decision"]["rule"], rule, "{record}");
+        assert_eq!((&record["outcome"], &record["actor"]["id"]), (&"refused".into(), &GP.into()));
+    }
+    deployment.assert_no_panic();
+}
+
+/// The newest record of a query at the registry.
+fn at_registry(deployment: &Deployment) -> Value {
+    let mut all = deployment.audit(Role::Registry);
+    all.retain(|e| e["interaction"].as_str().is_some_and(|i| i.starts_with("ITI-18")));
+    all.retain(|e| e["direction"] != "out");
+    all.pop().expect("a record")
 }
 
 /// Says what the portal would.

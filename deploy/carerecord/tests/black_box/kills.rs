@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use carerecord_testkit::{Deployment, Letter, NODES, PATIENT, Role, Xds};
+use carerecord_testkit::{Deployment, Letter, NODES, PATIENT, Random, Role, Xds};
 use tokio::task::JoinSet;
 
 /// Whatever is killed while documents are published, and whenever: what was acknowledged is there
@@ -167,19 +167,6 @@ fn letters() -> Arc<Vec<Letter>> {
         letter
     };
     Arc::new((0..DOCUMENTS).map(letter).collect())
-}
-
-/// Numbers that look like chance and are the same in every run. Steele, Lea and Flood: SplitMix64.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % limit
-    }
 }
 
 const DOCUMENTS: u32 = 24;

@@ -58,9 +58,16 @@ async fn trace(deployment: &Deployment, region: &Fhir) {
     assert_eq!(status, 200, "{bundle}");
     let done = interactions(&bundle);
     let of = |log: &str| done.iter().filter(|(l, _)| l == log).count();
-    assert_eq!(of("portal"), 2, "{bundle}");
+    let came_in = |event: &&Value| {
+        let text = event.to_string();
+        text.contains("{\"url\":\"direction\",\"valueCode\":\"in\"}")
+            && text.contains("{\"url\":\"urn:carerecord:log\",\"valueString\":\"portal\"}")
+    };
+    assert_eq!(events(&bundle).iter().filter(came_in).count(), 2, "{bundle}");
     if deployment.is_apart() {
         assert!(of("registry") >= 2, "{done:?}");
+        // What the portal asked stands in its own log, too.
+        assert!(of("portal") > 2, "{done:?}");
         assert!(done.contains(&(NODES[0].2.to_owned(), "ITI-43".to_owned())), "{done:?}");
     }
     for secret in [PATIENT, "nhs-number", "2.999.826.9"] {

@@ -111,7 +111,7 @@ const END: &[u8] = b"</s:Envelope>";
 /// The records of one role; in one process of all.
 fn recorded(deployment: &Deployment, role: Role) -> usize {
     let events = deployment.audit(role);
-    events.iter().filter(|event| event["transport"] == "soap").count()
+    events.iter().filter(|e| e["transport"] == "soap" && e["direction"] == "in").count()
 }
 
 enum Outcome {

@@ -131,8 +131,7 @@ pub async fn the_doctor_looks_at_every_node(mut deployment: Deployment) {
     let elsewhere = format!(", search_url = \"{}/nowhere\" }}]", origin(nodes[0].url()));
     let no_search = own(&deployment, 2, "").replace(" }]", &elsewhere);
     directory += &no_search;
-    std::fs::write(deployment.file("nodes.toml"), directory).unwrap();
-    with_directory(&deployment);
+    deployment.use_directory(&directory);
 
     let done = deployment.run(&[
         "doctor",
@@ -177,18 +176,9 @@ pub async fn the_doctor_looks_at_every_node(mut deployment: Deployment) {
 
 /// Starts the portal anew with a directory in place of its sources.
 pub fn use_directory(deployment: &mut Deployment, nodes: &str) {
-    std::fs::write(deployment.file("nodes.toml"), nodes).unwrap();
-    with_directory(deployment);
+    deployment.use_directory(nodes);
     deployment.kill(Role::Portal);
     deployment.start(Role::Portal);
-}
-
-fn with_directory(deployment: &Deployment) {
-    let file = deployment.file("portal.toml");
-    let text = std::fs::read_to_string(&file).unwrap();
-    let (before, _) = text.split_once("[[portal.source]]").unwrap();
-    let text = before.replace("[portal]\n", "[portal]\nnodes = \"nodes.toml\"\n");
-    std::fs::write(&file, text).unwrap();
 }
 
 /// A node of the deployment, as a directory has it.

@@ -1,6 +1,9 @@
 //! Systems get access tokens of the portal, and read by them.
 
-use carerecord_testkit::{Deployment, Letter, NODES, PATIENT, Role};
+use base64::Engine as _;
+use carerecord_testkit::{
+    Deployment, Letter, NODES, PATIENT, Role, cda_document, provide_bundle, simplified_publish,
+};
 use jsonwebtoken::jwk::{Jwk, ThumbprintHash};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
@@ -58,6 +61,115 @@ pub async fn a_system_reads_by_a_token_of_its_own(deployment: Deployment) {
     deployment.assert_no_panic();
 }
 
+/// A system publishes by FHIR with a token of its own that has the scope for it, and only so.
+pub async fn a_system_publishes_by_a_token_of_its_own(deployment: Deployment) {
+    let publisher = System { client: "demo-publisher", ..System::of(&deployment).await };
+    let letter = Letter::text(PATIENT, 1);
+    let bundle = provide_bundle("2.999.826.9.8.1", &[&letter]);
+
+    let reads = publisher.token("&scope=system%2F*.rs").await;
+    let (status, told) = publisher.provide(&reads, &bundle).await;
+    assert_eq!(status, 403, "without the scope: {told}");
+    let publishes = publisher.token("&scope=system%2FDocumentReference.c").await;
+    let (status, told) = publisher.search(&publishes, "DocumentReference", &[]).await;
+    assert_eq!(status, 403, "who publishes does not read by it: {told}");
+    let (status, answer) = publisher.provide(&publishes, &bundle).await;
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(publisher.provide(&publishes, &bundle).await, (200, answer), "a repeat");
+    let both = publisher.token("").await;
+    let (status, found) = publisher.search(&both, "DocumentReference", &[]).await;
+    assert_eq!((status, &found["total"]), (200, &1.into()), "{found}");
+
+    let reader = System::of(&deployment).await;
+    let (status, told) = reader.post("token_endpoint", "&scope=system%2F*.write").await;
+    assert_eq!((status, &told["error"]), (400, &"invalid_scope".into()), "{told}");
+    let token = reader.token("").await;
+    assert_eq!(reader.provide(&token, &bundle).await.0, 403);
+    let events = deployment.audit(Role::Portal);
+    let provided: Vec<&Value> =
+        events.iter().filter(|e| e["interaction"] == "ITI-65 Provide Document Bundle").collect();
+    assert_eq!(provided.len(), 2, "{provided:?}");
+    assert!(provided.iter().all(|e| e["actor"]["id"] == "demo-publisher"), "{provided:?}");
+    deployment.assert_no_panic();
+}
+
+/// Each way of publishing asks for the same: the scope to publish, and no other.
+pub async fn each_way_of_publishing_goes_by_one_scope(deployment: Deployment) {
+    let publisher = System { client: "demo-publisher", ..System::of(&deployment).await };
+    let cda = cda_document(PATIENT, "2.999.826.9.8.5");
+    let data = base64::engine::general_purpose::STANDARD.encode(cda);
+    let binary = json!({"resourceType": "Binary", "contentType": "text/xml", "data": data});
+    let document = json!({"name": "document", "resource": binary});
+    let ways = [
+        ("", provide_bundle("2.999.826.9.8.1", &[&Letter::text(PATIENT, 1)]), 200),
+        ("/DocumentReference", simplified_publish(&Letter::text(PATIENT, 2)), 201),
+        (
+            "/DocumentReference/$generate-metadata",
+            json!({"resourceType": "Parameters", "parameter": [document]}),
+            200,
+        ),
+    ];
+    let scopes = [
+        ("system/DocumentReference.rs", false),
+        ("system/*.rs", false),
+        ("system/DocumentReference.c", true),
+        ("system/*.crs", true),
+    ];
+    for (scope, may) in scopes {
+        let token = publisher.token(&format!("&scope={}", scope.replace('/', "%2F"))).await;
+        for (way, resource, created) in &ways {
+            let (status, answer) = publisher.post_to(&token, way, resource).await;
+            let expected = if may { *created } else { 403 };
+            assert_eq!(status, expected, "{scope} at {way:?}: {answer}");
+        }
+        // What else is written there is not published.
+        for other in ["/Consent", "/EpisodeOfCare", "/List", "/DocumentReference/$other"] {
+            let (status, answer) = publisher.post_to(&token, other, &json!({})).await;
+            assert!([403, 404, 405].contains(&status), "{scope} at {other}: {status} {answer}");
+        }
+    }
+    let token = publisher.token("&scope=system%2F*.rs").await;
+    let (_, found) = publisher.search(&token, "DocumentReference", &[]).await;
+    assert_eq!(found["total"], 3, "{found}");
+    deployment.assert_no_panic();
+}
+
+/// What stands beside what matches needs the scope of its own type.
+pub async fn scopes_hold_for_what_is_included(deployment: Deployment) {
+    let letter = Letter::text(PATIENT, 1);
+    assert!(deployment.node(0).publish(&letter).await.unwrap().is_success());
+    let system = System::of(&deployment).await;
+    let with = |kind: &str, more: &str| (kind.to_owned(), more.to_owned());
+    let relates = "status=current&_include=DocumentReference:relatesto&_revinclude=DocumentReference:relatesto";
+    let lists = with("DocumentReference", "status=current&_revinclude=List:item");
+    let related = with("DocumentReference", relates);
+    let items = with("List", "status=current&code=submissionset&_include=List:item");
+    let origins = with("Observation", "_revinclude=Provenance:target");
+    for (scope, asked, expected) in [
+        ("system/DocumentReference.rs", &lists, 403),
+        ("system/DocumentReference.rs", &related, 200),
+        ("system/DocumentReference.rs system/List.r", &lists, 403),
+        ("system/DocumentReference.rs system/List.rs", &lists, 200),
+        ("system/List.rs", &items, 403),
+        ("system/List.rs system/DocumentReference.s", &items, 200),
+        ("system/Observation.rs", &origins, 403),
+        ("system/Observation.rs system/Provenance.rs", &origins, 200),
+        ("system/*.rs", &lists, 200),
+    ] {
+        let form = scope.replace('/', "%2F").replace(' ', "%20");
+        let token = system.token(&format!("&scope={form}")).await;
+        let (kind, more) = asked;
+        let (status, answer) = system.search_with(&token, kind, more, &[]).await;
+        assert_eq!(status, expected, "{scope}, {kind}?{more}: {answer}");
+        let text = answer.to_string();
+        assert!(status == 200 || !text.contains("\"entry\""), "{scope}: {answer}");
+        if status == 200 && *asked == lists {
+            assert!(text.contains("\"include\"") && text.contains("\"List\""), "{answer}");
+        }
+    }
+    deployment.assert_no_panic();
+}
+
 /// Without a right assertion there is no token, and there is a record.
 pub async fn who_does_not_show_itself_gets_no_token(deployment: Deployment) {
     let system = System::of(&deployment).await;
@@ -100,6 +212,7 @@ pub async fn who_does_not_show_itself_gets_no_token(deployment: Deployment) {
 
 /// The system that may read, with what the portal tells of itself.
 struct System {
+    client: &'static str,
     http: reqwest::Client,
     portal: String,
     described: Value,
@@ -121,7 +234,10 @@ impl System {
         let smart = get("/fhir/.well-known/smart-configuration").await;
         assert_eq!(described["issuer"], portal);
         assert_eq!(smart["token_endpoint"], described["token_endpoint"]);
-        assert_eq!(smart["grant_types_supported"], json!(["client_credentials"]));
+        assert_eq!(
+            smart["grant_types_supported"],
+            json!(["authorization_code", "client_credentials"])
+        );
         let keys = get("/oauth/jwks").await;
         assert_eq!(keys["keys"].as_array().unwrap().len(), 1, "{keys}");
         assert!(keys["keys"][0].get("d").is_none(), "the public half alone");
@@ -129,7 +245,7 @@ impl System {
         let key = key.unwrap();
         let jwk = Jwk::from_encoding_key(&key, Algorithm::ES256).unwrap();
         let id = jwk.thumbprint(ThumbprintHash::SHA256).unwrap();
-        Self { http, portal, described, key, id, number: 0.into() }
+        Self { client: "demo-reader", http, portal, described, key, id, number: 0.into() }
     }
 
     fn assertion(&self, change: &Value) -> String {
@@ -137,7 +253,7 @@ impl System {
         self.number.set(number);
         let now = now();
         let mut claims = json!({
-            "iss": "demo-reader", "sub": "demo-reader", "aud": self.described["token_endpoint"],
+            "iss": self.client, "sub": self.client, "aud": self.described["token_endpoint"],
             "jti": format!("{:p}-{number}", &raw const *self), "iat": now, "exp": now + 60,
         });
         for (name, value) in change.as_object().unwrap() {
@@ -171,9 +287,30 @@ impl System {
         answer["access_token"].as_str().unwrap().to_owned()
     }
 
+    async fn provide(&self, token: &str, bundle: &Value) -> (u16, Value) {
+        self.post_to(token, "", bundle).await
+    }
+
+    async fn post_to(&self, token: &str, path: &str, resource: &Value) -> (u16, Value) {
+        let request = self.http.post(format!("{}/fhir{path}", self.portal)).bearer_auth(token);
+        let request = request.header("content-type", "application/fhir+json");
+        let answer = request.body(resource.to_string()).send().await.unwrap();
+        (answer.status().as_u16(), answer.json().await.unwrap())
+    }
+
     async fn search(&self, token: &str, kind: &str, headers: &[(&str, &str)]) -> (u16, Value) {
+        self.search_with(token, kind, "status=current", headers).await
+    }
+
+    async fn search_with(
+        &self,
+        token: &str,
+        kind: &str,
+        more: &str,
+        headers: &[(&str, &str)],
+    ) -> (u16, Value) {
         let patient = format!("https://fhir.nhs.uk/Id/nhs-number|{PATIENT}");
-        let form = format!("patient.identifier={patient}&status=current");
+        let form = format!("patient.identifier={patient}&{more}");
         let request = self.http.post(format!("{}/fhir/{kind}/_search", self.portal)).body(form);
         let mut request =
             request.header("content-type", "application/x-www-form-urlencoded").bearer_auth(token);

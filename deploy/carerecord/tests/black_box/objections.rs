@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 
+pub use carerecord_testkit::consent_of;
 use carerecord_testkit::{
     APPROVED, Browser, Deployment, Fhir, GP, Letter, NODES, PATIENT, Role, patient_id,
 };
@@ -23,6 +24,76 @@ pub async fn an_objection_holds_from_the_next_request_until_it_is_lifted(deploym
         assert_eq!(status, 200, "{answer}");
         doors.check("lifted", &Expected::default()).await;
     }
+    deployment.assert_no_panic();
+}
+
+/// What the patient says at the desk counts at once, is listed, and can be lifted there.
+pub async fn an_objection_is_recorded_and_lifted_at_the_desk(deployment: Deployment) {
+    let letters = publish(&deployment).await;
+    let mut gp = Browser::sign_in(&deployment, GP).await;
+    let record = gp.find(PATIENT).await;
+    let desk = format!("{record}/consent");
+    let (status, page) = gp.get(&record).await;
+    assert!(status == 200 && page.contains(&format!("href=\"{desk}\"")), "{page}");
+
+    let (status, page) = gp.submit(&desk, &[("says", "class"), ("decider", "patient")]).await;
+    assert!(status == 422 && page.contains("Choose a class of documents"), "{status} {page}");
+    let said = [("says", "class"), ("class", CARE_PLAN), ("decider", "patient")];
+    let (status, page) = gp.submit(&desk, &said).await;
+    assert_eq!(status, 303, "{page}");
+
+    let list = gp.get(&format!("{record}?show=list")).await.1;
+    assert!(list.contains(&letters[0].title) && !list.contains(&letters[2].title), "{list}");
+    let (_, page) = gp.get(&desk).await;
+    assert!(page.contains("Objects to sharing documents of the class Care plan"), "{page}");
+    assert!(page.contains("Decided by the patient"), "{page}");
+    let lift = page.split("action=\"").find(|part| part.contains("/lift\"")).unwrap();
+    let lift = lift.split('"').next().unwrap();
+    assert_eq!(gp.submit_to(&desk, lift, &[]).await.0, 303);
+    let list = gp.get(&format!("{record}?show=list")).await.1;
+    assert!(list.contains(&letters[2].title), "{list}");
+    assert!(gp.get(&desk).await.1.contains("Lifted"));
+    let other = gp.find("9990001138").await;
+    let elsewhere = lift.replace(record.as_str(), &other);
+    assert_eq!(gp.submit_to(&desk, &elsewhere, &[]).await.0, 404, "it is of another patient");
+    deployment.assert_no_panic();
+}
+
+/// Social care needs a yes: who looks after the person asks for it, and records no more than that.
+pub async fn a_yes_is_asked_for_at_the_point_of_care(deployment: Deployment) {
+    let letters = publish(&deployment).await;
+    let mut social = Browser::sign_in(&deployment, SOCIAL_WORKER).await;
+    let api = deployment.fhir().as_person(SOCIAL_WORKER).await;
+    let record = social.find(PATIENT).await;
+    let desk = format!("{record}/consent");
+    let (status, page) = social.get(&record).await;
+    assert_eq!(status, 403, "{page}");
+    assert!(page.contains(&format!("href=\"{desk}\"")), "{page}");
+    for provision in [
+        json!({"type": "deny"}),
+        json!({"type": "permit"}),
+        json!({"type": "permit", "actor": [{
+            "role": {"coding": [{"system": ROLES, "code": "IRCP"}]},
+            "reference": {"identifier": {"system": ODS, "value": "ZEX02"}}}]}),
+    ] {
+        let (status, answer) = api.put("Consent", None, &consent(&provision)).await;
+        assert_eq!(status, 403, "{provision}: {answer}");
+    }
+
+    let (status, page) = social.get(&desk).await;
+    assert_eq!(status, 200, "{page}");
+    assert!(!page.contains("Objects to sharing") && !page.contains("Recorded so far"), "{page}");
+    let yes = [("says", "agrees"), ("decider", "patient"), ("until", "day")];
+    let (status, page) = social.submit(&desk, &yes).await;
+
+    assert_eq!(status, 303, "{page}");
+    let (status, page) = social.get(&format!("{record}?show=list")).await;
+    assert_eq!(status, 200, "{page}");
+    assert!(letters.iter().any(|letter| page.contains(&letter.title)), "{page}");
+    let events = deployment.audit(Role::Portal);
+    let recorded: Vec<&Value> =
+        events.iter().filter(|e| e["interaction"] == "create Consent").collect();
+    assert_eq!(recorded.iter().filter(|e| e["outcome"] == "success").count(), 1, "{recorded:?}");
     deployment.assert_no_panic();
 }
 
@@ -302,19 +373,8 @@ pub fn consent(provision: &Value) -> Value {
     consent_of(PATIENT, provision)
 }
 
-pub fn consent_of(patient: &str, provision: &Value) -> Value {
-    json!({
-        "resourceType": "Consent", "status": "active",
-        "scope": {"coding": [{
-            "system": "http://terminology.hl7.org/CodeSystem/consentscope",
-            "code": "patient-privacy"}]},
-        "patient": {"identifier": {
-            "system": "https://fhir.nhs.uk/Id/nhs-number", "value": patient}},
-        "dateTime": "2026-11-01T09:00:00Z",
-        "provision": provision,
-    })
-}
-
+/// Of the council.
+const SOCIAL_WORKER: &str = "555021900400";
 const SET_BY: &str = "Set by the patient on 1 November 2026.";
 const SET_BY_WHOM: &str = "the patient";
 const CARE_PLAN: &str = "734163000";

@@ -109,7 +109,8 @@ fn numbers(bundle: &Value) -> Vec<String> {
 fn portal_records(deployment: &Deployment) -> Vec<Value> {
     let mut records = deployment.audit(Role::Portal);
     records.retain(|record| {
-        record["recorder"] == "portal" && record["interaction"] == "search Patient"
+        let interaction = record["interaction"].as_str().unwrap_or_default();
+        record["recorder"] == "portal" && interaction.starts_with("search Patient")
     });
     records
 }

@@ -4,9 +4,10 @@
 
 use std::collections::HashMap;
 
+use base64::Engine as _;
 use carerecord_testkit::{
-    APPROVED, Browser, CONTENT_TYPE, Deployment, Fhir, GP, Letter, NODES, PATIENT, Role, SOAP,
-    envelope, patient_id, provide_bundle, query_message,
+    ADA, APPROVED, Browser, CONTENT_TYPE, Deployment, Fhir, GP, Letter, NODES, PATIENT, Role, SOAP,
+    cda_document, envelope, patient_id, provide_bundle, query_message, simplified_publish,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -71,10 +72,10 @@ fn check(deployment: &Deployment, shots: &[Shot]) {
         let what = format!("{key} {kind:?} ({status})");
         // The web portal asks the API under the id that it was asked by.
         let all = events.get(id).map(Vec::as_slice).unwrap_or_default();
-        let of: Vec<&Value> = all.iter().filter(|e| e["request"] == *request).collect();
+        let came_in = |e: &&Value| e["direction"] == "in" && e["request"] == *request;
+        let of: Vec<&Value> = all.iter().filter(came_in).collect();
         assert_eq!(of.len(), 1, "{what}: {all:?}");
         let event = of[0];
-        assert_eq!(event["direction"], "in", "{what}");
         assert_eq!(event["status"], *status, "{what}: {event}");
         let outcome = event["outcome"].as_str().unwrap();
         match kind {
@@ -100,6 +101,8 @@ struct Shooter<'d> {
     http: reqwest::Client,
     token: String,
     officer: String,
+    operator: String,
+    operator_cookie: String,
     source: String,
     cookie: String,
     officer_cookie: String,
@@ -107,11 +110,19 @@ struct Shooter<'d> {
     officer_csrf: String,
     /// The path of a patient's list.
     list: String,
+    citizen: String,
+    citizen_cookie: String,
+    citizen_csrf: String,
+    /// Of the citizen's own record, on their pages.
+    own: String,
     document: String,
     set: String,
     person: String,
     consent: String,
     alert: String,
+    /// Access packs of the officer's.
+    pack: String,
+    second_pack: String,
 }
 
 impl<'d> Shooter<'d> {
@@ -122,8 +133,11 @@ impl<'d> Shooter<'d> {
         let person = "<name><given>Ngozi</given><family>Okafor</family></name>";
         let told = crate::identity::patient(PATIENT, person);
         assert_eq!(feed.tell("PRPA_IN201301UV02", &told).await, "CA");
+        let born = crate::identity::patient(OWN, "<birthTime value=\"19450714\"/>");
+        assert_eq!(feed.tell("PRPA_IN201301UV02", &born).await, "CA");
         let gp = deployment.fhir().as_person(GP).await;
         let officer = deployment.fhir().as_person(OFFICER).await;
+        let operator = deployment.fhir().as_person(OPERATOR).await;
         let source = deployment.fhir().as_source().await;
         let found = gp.documents(PATIENT).await;
         let document = found[&letter.unique_id]["id"].as_str().unwrap().to_owned();
@@ -135,17 +149,31 @@ impl<'d> Shooter<'d> {
         let consent =
             gp.put("Consent", None, &objection).await.1["id"].as_str().unwrap().to_owned();
         let alert = raise_alert(&gp, &officer, &document).await;
+        let pack = crate::access_packs::ready(&officer, PATIENT).await;
+        let second_pack = crate::access_packs::ready(&officer, PATIENT).await;
         let mut browser = Browser::sign_in(deployment, GP).await;
         let list = browser.find(PATIENT).await;
         let page = browser.get("/search").await.1;
         let mut officer_browser = Browser::sign_in(deployment, OFFICER).await;
+        let operator_browser = Browser::sign_in(deployment, OPERATOR).await;
         let officer_page = officer_browser.get("/alerts").await.1;
+        let citizen = deployment.citizen(ADA).await;
+        let mut at_home = Browser::sign_in_citizen(deployment, ADA).await;
+        let mine = at_home.get("/mine").await.1;
+        let own = mine.split("href=\"/mine/").nth(1).and_then(|rest| rest.split('"').next());
+        let own = own.unwrap_or_else(|| panic!("no record: {mine}")).to_owned();
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
         Self {
+            citizen: citizen.token().to_owned(),
+            citizen_cookie: at_home.cookie().to_owned(),
+            citizen_csrf: csrf(&mine),
+            own,
             deployment,
             http: http.no_proxy().build().unwrap(),
             token: gp.token().to_owned(),
             officer: officer.token().to_owned(),
+            operator: operator.token().to_owned(),
+            operator_cookie: operator_browser.cookie().to_owned(),
             source: source.token().to_owned(),
             cookie: browser.cookie().to_owned(),
             officer_cookie: officer_browser.cookie().to_owned(),
@@ -157,17 +185,27 @@ impl<'d> Shooter<'d> {
             person,
             consent,
             alert,
+            pack,
+            second_pack,
         }
     }
 
     fn request(&self, route: &Route, base: &str, query: &str) -> reqwest::RequestBuilder {
         let method = if route.method == "ANY" { "DELETE" } else { &route.method };
-        let handle = self.list.rsplit('/').next().unwrap();
+        let handle = match route.path.starts_with("/mine") {
+            true => &self.own,
+            false => self.list.rsplit('/').next().unwrap(),
+        };
         let id = match route.path.as_str() {
             p if p.contains("List") => &self.set,
+            p if p.contains("$access-pack") && method == "DELETE" => &self.second_pack,
+            p if p.contains("access-pack") => &self.pack,
             p if p.contains("/Patient/") => &self.person,
             p if p.contains("Consent") => &self.consent,
-            p if p.contains("AuditEvent") || p.contains("alerts") => &self.alert,
+            p if ["AuditEvent", "alerts", "reports", "record"].iter().any(|a| p.contains(a)) => {
+                &self.alert
+            }
+            p if p.contains("Contract") => "dsa-ev-0001.1",
             p if p.contains("submissions") => "2.999.826.9.1.1.1",
             _ => &self.document,
         };
@@ -176,6 +214,7 @@ impl<'d> Shooter<'d> {
             .replace("{handle}", handle)
             .replace("{id}", id)
             .replace("{n}", "0")
+            .replace("{other}", &self.document)
             .replace("{*rest}", "Nothing/here");
         self.http.request(method.parse().unwrap(), format!("{base}{path}{query}"))
     }
@@ -216,10 +255,12 @@ impl<'d> Shooter<'d> {
             "/peer/consent" => peer(json!({"patient": PATIENT})),
             // A record of the store's own form, which is read from there.
             "/peer/consent/update" => None,
+            "/peer/last-changes" => peer(json!({"patient": PATIENT})),
             "/peer/patient" => peer(json!({"number": PATIENT})),
             "/peer/identifier" => {
                 peer(json!({"id": format!("{PATIENT}^^^&2.16.840.1.113883.2.1.4.1&ISO")}))
             }
+            "/peer/feeds" => peer(feed_question()),
             "/peer/patient/search" => None,
             _ => None,
         }
@@ -241,9 +282,15 @@ impl<'d> Shooter<'d> {
         let patient = format!("patient.identifier={NHS}|{PATIENT}");
         let lists = format!("{patient}&status=current&code=submissionset");
         let documents = format!("{patient}&status=current");
+        let publishes = ["/fhir", "/fhir/", "/fhir/DocumentReference"];
         let token = match route.path.as_str() {
-            path if path.contains("AuditEvent") => &self.officer,
-            "/fhir" | "/fhir/" => &self.source,
+            path if ["AuditEvent", "Contract", "$access-pack"].iter().any(|p| path.contains(p)) => {
+                &self.officer
+            }
+            "/fhir/$feeds" => &self.operator,
+            path if publishes.contains(&path) && route.method == "POST" => &self.source,
+            path if path.ends_with("$generate-metadata") => &self.source,
+            "/fhir/Patient/$mine" => &self.citizen,
             _ => &self.token,
         };
         let get = |query: &str| self.request(route, base, query);
@@ -260,6 +307,14 @@ impl<'d> Shooter<'d> {
             ("GET", "/fhir/List") => get(&format!("?{lists}")),
             ("GET", "/fhir/Patient") => get(&format!("?identifier={PATIENT}")),
             ("GET", "/fhir/Consent") => get(&format!("?{patient}")),
+            ("GET", path) if ELEMENTS.contains(&path) => get(&format!("?{patient}")),
+            ("POST", path)
+                if path.strip_suffix("/_search").is_some_and(|kind| ELEMENTS.contains(&kind)) =>
+            {
+                form(patient)
+            }
+            ("GET", "/fhir/Provenance") => get(&format!("?{}", self.target())),
+            ("POST", "/fhir/Provenance/_search") => form(self.target()),
             ("GET", "/fhir/Patient/$ihe-pix") => get(&format!("?sourceIdentifier={NHS}|{PATIENT}")),
             ("GET", "/fhir/AuditEvent") => {
                 get("?type=https://fhir.nhs.uk/CodeSystem/SCR-AlertType|2")
@@ -267,6 +322,7 @@ impl<'d> Shooter<'d> {
             ("POST", "/fhir/AuditEvent/_search") => {
                 form("type=https://fhir.nhs.uk/CodeSystem/SCR-AlertType|2".to_owned())
             }
+            ("POST", "/oauth/authorization") => form(format!("request={}", encoded(&asked(base)))),
             ("POST", "/fhir/DocumentReference/_search") => form(documents),
             ("POST", "/fhir/List/_search") => form(lists),
             ("POST", "/fhir/Patient/_search") => form(format!("identifier={PATIENT}")),
@@ -286,12 +342,25 @@ impl<'d> Shooter<'d> {
                 "resourceType": "Patient", "identifier": [identifier],
                 "name": [{"family": "Okafor"}]}}]))
             }
+            ("POST", "/fhir/DocumentReference") => {
+                sent(simplified_publish(&Letter::text(PATIENT, 4)))
+            }
+            ("POST", "/fhir/DocumentReference/$generate-metadata") => {
+                let cda = cda_document(PATIENT, "2.999.826.9.1.5");
+                let data = base64::engine::general_purpose::STANDARD.encode(cda);
+                let binary =
+                    json!({"resourceType": "Binary", "contentType": "text/xml", "data": data});
+                parameters(json!([{"name": "document", "resource": binary}]))
+            }
             ("POST", "/fhir") => sent(bundle(2)),
             ("POST", "/fhir/") => sent(bundle(3)),
             ("POST", "/fhir/Patient/$break-glass") => sent(emergency()),
             ("POST", "/fhir/Patient/$may-see") => {
                 parameters(json!([{"name": "patient", "valueIdentifier": identifier}]))
             }
+            ("POST", "/fhir/Patient/$access-pack") => sent(crate::access_packs::asked(PATIENT)),
+            ("DELETE", "/fhir/Patient/$access-pack/{id}") => get(""),
+            ("POST", "/fhir/AuditEvent/$detect") => parameters(json!([])),
             ("POST", "/fhir/AuditEvent/{id}/$review") => {
                 parameters(json!([{"name": "state", "valueCode": "in-review"}]))
             }
@@ -301,11 +370,19 @@ impl<'d> Shooter<'d> {
         Some(request.bearer_auth(token))
     }
 
+    /// An element of the document, as a parameter.
+    fn target(&self) -> String {
+        format!("target=AllergyIntolerance/{}-0", self.document.replace('-', ""))
+    }
+
     fn success_on_pages(&self, route: &Route, base: &str) -> Option<reqwest::RequestBuilder> {
         // Who signs out is out: it is the last that this one does.
-        let officer = ["/alerts", "/looked", "/sign-out"].iter().any(|p| route.path.starts_with(p));
+        let desks = ["/access-packs", "/agreements", "/alerts", "/looked", "/reports", "/sign-out"];
+        let officer = desks.iter().any(|p| route.path.starts_with(p));
         let (cookie, csrf) = match officer {
             true => (&self.officer_cookie, &self.officer_csrf),
+            false if route.path.starts_with("/mine") => (&self.citizen_cookie, &self.citizen_csrf),
+            false if route.path == "/feeds" => (&self.operator_cookie, &self.csrf),
             false => (&self.cookie, &self.csrf),
         };
         let form = |fields: &[(&str, &str)]| {
@@ -324,10 +401,34 @@ impl<'d> Shooter<'d> {
             ("POST", "/patient/{handle}/restricted") => form(&[("reason", "emergency")]),
             ("POST", "/patient/{handle}/search") => form(&[("words", "pulse")]),
             ("POST", "/patient/{handle}/filter") => form(&[("text", "letter")]),
+            ("POST", "/patient/{handle}/sources" | "/patient/{handle}/consent/{id}/lift") => {
+                form(&[])
+            }
+            ("POST", "/patient/{handle}/consent") => {
+                form(&[("says", "agrees"), ("decider", "patient")])
+            }
+            ("POST", "/patient/{handle}/document/{id}/download") => {
+                form(&[("purpose", "direct-care"), ("copy", "original")])
+            }
             ("POST", "/alerts/{id}") => {
                 form(&[("state", "appropriate"), ("note", "Seen that night at 02:40.")])
             }
+            ("POST", "/reports/run") => form(&[]),
+            ("POST", "/reports/{id}") => form(&[("state", "in-review"), ("note", "Again.")]),
             ("POST", "/looked") => form(&[("nhs_number", PATIENT), ("period", "7")]),
+            ("POST", "/mine/{handle}/looked") => form(&[("page", "")]),
+            ("POST", "/mine/{handle}/sharing") => {
+                form(&[("object", "source"), ("source", "ZEX05")])
+            }
+            ("POST", "/mine/{handle}/copy" | "/access-packs/{id}/remove") => form(&[]),
+            ("POST", "/access-packs") => {
+                form(&[("nhs_number", PATIENT), ("reference", "SAR-1"), ("reason", "She asked")])
+            }
+            ("GET", "/oauth/authorize") => self.request(route, base, &format!("?{}", asked(base))),
+            ("POST", "/oauth/consent") => {
+                form(&[("request", &Uuid::nil().to_string()), ("decision", "deny")])
+            }
+            ("POST", "/oauth/consent/patient") => form(&[("nhs_number", PATIENT)]),
             ("POST", "/role") => form(&[("role", "1")]),
             ("POST", _) => return None,
             _ => self.request(route, base, ""),
@@ -351,6 +452,9 @@ impl<'d> Shooter<'d> {
             ("registry", "/peer/consent") => {
                 Some(self.request(route, &base, "").json(&json!({"patient": PATIENT})))
             }
+            ("registry", "/peer/last-changes") => {
+                Some(self.request(route, &base, "").json(&json!({"patient": PATIENT})))
+            }
             ("registry", "/peer/patient") => {
                 Some(self.request(route, &base, "").json(&json!({"number": PATIENT})))
             }
@@ -358,9 +462,16 @@ impl<'d> Shooter<'d> {
                 let id = format!("{PATIENT}^^^&2.16.840.1.113883.2.1.4.1&ISO");
                 Some(self.request(route, &base, "").json(&json!({"id": id})))
             }
+            ("registry" | "node", "/peer/feeds") => {
+                Some(self.request(route, &base, "").json(&feed_question()))
+            }
             ("registry", "/changes") => Some(self.request(route, &base, "?since=0")),
             ("node", "/peer/search") => {
                 let question = json!({"patient": PATIENT, "words": "pulse", "documents": []});
+                Some(self.request(route, &base, "").json(&question))
+            }
+            ("node", "/peer/elements") => {
+                let question = json!({"patient": PATIENT, "kinds": [], "documents": []});
                 Some(self.request(route, &base, "").json(&question))
             }
             ("fhir" | "web", _) => Some(self.request(route, &base, "")),
@@ -396,6 +507,20 @@ async fn raise_alert(gp: &Fhir, officer: &Fhir, document: &str) -> String {
 fn csrf(page: &str) -> String {
     let (_, rest) = page.split_once("name=\"csrf\" value=\"").unwrap();
     rest.split('"').next().unwrap().to_owned()
+}
+
+/// What an app asks for.
+fn asked(base: &str) -> String {
+    let challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+    format!(
+        "response_type=code&client_id=demo-app&state=x&scope=patient/*.rs&aud={base}/fhir\
+         &redirect_uri=http://127.0.0.1:9000/callback&code_challenge={challenge}\
+         &code_challenge_method=S256"
+    )
+}
+
+fn encoded(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
 fn find() -> String {
@@ -435,6 +560,10 @@ fn bundle(n: u32) -> Value {
     provide_bundle(&format!("2.999.826.9.5.{n}"), &[&Letter::text(PATIENT, n)])
 }
 
+fn feed_question() -> Value {
+    json!({"since": "2026-01-01T00:00:00Z", "until": "2126-01-01T00:00:00Z"})
+}
+
 fn emergency() -> Value {
     json!({"resourceType": "Parameters", "parameter": [
         {"name": "patient", "valueIdentifier": {"system": NHS, "value": PATIENT}},
@@ -445,14 +574,18 @@ fn emergency() -> Value {
 /// Routes whose messages are in no record, and why.
 const UNRECORDED: &[(&str, &str)] = &[
     ("admin ", "health and metrics say nothing of anybody"),
+    ("docs ", "the documentation, the same for everybody"),
     ("sign-in ", "the demo's sign-in provider, which a real deployment has not"),
     ("web GET /assets/", "files of our own, the same for everybody"),
 ];
 /// Which a test from outside has no way to ask rightly: with a statement of the portal's or of the sign-in
 /// provider's, or in a form of our own. Other tests have their records.
 const NO_SUCCESS: &[&str] = &[
+    "web POST /launch",
+    "web POST /launch/open",
     "registry POST /peer/relationship",
     "registry POST /peer/relationship/update",
+    "registry POST /peer/relationship/cared-for",
     "registry POST /peer/citizen-grant",
     "registry POST /peer/citizen-grant/update",
     "fhir POST /fhir/Patient/$claim-relationship",
@@ -461,10 +594,13 @@ const NO_SUCCESS: &[&str] = &[
     "fhir POST /fhir/EpisodeOfCare/_search",
     "fhir PUT /fhir/EpisodeOfCare/{id}",
     "web POST /patient/{handle}/relationship",
+    "web POST /sign-out/everywhere",
     "fhir POST /oauth/token",
     "fhir POST /oauth/introspect",
     "node POST /peer/search",
+    "node POST /peer/elements",
     "node POST /peer/audit",
+    "node POST /peer/feeds",
     "registry POST /peer/audit",
     "registry POST /peer/consent/update",
     "registry POST /peer/patient/search",
@@ -474,8 +610,11 @@ const NO_SUCCESS: &[&str] = &[
 /// Which nobody is refused (every door of a node here may publish, the portal's too), or whose
 /// refusal comes after a body of our own form.
 const NO_REFUSAL: &[&str] = &[
+    "web POST /launch",
+    "web GET /launch/open",
     "registry POST /peer/relationship",
     "registry POST /peer/relationship/update",
+    "registry POST /peer/relationship/cared-for",
     "registry POST /peer/citizen-grant",
     "registry POST /peer/citizen-grant/update",
     "fhir POST /oauth/token",
@@ -502,9 +641,23 @@ const NO_REFUSAL: &[&str] = &[
 ];
 /// Routes at which there is nothing to find for this sender.
 const NOTHING_THERE: &[&str] = &[
+    "fhir GET /fhir/AllergyIntolerance/{id}",
+    "fhir GET /fhir/Condition/{id}",
+    "fhir GET /fhir/MedicationStatement/{id}",
+    "fhir GET /fhir/MedicationRequest/{id}",
+    "fhir GET /fhir/Immunization/{id}",
+    "fhir GET /fhir/Observation/{id}",
+    "fhir GET /fhir/Encounter/{id}",
+    "fhir GET /fhir/Provenance/{id}",
+    "web GET /launch",
+    "web GET /launch/callback",
+    "web GET /launch/open",
+    "web GET /launch/patient",
+    "web POST /oauth/consent",
     "fhir GET /fhir/EpisodeOfCare",
     "fhir GET /fhir/EpisodeOfCare/{id}",
     "web GET /patient/{handle}/relationship",
+    "web POST /patient/{handle}/consent/{id}/lift",
     "fhir GET /oauth/jwks",
     "fhir GET /.well-known/oauth-authorization-server",
     "fhir GET /fhir/.well-known/smart-configuration",
@@ -514,10 +667,25 @@ const NOTHING_THERE: &[&str] = &[
     "web GET /patient/{handle}/document/{id}/content",
     "web POST /looked",
     "web GET /looked/request/{id}",
+    "web GET /looked/record/{id}",
+    "web GET /reports/{id}",
     "web POST /role",
     "web POST /people/find",
 ];
+/// Searches for what documents say in coded entries.
+const ELEMENTS: [&str; 7] = [
+    "/fhir/AllergyIntolerance",
+    "/fhir/Condition",
+    "/fhir/MedicationStatement",
+    "/fhir/MedicationRequest",
+    "/fhir/Immunization",
+    "/fhir/Observation",
+    "/fhir/Encounter",
+];
 const OFFICER: &str = "555021900500";
+const OPERATOR: &str = "555021901000";
 const OTHER: &str = "9990001138";
+/// Of the citizen Ada Okafor.
+const OWN: &str = "9990001006";
 const NHS: &str = "https://fhir.nhs.uk/Id/nhs-number";
 const ALERTS: &str = "AuditEvent?type=https://fhir.nhs.uk/CodeSystem/SCR-AlertType|2";

@@ -83,6 +83,7 @@ async fn a_referral(deployment: &Deployment, nurse: &Fhir) {
     }
     assert_eq!(nurse.put("EpisodeOfCare", None, &referral("ZEX02", "active")).await.0, 403);
     assert_eq!(listed(nurse).await, (1, false, false));
+    those_in_care(deployment, nurse).await;
     let (status, found) = system.search("EpisodeOfCare", PATIENT, "").await;
     assert_eq!((status, &found["total"]), (200, &json!(2)), "{found}");
     let entries = found["entry"].as_array().unwrap();
@@ -100,6 +101,51 @@ async fn a_referral(deployment: &Deployment, nurse: &Fhir) {
     assert_eq!((status, &stored["meta"]["versionId"]), (200, &json!("2")), "{stored}");
     assert_eq!(listed(nurse).await, (0, true, true));
     of_a_restricted_person(deployment, &system, id, &wrong).await;
+}
+
+/// The people of an organisation are told to whom it is, with a record of each, and to nobody else.
+async fn those_in_care(deployment: &Deployment, nurse: &Fhir) {
+    let of = |code: &str, more: &str| {
+        let system = "https://fhir.nhs.uk/Id/ods-organization-code";
+        format!("EpisodeOfCare?organization.identifier={system}|{code}{more}")
+    };
+    let people = "&status=active&_include=EpisodeOfCare:patient";
+    let (status, found) = nurse.resource(&of("ZEX02", people)).await;
+    assert_eq!((status, &found["total"]), (200, &json!(1)), "{found}");
+    let episode = &found["entry"][0]["resource"];
+    assert_eq!(episode["patient"]["identifier"]["value"], PATIENT, "{found}");
+    assert_eq!(
+        (episode["status"].as_str(), found["link"].as_array().unwrap().len()),
+        (Some("active"), 1)
+    );
+    for (asks, code, more, status) in [
+        (nurse, "ZEX02", "", 400),
+        (nurse, "ZEX02", "&status=finished", 400),
+        (nurse, "ZEX02", "&status=active&_include=EpisodeOfCare:team", 400),
+        (nurse, "ZEX01", people, 403),
+        (&deployment.fhir().as_person(OFFICER).await, "ZEX09", people, 403),
+        (&deployment.fhir().as_system().await, "ZEX09", people, 403),
+    ] {
+        let (answered, outcome) = asks.resource(&of(code, more)).await;
+        assert_eq!(answered, status, "{code} {more}: {outcome}");
+    }
+    let (_, others) =
+        deployment.fhir().as_person(CONSULTANT).await.resource(&of("ZEX01", people)).await;
+    assert_eq!(others["total"], 0, "the claim of that organisation has ended: {others}");
+    let events = deployment.audit(Role::Portal);
+    let asked =
+        events.iter().filter(|e| e["interaction"] == "search EpisodeOfCare by organisation");
+    let told: Vec<&Value> = asked.clone().filter(|e| e["subject"] == PATIENT).collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(asked.filter(|e| e["outcome"] == "refused").count(), 3);
+
+    let mut browser = Browser::sign_in(deployment, NURSE).await;
+    let (status, home) = browser.get("/search").await;
+    assert_eq!(status, 200);
+    assert!(home.contains("1 open episode of care"), "{home}");
+    let (status, page) = browser.get("/team").await;
+    assert_eq!(status, 200, "{page}");
+    assert!(page.contains("999 000 1146") && page.contains("Referred since 01-Jan-2020"), "{page}");
 }
 
 /// Who cares for them would tell where they live: to another organisation it is as if it were not

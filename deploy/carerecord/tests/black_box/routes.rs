@@ -91,12 +91,13 @@ pub fn root() -> &'static Path {
 }
 
 const METHODS: [&str; 8] = ["get", "post", "put", "delete", "patch", "head", "options", "any"];
-const ROUTERS: [(&str, &str); 6] = [
+const ROUTERS: [(&str, &str); 7] = [
     ("registry", "registry/src/router.rs"),
     ("node", "repository/src/router.rs"),
     ("fhir", "portal-api/src/router.rs"),
     ("web", "portal-api/web/src/router.rs"),
     ("admin", "shared/service/src/admin.rs"),
+    ("docs", "deploy/carerecord/src/docs/router.rs"),
     ("sign-in", "deploy/carerecord/src/signin/mod.rs"),
 ];
 const SOURCES: [&str; 6] = [

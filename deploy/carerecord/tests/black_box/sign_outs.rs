@@ -50,6 +50,31 @@ pub async fn signing_out_at_the_provider_ends_everything_at_once(deployment: Dep
     deployment.assert_no_panic();
 }
 
+/// By one's own account: pages and access tokens of all computers, and what was opened; others stay.
+pub async fn a_person_signs_out_everywhere(deployment: Deployment) {
+    let gp = deployment.fhir().as_person(GP).await;
+    let mut here = Browser::sign_in(&deployment, GP).await;
+    let mut elsewhere = Browser::sign_in(&deployment, GP).await;
+    let mut nurse = Browser::sign_in(&deployment, NURSE).await;
+    assert_eq!(status_of(&gp).await, 200);
+
+    let (status, page) = here.submit_to("/account", "/sign-out/everywhere", &[]).await;
+
+    assert_eq!(status, 303, "{page}");
+    assert_eq!((here.get("/search").await.0, elsewhere.get("/search").await.0), (401, 401));
+    assert_eq!(status_of(&gp).await, 401);
+    assert_eq!(nurse.get("/search").await.0, 200, "another person");
+    let events = deployment.audit(Role::Portal);
+    let ended: Vec<&Value> =
+        events.iter().filter(|e| e["interaction"] == "sign out everywhere").collect();
+    assert_eq!(ended.len(), 1, "{ended:?}");
+    assert_eq!(ended[0]["listed"][0], format!("every session of {GP}"));
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    let mut again = Browser::sign_in(&deployment, GP).await;
+    assert_eq!(again.get("/search").await.0, 200, "a later sign-in is a new one");
+    deployment.assert_no_panic();
+}
+
 /// Messages that the provider has not signed end nothing, and are recorded.
 pub async fn what_the_provider_has_not_signed_ends_nothing(deployment: Deployment) {
     let gp = deployment.fhir().as_person(GP).await;

@@ -129,6 +129,37 @@ pub async fn a_node_frozen_in_a_document_breaks_it_off(deployment: Deployment) {
     check_bytes(&fhir, &[letter], None).await;
 }
 
+/// Who asks for a page of a list need not wait for the sources, and asks one again by itself.
+pub async fn one_source_is_asked_and_no_other(deployment: Deployment) {
+    let letters = publish(&deployment).await;
+    let fhir = deployment.fhir().as_system().await;
+    let ask = |more: &str| {
+        let more = format!("status=current&_summary=count&source-state={more}");
+        let fhir = &fhir;
+        async move { fhir.search("DocumentReference", PATIENT, &more).await }
+    };
+
+    let (_, none) = ask("none").await;
+    let (_, one) = ask(NODES[1].0).await;
+    let (_, two) = ask(&format!("{},{}", NODES[0].0, NODES[2].0)).await;
+    let (_, unknown) = ask("2.999.404").await;
+
+    for answer in [&none, &one, &two, &unknown] {
+        assert_eq!(answer["total"], letters.len(), "it is no filter: {answer}");
+    }
+    let asked = |answer: &serde_json::Value| {
+        let mut ids: Vec<String> = sources(answer).into_keys().collect();
+        ids.sort();
+        ids
+    };
+    assert_eq!(asked(&none), [] as [&str; 0]);
+    assert_eq!(asked(&one), [NODES[1].0]);
+    assert_eq!(asked(&two), [NODES[0].0, NODES[2].0]);
+    assert_eq!(asked(&unknown), [] as [&str; 0]);
+    assert!(sources(&one).values().all(|state| state == "answered"));
+    deployment.assert_no_panic();
+}
+
 async fn publish(deployment: &Deployment) -> Vec<Letter> {
     let letters: Vec<Letter> = (0..3).map(|n| Letter::text(PATIENT, n)).collect();
     for (n, letter) in letters.iter().enumerate() {

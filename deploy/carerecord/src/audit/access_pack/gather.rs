@@ -1,18 +1,17 @@
 //! What goes into a pack.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use anyhow::Context;
-use carerecord_access::{Policy, Rule};
-use carerecord_audit::{AuditEvent, AuditOutcome, audit_event};
+use carerecord_access::Policy;
+use carerecord_audit::AuditEvent;
 use carerecord_fhir::consent_resource;
 use carerecord_model::{
-    Clock, DocumentEntry, GetAll, NhsNumber, OrganisationCode, PatientId, PatientSearch,
-    StoredQuery, SystemClock,
+    Clock, GetAll, NhsNumber, PatientId, PatientSearch, StoredQuery, SystemClock,
 };
+use carerecord_portal_api::access_pack::contents::{Contents, Document, Note};
 use indicatif::ProgressBar;
-use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::logs::{self, LogState};
 use crate::audit::sources::Databases;
@@ -21,57 +20,14 @@ use crate::roles::AskedRegistry;
 
 /// All that is known of a person here.
 pub struct Gathered {
-    /// Every number that they were kept under.
-    pub numbers: Vec<String>,
-    /// The documents that the registry knows of.
-    pub documents: Vec<Document>,
+    /// What stands in the pack.
+    pub contents: Contents,
     /// What they have said about sharing, as FHIR Consents.
     pub choices: Vec<Value>,
     /// Who looked, and tried to, the newest first: AuditEvents.
     pub accesses: Vec<Value>,
-    /// Those that were refused, in words.
-    pub refused: Vec<Line>,
-    /// How often whom, for which organisation.
-    pub people: Vec<(String, String, usize)>,
     /// What became of each log.
     pub logs: Vec<LogState>,
-}
-
-/// A document: what it is, where it is, and who controls it.
-#[derive(Serialize)]
-pub struct Document {
-    /// Its uniqueId.
-    pub unique_id: String,
-    /// Its entryUUID.
-    pub entry_uuid: String,
-    /// The title.
-    pub title: String,
-    /// What kind it is.
-    pub kind: String,
-    /// When it was made, as far as that is known.
-    pub created: String,
-    /// Whether it is the current version.
-    pub status: String,
-    /// The organisation that keeps and controls it.
-    pub keeper: String,
-    /// The node that holds it.
-    pub repository: String,
-    /// Bytes.
-    pub size: Option<u64>,
-    /// SHA-1 in hex.
-    pub hash: Option<String>,
-}
-
-/// A refused access.
-pub struct Line {
-    /// When.
-    pub at: String,
-    /// By whom.
-    pub who: String,
-    /// What was tried.
-    pub what: String,
-    /// The rule, in words.
-    pub why: String,
 }
 
 pub async fn gather(
@@ -93,7 +49,7 @@ pub async fn gather(
         let found = found.await.context("the registry could not be asked")?;
         for entry in &found.document_entries {
             if seen.insert(entry.entry_uuid.to_string()) {
-                documents.push(document(entry, policy));
+                documents.push(Document::of(entry, policy));
             }
         }
         let said = registry.ports.facts.consent_records(*number).await;
@@ -118,15 +74,17 @@ pub async fn gather(
         states.push(state);
     }
     events.sort_by_key(|(_, event)| std::cmp::Reverse(event.recorded_at));
-    Ok(Gathered {
+    let mut contents = Contents {
         numbers: people.iter().map(NhsNumber::grouped).collect(),
+        notes: vec![Note::plain("The documents themselves are not in it.")],
         documents,
-        choices,
-        refused: events.iter().filter_map(|(_, event)| refused(event, policy)).collect(),
-        people: counted(&events, policy),
-        accesses: events.iter().map(|(log, event)| access(log, event)).collect(),
-        logs: states,
-    })
+        choices: Some(choices.len()),
+        ..Contents::default()
+    };
+    contents.notes.extend(states.iter().map(LogState::note));
+    let take = |(log, event): &(String, AuditEvent)| contents.accesses.take(log, event, policy);
+    let accesses = events.iter().map(take).collect();
+    Ok(Gathered { contents, choices, accesses, logs: states })
 }
 
 /// Every number of the person.
@@ -143,73 +101,4 @@ async fn numbers(registry: &AskedRegistry, number: NhsNumber) -> anyhow::Result<
     all.sort();
     all.dedup();
     Ok(all)
-}
-
-fn document(entry: &DocumentEntry, policy: &Policy) -> Document {
-    let node = entry.repository_unique_id.as_ref();
-    let keeper = node.and_then(|node| policy.node_organisation(node));
-    Document {
-        unique_id: entry.unique_id.to_string(),
-        entry_uuid: entry.entry_uuid.to_string(),
-        title: entry.title.first().map_or_else(String::new, |title| title.value.clone()),
-        kind: entry.type_code.display.clone(),
-        created: entry.creation_time.as_ref().map_or_else(String::new, carerecord_fhir::date_time),
-        status: format!("{:?}", entry.availability_status).to_lowercase(),
-        keeper: keeper.map_or_else(
-            || "Not known here".to_owned(),
-            |code| format!("{} ({code})", policy.organisation_name(code)),
-        ),
-        repository: node.map_or_else(String::new, ToString::to_string),
-        size: entry.size,
-        hash: entry.hash.clone(),
-    }
-}
-
-/// The AuditEvent, with the log that it is in and what was decided.
-fn access(log: &str, event: &AuditEvent) -> Value {
-    json!({
-        "log": log,
-        "interaction": event.interaction,
-        "decision": event.decision,
-        "event": audit_event(event),
-    })
-}
-
-fn who(event: &AuditEvent, policy: &Policy) -> (String, String) {
-    let Some(actor) = &event.actor else {
-        return ("Nobody who was signed in".to_owned(), String::new());
-    };
-    let name = actor.name.clone().unwrap_or_else(|| format!("The system {}", actor.id));
-    let organisation = actor.organisation.parse::<OrganisationCode>();
-    let organisation = organisation.map_or_else(
-        |_| actor.organisation.clone(),
-        |code| policy.organisation_name(&code).to_owned(),
-    );
-    (name, organisation)
-}
-
-fn refused(event: &AuditEvent, policy: &Policy) -> Option<Line> {
-    let denied = event.decision.as_ref().filter(|decision| decision.outcome == "deny");
-    if event.outcome != AuditOutcome::Refused && denied.is_none() {
-        return None;
-    }
-    let (name, organisation) = who(event, policy);
-    let rule = denied.and_then(|decision| Rule::from_id(&decision.rule));
-    Some(Line {
-        at: event.recorded_at.strftime("%-d %B %Y %H:%M UTC").to_string(),
-        who: if organisation.is_empty() { name } else { format!("{name}, {organisation}") },
-        what: event.interaction.clone(),
-        why: rule.map_or_else(|| "It was refused.".to_owned(), |r| r.explanation().to_owned()),
-    })
-}
-
-/// Who, for whom, how often: the most often first.
-fn counted(events: &[(String, AuditEvent)], policy: &Policy) -> Vec<(String, String, usize)> {
-    let mut counts: HashMap<(String, String), usize> = HashMap::new();
-    for (_, event) in events {
-        *counts.entry(who(event, policy)).or_default() += 1;
-    }
-    let mut all: Vec<_> = counts.into_iter().map(|((name, org), n)| (name, org, n)).collect();
-    all.sort_by(|a, b| b.2.cmp(&a.2).then_with(|| a.cmp(b)));
-    all
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use carerecord_audit::{AuditEvent, AuditLog, AuditQuestion, AuditSource};
 use carerecord_model::NhsNumber;
+use carerecord_portal_api::access_pack::contents::Note;
 use carerecord_storage::Database;
 use jiff::{SignedDuration, Timestamp};
 
@@ -25,18 +26,18 @@ pub struct LogState {
 }
 
 impl LogState {
-    /// Whether everything in it was read.
-    pub fn is_whole(&self) -> bool {
-        self.failed.is_none() && self.unreadable == 0
+    /// The same in words.
+    pub fn words(&self) -> Option<String> {
+        match (&self.failed, self.unreadable) {
+            (Some(why), _) => Some(why.clone()),
+            (None, 0) => None,
+            (None, n) => Some(format!("{n} of its records were changed and cannot be read")),
+        }
     }
 
-    /// The same in words.
-    pub fn words(&self) -> String {
-        match (&self.failed, self.unreadable) {
-            (Some(why), _) => why.clone(),
-            (None, 0) => "was searched".to_owned(),
-            (None, n) => format!("{n} of its records were changed and cannot be read"),
-        }
+    /// As it stands in the pack.
+    pub fn note(&self) -> Note {
+        Note::log(&self.name, self.words().as_deref())
     }
 }
 

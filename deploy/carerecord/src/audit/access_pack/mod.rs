@@ -16,6 +16,7 @@ use anyhow::{Context, bail};
 use askama::Template;
 use carerecord_access::Policy;
 use carerecord_model::{Clock, NhsNumber, SystemClock};
+use carerecord_portal_api::access_pack::contents::Index;
 use clap::Args;
 
 use super::NOT_WHOLE;
@@ -24,8 +25,6 @@ use super::sources::{Databases, record_reading};
 use crate::config::Config;
 use crate::progress::bar;
 use crate::roles::AskedRegistry;
-use gather::Gathered;
-use logs::LogState;
 use sign::Folder;
 
 /// Whose pack, and where.
@@ -50,14 +49,6 @@ pub struct CheckPackOptions {
     /// The public keys (audit.pub)
     #[arg(long)]
     key: PathBuf,
-}
-
-#[derive(Template)]
-#[template(path = "access_pack/index.html")]
-struct Index<'a> {
-    number: String,
-    made: String,
-    gathered: &'a Gathered,
 }
 
 /// Makes the pack beside its place, and puts it there when it is whole: a run that is broken off
@@ -88,7 +79,8 @@ pub async fn run(options: PackOptions) -> anyhow::Result<ExitCode> {
 
     let partial = PathBuf::from(format!("{}.partial", place.display()));
     let mut folder = Folder::begin(&partial)?;
-    folder.write("documents.json", &json(&gathered.documents)?)?;
+    let contents = &gathered.contents;
+    folder.write("documents.json", &json(&contents.documents)?)?;
     folder.write("sharing-choices.json", &json(&gathered.choices)?)?;
     let mut lines = Vec::new();
     for access in &gathered.accesses {
@@ -97,7 +89,8 @@ pub async fn run(options: PackOptions) -> anyhow::Result<ExitCode> {
     }
     folder.write("accesses.jsonl", &lines)?;
     let made = SystemClock.now().strftime("%-d %B %Y %H:%M UTC").to_string();
-    let index = Index { number: options.number.grouped(), made, gathered: &gathered };
+    let number = options.number.grouped();
+    let index = Index { number, made, contents, brief: false };
     folder.write("index.html", index.render()?.as_bytes())?;
     folder.finish(&keys.key, SystemClock.now())?;
     fs::rename(&partial, place).with_context(|| format!("cannot make {}", place.display()))?;
@@ -105,15 +98,18 @@ pub async fn run(options: PackOptions) -> anyhow::Result<ExitCode> {
     println!(
         "{}: {} documents, {} accesses, {} of them refused",
         place.display(),
-        gathered.documents.len(),
+        contents.documents.len(),
         gathered.accesses.len(),
-        gathered.refused.len()
+        contents.accesses.refused.len()
     );
-    let silent: Vec<&LogState> = gathered.logs.iter().filter(|log| !log.is_whole()).collect();
-    for log in &silent {
-        println!("{}: {}. Accesses may be missing.", log.name, log.words());
+    let mut whole = true;
+    for log in &gathered.logs {
+        if let Some(words) = log.words() {
+            println!("{}: {words}. Accesses may be missing.", log.name);
+            whole = false;
+        }
     }
-    Ok(if silent.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(NOT_WHOLE) })
+    Ok(if whole { ExitCode::SUCCESS } else { ExitCode::from(NOT_WHOLE) })
 }
 
 /// Checks a pack against the public keys: that nothing in it was changed, added or taken away.

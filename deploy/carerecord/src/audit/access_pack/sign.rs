@@ -1,34 +1,21 @@
 //! The files of a pack, their hashes, and the signature over them.
 
 use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::Write as _;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use aws_lc_rs::digest::{SHA256, digest};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use carerecord_audit::{PublicKey, SigningKey};
+use carerecord_portal_api::access_pack::manifest::{FileHash, MANIFEST, Manifest, SIGNATURE};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use super::named;
 
 /// A folder that is being filled, for its owner only.
 pub struct Folder {
     path: PathBuf,
-    files: BTreeMap<String, String>,
-}
-
-/// What is signed.
-#[derive(Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-struct Manifest {
-    carerecord_access_pack: u32,
-    made_at: Timestamp,
-    /// SHA-256 in hex, by name.
     files: BTreeMap<String, String>,
 }
 
@@ -50,17 +37,17 @@ impl Folder {
     /// Writes a file.
     pub fn write(&mut self, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
         self.write_file(name, bytes)?;
-        self.files.insert(name.to_owned(), sha256(bytes));
+        let mut hash = FileHash::default();
+        hash.update(bytes);
+        self.files.insert(name.to_owned(), hash.finish());
         Ok(())
     }
 
     /// Writes what is in it, and signs that.
     pub fn finish(mut self, key: &SigningKey, now: Timestamp) -> anyhow::Result<()> {
         let files = std::mem::take(&mut self.files);
-        let manifest = Manifest { carerecord_access_pack: 1, made_at: now, files };
-        let bytes = serde_json::to_vec_pretty(&manifest)?;
+        let (bytes, signature) = Manifest::new(now, files).sign(key)?;
         self.write_file(MANIFEST, &bytes)?;
-        let signature = format!("{}\n", BASE64.encode(key.sign(&signed_bytes(&bytes))));
         self.write_file(SIGNATURE, signature.as_bytes())?;
         let mark = self.path.join(MARK);
         fs::remove_file(&mark).with_context(|| format!("cannot remove {}", named(&mark)))
@@ -85,10 +72,7 @@ pub fn check(folder: &Path, keys: &[PublicKey]) -> anyhow::Result<Option<String>
         fs::read(&path).with_context(|| format!("cannot read {}", named(&path)))
     };
     let bytes = read(MANIFEST)?;
-    let signature = String::from_utf8_lossy(&read(SIGNATURE)?).trim().to_owned();
-    let signature = BASE64.decode(signature).unwrap_or_default();
-    let signed = signed_bytes(&bytes);
-    if !keys.iter().any(|key| key.verify(&signed, &signature).is_ok()) {
+    if !Manifest::is_signed(&bytes, &read(SIGNATURE)?, keys) {
         return Ok(Some(format!("{MANIFEST} is not signed by any of the keys")));
     }
     let manifest: Manifest = serde_json::from_slice(&bytes).context("the manifest is none")?;
@@ -99,8 +83,8 @@ pub fn check(folder: &Path, keys: &[PublicKey]) -> anyhow::Result<Option<String>
         }
     }
     for (name, hash) in &manifest.files {
-        match fs::read(folder.join(name)) {
-            Ok(bytes) if sha256(&bytes) == *hash => {}
+        match hashed(&folder.join(name)) {
+            Ok(found) if found == *hash => {}
             Ok(_) => return Ok(Some(format!("{name} was changed"))),
             Err(_) => return Ok(Some(format!("{name} is missing"))),
         }
@@ -108,17 +92,18 @@ pub fn check(folder: &Path, keys: &[PublicKey]) -> anyhow::Result<Option<String>
     Ok(None)
 }
 
-/// The key signs heads of logs as well: neither can be taken for the other.
-fn signed_bytes(manifest: &[u8]) -> Vec<u8> {
-    [b"carerecord access pack\n", manifest].concat()
+/// The hash of a file, which may be long.
+fn hashed(path: &Path) -> io::Result<String> {
+    let (mut file, mut hash) = (File::open(path)?, FileHash::default());
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(hash.finish()),
+            n => hash.update(&buffer[..n]),
+        }
+    }
 }
 
-fn sha256(bytes: &[u8]) -> String {
-    digest(&SHA256, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-const MANIFEST: &str = "manifest.json";
-const SIGNATURE: &str = "manifest.sig";
 /// Stands in a folder that is not finished.
 const MARK: &str = ".unfinished";
 

@@ -137,9 +137,12 @@ fn pieces(body: &str) -> Vec<String> {
     pieces
 }
 
-/// How long a source took is another each time.
+/// How long a source took, when it was asked and when a page was made is another each time.
 fn without_latency(piece: &str) -> String {
-    let took = piece.contains("valueInteger") || piece.trim_end().ends_with(" seconds<");
+    let took = piece.contains("valueInteger")
+        || piece.trim_end().ends_with(" seconds<")
+        || piece.contains("Asked at ")
+        || piece.contains(">Printed ");
     let digit = |c: &char| !(took && (c.is_ascii_digit() || *c == '.'));
     piece.chars().filter(digit).collect()
 }
@@ -180,8 +183,19 @@ fn kind(word: &str) -> String {
     if tail.len() == 36 && Uuid::try_parse(tail).is_ok() {
         return format!("{head}ID");
     }
+    // An element is named by the id of its document and its place in it.
+    if let Some((of, place)) = word.rsplit_once('-')
+        && of.len() == 32
+        && Uuid::try_parse(of).is_ok()
+    {
+        return format!("ELEMENT-{place}");
+    }
     let is_time = |w: &str| w.len() >= 8 && w.starts_with("20") && digits >= 8;
-    if hex && word.len() >= 40 {
+    // A search that is sealed is another text each time.
+    if word.len() >= SEALED && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.".contains(&b))
+    {
+        "SEALED".to_owned()
+    } else if hex && word.len() >= 40 {
         "HASH".to_owned()
     } else if ["1.2.42.20.", "2.999.826.9.7."].iter().any(|root| word.contains(root)) {
         "OID".to_owned()
@@ -192,5 +206,8 @@ fn kind(word: &str) -> String {
     }
 }
 
+/// Characters that a link to a page has at least.
+const SEALED: usize = 120;
 /// Of each answer another, whatever it says.
-const VARYING: [&str; 5] = ["date", "x-request-id", "content-length", "set-cookie", "retry-after"];
+const VARYING: [&str; 6] =
+    ["date", "last-modified", "x-request-id", "content-length", "set-cookie", "retry-after"];

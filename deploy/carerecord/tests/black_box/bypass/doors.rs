@@ -41,6 +41,69 @@ pub async fn nodes_give_nothing_of_it(deployment: &Deployment, asker: &Asker) {
     }
 }
 
+/// ITI-43 of a community that the request names: alone, and beside one that is given.
+pub async fn a_node_of_a_community(deployment: &Deployment, asker: &Asker, home: &str) {
+    for beside in [&[][..], &[LETTER]] {
+        let what = format!("ITI-43 of the community {home:?}, {beside:?}");
+        let mut answers = Vec::new();
+        for side in [WITH, WITHOUT] {
+            let objects = beside.iter().chain(&[HIDDEN_LETTER]);
+            let ids: Vec<String> = objects.map(|o| side.unique_id(*o)).collect();
+            let community = format!("<x:HomeCommunityId>{home}</x:HomeCommunityId>");
+            let body = retrieve(NODES[0].0, &ids);
+            let named =
+                body.replace("<x:DocumentRequest>", &format!("<x:DocumentRequest>{community}"));
+            assert_ne!(named, body);
+            let url = deployment.url(Role::Node(0), "/xds/repository");
+            let request = asker.http().post(url).header("content-type", SOAP).body(named);
+            answers.push(asker.ask(&what, request, Recorded::Attempt).await);
+        }
+        same_parts(&answers[0], &answers[1], &what);
+    }
+}
+
+/// Nobody can ask to be told: there are no subscriptions, neither by SOAP (DSUB) nor by FHIR. Who
+/// builds them has rows of their own to write.
+pub async fn nobody_can_ask_to_be_told(deployment: &Deployment, asker: &Asker) {
+    let gp = deployment.fhir().as_person(GP).await;
+    let mut answers = Vec::new();
+    for side in [WITH, WITHOUT] {
+        let filter = format!(
+            "<b:Subscribe xmlns:b=\"http://docs.oasis-open.org/wsn/b-2\"><b:Filter>{}</b:Filter>\
+             </b:Subscribe>",
+            side.patient
+        );
+        let action = "http://docs.oasis-open.org/wsn/bw-2/NotificationProducer/SubscribeRequest";
+        let mut of_side = Vec::new();
+        for (role, path) in [
+            (Role::Registry, "/xds/registry"),
+            (Role::Registry, "/xds/identity"),
+            (Role::Node(0), "/xds/repository"),
+        ] {
+            let request = asker.http().post(deployment.url(role, path));
+            let request = request.header("content-type", SOAP);
+            let request = request.body(carerecord_testkit::envelope(action, &filter));
+            let answer = asker.ask("Subscribe", request, Recorded::Attempt).await;
+            assert!(answer.body.contains("Fault"), "{path}: {answer:?}");
+            of_side.push(answer);
+        }
+        let fhir = deployment.url(Role::Portal, "/fhir");
+        let criteria = format!("DocumentReference?patient.identifier={}", side.patient);
+        let resource = json!({"resourceType": "Subscription", "criteria": criteria});
+        let post = asker.http().post(format!("{fhir}/Subscription")).json(&resource);
+        for request in [post, asker.http().get(format!("{fhir}/Subscription"))] {
+            let request = request.bearer_auth(gp.token());
+            let answer = asker.ask("Subscription", request, Recorded::Attempt).await;
+            assert_eq!(answer.status, 404, "{answer:?}");
+            of_side.push(answer);
+        }
+        answers.push(of_side);
+    }
+    for (with, without) in answers[0].iter().zip(&answers[1]) {
+        with.assert_like(without, "a subscription");
+    }
+}
+
 /// MTOM has boundaries of its own.
 fn same_parts(with: &Answer, without: &Answer, what: &str) {
     with.assert_silent(what);
@@ -79,11 +142,12 @@ pub async fn pages_show_nothing_of_it(deployment: &Deployment) {
     for side in [WITH, WITHOUT] {
         let list = browser.find(side.patient).await;
         let mut pages = Vec::new();
-        for path in ["", "?group=type", "?sort=oldest", "/restricted"] {
+        for path in PAGES {
             pages.push((path.to_owned(), browser.get(&format!("{list}{path}")).await));
         }
         for object in HIDDEN_DOCUMENTS.iter().chain(&[DOCUMENT]) {
-            for part in ["", "/content", "/download", "/attachment/0"] {
+            let compare = format!("/compare/{}", side.id(DOCUMENT));
+            for part in ["", "/content", "/download", "/attachment/0", &compare] {
                 if *object == DOCUMENT && !part.is_empty() {
                     continue;
                 }
@@ -92,6 +156,18 @@ pub async fn pages_show_nothing_of_it(deployment: &Deployment) {
                 let hidden = *object != DOCUMENT;
                 assert!(!hidden || page.0 == 404, "{object}{part}: {} {}", page.0, page.1);
                 pages.push((format!("{object}{part}"), page));
+            }
+            if *object != DOCUMENT {
+                let path = format!("{list}/document/{}", side.id(*object));
+                let copy = [("purpose", "direct-care"), ("copy", "original")];
+                let page = browser.submit(&format!("{path}/download"), &copy).await;
+                assert_eq!(page.0, 404, "a copy of {object}: {}", page.1);
+                pages.push((format!("a copy of {object}"), page));
+                // From the side of what may be seen.
+                let path = format!("{list}/document/{}", side.id(DOCUMENT));
+                let page = browser.get(&format!("{path}/compare/{}", side.id(*object))).await;
+                assert_eq!(page.0, 404, "compared with {object}: {}", page.1);
+                pages.push((format!("compared with {object}"), page));
             }
         }
         let inside = format!("{list}/search");
@@ -102,6 +178,8 @@ pub async fn pages_show_nothing_of_it(deployment: &Deployment) {
             let page = found.1.replace(&words.replace('"', "&quot;"), "WORDS");
             pages.push((format!("inside {words}"), (found.0, page)));
         }
+        let again = browser.submit(&format!("{list}/sources"), &[]).await;
+        pages.push(("sources".to_owned(), again));
         let filter = [("class", "quetzal-class"), ("text", SECRET)];
         let answer = browser.submit(&format!("{list}/filter"), &filter).await;
         pages.push(("filter".to_owned(), (answer.0, answer.1.replace(SECRET, "WORDS"))));
@@ -126,6 +204,19 @@ pub async fn pages_show_nothing_of_it(deployment: &Deployment) {
         page(a).assert_like(&page(b), &format!("page {what}"));
     }
 }
+
+/// The faces of a record, with groups and pages that there are or are not.
+const PAGES: [&str; 9] = [
+    "",
+    "?show=list",
+    "?show=list&group=letters",
+    "?show=timeline&page=2",
+    "?show=overview&group=type",
+    "?sort=oldest",
+    "/restricted",
+    "/summary",
+    "/consent",
+];
 
 /// A page but for the secret of its form, and how long sources took.
 fn without_token(page: &str) -> String {
@@ -168,6 +259,14 @@ pub async fn feed_and_peers_are_closed(deployment: &Deployment, asker: &Asker) {
         assert_eq!(answer.status, 403, "{answer:?}");
         assert!(!answer.body.contains(side.patient), "{answer:?}");
         answer.assert_silent("search inside");
+        let question = json!({"patient": side.patient, "kinds": [],
+            "documents": [side.unique_id(HIDDEN_LETTER), side.unique_id(LETTER)]});
+        let url = deployment.url(Role::Node(0), "/peer/elements");
+        let request = asker.http().post(url).json(&question);
+        let answer = asker.ask("elements", request, Recorded::Refusal).await;
+        assert_eq!(answer.status, 403, "{answer:?}");
+        assert!(!answer.body.contains(side.patient), "{answer:?}");
+        answer.assert_silent("elements");
     }
 }
 
@@ -279,7 +378,7 @@ pub async fn it_takes_as_long_as_what_is_absent(deployment: &Deployment) {
         }
         let [with, without] = took.map(|mut all| {
             all.sort_unstable();
-            all[all.len() / 2].as_secs_f64()
+            all[all.len() / FASTEST].as_secs_f64()
         });
         let apart = (with - without).abs() / without;
         said.push(apart);
@@ -292,6 +391,9 @@ pub async fn it_takes_as_long_as_what_is_absent(deployment: &Deployment) {
 
 const TURNS: usize = 100;
 const ROUNDS: usize = 8;
-/// Of the median. The goal is 5 %, on a machine that does nothing else.
+/// What is compared: the slowest of the fastest tenth. Other tests run beside this one, and what they take away
+/// decides over the rest.
+const FASTEST: usize = 10;
+/// The goal is 5 %, on a machine that does nothing else.
 const NEAR: f64 = 0.15;
 const SOAP: &str = carerecord_testkit::SOAP;

@@ -30,7 +30,9 @@ pub async fn every_search_and_every_read(deployment: &Deployment, asker: &Asker)
             token: fhir.token().to_owned(),
         };
         door.searches().await;
+        door.pages().await;
         door.reads().await;
+        door.provenance().await;
         door.may_see().await;
         door.conditional(deployment).await;
     }
@@ -47,6 +49,7 @@ async fn every_parameter_is_asked_with(fhir: &Fhir) {
         for parameter in resource["searchParam"].as_array().into_iter().flatten() {
             let name = parameter["name"].as_str().unwrap();
             let asked = PARAMETERS.iter().any(|(k, n, _)| *k == kind && *n == name);
+            let asked = asked || kind == "Provenance" && name == "target";
             assert!(
                 asked || REQUIRED.contains(&name),
                 "nothing asks {kind}?{name}= for a way past"
@@ -54,7 +57,10 @@ async fn every_parameter_is_asked_with(fhir: &Fhir) {
         }
         for interaction in resource["interaction"].as_array().into_iter().flatten() {
             let code = interaction["code"].as_str().unwrap();
-            assert!(["read", "search-type"].contains(&code), "nothing looks past {code} of {kind}");
+            // What is created is the sender's own: its tests are those of publishing.
+            let created = kind == "DocumentReference" && code == "create";
+            let asked = created || ["read", "search-type"].contains(&code);
+            assert!(asked, "nothing looks past {code} of {kind}");
         }
     }
 }
@@ -74,6 +80,47 @@ impl Door<'_> {
                     let more = |side| format!("&{name}={}", value(side));
                     self.search(of, &format!("{base}{extra}"), more).await;
                 }
+            }
+        }
+        for kind in ELEMENTS {
+            for extra in EXTRAS {
+                self.search(kind, &format!("x=1{extra}"), |_| String::new()).await;
+            }
+            for (of, name, value) in PARAMETERS.iter().filter(|(of, ..)| *of == kind) {
+                let more = |side| format!("&{name}={}", value(side));
+                self.search(of, "_revinclude=Provenance:target", more).await;
+            }
+        }
+    }
+
+    /// Page by page, by the links: no page, no total and no number of pages tells of it.
+    async fn pages(&self) {
+        for base in [
+            "DocumentReference?status=current,superseded&_sort=_id",
+            "DocumentReference?status=current,superseded&_sort=-creation,_id&_revinclude=List:item",
+            "List?status=current&code=submissionset&_sort=_id&_include=List:item",
+        ] {
+            let (kind, base) = base.split_once('?').unwrap();
+            let mut urls = Vec::new();
+            for side in [WITH, WITHOUT] {
+                let patient = format!("patient.identifier={NHS}|{}", side.patient);
+                urls.push(format!("{}/{kind}?{patient}&{base}&_count=1", self.portal));
+            }
+            for page in 1.. {
+                let what = format!("{}: page {page} of {kind}?{base}", self.who);
+                let mut answers = Vec::new();
+                for url in &urls {
+                    let request = self.asker.http().get(url);
+                    answers.push(self.ask(&what, request, Recorded::Attempt).await);
+                }
+                answers[0].assert_like(&answers[1], &what);
+                assert_eq!(answers[0].status, 200, "{what}: {}", answers[0].body);
+                let next: Vec<String> = answers.iter().filter_map(|a| next_page(&a.body)).collect();
+                if next.len() < 2 {
+                    assert!(next.is_empty() && page > 1, "{what}");
+                    break;
+                }
+                urls = next;
             }
         }
     }
@@ -108,6 +155,33 @@ impl Door<'_> {
         }
     }
 
+    /// The Provenance of what is hidden, by what it is about.
+    async fn provenance(&self) {
+        for (object, extra) in
+            [(HIDDEN_LETTER, ""), (HIDDEN_LETTER, "&_summary=count"), (LETTER, "")]
+        {
+            let what = format!("{}: Provenance of {object}{extra}", self.who);
+            let mut answers = Vec::new();
+            for side in [WITH, WITHOUT] {
+                let target = id_of("AllergyIntolerance", side, object);
+                let url =
+                    format!("{}/Provenance?target=AllergyIntolerance/{target}{extra}", self.portal);
+                answers.push(self.ask(&what, self.asker.http().get(url), Recorded::Attempt).await);
+            }
+            answers[0].assert_like(&answers[1], &what);
+            assert_eq!(answers[0].status, 200, "{what}: {}", answers[0].body);
+            let any = answers[0].body.contains("\"total\":1");
+            assert!(object == LETTER || !any, "{what}: {}", answers[0].body);
+            let told = any || object != LETTER || !self.sees_letters();
+            assert!(told, "{what}: {}", answers[0].body);
+        }
+    }
+
+    /// Whether what is not hidden is for them to see.
+    fn sees_letters(&self) -> bool {
+        self.who.starts_with("GP")
+    }
+
     /// By the id of what is hidden: plainly, by parts, by version, when it has changed.
     async fn reads(&self) {
         let mut objects: Vec<(&str, u8)> = Vec::new();
@@ -117,15 +191,18 @@ impl Door<'_> {
         objects.extend(HIDDEN_PACKAGES.map(|object| ("List", object)));
         // What can be seen has a read that tells nothing of what is beside it.
         objects.extend([("DocumentReference", DOCUMENT), ("List", FOLDER), ("List", SET)]);
+        for object in [HIDDEN_LETTER, HIDDEN, LETTER] {
+            objects.extend([("AllergyIntolerance", object), ("Provenance", object)]);
+        }
         for (kind, object) in objects {
-            let hidden = ![DOCUMENT, FOLDER, SET].contains(&object);
+            let hidden = ![DOCUMENT, FOLDER, SET, LETTER].contains(&object);
             let tails = TAILS.iter().map(|tail| (*tail, HEADERS[0]));
             let headers = HEADERS[1..].iter().filter(|_| self.who == "GP");
             for (tail, headers) in tails.chain(headers.map(|headers| ("", *headers))) {
                 let what = format!("{}: {kind} {object}{tail} {headers:?}", self.who);
                 let mut answers = Vec::new();
                 for side in [WITH, WITHOUT] {
-                    let url = format!("{}/{kind}/{}{tail}", self.portal, side.id(object));
+                    let url = format!("{}/{kind}/{}{tail}", self.portal, id_of(kind, side, object));
                     let mut request = self.asker.http().get(url);
                     for (name, value) in headers {
                         request = request.header(*name, *value);
@@ -143,7 +220,7 @@ impl Door<'_> {
             let what = format!("{}: HEAD {kind} {object}", self.who);
             let mut answers = Vec::new();
             for side in [WITH, WITHOUT] {
-                let url = format!("{}/{kind}/{}", self.portal, side.id(object));
+                let url = format!("{}/{kind}/{}", self.portal, id_of(kind, side, object));
                 let request = self.asker.http().head(url);
                 answers.push(self.ask(&what, request, Recorded::Attempt).await);
             }
@@ -221,12 +298,30 @@ pub async fn breaking_the_glass_opens_nothing_of_it(deployment: &Deployment, ask
     let door = Door { asker, portal, who: "GP, opened", token: gp.token().to_owned() };
     door.searches().await;
     door.reads().await;
+    door.provenance().await;
+}
+
+fn next_page(body: &str) -> Option<String> {
+    let bundle: serde_json::Value = serde_json::from_str(body).unwrap();
+    let links = bundle["link"].as_array()?;
+    let next = links.iter().find(|link| link["relation"] == "next")?;
+    Some(next["url"].as_str()?.to_owned())
 }
 
 /// What nobody may keep on the way.
 fn assert_not_kept(answer: &Answer, what: &str) {
     let is_no_store = |(n, v): &(String, String)| n == "cache-control" && v.contains("no-store");
     assert!(answer.headers.iter().any(is_no_store), "{what}: {:?}", answer.headers);
+}
+
+/// The id of a resource that is, or is made of, a document.
+fn id_of(kind: &str, side: Side, object: u8) -> String {
+    let id = side.id(object);
+    if ELEMENTS.contains(&kind) { format!("{}-0", id.replace('-', "")) } else { id }
+}
+
+fn hidden_element(side: Side) -> String {
+    id_of("AllergyIntolerance", side, HIDDEN_LETTER)
 }
 
 fn hidden_id(side: Side) -> String {
@@ -251,23 +346,73 @@ const PARAMETERS: &[(&str, &str, fn(Side) -> String)] = &[
     ("DocumentReference", "related.identifier", |_| "quetzal-1".into()),
     ("DocumentReference", "_id", hidden_id),
     ("DocumentReference", "_content", |_| SECRET.into()),
+    ("DocumentReference", "source-state", |_| "none".into()),
+    ("DocumentReference", "_lastUpdated", |_| "ge2020".into()),
+    ("DocumentReference", "date", |_| "le2020".into()),
     ("DocumentReference", "creation", |_| "le2020".into()),
     ("DocumentReference", "period", |_| "le2020".into()),
     ("DocumentReference", "author.family", |_| "Quetzal".into()),
     ("DocumentReference", "author.given", |_| "Xenia".into()),
     ("List", "identifier", |side| format!("urn:oid:{}", side.unique_id(HIDDEN_SET))),
     ("List", "_id", |side| format!("{},{}", side.id(HIDDEN_SET), side.id(HIDDEN_FOLDER))),
+    ("List", "_lastUpdated", |_| "ge2020".into()),
     ("List", "date", |_| "le2020".into()),
     ("List", "designationType", |_| "quetzal-folder,quetzal-content".into()),
     ("List", "sourceId", |_| "urn:oid:2.999.88.1".into()),
     ("List", "source.family", |_| "Quetzal".into()),
     ("List", "source.given", |_| "Xenia".into()),
+    ("AllergyIntolerance", "_id", hidden_element),
+    ("AllergyIntolerance", "code", |_| SECRET.into()),
+    ("AllergyIntolerance", "category", |_| "laboratory".into()),
+    ("AllergyIntolerance", "clinical-status", |_| "active,unknown".into()),
+    ("AllergyIntolerance", "onset", |_| "le2021".into()),
+    ("AllergyIntolerance", "date", |_| "le2021".into()),
+    ("Condition", "_id", hidden_element),
+    ("Condition", "code", |_| SECRET.into()),
+    ("Condition", "category", |_| "laboratory".into()),
+    ("Condition", "clinical-status", |_| "active,unknown".into()),
+    ("Condition", "onset-date", |_| "le2021".into()),
+    ("Condition", "recorded-date", |_| "le2021".into()),
+    ("MedicationStatement", "_id", hidden_element),
+    ("MedicationStatement", "code", |_| SECRET.into()),
+    ("MedicationStatement", "category", |_| "laboratory".into()),
+    ("MedicationStatement", "status", |_| "active,unknown".into()),
+    ("MedicationStatement", "effective", |_| "le2021".into()),
+    ("MedicationRequest", "_id", hidden_element),
+    ("MedicationRequest", "code", |_| SECRET.into()),
+    ("MedicationRequest", "category", |_| "laboratory".into()),
+    ("MedicationRequest", "status", |_| "active,unknown".into()),
+    ("MedicationRequest", "authoredon", |_| "le2021".into()),
+    ("Immunization", "_id", hidden_element),
+    ("Immunization", "vaccine-code", |_| SECRET.into()),
+    ("Immunization", "status", |_| "active,unknown".into()),
+    ("Immunization", "date", |_| "le2021".into()),
+    ("Observation", "_id", hidden_element),
+    ("Observation", "code", |_| SECRET.into()),
+    ("Observation", "category", |_| "laboratory".into()),
+    ("Observation", "status", |_| "active,unknown".into()),
+    ("Observation", "date", |_| "le2021".into()),
+    ("Encounter", "_id", hidden_element),
+    ("Encounter", "type", |_| SECRET.into()),
+    ("Encounter", "status", |_| "active,unknown".into()),
+    ("Encounter", "date", |_| "le2021".into()),
+];
+/// What documents say in coded entries.
+const ELEMENTS: [&str; 7] = [
+    "AllergyIntolerance",
+    "Condition",
+    "MedicationStatement",
+    "MedicationRequest",
+    "Immunization",
+    "Observation",
+    "Encounter",
 ];
 /// Which every search has.
-const REQUIRED: [&str; 3] = ["patient.identifier", "status", "code"];
+const REQUIRED: [&str; 4] = ["patient.identifier", "patient", "status", "code"];
 /// Resources by which no document is told of. Privacy alerts have their own test; consents are what
 /// the patient has said.
-const ABOUT_NO_DOCUMENT: [&str; 4] = ["Patient", "Consent", "AuditEvent", "EpisodeOfCare"];
+const ABOUT_NO_DOCUMENT: [&str; 5] =
+    ["Patient", "Consent", "AuditEvent", "EpisodeOfCare", "Contract"];
 /// Ways of FHIR to ask for more, or for less.
 const EXTRAS: &[&str] = &[
     "",
@@ -279,6 +424,14 @@ const EXTRAS: &[&str] = &[
     "&_offset=1",
     "&_sort=-date",
     "&_sort=_id",
+    "&_sort=-_lastUpdated",
+    "&_sort=date&_count=2",
+    "&type:not=1",
+    "&type:not=quetzal-type",
+    "&event:missing=false",
+    "&designationType:not=1",
+    "&author.family:contains=uetza",
+    "&_elements=author,context&_include=DocumentReference:relatesto",
     "&_elements=id",
     "&_include=DocumentReference:relatesto",
     "&_include=*",

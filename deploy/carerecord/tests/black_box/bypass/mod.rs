@@ -29,6 +29,27 @@ pub async fn objects_by_id_tell_nothing_of_what_is_withheld(deployment: Deployme
     deployment.assert_no_panic();
 }
 
+pub async fn a_community_that_is_named_opens_nothing(deployment: Deployment) {
+    let asker = opened(&deployment).await;
+    for (home, is_one) in COMMUNITIES {
+        queries::every_stored_query_of_a_community(&deployment, &asker, home, is_one).await;
+        doors::a_node_of_a_community(&deployment, &asker, home).await;
+    }
+    asker.check_record(&deployment);
+    deployment.assert_no_panic();
+}
+
+/// Communities that a request may name: none, that of the documents, another, spellings and nonsense;
+/// and whether they are one.
+const COMMUNITIES: [(&str, bool); 6] = [
+    ("", true),
+    ("urn:oid:2.999.826.1", true),
+    ("urn:oid:2.999.77", true),
+    ("URN:OID:2.999.826.1", false),
+    ("2.999.826.1", false),
+    ("urn:oid:2.999.826.1&apos; OR &apos;1", false),
+];
+
 pub async fn fhir_tells_nothing_of_what_is_withheld(deployment: Deployment) {
     let asker = opened(&deployment).await;
     fhir::every_search_and_every_read(&deployment, &asker).await;
@@ -42,6 +63,7 @@ pub async fn other_doors_tell_nothing_of_what_is_withheld(deployment: Deployment
     let asker = opened(&deployment).await;
     doors::nodes_give_nothing_of_it(&deployment, &asker).await;
     doors::feed_and_peers_are_closed(&deployment, &asker).await;
+    doors::nobody_can_ask_to_be_told(&deployment, &asker).await;
     asker.check_record(&deployment);
     doors::pages_show_nothing_of_it(&deployment).await;
     deployment.assert_no_panic();

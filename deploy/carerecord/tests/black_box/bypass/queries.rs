@@ -50,23 +50,47 @@ async fn compare(
             parameters.retain(|(other, _)| *other != name);
             parameters.push((name, value));
         }
-        answers.push(ask(deployment, asker, what, query.id, return_type, &parameters).await);
+        let message = message(query.id, return_type, &parameters);
+        answers.push(ask(deployment, asker, what, message).await);
     }
     answers[0].assert_like(&answers[1], what);
 }
 
-async fn ask(
+/// Every stored query again, of a community that the request names: it says what it says of none,
+/// or that this is no community.
+pub async fn every_stored_query_of_a_community(
     deployment: &Deployment,
     asker: &Asker,
-    what: &str,
-    id: &str,
-    return_type: &str,
-    parameters: &[(&str, String)],
-) -> Answer {
-    let mut message = query_message(id, return_type, parameters);
-    if MULTI_PATIENT.contains(&id) {
-        message = message.replace("2007:RegistryStoredQuery", "2009:MultiPatientStoredQuery");
+    home: &str,
+    is_one: bool,
+) {
+    for query in QUERIES {
+        let what = format!("{} of the community {home:?}", query.id);
+        let mut answers = Vec::new();
+        for side in [WITH, WITHOUT] {
+            let plain = message(query.id, "LeafClass", &(query.base)(side));
+            let of_home = format!("<rim:AdhocQuery home=\"{home}\" ");
+            let named = plain.replace("<rim:AdhocQuery ", &of_home);
+            assert_ne!(named, plain);
+            let answer = ask(deployment, asker, &what, named).await;
+            if is_one {
+                ask(deployment, asker, &what, plain).await.assert_like(&answer, &what);
+            }
+            answers.push(answer);
+        }
+        answers[0].assert_like(&answers[1], &what);
     }
+}
+
+fn message(id: &str, return_type: &str, parameters: &[(&str, String)]) -> String {
+    let message = query_message(id, return_type, parameters);
+    match MULTI_PATIENT.contains(&id) {
+        true => message.replace("2007:RegistryStoredQuery", "2009:MultiPatientStoredQuery"),
+        false => message,
+    }
+}
+
+async fn ask(deployment: &Deployment, asker: &Asker, what: &str, message: String) -> Answer {
     let url = deployment.url(Role::Registry, "/xds/registry");
     let request = asker.http().post(url).header("content-type", SOAP).body(message);
     asker.ask(what, request, Recorded::Attempt).await

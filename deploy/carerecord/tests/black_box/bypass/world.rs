@@ -99,7 +99,8 @@ async fn publish_letter(deployment: &Deployment, side: Side, entry: u8, set: u8,
     let letter = Letter {
         unique_id: side.unique_id(entry),
         title: title.to_owned(),
-        bytes: format!("The letter has {word} and nothing else.\n").into(),
+        mime_type: "text/xml".to_owned(),
+        bytes: coded_letter(word).into(),
         ..Letter::text(side.patient, u32::from(entry))
     };
     let message = String::from_utf8(letter.message().to_vec()).unwrap();
@@ -108,6 +109,48 @@ async fn publish_letter(deployment: &Deployment, side: Side, entry: u8, set: u8,
         .replace("\"S\"", &format!("\"{}\"", side.urn(set)));
     let answer = deployment.node(0).send(CONTENT_TYPE, message).await.unwrap();
     assert!(answer.is_success(), "{}", answer.envelope);
+}
+
+/// A CDA document that says one word, in its text and in coded entries of every kind.
+fn coded_letter(word: &str) -> String {
+    let code = format!("<code code='{word}' codeSystem='2.999.9' displayName='{word}'/>");
+    let value = format!("<value code='{word}' codeSystem='2.999.9' displayName='{word}'/>");
+    let time = "<effectiveTime value='20200102'/>";
+    let product = format!(
+        "<consumable><manufacturedProduct><manufacturedMaterial>{code}</manufacturedMaterial>\
+         </manufacturedProduct></consumable>"
+    );
+    let given = |mood: &str| {
+        format!(
+            "<substanceAdministration moodCode='{mood}'>{time}{product}</substanceAdministration>"
+        )
+    };
+    let sections = [
+        (
+            "48765-2",
+            format!(
+                "<observation>{time}<participant typeCode='CSM'><participantRole><playingEntity>\
+                 {code}</playingEntity></participantRole></participant></observation>"
+            ),
+        ),
+        ("11450-4", format!("<observation>{time}{value}</observation>")),
+        ("10160-0", given("EVN") + &given("INT")),
+        ("11369-6", given("EVN")),
+        ("30954-2", format!("<observation>{code}{time}{value}</observation>")),
+        ("46240-8", format!("<encounter>{code}{time}</encounter>")),
+    ];
+    let sections = sections.map(|(section, entry)| {
+        format!(
+            "<component><section><code code='{section}' codeSystem='2.16.840.1.113883.6.1'/>\
+             <title>Section</title><text>The letter has {word} and nothing else.</text>\
+             <entry>{entry}</entry></section></component>"
+        )
+    });
+    format!(
+        "<ClinicalDocument xmlns='urn:hl7-org:v3'><component><structuredBody>{}</structuredBody>\
+         </component></ClinicalDocument>",
+        sections.concat()
+    )
 }
 
 /// A document in a folder.
