@@ -24,6 +24,23 @@ export async function look(name, words) {
   console.log(`${name}: seen`);
 }
 
+export function must(is, what) {
+  if (!is) throw new Error(what);
+}
+
+// By keys alone, to the first element that is the one.
+export async function tabTo(is, what) {
+  for (let n = 0; n < 80; n += 1) {
+    await page.keyboard.press("Tab");
+    const at = page.locator(":focus");
+    const [tag, text, id, kind] = await at.evaluate((e) => [e.tagName, e.innerText ?? "", e.id, e.className]);
+    const box = await at.boundingBox();
+    must(box === null || box.height > 0, `what has the focus cannot be seen: ${tag} ${id}`);
+    if (is(tag, text.trim(), id, kind)) return;
+  }
+  throw new Error(`no key leads to ${what}`);
+}
+
 export async function find(number) {
   await page.goto(`${portal}/search`);
   await page.locator("#nhs-number").fill(number);

@@ -3,6 +3,10 @@
 import { browser, find, findByName, look, page, portal, signIn } from "./look.mjs";
 
 await signIn();
+await page.getByRole("link", { name: "Patients of" }).click();
+await look("team", "My team's patients");
+await page.getByRole("button", { name: "Open the record of OKAFOR, Ada" }).click();
+await look("team-person", "How complete this is");
 await find("999 000 1007");
 await look("wrong-number", "NHS");
 await findByName("Oka", "", "", "");
@@ -12,6 +16,8 @@ await look("people", "1 person found");
 await page.getByRole("button", { name: "Open the record of OKAFOR, Ada" }).click();
 await look("person", "How complete this is");
 await find("999 000 1006");
+await look("overview", "How complete this is");
+await page.goto(`${page.url()}?show=list`);
 await look("list", "How complete this is");
 await page.locator('main a[href*="/document/"]').first().click();
 await look("document", "Blood pressure");
@@ -42,8 +48,9 @@ await page.getByLabel("Your explanation").fill("A risk to the children in the ho
 await page.getByRole("button", { name: "Open and record my reason" }).click();
 await page.waitForURL(closed);
 await look("opened", "You have opened what is closed");
+await page.goto(`${closed}?show=list`);
 await page.locator('main a[href*="/document/"]').first().click();
-await look("opened-document", "Pro");
+await look("opened-document", "Where it comes from");
 await page.getByText("Sign out").first().click();
 await page.waitForURL(/signed-out/);
 await look("signed-out", "signed out");

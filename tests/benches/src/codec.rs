@@ -1,7 +1,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use carerecord_codec::{AdhocQueryResponse, SubmitObjectsRequest, ebrim};
+use carerecord_codec::{SubmitObjectsRequest, SubmittedObjects, ebrim, found_objects};
 use carerecord_model::{FoundObjects, ReturnType};
 use carerecord_testkit::submission::Builder;
 
@@ -11,7 +11,7 @@ pub fn run() {
     // As long as real ones are.
     submission.document_entries[0].source_patient_info =
         (0..40).map(|n| format!("PID-{n}|{}", "x".repeat(120))).collect();
-    let text = carerecord_xml::encode(&SubmitObjectsRequest::new(&submission))
+    let text = carerecord_xml::encode(&SubmittedObjects(&submission))
         .expect("a built submission can be written");
     let read = rate(text.len(), || {
         let request: SubmitObjectsRequest =
@@ -24,16 +24,17 @@ pub fn run() {
     entry.entry_uuid = "urn:uuid:aaaaaaaa-0000-4000-8000-000000000001".parse().expect("a UUID");
     entry.version = 1;
     let found = FoundObjects { document_entries: vec![entry; 100], ..FoundObjects::default() };
-    let once = write(&found).len();
+    let once = write(&found);
     let written = rate(once, || {
         black_box(write(&found));
     });
     println!("100 entries of {} bytes to ebRIM: {written:.0} MB/s", once / 100);
 }
 
-fn write(found: &FoundObjects) -> Vec<u8> {
-    let answer = AdhocQueryResponse::found(ReturnType::LeafClass, found);
-    carerecord_xml::encode(&answer).expect("built entries can be written")
+/// As an answer is written: in pieces.
+fn write(found: &FoundObjects) -> usize {
+    let pieces = found_objects(ReturnType::LeafClass, found);
+    pieces.map(|piece| black_box(piece.expect("built entries can be written")).len()).sum()
 }
 
 /// Megabytes a second of the best of five turns.

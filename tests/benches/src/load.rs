@@ -1,3 +1,4 @@
+use std::fmt;
 use std::time::Instant;
 
 use anyhow::ensure;
@@ -11,10 +12,18 @@ use crate::product::Product;
 
 /// What a load has shown.
 pub struct Loaded {
+    people: u32,
     pub entries: u64,
     /// Submissions.
     pub lines: u64,
-    pub per_second: f64,
+    per_second: f64,
+}
+
+impl fmt::Display for Loaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { people, entries, per_second, .. } = self;
+        write!(f, "{entries} entries of {people} people, by bulk load: {per_second:.0} entries/s")
+    }
 }
 
 /// Fills the registry by a bulk load: every line is read, checked, registered and recorded as
@@ -50,6 +59,7 @@ pub async fn fill(product: &Product, population: Population) -> anyhow::Result<L
     }
     let seconds = start.elapsed().as_secs_f64();
     Ok(Loaded {
+        people: population.patients,
         entries: place.entries,
         lines: place.lines,
         per_second: place.entries as f64 / seconds,

@@ -4,23 +4,26 @@
 mod audit;
 mod codec;
 mod decide;
+mod fan_out;
+mod fhir;
 mod load;
 mod measure;
 mod node;
 mod pages;
 mod population;
 mod product;
+mod registry;
+mod report;
 mod saml;
+mod server;
+mod withdrawal;
 mod yardstick;
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use anyhow::Context;
 use carerecord_storage::Database;
 use clap::{Parser, Subcommand, ValueEnum};
-
-use measure::{Report, fsync_probe};
-use population::Population;
 
 // As in the product's binary.
 #[global_allocator]
@@ -44,9 +47,17 @@ enum Command {
     /// The record of accesses: appending, signing, exporting, verifying, proving
     Audit(AuditOptions),
     /// ITI-18 and ITI-42 over HTTP, next to Y18 and Y42
-    Registry(RegistryOptions),
+    Registry(registry::RegistryOptions),
+    /// Searches by the FHIR API end to end, next to the registry's ITI-18
+    Fhir(fhir::FhirOptions),
+    /// A search inside documents of eight nodes of which one is dead, next to the slowest of the others
+    FanOut(fan_out::FanOutOptions),
     /// ITI-41 and ITI-43 over HTTP, next to Y41, Y43 and Y43a, and search inside documents
     Node(node::NodeOptions),
+    /// Start and memory of the processes of a registry and a node
+    Server(server::ServerOptions),
+    /// From the withdrawal of consent to the last disclosure, at every door
+    Withdrawal(withdrawal::WithdrawalOptions),
 }
 
 #[derive(clap::Args)]
@@ -59,35 +70,30 @@ struct AuditOptions {
     records: u64,
 }
 
-#[derive(clap::Args)]
-struct RegistryOptions {
-    /// The database to measure on
-    #[arg(long, value_enum, default_value = "sqlite")]
-    database: Engine,
-    /// A PostgreSQL URL; without one a server is started from installed programs
-    #[arg(long)]
-    url: Option<String>,
-    /// How many entries lie in the registry, about a hundred for each patient
-    #[arg(long, default_value_t = 10_000)]
-    entries: u32,
-    /// Seconds of each measurement
-    #[arg(long, default_value_t = 4)]
-    seconds: u64,
-    /// How often product and yardstick take turns
-    #[arg(long, default_value_t = 3)]
-    rounds: usize,
-    /// Only what has this in its name, e.g. "ITI-18, 100"
-    #[arg(long, default_value = "")]
-    only: String,
-    /// Where the report is written, beside standard output
-    #[arg(long)]
-    report: Option<PathBuf>,
-}
-
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Engine {
     Sqlite,
     Postgres,
+}
+
+impl Engine {
+    /// An empty database, on SQLite in this file; its address where it has one: the one that is
+    /// given, or else that of a server which is started.
+    async fn open(
+        self,
+        file: &Path,
+        url: Option<String>,
+    ) -> anyhow::Result<(Database, Option<String>)> {
+        let url = match (self, url) {
+            (Self::Sqlite, _) => return Ok((Database::open(file).await?, None)),
+            (Self::Postgres, Some(url)) => url,
+            (Self::Postgres, None) => {
+                let url = carerecord_testkit::postgres::durable_url().await;
+                url.context("PostgreSQL is not installed")?
+            }
+        };
+        Ok((Database::connect(&url).await?, Some(url)))
+    }
 }
 
 #[tokio::main]
@@ -104,96 +110,17 @@ async fn main() -> anyhow::Result<()> {
             Ok(())
         }
         Command::Audit(options) => audit(&options).await,
-        Command::Registry(options) => registry(options).await,
+        Command::Fhir(options) => fhir::run(options).await,
+        Command::Registry(options) => registry::run(options).await,
+        Command::FanOut(options) => fan_out::run(options).await,
+        Command::Server(options) => server::run(options).await,
         Command::Node(options) => node::run(options).await,
+        Command::Withdrawal(options) => withdrawal::run(options).await,
     }
 }
 
 async fn audit(options: &AuditOptions) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
-    let database = match options.database {
-        Engine::Sqlite => Database::open(&folder.path().join("audit.db")).await?,
-        Engine::Postgres => {
-            let url = carerecord_testkit::postgres::durable_url().await;
-            Database::connect(&url.context("PostgreSQL is not installed")?).await?
-        }
-    };
+    let (database, _) = options.database.open(&folder.path().join("audit.db"), None).await?;
     audit::run(&database, folder.path(), options.records).await
-}
-
-async fn registry(options: RegistryOptions) -> anyhow::Result<()> {
-    let folder = tempfile::tempdir()?;
-    let (database, url) = match options.database {
-        Engine::Sqlite => (Database::open(&folder.path().join("registry.db")).await?, None),
-        Engine::Postgres => {
-            let url = match &options.url {
-                Some(url) => url.clone(),
-                None => carerecord_testkit::postgres::durable_url()
-                    .await
-                    .context("PostgreSQL is not installed")?,
-            };
-            (Database::connect(&url).await?, Some(url))
-        }
-    };
-    let population = Population::of(options.entries);
-    let mut report = Report::new(&format!("Registry benchmark: {:?}", options.database));
-    let product = product::start(&database).await?;
-    let loaded = load::fill(&product, population).await?;
-    report.fact(format!(
-        "{} entries of {} people, by bulk load: {:.0} entries/s",
-        loaded.entries, population.patients, loaded.per_second
-    ));
-    pages::settle(&database, url.as_deref()).await?;
-    report.fact(pages::size(folder.path(), url.as_deref(), loaded.entries).await?);
-    report.fact(pages::touched(folder.path(), url.as_deref(), population).await?);
-    let yardstick = yardstick::start(folder.path(), url.as_deref(), options.entries).await?;
-    let turns = measure::Turns { seconds: options.seconds, rounds: options.rounds };
-    let wanted = |name: &str| name.contains(&options.only);
-    for (name, count) in [("ITI-18, 20 entries", 20), ("ITI-18, 100 entries", 100)] {
-        let ours = product.query(population, count);
-        for (clients, audited) in [(1, false), (16, false), (16, true)] {
-            let theirs = yardstick.query(count, audited);
-            let name = format!("{name} ÷ Y18{}", if audited { "a" } else { "" });
-            if wanted(&name) {
-                let probe = fsync_probe(folder.path())?;
-                report.pair(&name, clients, probe, turns.run(clients, &ours, &theirs).await?);
-            }
-        }
-    }
-    let (name, ours) = ("GetDocuments by uniqueId", product.by_id(loaded.lines));
-    for clients in [1, 16].into_iter().filter(|_| wanted(name)) {
-        let probe = fsync_probe(folder.path())?;
-        report.alone(name, clients, probe, turns.alone(clients, &ours).await?);
-    }
-    let (name, ours, theirs) =
-        ("ITI-42 ÷ Y42", product.registration(population), yardstick.registration());
-    for clients in [1, 16, 64].into_iter().filter(|_| wanted(name)) {
-        let probe = fsync_probe(folder.path())?;
-        report.pair(name, clients, probe, turns.run(clients, &ours, &theirs).await?);
-    }
-    if wanted("ITI-42") {
-        let (before, probe) = (database.commits(), fsync_probe(folder.path())?);
-        let done = turns.alone(128, &ours).await?;
-        let each = done.total as f64 / (database.commits() - before) as f64;
-        report.alone("ITI-42", 128, probe, done);
-        report.fact(format!("{each:.1} acknowledged registrations for each commit, 128 clients"));
-    }
-    let name = "ITI-18, 5,000 entries";
-    if let Some(heavy) = population.heavy().filter(|_| wanted(name)) {
-        let ours = product.heavy_query(heavy);
-        let mut memory = Vec::new();
-        for _ in 0..4 {
-            let probe = fsync_probe(folder.path())?;
-            let done = measure::Turns { seconds: 4, rounds: 1 }.alone(16, &ours).await?;
-            report.alone(name, 16, probe, done);
-            memory.push(measure::resident_mib(std::process::id()));
-        }
-        report.fact(format!("{name}: all in one process, {memory:?} MiB after each turn"));
-    }
-    print!("{report}");
-    if let Some(path) = options.report {
-        std::fs::write(path, report.to_string())?;
-    }
-    database.close().await;
-    Ok(())
 }

@@ -1,4 +1,3 @@
-use std::fmt;
 use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
@@ -6,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use bytes::Bytes;
+use carerecord_testkit::Process;
 use futures_util::future::join_all;
 
 /// What is asked again and again.
@@ -20,12 +20,54 @@ pub struct Target {
     pub times: Option<u32>,
     /// Of the body.
     pub content_type: &'static str,
+    /// The access token of who asks, where one is needed.
+    pub bearer: Option<String>,
     /// Bytes that an answer has at least.
     pub least: usize,
 }
 
+impl Target {
+    /// A door for messages of SOAP, without attachments.
+    pub fn soap(
+        url: String,
+        right: &'static str,
+        body: impl Fn(u64) -> Bytes + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            url,
+            body: Box::new(body),
+            right,
+            times: None,
+            content_type: SOAP,
+            bearer: None,
+            least: 0,
+        }
+    }
+
+    /// Asks once: the answer, and how many milliseconds it took.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn ask(&self, http: &reqwest::Client, n: u64) -> anyhow::Result<(Bytes, f64)> {
+        let asked = Instant::now();
+        let mut request =
+            http.post(&self.url).header("content-type", self.content_type).body((self.body)(n));
+        if let Some(token) = &self.bearer {
+            request = request.bearer_auth(token);
+        }
+        let answer = request.send().await?.bytes().await?;
+        Ok((answer, asked.elapsed().as_secs_f64() * 1e3))
+    }
+}
+
 /// The content type of an envelope.
 pub const SOAP: &str = "application/soap+xml; charset=UTF-8";
+
+/// The content type of what roles ask each other.
+pub const JSON: &str = "application/json";
+
+/// The content type of a search by FHIR.
+pub const FORM: &str = "application/x-www-form-urlencoded";
 
 /// Product and yardstick, in turns.
 pub struct Turns {
@@ -93,17 +135,8 @@ async fn drive(clients: usize, turn: Duration, target: &Target) -> anyhow::Resul
         async move {
             let mut times = Vec::new();
             while start.elapsed() < turn {
-                let n = next();
-                let asked = Instant::now();
-                let answer = http
-                    .post(&target.url)
-                    .header("content-type", target.content_type)
-                    .body((target.body)(n))
-                    .send()
-                    .await?
-                    .bytes()
-                    .await?;
-                times.push(asked.elapsed());
+                let (answer, took) = target.ask(&http, next()).await?;
+                times.push(took);
                 ensure!(answer.len() >= target.least, "{} bytes came", answer.len());
                 if times.len() % 50 == 1 {
                     check(target, &answer)?;
@@ -117,17 +150,30 @@ async fn drive(clients: usize, turn: Duration, target: &Target) -> anyhow::Resul
         times.extend(one?);
     }
     let seconds = start.elapsed().as_secs_f64();
-    times.sort_unstable();
-    let at = |q: f64| {
-        let index = ((times.len() as f64 * q) as usize).min(times.len().saturating_sub(1));
-        times.get(index).map_or(0.0, |t| t.as_secs_f64() * 1e3)
-    };
-    Ok(Measured {
-        per_second: times.len() as f64 / seconds,
-        p50_ms: at(0.5),
-        p99_ms: at(0.99),
-        total: times.len() as u64,
-    })
+    let (per_second, total) = (times.len() as f64 / seconds, times.len() as u64);
+    let times = Times::of(times);
+    Ok(Measured { per_second, p50_ms: times.at(0.5), p99_ms: times.at(0.99), total })
+}
+
+/// How long something took, again and again; in order.
+pub struct Times(Vec<f64>);
+
+impl Times {
+    pub fn of(mut times: Vec<f64>) -> Self {
+        times.sort_by(f64::total_cmp);
+        Self(times)
+    }
+
+    /// So much of them took no longer: 0.5 for the median, 1 for the longest. 0 where there are
+    /// none.
+    pub fn at(&self, part: f64) -> f64 {
+        let index = (self.0.len() as f64 * part) as usize;
+        self.0.get(index.min(self.0.len().saturating_sub(1))).copied().unwrap_or_default()
+    }
+
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
 }
 
 fn check(target: &Target, answer: &[u8]) -> anyhow::Result<()> {
@@ -136,8 +182,10 @@ fn check(target: &Target, answer: &[u8]) -> anyhow::Result<()> {
         if target.times.is_none() { &answer[..answer.len().min(16 << 10)] } else { answer };
     let text = String::from_utf8_lossy(answer);
     let open = format!("<{}", target.right);
-    let found =
-        text.matches(&open).count() + text.matches(&format!("<rim:{}", target.right)).count();
+    let found = match target.content_type {
+        FORM => text.matches(target.right).count(),
+        _ => text.matches(&open).count() + text.matches(&format!("<rim:{}", target.right)).count(),
+    };
     let right = match target.times {
         Some(times) => found == times as usize,
         None => text.contains(target.right),
@@ -170,89 +218,24 @@ pub fn fsync_probe(folder: &Path) -> anyhow::Result<f64> {
         file.sync_data()?;
         times.push(start.elapsed().as_secs_f64() * 1e3);
     }
-    times.sort_by(f64::total_cmp);
-    Ok(times[times.len() / 2])
+    Ok(Times::of(times).at(0.5))
 }
 
 /// Memory of a process that is in use, in MiB.
-pub fn resident_mib(process: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).unwrap_or("0");
-    let kib: u64 = line.trim().trim_end_matches(" kB").trim().parse().unwrap_or(0);
-    kib / 1024
+pub fn resident_mib(process: u32) -> f64 {
+    Process::memory_kib_of(process).unwrap_or_default() as f64 / 1024.0
 }
 
-/// What a run has found.
-pub struct Report {
-    facts: Vec<String>,
-    rows: Vec<String>,
-    probes: Vec<f64>,
-}
-
-impl Report {
-    pub fn new(what: &str) -> Self {
-        let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-        let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-        let cpu = cpu.lines().find_map(|l| l.strip_prefix("model name")).unwrap_or("unknown");
-        let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
-        let machine = format!(
-            "{cores} cores, {}; load average at start {}",
-            cpu.trim_start_matches([' ', '\t', ':']),
-            load.split(' ').next().unwrap_or_default()
-        );
-        Self { facts: vec![format!("# {what}\n"), machine], rows: Vec::new(), probes: Vec::new() }
-    }
-
-    pub fn pair(&mut self, what: &str, clients: usize, probe: f64, pair: (Measured, Measured)) {
-        let (a, b) = pair;
-        self.probes.push(probe);
-        self.row(format!(
-            "| {what} | {clients} | {:.0} | {:.0} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {probe:.2} |",
-            a.per_second,
-            b.per_second,
-            a.per_second / b.per_second,
-            a.p50_ms,
-            a.p99_ms,
-            b.p50_ms,
-            b.p99_ms,
-        ));
-    }
-
-    pub fn alone(&mut self, what: &str, clients: usize, probe: f64, a: Measured) {
-        self.probes.push(probe);
-        self.row(format!(
-            "| {what} | {clients} | {:.0} | – | – | {:.2} | {:.2} | – | – | {probe:.2} |",
-            a.per_second, a.p50_ms, a.p99_ms
-        ));
-    }
-
-    fn row(&mut self, row: String) {
-        eprintln!("{row}");
-        self.rows.push(row);
-    }
-
-    pub fn fact(&mut self, text: String) {
-        eprintln!("{text}");
-        self.facts.push(text);
-    }
-}
-
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.facts.iter().try_for_each(|line| writeln!(f, "{line}"))?;
-        let least = self.probes.iter().copied().fold(f64::INFINITY, f64::min);
-        let most = self.probes.iter().copied().fold(0.0, f64::max);
-        if most > 2.0 * least {
-            writeln!(
-                f,
-                "The disk's probe moved from {least:.2} to {most:.2} ms: what waits for it does not count."
-            )?;
+/// Does something, and looks 50 times a second at how much memory a process has meanwhile: what
+/// came of it, and the most that was seen, in MiB.
+pub async fn most_memory<T>(process: u32, work: impl Future<Output = T>) -> (T, f64) {
+    let mut work = std::pin::pin!(work);
+    let mut look = tokio::time::interval(Duration::from_millis(20));
+    let mut most = 0.0f64;
+    loop {
+        tokio::select! {
+            done = &mut work => return (done, most),
+            _ = look.tick() => most = most.max(resident_mib(process)),
         }
-        writeln!(
-            f,
-            "\n| what | clients | product/s | yardstick/s | ratio | p50 ms | p99 ms | yardstick p50 | p99 | fsync ms |\n\
-             |---|---|---|---|---|---|---|---|---|---|"
-        )?;
-        self.rows.iter().try_for_each(|line| writeln!(f, "{line}"))
     }
 }

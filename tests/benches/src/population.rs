@@ -15,7 +15,7 @@ pub struct Population {
 impl Population {
     /// People who have about so many entries together.
     pub fn of(entries: u32) -> Self {
-        Self { patients: (entries / MEAN).max(10) }
+        Self { patients: (entries / ORDINARY).max(10) }
     }
 
     /// How many entries a person has: a hundred on average, besides the few with very many.
@@ -54,6 +54,16 @@ impl Population {
             parts
         })
     }
+}
+
+/// The submissions of one person with so many entries; `serial` counts submissions over all people.
+pub fn lines_of(place: u32, size: u32, serial: &mut u64) -> Vec<String> {
+    let parts = (0..size).step_by(TOGETHER as usize);
+    let line = |first: u32| {
+        let template = Template::of(TOGETHER.min(size - first));
+        template.line(&patient_cx(place).to_cx(), first, serial)
+    };
+    parts.map(line).collect()
 }
 
 /// The JSON of a submission with holes.
@@ -247,6 +257,8 @@ fn scattered(n: u64) -> u128 {
     (u128::from(mix(n)) << 64) | u128::from(mix(n ^ 0x9e37_79b9_7f4a_7c15))
 }
 
-const MEAN: u32 = 100;
-const HEAVY: u32 = 5_000;
+/// How many entries most people have.
+pub const ORDINARY: u32 = 100;
+/// How many entries the few have who have very many.
+pub const HEAVY: u32 = 5_000;
 const TOGETHER: u32 = 20;

@@ -1,23 +1,27 @@
-//! The registry as it is served, in this process.
+//! The product: its registry as it is served, in this process, or each role in a process of its own.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use anyhow::Context;
 use bytes::Bytes;
 use carerecord_access::{AccessDecisions, Caller, Policy, Right, SystemCaller};
 use carerecord_audit::AuditLog;
 use carerecord_codec::soap::{self, Headers};
-use carerecord_codec::{AdhocQueryRequest, SubmitObjectsRequest, name::action};
+use carerecord_codec::{AdhocQueryRequest, SubmittedObjects, name::action};
 use carerecord_model::{
     Clock, DtmRange, EntryRef, FindDocuments, GetDocuments, RandomIds, StoredQuery, SystemClock,
 };
 use carerecord_registry::{Registry, RegistryConfig, Store, UnknownPatients};
 use carerecord_service::{AuditTrail, Lifecycle, Listener, ListenerConfig};
 use carerecord_storage::Database;
+use carerecord_testkit::Deployment;
 use carerecord_xml::Encode;
 
-use crate::measure::{SOAP, Target};
-use crate::population::{Population, creation_time, document_id, patient_cx, submission_for};
+use crate::measure::Target;
+use crate::population::{
+    ORDINARY, Population, creation_time, document_id, patient_cx, submission_for,
+};
 
 pub struct Product {
     pub registry: Registry,
@@ -65,16 +69,7 @@ pub async fn start(database: &Database) -> anyhow::Result<Product> {
 impl Product {
     /// FindDocuments of a patient with a hundred entries; the newest 20 by their creation time.
     pub fn query(&self, population: Population, count: u32) -> Target {
-        let body = move |n: u64| {
-            let patient = patient_cx(population.ordinary(n));
-            let mut query = FindDocuments::approved(patient);
-            if count < 100 {
-                let from = creation_time(100 - count).parse().ok();
-                query.filter.creation_time = DtmRange { from, to: None };
-            }
-            envelope_of(&StoredQuery::FindDocuments(Box::new(query)))
-        };
-        self.target(body, "ExtrinsicObject", Some(count))
+        list(self.url.clone(), move |n| population.ordinary(n), count)
     }
 
     /// FindDocuments of the patient with thousands of entries.
@@ -98,7 +93,7 @@ impl Product {
     pub fn registration(&self, population: Population) -> Target {
         let body = move |n: u64| {
             let s = submission_for(population.ordinary(n), n);
-            envelope(action::REGISTER, &SubmitObjectsRequest::new(&s))
+            envelope(action::REGISTER, &SubmittedObjects(&s))
         };
         self.target(body, "ResponseStatusType:Success", None)
     }
@@ -109,9 +104,22 @@ impl Product {
         right: &'static str,
         times: Option<u32>,
     ) -> Target {
-        let body = Box::new(body);
-        Target { url: self.url.clone(), body, right, times, content_type: SOAP, least: 0 }
+        Target { times, ..Target::soap(self.url.clone(), right, body) }
     }
+}
+
+/// FindDocuments at a registry, of the nth patient with a hundred entries: all of them, or so many
+/// of the newest by their creation time.
+pub fn list(url: String, place: impl Fn(u64) -> u32 + Send + Sync + 'static, count: u32) -> Target {
+    let body = move |n: u64| {
+        let mut query = FindDocuments::approved(patient_cx(place(n)));
+        if count < ORDINARY {
+            let from = creation_time(ORDINARY - count).parse().ok();
+            query.filter.creation_time = DtmRange { from, to: None };
+        }
+        envelope_of(&StoredQuery::FindDocuments(Box::new(query)))
+    };
+    Target { times: Some(count), ..Target::soap(url, "ExtrinsicObject", body) }
 }
 
 fn envelope_of(query: &StoredQuery) -> Bytes {
@@ -125,4 +133,51 @@ pub fn envelope<T: Encode>(action: &str, body: &T) -> Bytes {
         relates_to: None,
     };
     soap::write(&headers, |xml| body.encode(xml)).expect("a built message can be written").into()
+}
+
+/// The product as operators run it: each role a process of its own.
+#[derive(clap::Args)]
+pub struct Processes {
+    /// The `carerecord` to measure, built for release
+    #[arg(long, default_value = "target/release/carerecord")]
+    binary: PathBuf,
+    /// On PostgreSQL, started from installed programs, instead of SQLite
+    #[arg(long)]
+    pub postgres: bool,
+}
+
+impl Processes {
+    /// All of them, started.
+    ///
+    /// # Errors
+    /// When there is no such file, or no PostgreSQL where it is asked for.
+    pub async fn start(&self) -> anyhow::Result<Deployment> {
+        let mut deployment = self.stopped().await?;
+        deployment.start_all();
+        Ok(deployment)
+    }
+
+    /// As `start`, yet to be started.
+    ///
+    /// # Errors
+    /// As `start`.
+    pub async fn stopped(&self) -> anyhow::Result<Deployment> {
+        let binary = self.binary.canonicalize().context("no such carerecord: build it first")?;
+        let binary = binary.to_str().context("its path is not text")?;
+        let mut deployment = Deployment::apart_stopped(binary);
+        if self.postgres {
+            let mut urls = Vec::new();
+            for _ in 0..5 {
+                let url = carerecord_testkit::postgres::durable_url().await;
+                urls.push(url.context("PostgreSQL is not installed")?);
+            }
+            deployment.use_databases(urls);
+        }
+        Ok(deployment)
+    }
+
+    /// What the databases are.
+    pub fn engine(&self) -> &'static str {
+        if self.postgres { "PostgreSQL" } else { "SQLite" }
+    }
 }

@@ -46,14 +46,9 @@ pub fn start(folder: &Path) -> anyhow::Result<Option<Nginx>> {
 impl Nginx {
     /// A file. Clients send POST; the page for a method that is not allowed is the file itself.
     pub fn file(&self, name: &str) -> Target {
-        Target {
-            url: format!("http://127.0.0.1:{}/{name}", self.port),
-            body: Box::new(|_| Bytes::new()),
-            right: "",
-            times: None,
-            content_type: "text/plain",
-            least: super::SMALL,
-        }
+        let url = format!("http://127.0.0.1:{}/{name}", self.port);
+        let target = Target::soap(url, "", |_| Bytes::new());
+        Target { content_type: "text/plain", least: super::SMALL, ..target }
     }
 }
 

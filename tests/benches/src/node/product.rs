@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use bytes::Bytes;
@@ -13,14 +13,14 @@ use carerecord_codec::name::action;
 use carerecord_model::{Clock, DocumentRequest, IdSource, RandomIds, SystemClock};
 use carerecord_registry::LocalRegistry;
 use carerecord_repository::{
-    Objects, Repository, RepositoryConfig, RepositoryParts, Search, Synonyms,
+    Objects, RemoteStore, Repository, RepositoryConfig, RepositoryParts, Search, Synonyms,
 };
 use carerecord_service::{AuditTrail, Lifecycle, Listener, ListenerConfig};
 use carerecord_storage::Database;
-use carerecord_testkit::{CONTENT_TYPE, Letter, Xds};
+use carerecord_testkit::{CONTENT_TYPE, Letter, S3Server, Xds};
 
 use super::{LARGE, LARGE_ONES, SMALL, SMALL_ONES, text};
-use crate::measure::{SOAP, Target};
+use crate::measure::{JSON, SOAP, Target, Times};
 use crate::population::number;
 use crate::product::{Product, envelope};
 
@@ -36,7 +36,7 @@ pub struct Node {
 pub async fn start(folder: &Path, registry: &Product) -> anyhow::Result<Node> {
     let database = Database::open(&folder.join("node.db")).await?;
     let search = Search::open(&folder.join("search"), Synonyms::built_in())?;
-    let node = serve(database, &folder.join("objects"), search, registry).await?;
+    let node = serve(database, Objects::local(&folder.join("objects"))?, search, registry).await?;
     let xds = Xds::new(node.others.clone());
     for (kind, count, bytes) in [(1, SMALL_ONES, SMALL), (2, LARGE_ONES, LARGE)] {
         for n in 0..count {
@@ -47,10 +47,32 @@ pub async fn start(folder: &Path, registry: &Product) -> anyhow::Result<Node> {
     Ok(node)
 }
 
+/// Starts a node whose documents are on a server of the S3 protocol.
+pub async fn on_s3(folder: &Path, server: &S3Server, registry: &Product) -> anyhow::Result<Node> {
+    let folder = folder.join("on-s3");
+    std::fs::create_dir_all(&folder)?;
+    let secret = [("access_key_id", S3Server::ACCESS_KEY), ("secret_access_key", S3Server::SECRET)];
+    // As a node is configured, unless it is told otherwise.
+    let objects = Objects::remote(RemoteStore {
+        url: format!("s3://{}/node", S3Server::BUCKET).parse()?,
+        endpoint: Some(server.endpoint().parse()?),
+        region: Some("eu-west-2".to_owned()),
+        path_style: true,
+        certificates: None,
+        options: secret.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+        conditional_writes: true,
+        silence: Duration::from_secs(10),
+        patience: Duration::from_secs(10),
+    })?;
+    let database = Database::open(&folder.join("node.db")).await?;
+    let search = Search::open(&folder.join("search"), Synonyms::built_in())?;
+    serve(database, objects, search, registry).await
+}
+
 /// Starts a node with what is there.
 pub async fn serve(
     database: Database,
-    objects: &Path,
+    objects: Objects,
     search: Search,
     registry: &Product,
 ) -> anyhow::Result<Node> {
@@ -66,7 +88,7 @@ pub async fn serve(
     let repository = Repository::new(RepositoryParts {
         config: config()?,
         database: database.clone(),
-        objects: Objects::local(objects)?,
+        objects,
         search,
         registry: Arc::new(local),
         access: AccessDecisions::new(policy, facts, clock.clone()),
@@ -110,7 +132,8 @@ fn caller(rights: &[Right]) -> Caller {
     })
 }
 
-fn letter(kind: u32, n: u64, bytes: usize) -> Letter {
+/// A document, for patients of whom there are 500.
+pub fn letter(kind: u32, n: u64, bytes: usize) -> Letter {
     Letter {
         unique_id: format!("2.999.826.9.{kind}.{n}"),
         bytes: Bytes::from(text(bytes, n)),
@@ -131,14 +154,8 @@ impl Node {
 
     /// A question about words, for the portal.
     pub fn question(&self, body: impl Fn(u64) -> Bytes + Send + Sync + 'static) -> Target {
-        Target {
-            url: self.own.replace("/xds/repository", "/peer/search"),
-            body: Box::new(body),
-            right: "\"hits\"",
-            times: None,
-            content_type: "application/json",
-            least: 0,
-        }
+        let url = self.own.replace("/xds/repository", "/peer/search");
+        Target { content_type: JSON, ..Target::soap(url, "\"hits\"", body) }
     }
 
     /// A large document, for the portal.
@@ -154,18 +171,13 @@ impl Node {
             letter.bytes = bytes.clone();
             letter.message()
         };
-        Target {
-            url: self.others.clone(),
-            body: Box::new(body),
-            right: "ResponseStatusType:Success",
-            times: None,
-            content_type: CONTENT_TYPE,
-            least: 0,
-        }
+        let target = Target::soap(self.others.clone(), SUCCESS, body);
+        Target { content_type: CONTENT_TYPE, ..target }
     }
 }
 
-fn retrieval(url: &str, kind: u32, count: u64, least: usize) -> Target {
+/// One after the other of so many documents of a kind, from a door.
+pub fn retrieval(url: &str, kind: u32, count: u64, least: usize) -> Target {
     let body = move |n: u64| {
         let id = format!("2.999.826.9.{kind}.{}", n % count);
         let document = DocumentRequest {
@@ -175,14 +187,7 @@ fn retrieval(url: &str, kind: u32, count: u64, least: usize) -> Target {
         };
         envelope(action::RETRIEVE, &RetrieveDocumentSetRequest { documents: vec![document] })
     };
-    Target {
-        url: url.to_owned(),
-        body: Box::new(body),
-        right: "ResponseStatusType:Success",
-        times: None,
-        content_type: SOAP,
-        least,
-    }
+    Target { least, ..Target::soap(url.to_owned(), SUCCESS, body) }
 }
 
 /// Milliseconds until the first bytes of a document are there: behind the envelope; the middle of
@@ -206,10 +211,10 @@ pub async fn first_byte(target: &Target) -> anyhow::Result<f64> {
         times.push(asked.elapsed().as_secs_f64() * 1e3);
         while answer.chunk().await?.is_some() {}
     }
-    times.sort_by(f64::total_cmp);
-    Ok(times[times.len() / 2])
+    Ok(Times::of(times).at(0.5))
 }
 
-const NODE: &str = "2.999.826.1.1";
+const NODE: &str = carerecord_testkit::NODES[0].0;
+const SUCCESS: &str = "ResponseStatusType:Success";
 /// More than an envelope has.
 const ENVELOPE: usize = 4 << 10;

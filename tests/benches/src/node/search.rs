@@ -12,26 +12,25 @@ use carerecord_repository::{Indexer, Objects, Search, Synonyms};
 use carerecord_storage::{Database, StoreError, Value, insert_many};
 use carerecord_testkit::submission::Builder;
 
-use super::NodeOptions;
 use super::product::serve;
-use crate::measure::{Report, Turns, fsync_probe, resident_mib};
+use crate::measure::resident_mib;
 use crate::population::number;
 use crate::product::Product;
+use crate::report::Bench;
 
 /// Fills a node, indexes it, and asks.
 pub async fn run(
+    bench: &mut Bench,
     folder: &Path,
     registry: &Product,
-    options: &NodeOptions,
-    turns: &Turns,
-    report: &mut Report,
+    documents: u32,
 ) -> anyhow::Result<()> {
     let folder = folder.join("searched");
     let objects = folder.join("objects");
     std::fs::create_dir_all(&objects)?;
     let database = Database::open(&folder.join("node.db")).await?;
     let search = Search::open(&folder.join("search"), Synonyms::built_in())?;
-    let bytes = fill(&database, &objects, options.documents).await?;
+    let bytes = fill(&database, &objects, documents).await?;
     let indexer = Indexer::new(
         database.clone(),
         Objects::local(&objects)?,
@@ -47,25 +46,24 @@ pub async fn run(
         }
     }
     let seconds = start.elapsed().as_secs_f64();
-    ensure!(indexed == options.documents as usize, "{indexed} were indexed");
-    report.fact(format!(
+    ensure!(indexed == documents as usize, "{indexed} were indexed");
+    bench.report.fact(format!(
         "{indexed} documents of {} bytes on average indexed at {:.0}/s, {:.1} MB/s; {:.2} bytes of \
-         index for each byte of a document; {} MiB of memory after",
-        bytes / u64::from(options.documents),
+         index for each byte of a document; {:.0} MiB of memory after",
+        bytes / u64::from(documents),
         indexed as f64 / seconds,
         bytes as f64 / seconds / 1e6,
         size(&folder.join("search"))? as f64 / bytes as f64,
         resident_mib(std::process::id()),
     ));
-    let node = serve(database, &objects, search, registry).await?;
+    let node = serve(database, Objects::local(&objects)?, search, registry).await?;
     let asked: Vec<UniqueId> = (0..ONE_PATIENT).map(id).collect();
     for (kind, words) in [("two words", 0), ("a phrase", 1), ("a slip", 2), ("a prefix", 3)] {
         let asked = asked.clone();
         let target = node.question(move |n| question(&asked, words, n));
         for clients in [1, 8] {
             let name = format!("search inside {ONE_PATIENT} documents, {kind}");
-            let probe = fsync_probe(&folder)?;
-            report.alone(&name, clients, probe, turns.alone(clients, &target).await?);
+            bench.alone(&name, clients, &target).await?;
         }
     }
     Ok(())

@@ -20,7 +20,7 @@ use carerecord_testkit::{CONTENT_TYPE, Letter};
 use memchr::memmem;
 
 use super::{LARGE, LARGE_ONES, SMALL, SMALL_ONES, text};
-use crate::measure::{SOAP, Target};
+use crate::measure::Target;
 use crate::yardstick::{Tables, serve, tables, tokenise};
 
 pub struct Yardstick {
@@ -78,22 +78,14 @@ impl Yardstick {
 
     fn retrieval(&self, path: &str, kind: &'static str, count: u64, least: usize) -> Target {
         let body = move |n: u64| Bytes::from(format!("{kind}{}", n % count));
-        let url = format!("{}/{path}", self.url);
-        let body = Box::new(body);
-        Target { url, body, right: "", times: None, content_type: SOAP, least }
+        Target { least, ..Target::soap(format!("{}/{path}", self.url), "", body) }
     }
 
     pub fn publication(&self) -> Target {
         let letter = Letter { bytes: text(SMALL, 77).into(), ..Letter::text("9990001006", 1) };
         let message = letter.message();
-        Target {
-            url: format!("{}/y41", self.url),
-            body: Box::new(move |_| message.clone()),
-            right: "Success",
-            times: None,
-            content_type: CONTENT_TYPE,
-            least: 0,
-        }
+        let target = Target::soap(format!("{}/y41", self.url), "Success", move |_| message.clone());
+        Target { content_type: CONTENT_TYPE, ..target }
     }
 }
 
@@ -135,7 +127,7 @@ async fn store(shelf: &Shelf, body: Bytes) -> anyhow::Result<i64> {
         let head = memmem::find(part, b"\r\n\r\n").context("headers")?;
         anyhow::Ok(body.slice(from + head + 4..to - 2))
     };
-    let elements = tokenise(&content(*first, *second)?);
+    let elements = tokenise(&content(*first, *second)?).count;
     let document = content(*second, *end)?;
     let (folder, id) = (shelf.folder.clone(), RandomIds.random());
     tokio::task::spawn_blocking(move || {

@@ -1,9 +1,10 @@
-//! Y18, Y18a and Y42: the least that a correct transaction must do. Own tables, no model: a query is
-//! found in the message, one range is read, 32 rules are looked at for each entry, and its forty
-//! values are escaped and written; Y18a makes an audit record durable first. A registration is
-//! tokenised, and four rows in a table with two more indexes are made durable.
+//! Y18, Y18a and Y42: the least that a correct transaction must do. Own tables, no model: a message
+//! is tokenised and its patient found, one range is read, 32 rules are looked at for each entry, and
+//! its values are escaped and written as ebRIM; Y18a makes an audit record durable first. A
+//! registration is tokenised, and four rows in a table with two more indexes are made durable.
 
-#![allow(clippy::wildcard_enum_match_arm, reason = "a yardstick looks at few events")]
+mod query;
+mod tokens;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,15 +14,15 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::routing::post;
 use carerecord_storage::{Database, StoreError, Together, insert_many, sql};
-use quick_xml::NsReader;
-use quick_xml::events::Event;
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 
-use crate::measure::{SOAP, Target};
+use crate::measure::Target;
+pub use tokens::tokenise;
 
 pub struct Yardstick {
     url: String,
+    people: u64,
 }
 
 #[derive(Clone)]
@@ -31,19 +32,21 @@ pub struct Tables {
     pool: Option<PgPool>,
     rules: Arc<[u64; 32]>,
     pub audit: Together<Vec<u8>, (), StoreError>,
-    people: i64,
+    people: u32,
 }
 
 /// Makes the tables and serves the yardsticks of the registry on a free port of loopback.
 pub async fn start(folder: &Path, url: Option<&str>, entries: u32) -> anyhow::Result<Yardstick> {
+    let tables = tables(folder, url, entries).await?;
+    let people = u64::from(tables.people);
     let router = Router::new()
         .route("/y18/20", post(|s, b| y18(s, b, 20, false)))
         .route("/y18/100", post(|s, b| y18(s, b, 100, false)))
         .route("/y18a/20", post(|s, b| y18(s, b, 20, true)))
         .route("/y18a/100", post(|s, b| y18(s, b, 100, true)))
         .route("/y42", post(y42))
-        .with_state(tables(folder, url, entries).await?);
-    Ok(Yardstick { url: serve(router).await? })
+        .with_state(tables);
+    Ok(Yardstick { url: serve(router).await?, people })
 }
 
 /// The tables of the yardsticks.
@@ -55,7 +58,7 @@ pub async fn tables(folder: &Path, url: Option<&str>, entries: u32) -> anyhow::R
         ),
         None => (Database::open(&folder.join("yardstick.db")).await?, None),
     };
-    let people = i64::from(entries.min(MOST_ENTRIES).div_ceil(100));
+    let people = entries.min(MOST_ENTRIES).div_ceil(100);
     let statements: &[&'static str] = if url.is_some() { &POSTGRES } else { &SQLITE };
     database
         .write(move |c| {
@@ -63,10 +66,11 @@ pub async fn tables(folder: &Path, url: Option<&str>, entries: u32) -> anyhow::R
                 for statement in statements {
                     sql(statement).run(&mut *c).await?;
                 }
-                let metadata = entry();
-                for patient in 0..people {
+                for patient in 0..i64::from(people) {
                     let rows = (0..100i64)
-                        .map(|n| vec![patient.into(), n.into(), metadata.clone().into()])
+                        .map(|n| {
+                            vec![patient.into(), n.into(), query::row(100 * patient + n).into()]
+                        })
                         .collect();
                     insert_many(c, "y_entry (patient_no, sort_key, metadata)", rows).await?;
                 }
@@ -103,117 +107,44 @@ pub async fn serve(router: Router) -> anyhow::Result<String> {
 
 impl Yardstick {
     pub fn query(&self, count: u32, audited: bool) -> Target {
-        let name = if audited { "y18a" } else { "y18" };
+        let (name, people) = (if audited { "y18a" } else { "y18" }, self.people);
+        let body = move |n: u64| Bytes::from(query::message(n.wrapping_mul(7_919) % people));
         Target {
-            url: format!("{}/{name}/{count}", self.url),
-            body: Box::new(|n| {
-                let patient = n.wrapping_mul(7_919);
-                format!("<q patient=\"{patient}\">{}</q>", "x".repeat(2000)).into()
-            }),
-            right: "ExtrinsicObject",
             times: Some(count),
-            content_type: SOAP,
-            least: 0,
+            ..Target::soap(format!("{}/{name}/{count}", self.url), "ExtrinsicObject", body)
         }
     }
 
     pub fn registration(&self) -> Target {
-        let text = carerecord_xml::encode(&carerecord_codec::SubmitObjectsRequest::new(
+        let text = carerecord_xml::encode(&carerecord_codec::SubmittedObjects(
             &crate::population::submission_for(0, 0),
         ))
         .expect("a built submission can be written");
         let text = String::from_utf8(text).expect("XML is UTF-8");
-        Target {
-            url: format!("{}/y42", self.url),
-            body: Box::new(move |n| format!("{text}<!--{n}-->").into()),
-            right: "Success",
-            times: None,
-            content_type: SOAP,
-            least: 0,
-        }
+        let body = move |n: u64| Bytes::from(format!("{text}<!--{n}-->"));
+        Target::soap(format!("{}/y42", self.url), "Success", body)
     }
 }
 
 async fn y18(State(tables): State<Tables>, body: Bytes, count: i64, audited: bool) -> String {
-    let text = std::str::from_utf8(&body).unwrap_or_default();
-    let mut reader = NsReader::from_str(text);
-    let mut patient = 0i64;
-    while let Ok((_, event)) = reader.read_resolved_event() {
-        match event {
-            Event::Start(e) => {
-                let found = e.try_get_attribute("patient").ok().flatten();
-                let value = found.map(|a| a.value.into_owned());
-                let value: u64 = value.and_then(|v| v.parse().ok()).unwrap_or(0);
-                patient = i64::try_from(value % tables.people.unsigned_abs()).unwrap_or(0);
-            }
-            Event::Eof => break,
-            _ => {}
-        }
-    }
     let rows: Result<Vec<(i64, Vec<u8>)>, _> = sql(
         "SELECT sort_key, metadata FROM y_entry WHERE patient_no = $1 ORDER BY sort_key LIMIT $2",
     )
-    .bind(patient)
+    .bind(tokenise(&body).patient.unwrap_or(-1))
     .bind(count)
     .all(&tables.database)
     .await;
     if audited && tables.audit.write(vec![b'a'; 600]).await.is_err() {
         return "not recorded".to_owned();
     }
-    let mut out = String::with_capacity(6000 * 100);
-    for (n, metadata) in rows.unwrap_or_default() {
-        let permitted = tables.rules.iter().all(|rule| rule & (1 << (n % 2)) != 2);
-        if permitted {
-            write_entry(&metadata, &mut out);
-        }
-    }
-    out
-}
-
-/// Forty values of about 25 bytes, as a row of a list has them.
-fn entry() -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for n in 0..VALUES {
-        let value = format!("value number {n} of the entry");
-        bytes.push(value.len() as u8);
-        bytes.extend(value.bytes());
-    }
-    bytes
-}
-
-fn write_entry(mut metadata: &[u8], out: &mut String) {
-    out.push_str(
-        "<rim:ExtrinsicObject objectType=\"urn:uuid:7edca82f-054d-47f2-a032-9b2a5b5186c1\">",
-    );
-    while let Some((length, rest)) = metadata.split_first() {
-        let (value, rest) = rest.split_at(usize::from(*length).min(rest.len()));
-        metadata = rest;
-        out.push_str("<rim:Slot name=\"aNameOfALength\"><rim:ValueList><rim:Value>");
-        let value = std::str::from_utf8(value).unwrap_or_default();
-        out.push_str(&quick_xml::escape::escape(value));
-        out.push_str("</rim:Value></rim:ValueList></rim:Slot>");
-    }
-    out.push_str("</rim:ExtrinsicObject>");
+    let rows = rows.unwrap_or_default();
+    let permitted = |n: i64| tables.rules.iter().all(|rule| rule & (1 << (n % 2)) != 2);
+    query::answer(rows.iter().filter(|(n, _)| permitted(*n)).map(|(_, row)| row.as_slice()))
 }
 
 async fn y42(State(tables): State<Tables>, body: Bytes) -> &'static str {
-    let elements = tokenise(&body);
+    let elements = tokenise(&body).count;
     if elements > 0 && tables.register(elements).await { "Success" } else { "Failure" }
-}
-
-/// Elements and attributes of a message.
-pub fn tokenise(body: &[u8]) -> i64 {
-    let text = std::str::from_utf8(body).unwrap_or_default();
-    let mut reader = NsReader::from_str(text);
-    let mut elements = 0i64;
-    while let Ok((_, event)) = reader.read_resolved_event() {
-        match event {
-            Event::Start(e) => elements += 1 + e.attributes().flatten().count() as i64,
-            Event::Eof => break,
-            _ => {}
-        }
-    }
-    elements
 }
 
 impl Tables {
@@ -275,6 +206,5 @@ const POSTGRES: [&str; 6] = [
 ];
 
 const OBJECT: &str = "y_object (id, patient_no, unique_id, metadata)";
-const VALUES: u32 = 40;
 /// More would only take space: what a yardstick does does not grow with its table.
 const MOST_ENTRIES: u32 = 1_000_000;

@@ -1,0 +1,96 @@
+// Reads documents of every kind and state: outline, codes, pictures, where they come from, versions
+// compared, copies; then by keyboard, on a narrow screen, enlarged, and on paper.
+import { browser, find, look, page, pictures, signIn } from "./look.mjs";
+
+await signIn();
+await find("999 000 1146");
+const list = page.url();
+const open = async (title) => {
+  await page.goto(list);
+  await page.getByRole("link", { name: title, exact: true }).click();
+};
+const opened = () =>
+  page.evaluate(() => document.querySelectorAll("details").forEach((d) => (d.open = true)));
+
+await open("Illustrated summary");
+await look("document-outline", "Information and advice given");
+await opened();
+await look("document-outline-opened", "49436004 (SNOMED CT)");
+await page.locator(".cr-outline a", { hasText: "Plan" }).click();
+const place = await page.locator("#section-4").evaluate((h) => h.getBoundingClientRect().top);
+if (place < 0 || place > 400) throw new Error(`the outline leads to ${place}`);
+const picture = await page.locator("#file-1 img").evaluate((img) => img.naturalWidth);
+if (picture !== 320) throw new Error(`the picture in the text is ${picture} wide`);
+const outline = await page.locator(".cr-outline").evaluate((o) => o.getBoundingClientRect().top);
+if (outline < 0 || outline > 300) throw new Error(`the outline is at ${outline}, out of sight`);
+await page.screenshot({ path: `${pictures}/document-sticky.png` });
+
+for (const [width, name] of [[400, "narrow"], [320, "enlarged"]]) {
+  await page.setViewportSize({ width, height: name === "enlarged" ? 256 : 800 });
+  await page.reload();
+  await opened();
+  await look(`document-${name}`, "Atrial fibrillation");
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+  if (wide > width + 1) throw new Error(`${name}: the page is ${wide} wide`);
+}
+await page.setViewportSize({ width: 1280, height: 720 });
+
+for (const [title, words] of [
+  ["Letter as a page", "palpitations"],
+  ["Letter as rich text", "BP 120/80"],
+  ["Letter that is broken", "You can download the original."],
+  ["Scan that is no picture", "registered as Picture (PNG), but is"],
+  ["Scan", "Print or download"],
+]) {
+  await open(title);
+  await look(`document-${title.toLowerCase().replaceAll(" ", "-")}`, words);
+}
+const scan = await page.locator("img.cr-image").evaluate((img) => img.naturalWidth);
+if (scan !== 320) throw new Error(`the scan is ${scan} wide`);
+
+// By keyboard: forth and back in the list, and through a copy.
+await page.goto(list);
+await page.locator('main a[href*="/document/"]').first().click();
+await page.locator(".cr-keys").waitFor();
+const first = page.url();
+await page.keyboard.press("Alt+Shift+KeyN");
+await page.waitForURL((url) => url.href !== first);
+await page.locator(".cr-keys").waitFor();
+await page.keyboard.press("Alt+Shift+KeyP");
+await page.waitForURL(first);
+await open("Illustrated summary");
+const reached = new Set();
+for (let n = 0; n < 60; n += 1) {
+  await page.keyboard.press("Tab");
+  reached.add(await page.evaluate(() => {
+    const at = document.activeElement;
+    return at.closest("nav, .cr-document, summary, .cr-actions, figure")?.className || at.tagName;
+  }));
+}
+for (const part of ["cr-outline", "cr-document", "cr-actions"]) {
+  if (![...reached].some((name) => name.includes(part))) throw new Error(`${part} is not reached`);
+}
+await page.getByRole("link", { name: /^Print or download/ }).press("Enter");
+await look("copy-ask", "What is the copy for?");
+await page.getByRole("button", { name: "Show a copy to print" }).press("Enter");
+await look("copy-mistake", "Choose what the copy is for");
+await page.getByLabel("Care of this patient").press("Space");
+await page.getByRole("button", { name: "Show a copy to print" }).press("Enter");
+await look("copy", "Purpose: Care of this patient");
+await page.emulateMedia({ media: "print" });
+await page.screenshot({ path: `${pictures}/copy-on-paper.png` });
+await page.pdf({ path: `${pictures}/copy.pdf`, format: "A4" });
+await page.emulateMedia({ media: null });
+
+// A version that has been replaced, and both side by side.
+await find("999 000 1081");
+await page.locator("summary", { hasText: "earlier version" }).first().click();
+await page.locator("details[open] a[href*='/document/']").first().click();
+await look("document-replaced", "This version has been replaced");
+await page.getByRole("link", { name: "compare the two" }).click();
+await look("compare", "changed");
+await page.setViewportSize({ width: 400, height: 800 });
+await look("compare-narrow", "changed");
+const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+if (wide > 401) throw new Error(`compare: the page is ${wide} wide`);
+await browser.close();
