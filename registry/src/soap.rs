@@ -9,8 +9,9 @@ use carerecord_audit::AuditOutcome;
 use carerecord_codec::name::action;
 use carerecord_codec::soap::{self, Headers, SoapError};
 use carerecord_codec::{
-    AdhocQueryRequest, AdhocQueryResponse, ContentType, LIST_END, RegistryResponse,
-    RemoveObjectsRequest, SubmitObjectsRequest, ebrim, found_objects,
+    AdhocQueryRequest, AdhocQueryResponse, ContentType, FOUND_MSGPACK, LIST_END, RegistryResponse,
+    RemoveObjectsRequest, SubmitObjectsRequest, ebrim, found_objects, takes_found_msgpack,
+    write_found_msgpack,
 };
 use carerecord_model::{DocumentEntryType, ReturnType, TransactionError};
 use carerecord_service::{Asker, AuditDraft, DelegationError, Peer, Statement};
@@ -83,7 +84,9 @@ pub(crate) async fn registry(
         Request::Query(action, query) => {
             let name = if action == action::STORED_QUERY_RESPONSE { "ITI-18" } else { "ITI-51" };
             draft.fill(|event| event.interaction = format!("{name} {}", query.id.0));
-            stored_query(&door, &caller, &draft, &headers, action, &query).await
+            let accept = http.get(header::ACCEPT).and_then(|v| v.to_str().ok());
+            let msgpack = accept.is_some_and(takes_found_msgpack);
+            stored_query(&door, &caller, &draft, (&headers, action, msgpack), &query).await
         }
     }
 }
@@ -189,12 +192,15 @@ async fn asker_of(
     Ok(Some(asker).filter(|asker| !is_portal || asker.about != AssertedPatient::Unknown))
 }
 
+/// What the answer to a query needs of its request: the headers, its own action, and whether what is
+/// found may be told in MessagePack.
+type Asked<'a> = (&'a Headers, &'a str, bool);
+
 async fn stored_query(
     door: &Door,
     caller: &Caller,
     draft: &AuditDraft,
-    headers: &Headers,
-    action: &str,
+    (headers, action, msgpack): Asked<'_>,
     request: &AdhocQueryRequest,
 ) -> Response {
     let asker = match asker_of(door, caller, draft).await {
@@ -217,6 +223,13 @@ async fn stored_query(
         Err(error) => Err(error.into()),
     };
     match found {
+        Ok((ReturnType::LeafClass, found)) if msgpack => match write_found_msgpack(&found) {
+            Ok(bytes) => ([(header::CONTENT_TYPE, FOUND_MSGPACK)], bytes).into_response(),
+            Err(error) => {
+                tracing::error!(%error, "an answer could not be written");
+                fault(door, draft, &SoapError::Internal, headers)
+            }
+        },
         Ok((return_type, found)) => {
             let around = envelope(door, draft, headers, action, &AdhocQueryResponse::around());
             fill(around, found_objects(return_type, found)).await

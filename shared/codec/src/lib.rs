@@ -6,6 +6,7 @@
 mod codes_xml;
 mod content_type;
 pub mod ebrim;
+mod found_msgpack;
 pub mod hl7v2;
 pub mod mtom;
 pub mod name;
@@ -20,6 +21,9 @@ mod submit_objects;
 
 pub use codes_xml::CodesFile;
 pub use content_type::{ContentType, safe_content_type};
+pub use found_msgpack::{
+    FOUND_MSGPACK, FoundError, read_found_msgpack, takes_found_msgpack, write_found_msgpack,
+};
 pub use provide_and_register::{
     ContentRef, DocumentContent, ProvideAndRegisterDocumentSetRequest, write_provide_and_register,
 };

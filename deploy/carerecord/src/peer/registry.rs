@@ -6,7 +6,7 @@ use carerecord_access::{
 };
 use carerecord_codec::name::action;
 use carerecord_codec::{
-    AdhocQueryRequest, AdhocQueryResponse, RegistryResponse, RemoveObjectsRequest, SubmittedObjects,
+    AdhocQueryRequest, RegistryResponse, RemoveObjectsRequest, SubmittedObjects,
 };
 use carerecord_model::{
     CrossReference, DocumentRegistry, EntryUuid, FoundObjects, FoundPatients, LastChange,
@@ -22,7 +22,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
-use super::soap::{call, call_for, unavailable};
+use super::soap::{call, unavailable};
 
 /// A registry in another process.
 #[derive(Clone)]
@@ -54,10 +54,7 @@ impl RegistryClient {
         statement: Option<String>,
     ) -> Result<FoundObjects, PortError> {
         let url = format!("{}/xds/registry", self.url);
-        let request = AdhocQueryRequest::new(query);
-        let answer: AdhocQueryResponse =
-            call_for(&self.http, &url, action::STORED_QUERY, &request, statement).await?;
-        Ok(answer.into_found()?)
+        super::soap::query(&self.http, &url, &AdhocQueryRequest::new(query), statement).await
     }
 
     /// Stores a version of a fact.

@@ -5,16 +5,16 @@ use carerecord_codec::mtom::{Attachment, MtomError, MtomReader, write_mtom};
 use carerecord_codec::name::action;
 use carerecord_codec::soap::{self, Headers, SoapError, Understood};
 use carerecord_codec::{
-    AdhocQueryResponse, ContentType, RegistryResponse, RetrieveDocumentSetResponse,
-    write_provide_and_register,
+    AdhocQueryRequest, AdhocQueryResponse, ContentType, FOUND_MSGPACK, RegistryResponse,
+    RetrieveDocumentSetResponse, read_found_msgpack, write_provide_and_register,
 };
 use carerecord_model::{
-    Clock as _, PortError, ResponseStatus, Submission, SystemClock, retry_after,
+    Clock as _, FoundObjects, PortError, ResponseStatus, Submission, SystemClock, retry_after,
 };
 use carerecord_service::{DELEGATION, send};
 use carerecord_xml::{Decode, Encode, to_utf8};
 use futures_util::Stream;
-use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use uuid::Uuid;
 
 pub(super) type PartReader =
@@ -27,25 +27,51 @@ pub(super) async fn call<T: Decode + Tells>(
     action: &str,
     body: &impl Encode,
 ) -> Result<T, PortError> {
-    call_for(http, url, action, body, None).await
+    let request = request_for(http, url, action, body, None)?;
+    Ok(answer(action, request).await?.0)
 }
 
-/// The same with what is said of whom it is for.
-pub(super) async fn call_for<T: Decode + Tells>(
+/// A plain SOAP request with what is said of whom it is for.
+fn request_for(
     http: &reqwest::Client,
     url: &str,
     action: &str,
     body: &impl Encode,
     statement: Option<String>,
-) -> Result<T, PortError> {
+) -> Result<reqwest::RequestBuilder, PortError> {
     let envelope = write(url, action, body)?;
     let content_type = format!("application/soap+xml; charset=UTF-8; action=\"{action}\"");
     let request = http.post(url).header(CONTENT_TYPE, content_type).body(envelope);
-    let request = match statement {
+    Ok(match statement {
         Some(statement) => request.header(DELEGATION, statement),
         None => request,
+    })
+}
+
+/// Asks a registry, which may tell what it finds in MessagePack; one that knows nothing of it answers in
+/// ebRIM.
+pub(super) async fn query(
+    http: &reqwest::Client,
+    url: &str,
+    request: &AdhocQueryRequest,
+    statement: Option<String>,
+) -> Result<FoundObjects, PortError> {
+    let request = request_for(http, url, action::STORED_QUERY, request, statement)?;
+    let accept = format!("{FOUND_MSGPACK}, application/soap+xml");
+    let (response, mut outgoing) = send(("soap", "ITI-18"), request.header(ACCEPT, accept)).await;
+    let response = response.map_err(unavailable)?;
+    let found = match response.headers().get(CONTENT_TYPE).is_some_and(|v| v == FOUND_MSGPACK) {
+        true => read_found_msgpack(&whole(response, MAX_ENVELOPE).await?)
+            .map_err(|e| PortError::Protocol(e.to_string())),
+        false => read_answer(response).await.and_then(|answer| {
+            let answer: AdhocQueryResponse = answer.read()?;
+            Ok(answer.into_found()?)
+        }),
     };
-    Ok(answer(action, request).await?.0)
+    if found.is_err() {
+        outgoing.not_done();
+    }
+    found
 }
 
 /// Sends a request in MTOM without parts, with what is said of whom it is for; gives the answer and what
@@ -166,12 +192,6 @@ pub(super) trait Tells {
 }
 
 impl Tells for RegistryResponse {
-    fn is_done(&self) -> bool {
-        self.status != ResponseStatus::Failure
-    }
-}
-
-impl Tells for AdhocQueryResponse {
     fn is_done(&self) -> bool {
         self.status != ResponseStatus::Failure
     }

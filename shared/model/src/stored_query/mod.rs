@@ -4,6 +4,8 @@ mod filter;
 mod find;
 mod get;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Association, DocumentEntry, Folder, PatientId, SubmissionSet};
 
 pub use filter::{CodeFilter, DtmRange, MetadataLevel, Scope};
@@ -131,7 +133,7 @@ impl StoredQuery {
 }
 
 /// What a query found. The order is the registry's: newest creation first, then by id.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FoundObjects {
     /// Entries.
     pub document_entries: Vec<DocumentEntry>,

@@ -139,11 +139,14 @@ fn pieces(body: &str) -> Vec<String> {
 
 /// How long a source took, when it was asked and when a page was made is another each time.
 fn without_latency(piece: &str) -> String {
-    let took = piece.contains("valueInteger")
-        || piece.trim_end().ends_with(" seconds<")
+    let is_seconds = piece.trim_end_matches(['<', '\n', ' ']).ends_with(" seconds");
+    let took = is_seconds
+        || piece.contains("valueInteger")
         || piece.contains("Asked at ")
         || piece.contains(">Printed ");
     let digit = |c: &char| !(took && (c.is_ascii_digit() || *c == '.'));
+    // A source that is quick took "under 0.1 seconds".
+    let piece = if is_seconds { &piece.replace("under ", "") } else { piece };
     piece.chars().filter(digit).collect()
 }
 
