@@ -87,4 +87,8 @@ pub enum Grain {
     },
     /// Everything, towards this organisation.
     Recipient(OrganisationCode),
+    /// Documents with this confidentiality code or a higher one: `U`, `L`, `M`, `N`, `R` or `V`.
+    Label(String),
+    /// Documents with this handling tag, e.g. `PSY`, or with one that is a part of what it means.
+    Tag(String),
 }

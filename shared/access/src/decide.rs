@@ -147,7 +147,7 @@ impl Question<'_> {
         };
         let against: Vec<Decision> = self
             .objections_to_record()
-            .chain(self.objections_to_document(entry, &sources))
+            .chain(self.objections_to_document(entry, handling, &sources))
             .chain(missing)
             .chain(unrelated)
             .chain(self.label(handling))
@@ -190,9 +190,12 @@ impl Question<'_> {
             Grain::Recipient(to) if to == self.caller.organisation() => {
                 Some(told(Rule::ObjectionRecipient, record))
             }
-            Grain::Recipient(_) | Grain::Source(_) | Grain::Document(_) | Grain::Class { .. } => {
-                None
-            }
+            Grain::Recipient(_)
+            | Grain::Source(_)
+            | Grain::Document(_)
+            | Grain::Class { .. }
+            | Grain::Label(_)
+            | Grain::Tag(_) => None,
         })
     }
 
@@ -257,6 +260,7 @@ impl Question<'_> {
     fn objections_to_document(
         &self,
         entry: &DocumentEntry,
+        handling: &Handling,
         sources: &Sources,
     ) -> impl Iterator<Item = Decision> {
         self.objections().filter_map(|(record, grain)| match grain {
@@ -271,11 +275,20 @@ impl Question<'_> {
             {
                 Some(told(Rule::ObjectionClass, record))
             }
+            // What has a label of no known kind may be above any.
+            Grain::Label(from) if handling.label.is_none_or(|label| label >= lowest(from)) => {
+                Some(told(Rule::ObjectionLabel, record))
+            }
+            Grain::Tag(tag) if self.policy.tagged(entry, handling, &tags_within(tag)) => {
+                Some(told(Rule::ObjectionLabel, record))
+            }
             Grain::WholeRecord
             | Grain::Recipient(_)
             | Grain::Source(_)
             | Grain::Document(_)
-            | Grain::Class { .. } => None,
+            | Grain::Class { .. }
+            | Grain::Label(_)
+            | Grain::Tag(_) => None,
         })
     }
 
@@ -384,6 +397,17 @@ pub(crate) fn authors(entry: &DocumentEntry) -> impl Iterator<Item = Organisatio
 /// An objection to a document names one version; the logical id carries it over to later ones.
 fn names_lineage(entry: &DocumentEntry, id: carerecord_model::EntryUuid) -> bool {
     entry.logical_id.is_some_and(|logical| logical.uuid() == id.uuid())
+}
+
+/// The lowest label that an objection covers: of a code that is none of the ladder, any.
+pub(crate) fn lowest(code: &str) -> Label {
+    Label::from_code(code).unwrap_or(Label::Unrestricted)
+}
+
+/// A handling tag with those that are parts of what it means. PCF: 5, v3-ActCode.
+pub(crate) fn tags_within(tag: &str) -> Vec<String> {
+    let parts: &[&str] = if tag == "ETH" { &["ETHUD", "OPIOIDUD"] } else { &[] };
+    std::iter::once(&tag).chain(parts).map(|&tag| tag.to_owned()).collect()
 }
 
 fn told(rule: Rule, record: &ConsentRecord) -> Decision {

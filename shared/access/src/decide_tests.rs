@@ -35,6 +35,23 @@ async fn own_documents_need_no_agreement_but_objections_hold() {
 }
 
 #[tokio::test]
+async fn a_tag_is_objected_to_with_its_parts() {
+    let view = |tag: &str| {
+        let said = [objection(Grain::Tag(tag.to_owned()))];
+        async move { view(clinician("ZEX02", "R8001"), &said).await.unwrap() }
+    };
+    let marked = || {
+        let mut entry = letter();
+        entry.confidentiality_codes.push(Code::new("ETHUD", "2.16.840.1.113883.5.4", ""));
+        entry
+    };
+
+    for (tag, denied) in [("ETH", true), ("ETHUD", true), ("OPIOIDUD", false), ("PSY", false)] {
+        assert_eq!(view(tag).await.release(marked()).is_err(), denied, "{tag}");
+    }
+}
+
+#[tokio::test]
 async fn each_grain_denies_what_it_names_and_says_who_set_it() {
     let other: EntryUuid = "urn:uuid:00000000-0000-4000-8000-00000000ffff".parse().unwrap();
     let cases = [
@@ -47,6 +64,10 @@ async fn each_grain_denies_what_it_names_and_says_who_set_it() {
         (Grain::Class { code: "734163000".into(), scheme: None }, None),
         (Grain::Recipient("ZEX02".parse().unwrap()), Some(Rule::ObjectionRecipient)),
         (Grain::Recipient("ZEX05".parse().unwrap()), None),
+        (Grain::Label("N".into()), Some(Rule::ObjectionLabel)),
+        (Grain::Label("L".into()), Some(Rule::ObjectionLabel)),
+        (Grain::Label("R".into()), None),
+        (Grain::Tag("PSY".into()), None),
     ];
     for (grain, expected) in cases {
         let view = view(clinician("ZEX02", "R8001"), &[objection(grain.clone())]).await.unwrap();

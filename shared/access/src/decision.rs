@@ -87,6 +87,8 @@ pub enum Rule {
     ObjectionDocument,
     /// The patient objects to sharing this class of documents.
     ObjectionClass,
+    /// The patient objects to sharing documents with this label or handling tag.
+    ObjectionLabel,
     /// No consent model covers the user.
     NoConsentModel,
     /// The consent model asks for consent, and there is none in force.
@@ -125,7 +127,7 @@ pub enum Rule {
 
 impl Rule {
     /// Each of them, in the order in which they are tried where one goes before another.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::AssuranceTooLow,
         Self::RoleUnknown,
         Self::PurposeNotAllowed,
@@ -139,6 +141,7 @@ impl Rule {
         Self::ObjectionSource,
         Self::ObjectionDocument,
         Self::ObjectionClass,
+        Self::ObjectionLabel,
         Self::NoConsentModel,
         Self::ConsentMissing,
         Self::NoRelationship,
@@ -173,6 +176,7 @@ impl Rule {
             Self::ObjectionSource => "objection-source",
             Self::ObjectionDocument => "objection-document",
             Self::ObjectionClass => "objection-class",
+            Self::ObjectionLabel => "objection-label",
             Self::ObjectionRecipient => "objection-recipient",
             Self::NoConsentModel => "no-consent-model",
             Self::ConsentMissing => "consent-missing",
@@ -222,6 +226,9 @@ impl Rule {
             }
             Self::ObjectionDocument => "The patient has objected to sharing this document.",
             Self::ObjectionClass => "The patient has objected to sharing documents of this kind.",
+            Self::ObjectionLabel => {
+                "The patient has objected to sharing documents that are marked as this one is."
+            }
             Self::ObjectionRecipient => {
                 "The patient has objected to sharing their record with your organisation."
             }

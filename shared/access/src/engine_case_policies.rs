@@ -121,12 +121,13 @@ impl Dice<'_> {
     }
 }
 
-const OVERRIDABLE: [&str; 9] = [
+const OVERRIDABLE: [&str; 10] = [
     "objection-whole-record",
     "objection-recipient",
     "objection-source",
     "objection-document",
     "objection-class",
+    "objection-label",
     "no-consent-model",
     "consent-missing",
     "no-relationship",

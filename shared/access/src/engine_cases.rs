@@ -243,6 +243,8 @@ impl Dice<'_> {
             Grain::Document(document),
             Grain::Recipient(self.organisation().parse().unwrap()),
             Grain::WholeRecord,
+            Grain::Label(self.of(&["N", "R", "V"]).to_owned()),
+            Grain::Tag(self.of(&["TAG1", "TAG2"]).to_owned()),
         ];
         let to = self.half().then(|| self.organisation().parse().unwrap());
         let provision = match self.half() {

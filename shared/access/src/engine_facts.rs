@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::citizen::{AgeBand, CitizenQuestion, OwnAccess, birthday, day};
 use crate::consent_model::AppliesTo;
+use crate::decide::{lowest, tags_within};
 use crate::policy::Label;
 use crate::sensitivity::{Handling, source_tags};
 use crate::{
@@ -201,6 +202,7 @@ pub(crate) fn said<'r>(statements: impl Iterator<Item = &'r ConsentRecord>) -> V
     let (mut all, mut agrees_to_all) = (false, false);
     let (mut recipients, mut sources, mut documents) = (Vec::new(), Vec::new(), Vec::new());
     let (mut classes, mut in_scheme, mut agrees) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut from_label, mut tags): (Option<Label>, Vec<Value>) = (None, Vec::new());
     for statement in statements {
         match &statement.provision {
             Provision::Objection(Grain::WholeRecord) => all = true,
@@ -210,6 +212,13 @@ pub(crate) fn said<'r>(statements: impl Iterator<Item = &'r ConsentRecord>) -> V
             Provision::Objection(Grain::Class { code, scheme: None }) => classes.push(code),
             Provision::Objection(Grain::Class { code, scheme: Some(scheme) }) => {
                 in_scheme.push(json!({ "code": code, "scheme": scheme }));
+            }
+            Provision::Objection(Grain::Label(code)) => {
+                let from = lowest(code);
+                from_label = Some(from_label.map_or(from, |known| known.min(from)));
+            }
+            Provision::Objection(Grain::Tag(tag)) => {
+                tags.extend(tags_within(tag).iter().map(|tag| uid("Tag", tag)));
             }
             Provision::Permission { recipient: None } => agrees_to_all = true,
             Provision::Permission { recipient: Some(to) } => agrees.push(to),
@@ -222,6 +231,8 @@ pub(crate) fn said<'r>(statements: impl Iterator<Item = &'r ConsentRecord>) -> V
         "objectsToDocuments": documents,
         "objectsToClasses": classes,
         "objectsToClassesInScheme": in_scheme,
+        "objectsFromLabel": from_label.map(label),
+        "objectsToTags": tags,
         "agreesToAll": agrees_to_all,
         "agreesToRecipients": agrees,
     })

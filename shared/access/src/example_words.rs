@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 use uuid::Uuid;
 
 use crate::example::{document, person};
+use crate::policy::Label;
 use crate::{
     Carer, ConsentRecord, ConsentStatus, Grain, Provision, Relationship, RelationshipKind,
     RelationshipStatus,
@@ -28,6 +29,10 @@ pub(crate) fn statement(
             let code = (*code).to_owned();
             Provision::Objection(Grain::Class { code, scheme: None })
         }
+        (true, ["label", code]) if Label::from_code(code).is_some() => {
+            Provision::Objection(Grain::Label((*code).to_owned()))
+        }
+        (true, ["tag", tag]) => Provision::Objection(Grain::Tag((*tag).to_owned())),
         (false, ["anyone"]) => Provision::Permission { recipient: None },
         (false, [code]) => Provision::Permission { recipient: Some(organisation(code)?) },
         _ => return Err(format!("\"{said}\" is not understood")),

@@ -39,6 +39,7 @@ fn every_row_is_decided_as_it_says() {
         "no-relationship",
         "objection-class",
         "objection-document",
+        "objection-label",
         "objection-recipient",
         "objection-source",
         "objection-whole-record",

@@ -41,7 +41,9 @@ async fn examples_are_decided_the_same_at_every_door() {
 /// Whether it is about today and needs neither a reason given nor metadata that a test's letter has
 /// not.
 fn can_be_shown(row: &Row) -> bool {
-    row.on == "2026-11-25" && !row.who.broke_glass && row.document.setting.is_none()
+    let document = &row.document;
+    let is_plain = document.setting.is_none() && document.tags.is_empty();
+    row.on == "2026-11-25" && !row.who.broke_glass && is_plain
 }
 
 struct Doors {
@@ -153,6 +155,10 @@ fn provisions(row: &Row) -> Vec<Value> {
                 "code": "IRCP"}]},
             "reference": organisation(code)}])
     };
+    let marked = |system: &str, code: &str| {
+        let system = format!("http://terminology.hl7.org/CodeSystem/{system}");
+        json!({"type": "deny", "securityLabel": [{"system": system, "code": code}]})
+    };
     let objection = |said: &String| {
         let words: Vec<&str> = said.split(' ').collect();
         let mut provision = match words[..] {
@@ -161,6 +167,8 @@ fn provisions(row: &Row) -> Vec<Value> {
             ["source", code, ..] => json!({"type": "deny", "data": [
                 {"meaning": "authoredby", "reference": organisation(code)}]}),
             ["class", code, ..] => json!({"type": "deny", "code": [{"coding": [{"code": code}]}]}),
+            ["label", code, ..] => marked("v3-Confidentiality", code),
+            ["tag", code, ..] => marked("v3-ActCode", code),
             _ => panic!("{said}"),
         };
         if let [.., "until", day] = words[..] {

@@ -155,6 +155,10 @@ impl<'d> Doors<'d> {
                 "role": {"coding": [{"system": ROLES, "code": "IRCP"}]},
                 "reference": organisation(code)}]})
         };
+        let label = |system: &str, code: &str| {
+            let system = format!("http://terminology.hl7.org/CodeSystem/{system}");
+            json!({"type": "deny", "securityLabel": [{"system": system, "code": code}]})
+        };
         let document = format!("DocumentReference/{}", self.ids[0]);
         vec![
             grain("objection-whole-record", json!({"type": "deny"}), &[0, 1, 2], &[0, 1, 2]),
@@ -179,6 +183,8 @@ impl<'d> Doors<'d> {
                 &[1],
                 &[1],
             ),
+            grain("objection-label", label("v3-Confidentiality", "N"), &[0, 1, 2], &[0, 1, 2]),
+            grain("objection-label", label("v3-ActCode", "PSY"), &[], &[]),
             grain("objection-recipient", recipient("A20047"), &[0, 1, 2], &[]),
             grain("objection-recipient", recipient("ZEX09"), &[], &[0, 1, 2]),
         ]

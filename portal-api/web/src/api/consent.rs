@@ -34,6 +34,8 @@ pub(crate) enum Says {
     /// To sharing documents of a class, by its code.
     ObjectsToClass(String),
     ObjectsToDocument,
+    /// To sharing documents that are marked so, by the code.
+    ObjectsToLabel(String),
     /// To an organisation's seeing the record, or to all.
     Agrees(Option<String>),
     /// Something that this portal has no words for.
@@ -150,6 +152,9 @@ impl Says {
         }
         let datum = list(&provision["data"]).first();
         let class = text(&provision["code"][0]["coding"][0]["code"]);
+        if let Some(label) = list(&provision["securityLabel"]).first() {
+            return text(&label["code"]).map_or(Self::Other, Self::ObjectsToLabel);
+        }
         match (recipient, datum, class) {
             (None, None, None) => Self::ObjectsToAll,
             (Some(to), None, None) => Self::ObjectsToRecipient(to),
@@ -179,7 +184,10 @@ impl Says {
                 json!({"type": "deny", "code": [{"coding": [{"code": code}]}]})
             }
             Self::Agrees(Some(to)) => json!({"type": "permit", "actor": actor(to)}),
-            Self::ObjectsToDocument | Self::Agrees(None) | Self::Other => return None,
+            Self::ObjectsToDocument
+            | Self::ObjectsToLabel(_)
+            | Self::Agrees(None)
+            | Self::Other => return None,
         })
     }
 }
@@ -204,6 +212,8 @@ mod tests {
             assert_eq!(Says::read(&says.provision().unwrap()), says);
         }
         assert_eq!(Says::read(&json!({"type": "permit"})), Says::Agrees(None));
+        let marked = json!({"type": "deny", "securityLabel": [{"code": "PSY"}]});
+        assert_eq!(Says::read(&marked), Says::ObjectsToLabel("PSY".into()));
         assert_eq!(Says::Agrees(None).provision(), None, "one yes is to one organisation");
     }
 }

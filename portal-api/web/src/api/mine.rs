@@ -153,6 +153,10 @@ impl Choice {
                 Wish::NotFrom(organisation(&data["reference"])?)
             }
             "deny" if data.is_object() => Wish::NotDocument,
+            "deny" if provision["securityLabel"].is_array() => {
+                let label = &provision["securityLabel"][0];
+                Wish::NotOfKind(text(&label["display"]).or_else(|| text(&label["code"]))?)
+            }
             "deny" if provision["code"].is_array() => {
                 let coding = &provision["code"][0]["coding"][0];
                 Wish::NotOfKind(text(&coding["display"]).or_else(|| text(&coding["code"]))?)

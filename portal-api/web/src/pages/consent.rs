@@ -225,6 +225,11 @@ impl Portal {
     }
 }
 
+/// A code of the ladder of confidentiality stands for those above it, too.
+fn or_higher(code: &str) -> &'static str {
+    if code.len() == 1 { " or higher" } else { "" }
+}
+
 fn words(says: &Says) -> String {
     match says {
         Says::ObjectsToAll => "Objects to sharing the whole record".to_owned(),
@@ -232,6 +237,9 @@ fn words(says: &Says) -> String {
         Says::ObjectsToRecipient(to) => format!("Objects to sharing anything with {to}"),
         Says::ObjectsToClass(class) => {
             format!("Objects to sharing documents of the class {}", class_words(class))
+        }
+        Says::ObjectsToLabel(code) => {
+            format!("Objects to sharing documents that are marked {code}{}", or_higher(code))
         }
         Says::ObjectsToDocument => "Objects to sharing one document".to_owned(),
         Says::Agrees(Some(to)) => format!("Agrees that {to} sees the record"),

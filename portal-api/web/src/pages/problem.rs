@@ -317,6 +317,7 @@ fn rule_name(rule: &str) -> &'static str {
         "objection-source" => "Objection to sharing what one organisation holds",
         "objection-document" => "Objection to sharing a document",
         "objection-class" => "Objection to sharing documents of a kind",
+        "objection-label" => "Objection to sharing documents marked as confidential or sensitive",
         "objection-recipient" => "Objection to sharing with an organisation",
         "no-agreement" => "No data sharing agreement in force",
         "consent-missing" => "Consent is needed, and none is recorded",
@@ -340,6 +341,7 @@ fn advice(rule: &str) -> &'static [&'static str] {
         | "objection-source"
         | "objection-document"
         | "objection-class"
+        | "objection-label"
         | "objection-recipient" => &[
             "Talk with the patient: only they can lift their objection. The privacy officer of \
              your organisation records it, and the change takes effect at once.",

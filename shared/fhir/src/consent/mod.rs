@@ -9,6 +9,8 @@
 //! - `provision.data` with meaning `instance`: one document, `DocumentReference/{id}`;
 //! - `provision.code`: documents of a class, by its XDS class code. The PCF profiles leave this
 //!   element out; reading it as the class is our extension of them;
+//! - `provision.securityLabel`: documents with this code of v3-Confidentiality or a higher one, or with
+//!   this handling tag of v3-ActCode;
 //! - `provision.actor` with role `IRCP`: everything, towards one organisation (ODS identifier).
 
 mod read;
@@ -45,6 +47,8 @@ const SCOPE_SYSTEM: &str = "http://terminology.hl7.org/CodeSystem/consentscope";
 const SCOPE: &str = "patient-privacy";
 const ROLE_SYSTEM: &str = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType";
 const RECIPIENT_ROLE: &str = "IRCP";
+const CONFIDENTIALITY: &str = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality";
+const ACT_CODE: &str = "http://terminology.hl7.org/CodeSystem/v3-ActCode";
 /// Who decided, as a record says it.
 const BY_PATIENT: &str = "the patient";
 const BY_REPRESENTATIVE: &str = "a representative of the patient";

@@ -5,7 +5,10 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::ConsentError as Error;
-use super::{BY_PATIENT, BY_REPRESENTATIVE, RECIPIENT_ROLE, ROLE_SYSTEM, SCOPE, SCOPE_SYSTEM};
+use super::{
+    ACT_CODE, BY_PATIENT, BY_REPRESENTATIVE, CONFIDENTIALITY, RECIPIENT_ROLE, ROLE_SYSTEM, SCOPE,
+    SCOPE_SYSTEM,
+};
 use crate::code_system::ODS;
 use crate::oid_of_system;
 use crate::patient::NHS_NUMBER_SYSTEM;
@@ -50,13 +53,14 @@ pub fn parse_consent(
 }
 
 fn parse_provision(p: &Map<String, Value>) -> Result<Provision, Error> {
-    only(p, "provision", &["type", "period", "actor", "data", "code", "purpose"])?;
+    let known = ["type", "period", "actor", "data", "code", "securityLabel", "purpose"];
+    only(p, "provision", &known)?;
     purpose(p.get("purpose"))?;
     let recipient = p.get("actor").map(one_actor).transpose()?;
-    let limited = p.contains_key("data") || p.contains_key("code");
+    let limited = ["data", "code", "securityLabel"].into_iter().any(|limit| p.contains_key(limit));
     match p.get("type").and_then(Value::as_str) {
         Some("permit") if limited => {
-            Err(Error::Unsupported("provision.type permit with data or code".into()))
+            Err(Error::Unsupported("provision.type permit with data, code or securityLabel".into()))
         }
         Some("permit") => Ok(Provision::Permission { recipient }),
         Some("deny") => parse_objection(p, recipient).map(Provision::Objection),
@@ -69,11 +73,12 @@ fn parse_objection(
     p: &Map<String, Value>,
     recipient: Option<OrganisationCode>,
 ) -> Result<Grain, Error> {
-    match (recipient, p.get("data"), p.get("code")) {
-        (None, None, None) => Ok(Grain::WholeRecord),
-        (Some(to), None, None) => Ok(Grain::Recipient(to)),
-        (None, Some(data), None) => one_datum(data),
-        (None, None, Some(code)) => one_class(code),
+    match (recipient, p.get("data"), p.get("code"), p.get("securityLabel")) {
+        (None, None, None, None) => Ok(Grain::WholeRecord),
+        (Some(to), None, None, None) => Ok(Grain::Recipient(to)),
+        (None, Some(data), None, None) => one_datum(data),
+        (None, None, Some(code), None) => one_class(code),
+        (None, None, None, Some(label)) => one_label(label),
         _ => Err(Error::Unsupported("provision with more than one kind of limit".into())),
     }
 }
@@ -150,6 +155,23 @@ fn one_class(code: &Value) -> Result<Grain, Error> {
     let mut schemes = system.map(oid_of_system).unwrap_or_default();
     let scheme = if schemes.len() == 1 && !is_uri(&schemes[0]) { schemes.pop() } else { None };
     Ok(Grain::Class { code, scheme })
+}
+
+fn one_label(labels: &Value) -> Result<Grain, Error> {
+    const ELEMENT: &str = "provision.securityLabel";
+    let coding = the_one(labels, ELEMENT)?;
+    only(coding, ELEMENT, &["system", "code", "display", "userSelected"])?;
+    let code = coding.get("code").and_then(Value::as_str).unwrap_or_default();
+    match coding.get("system").and_then(Value::as_str) {
+        Some(CONFIDENTIALITY) if LADDER.contains(&code) => Ok(Grain::Label(code.to_owned())),
+        Some(ACT_CODE) if is_tag(code) => Ok(Grain::Tag(code.to_owned())),
+        Some(CONFIDENTIALITY | ACT_CODE) | None => Err(Error::Malformed(ELEMENT)),
+        Some(_) => Err(Error::Unsupported(format!("{ELEMENT} of this system"))),
+    }
+}
+
+fn is_tag(code: &str) -> bool {
+    (1..=MAX_TAG).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_graphic())
 }
 
 /// An organisation by its ODS code, as identifier or as `Organization/{code}`.
@@ -327,3 +349,6 @@ const KNOWN: [&str; 17] = [
 ];
 const ACT_REASON: &str = "http://terminology.hl7.org/CodeSystem/v3-ActReason";
 const MAX_URI: usize = 512;
+/// The codes of v3-Confidentiality, from the lowest.
+const LADDER: [&str; 6] = ["U", "L", "M", "N", "R", "V"];
+const MAX_TAG: usize = 64;

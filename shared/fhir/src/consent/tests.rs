@@ -35,6 +35,14 @@ fn every_grain_survives_the_way_there_and_back() {
             json!({"type": "deny", "actor": [{"role": ircp, "reference": org("ZEX02")}]}),
             Grain::Recipient("ZEX02".parse().unwrap()),
         ),
+        (
+            json!({"type": "deny", "securityLabel": [{"system": CONFIDENTIALITY, "code": "R"}]}),
+            Grain::Label("R".into()),
+        ),
+        (
+            json!({"type": "deny", "securityLabel": [{"system": ACT_CODE, "code": "PSY"}]}),
+            Grain::Tag("PSY".into()),
+        ),
     ];
     for (provision, grain) in grains {
         let record = parse(&provision).unwrap();
@@ -88,6 +96,24 @@ fn a_provision_that_is_not_understood_is_refused_by_name() {
         (json!({"type": "deny", "purpose": [{"code": "HRESCH"}]}), "provision.purpose"),
         (json!({"type": "deny", "purpose": "TREAT"}), "provision.purpose"),
         (json!({"type": "deny", "securityLabel": []}), "provision.securityLabel"),
+        (
+            json!({"type": "deny", "securityLabel": [{"system": CONFIDENTIALITY, "code": "PSY"}]}),
+            "provision.securityLabel",
+        ),
+        (json!({"type": "deny", "securityLabel": [{"code": "R"}]}), "provision.securityLabel"),
+        (
+            json!({"type": "deny", "securityLabel": [{"system": "urn:x", "code": "R"}]}),
+            "provision.securityLabel of this system",
+        ),
+        (
+            json!({"type": "deny", "securityLabel": [{"system": ACT_CODE, "code": "PSY"},
+                {"system": ACT_CODE, "code": "ETH"}]}),
+            "provision.securityLabel",
+        ),
+        (
+            json!({"type": "permit", "securityLabel": [{"system": ACT_CODE, "code": "PSY"}]}),
+            "provision.type",
+        ),
         (json!({"type": "deny", "actor": [], "data": []}), "provision.actor"),
         (json!({"type": "deny", "actor": [{"reference": org("ZEX02")}]}), "provision.actor.role"),
         (

@@ -2,7 +2,9 @@ use carerecord_access::{ConsentRecord, ConsentStatus, Grain, Provision};
 use carerecord_model::OrganisationCode;
 use serde_json::{Value, json};
 
-use super::{BY_REPRESENTATIVE, RECIPIENT_ROLE, ROLE_SYSTEM, SCOPE, SCOPE_SYSTEM};
+use super::{
+    ACT_CODE, BY_REPRESENTATIVE, CONFIDENTIALITY, RECIPIENT_ROLE, ROLE_SYSTEM, SCOPE, SCOPE_SYSTEM,
+};
 use crate::code_system::ODS;
 use crate::object::Object;
 use crate::patient::NHS_NUMBER_SYSTEM;
@@ -49,7 +51,12 @@ fn provision(record: &ConsentRecord) -> Object {
         Provision::Permission { recipient } => ("permit", recipient.as_ref()),
         Provision::Objection(Grain::Recipient(to)) => ("deny", Some(to)),
         Provision::Objection(
-            Grain::WholeRecord | Grain::Source(_) | Grain::Document(_) | Grain::Class { .. },
+            Grain::WholeRecord
+            | Grain::Source(_)
+            | Grain::Document(_)
+            | Grain::Class { .. }
+            | Grain::Label(_)
+            | Grain::Tag(_),
         ) => ("deny", None),
     };
     let period = record
@@ -64,6 +71,12 @@ fn provision(record: &ConsentRecord) -> Object {
             let system = scheme.as_deref().map(system_of_scheme);
             let coding = Object::new().with("system", system).with("code", code.as_str());
             provision.set("code", json!([{"coding": [Value::from(coding)]}]));
+        }
+        Provision::Objection(Grain::Label(code)) => {
+            provision.set("securityLabel", json!([{"system": CONFIDENTIALITY, "code": code}]));
+        }
+        Provision::Objection(Grain::Tag(tag)) => {
+            provision.set("securityLabel", json!([{"system": ACT_CODE, "code": tag}]));
         }
         Provision::Objection(Grain::Source(from)) => provision.set(
             "data",

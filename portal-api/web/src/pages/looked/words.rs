@@ -70,6 +70,7 @@ pub(in crate::pages) fn why(rule: Option<&str>, outcome: &str) -> &'static str {
         | "objection-source"
         | "objection-document"
         | "objection-class"
+        | "objection-label"
         | "objection-recipient" => "Not shown: the patient has objected",
         "consent-missing" | "no-consent-model" => "Not shown: the patient has not agreed",
         "no-agreement" => "Not shown: no agreement between the organisations allows it",
