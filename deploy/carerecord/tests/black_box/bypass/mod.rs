@@ -17,6 +17,7 @@ use asker::Asker;
 pub async fn stored_queries_tell_nothing_of_what_is_withheld(deployment: Deployment) {
     let asker = opened(&deployment).await;
     queries::every_stored_query_with_every_parameter(&deployment, &asker).await;
+    queries::every_stored_query_in_messagepack(&deployment, &asker).await;
     asker.check_record(&deployment);
     deployment.assert_no_panic();
 }

@@ -1,5 +1,6 @@
 //! The registry: every stored query with every parameter that any of them has.
 
+use carerecord_codec::FOUND_MSGPACK;
 use carerecord_model::QueryId;
 use carerecord_testkit::{Deployment, Role, SOAP, query_message};
 
@@ -54,6 +55,24 @@ async fn compare(
         answers.push(ask(deployment, asker, what, message).await);
     }
     answers[0].assert_like(&answers[1], what);
+}
+
+/// Every stored query again, in the form that roles of a deployment tell each other.
+pub async fn every_stored_query_in_messagepack(deployment: &Deployment, asker: &Asker) {
+    for query in QUERIES {
+        let what = format!("{} in MessagePack", query.id);
+        for side in [WITH, WITHOUT] {
+            let message = message(query.id, "LeafClass", &(query.base)(side));
+            let url = deployment.url(Role::Registry, "/xds/registry");
+            let request = asker.http().post(url).header("content-type", SOAP);
+            let request = request.header("accept", FOUND_MSGPACK).body(message);
+            let answer = asker.ask(&what, request, Recorded::Attempt).await;
+            let is_in_it =
+                |(name, value): &(String, String)| name == "content-type" && value == FOUND_MSGPACK;
+            assert!(answer.headers.iter().any(is_in_it), "{what}: {answer:?}");
+            answer.assert_silent(&what);
+        }
+    }
 }
 
 /// Every stored query again, of a community that the request names: it says what it says of none,
