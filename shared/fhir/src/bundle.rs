@@ -1,5 +1,7 @@
 use serde_json::{Value, json};
 
+use crate::object::Object;
+
 /// An entry of a search answer.
 #[derive(Clone, Debug)]
 pub enum Entry {
@@ -15,34 +17,26 @@ pub enum Entry {
 
 /// A Bundle of type `searchset`. `total` counts matches only; `None` leaves the count out.
 pub fn searchset(self_url: &str, total: usize, entries: Vec<Entry>) -> Value {
-    let entries: Vec<Value> = entries
-        .into_iter()
-        .map(|entry| match entry {
-            Entry::Match(url, resource) => {
-                json!({"fullUrl": url, "resource": resource, "search": {"mode": "match"}})
-            }
+    // Resources are moved, not copied: there may be thousands.
+    let entries = entries.into_iter().map(|entry| {
+        let (url, resource, search) = match entry {
+            Entry::Match(url, resource) => (Some(url), resource, json!({"mode": "match"})),
             Entry::Ranked(url, resource, score) => {
-                let search = json!({"mode": "match", "score": score});
-                json!({"fullUrl": url, "resource": resource, "search": search})
+                (Some(url), resource, json!({"mode": "match", "score": score}))
             }
-            Entry::Include(url, resource) => {
-                json!({"fullUrl": url, "resource": resource, "search": {"mode": "include"}})
-            }
-            Entry::Outcome(resource) => {
-                json!({"resource": resource, "search": {"mode": "outcome"}})
-            }
-        })
-        .collect();
-    let mut bundle = json!({
-        "resourceType": "Bundle",
-        "type": "searchset",
-        "total": total,
-        "link": [{"relation": "self", "url": self_url}],
+            Entry::Include(url, resource) => (Some(url), resource, json!({"mode": "include"})),
+            Entry::Outcome(resource) => (None, resource, json!({"mode": "outcome"})),
+        };
+        let entry = Object::new().with("fullUrl", url).with("resource", resource);
+        Value::from(entry.with("search", search))
     });
-    if !entries.is_empty() {
-        bundle["entry"] = entries.into();
-    }
-    bundle
+    Object::new()
+        .with("resourceType", "Bundle")
+        .with("type", "searchset")
+        .with("total", total)
+        .with("link", vec![json!({"relation": "self", "url": self_url})])
+        .with("entry", entries.collect::<Vec<_>>())
+        .into()
 }
 
 /// Adds a link to a Bundle, such as the one to its `next` page.

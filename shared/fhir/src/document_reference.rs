@@ -56,7 +56,7 @@ pub fn document_reference(
         .with("contained", contained.into_value())
         .with("extension", community(entry.home_community_id.as_ref()).map(|e| vec![e]))
         .with("masterIdentifier", unique())
-        .with("identifier", json!([own, unique()]))
+        .with("identifier", vec![own, unique()])
         .with("status", status(entry.availability_status))
         .with("type", concept(&entry.type_code))
         .with("category", present(concept(&entry.class_code)))
@@ -67,7 +67,7 @@ pub fn document_reference(
         .with("relatesTo", related.iter().filter_map(relates_to).collect::<Vec<_>>())
         .with("description", entry.comments.first().map(|c| c.value.as_str()))
         .with("securityLabel", labels)
-        .with("content", json!([content(entry, attachment_url)]))
+        .with("content", vec![content(entry, attachment_url)])
         .with("context", context(entry, source_patient))
         .into()
 }
