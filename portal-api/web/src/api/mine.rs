@@ -45,6 +45,8 @@ pub(crate) enum Wish {
     NotWith(String),
     /// Do not share documents of this kind.
     NotOfKind(String),
+    /// Do not share documents that are marked so: a code of confidentiality or a tag.
+    NotMarked(String),
     /// Do not share one document.
     NotDocument,
     /// Share, with this organisation or with all.
@@ -154,8 +156,7 @@ impl Choice {
             }
             "deny" if data.is_object() => Wish::NotDocument,
             "deny" if provision["securityLabel"].is_array() => {
-                let label = &provision["securityLabel"][0];
-                Wish::NotOfKind(text(&label["display"]).or_else(|| text(&label["code"]))?)
+                Wish::NotMarked(text(&provision["securityLabel"][0]["code"])?)
             }
             "deny" if provision["code"].is_array() => {
                 let coding = &provision["code"][0]["coding"][0];

@@ -226,7 +226,7 @@ impl Portal {
 }
 
 /// A code of the ladder of confidentiality stands for those above it, too.
-fn or_higher(code: &str) -> &'static str {
+pub(super) fn or_higher(code: &str) -> &'static str {
     if code.len() == 1 { " or higher" } else { "" }
 }
 

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::{Whose, known, refused, whose};
 use crate::api::{Choice, Wish};
 use crate::display::{Banner, clinical};
+use crate::pages::consent::or_higher;
 use crate::pages::{Layout, form_page};
 use crate::portal::{Portal, SharedPortal};
 use crate::problem::Problem;
@@ -139,6 +140,13 @@ fn words(says: &Wish, names: &BTreeMap<String, String>) -> String {
         }
         Wish::NotWith(code) => format!("Your record is not shared with {}", name(code)),
         Wish::NotOfKind(kind) => format!("Documents of one kind are not shared: {kind}"),
+        Wish::NotMarked(code) => match code.as_str() {
+            "R" => {
+                "Documents that are marked restricted or very restricted are not shared".to_owned()
+            }
+            "V" => "Documents that are marked very restricted are not shared".to_owned(),
+            code => format!("Documents that are marked {code}{} are not shared", or_higher(code)),
+        },
         Wish::NotDocument => "One document is not shared".to_owned(),
         Wish::Share(Some(code)) => format!("You have agreed to sharing with {}", name(code)),
         Wish::Share(None) => {
