@@ -17,7 +17,7 @@ use futures_util::future::join_all;
 use crate::Portal;
 use crate::error::FhirError;
 use crate::federation::{Member, NodeState, Reading};
-use crate::opened::{Opened, note_closed, open_to_citizen};
+use crate::opened::{Opened, note_closed};
 use crate::service::Record;
 use crate::times::RecordTimes;
 
@@ -52,9 +52,8 @@ impl Portal {
         search: &DocumentReferenceSearch,
         words: &str,
     ) -> Result<Searched, FhirError> {
-        let Opened { view, number, .. } = self.open(caller, purpose, search.patient).await?;
-        open_to_citizen(&view)?;
-        let all = self.everything_for(&view, purpose, number).await?;
+        let (Opened { view, number, .. }, all) =
+            self.open_whole(caller, purpose, search.patient).await?;
         let (found, mut withheld) = view.release_found(all);
         note_closed(&view, &mut withheld);
         let changes = self.changes(number, search.asks_last_updated()).await?;

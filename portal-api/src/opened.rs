@@ -1,7 +1,9 @@
 //! Whose record a number opens: after a merge, the survivor's, whichever number is asked for.
 
-use carerecord_access::{Caller, CitizenCaller, Purpose, RecordView, Refused, Right, Withheld};
-use carerecord_model::{NhsNumber, Patient, PortError};
+use carerecord_access::{
+    Caller, CitizenCaller, PatientRecord, Purpose, RecordView, Refused, Right, Withheld,
+};
+use carerecord_model::{FoundObjects, NhsNumber, Patient, PortError};
 
 use crate::Portal;
 use crate::error::FhirError;
@@ -13,6 +15,14 @@ pub(crate) struct Opened {
     pub number: NhsNumber,
     /// What the patient index has of the person.
     pub person: Option<Patient>,
+}
+
+impl Opened {
+    fn of(view: RecordView, number: NhsNumber, person: Option<Patient>) -> Self {
+        let born = person.as_ref().and_then(|person| person.birth_date);
+        let restricted = person.as_ref().is_some_and(|person| person.restricted);
+        Self { view: view.of_born(born).of_restricted(restricted), number, person }
+    }
 }
 
 impl Portal {
@@ -39,9 +49,32 @@ impl Portal {
         if number != patient {
             view = self.view(caller, purpose, number).await?;
         }
-        let born = person.as_ref().and_then(|person| person.birth_date);
-        let restricted = person.as_ref().is_some_and(|person| person.restricted);
-        Ok(Opened { view: view.of_born(born).of_restricted(restricted), number, person })
+        Ok(Opened::of(view, number, person))
+    }
+
+    /// Opens a record, with everything in it before any decision: by one question where that can be
+    /// asked. To a citizen it is open, or nothing of it is asked for.
+    pub(crate) async fn open_whole(
+        &self,
+        caller: &Caller,
+        purpose: Purpose,
+        patient: NhsNumber,
+    ) -> Result<(Opened, FoundObjects), FhirError> {
+        let records = self.records.as_ref().filter(|_| !matches!(caller, Caller::Citizen(_)));
+        let Some(records) = records else {
+            let opened = self.open(caller, purpose, patient).await?;
+            open_to_citizen(&opened.view)?;
+            let all = self.everything_for(&opened.view, purpose, opened.number).await?;
+            return Ok((opened, all));
+        };
+        self.access.admit(caller, purpose, Right::Query)?;
+        let overriding = self.access.opened_by(caller, patient).await;
+        let whom = self.before_decisions(caller, purpose, patient, overriding.as_ref());
+        let asked = self.within(records.patient_record(patient, &whom)).await;
+        let PatientRecord { person, facts, found } = asked.map_err(FhirError::Registry)?;
+        let number = person.as_ref().map_or(patient, |person| person.nhs_number);
+        let view = self.access.knowing(facts).open(caller, purpose, Right::Query, number).await?;
+        Ok((Opened::of(view, number, person), found))
     }
 
     /// A citizen by the number that everything of theirs is kept under.

@@ -2,8 +2,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use carerecord_access::{
-    AccessDecisions, Caller, CitizenGrantStore, ConsentStore, Decision, Override, Purpose,
-    RecordView, Refused, RelationshipStore, Released, Right, Rule, Withheld,
+    AccessDecisions, Caller, CitizenGrantStore, ConsentStore, Decision, Override, PatientRecords,
+    Purpose, RecordView, Refused, RelationshipStore, Released, Right, Rule, Withheld,
 };
 use carerecord_model::{
     Clock, ContentFilter, CrossReference, DocumentEntry, DocumentRegistry, EntryRef, EntryUuid,
@@ -20,7 +20,7 @@ use crate::detection::Detection;
 use crate::error::FhirError;
 use crate::federation::{Federation, Member, NodeState};
 use crate::feeds::FeedRules;
-use crate::opened::{Opened, note_closed, open_to_citizen};
+use crate::opened::{Opened, note_closed};
 use crate::overrides::NewAlert;
 use crate::people::{Kept, LeftOut};
 use crate::publishing::Publishers;
@@ -35,6 +35,7 @@ pub struct Portal {
     pub(crate) consents: Arc<dyn ConsentStore>,
     pub(crate) relationships: Arc<dyn RelationshipStore>,
     pub(crate) citizen_grants: Arc<dyn CitizenGrantStore>,
+    pub(crate) records: Option<Arc<dyn PatientRecords>>,
     pub(crate) access: AccessDecisions,
     pub(crate) federation: Federation,
     pub(crate) tokens: TokenVerifier,
@@ -66,6 +67,8 @@ pub struct PortalParts {
     pub relationships: Arc<dyn RelationshipStore>,
     /// Which citizens may see whose record.
     pub citizen_grants: Arc<dyn CitizenGrantStore>,
+    /// All of a patient in one question, where that can be asked.
+    pub records: Option<Arc<dyn PatientRecords>>,
     /// The decisions.
     pub access: AccessDecisions,
     /// The sources.
@@ -151,6 +154,7 @@ impl Portal {
             consents: parts.consents,
             relationships: parts.relationships,
             citizen_grants: parts.citizen_grants,
+            records: parts.records,
             access: parts.access.with_overrides(Arc::new(parts.overrides.clone())),
             federation: parts.federation,
             tokens: parts.tokens,
@@ -177,16 +181,25 @@ impl Portal {
         patient: NhsNumber,
         ask: Option<&[String]>,
     ) -> Result<Record, FhirError> {
-        let Opened { view, number, .. } = self.open(caller, purpose, patient).await?;
-        open_to_citizen(&view)?;
-        let masked = view.masks_locations();
-        let asked = |member: &Member| {
-            let name = source_id(masked, member.place, &member.id);
-            ask.is_none_or(|names| names.contains(&name))
+        let lately = async {
+            Ok(match ask {
+                None => self.federation.probe_lately().await,
+                Some(_) => Vec::new(),
+            })
         };
-        let all = self.everything_for(&view, purpose, number);
-        let (found, sources) = tokio::join!(all, self.federation.probe(asked));
-        let (found, mut withheld) = view.release_found(found?);
+        let whole = self.open_whole(caller, purpose, patient);
+        let ((Opened { view, number, .. }, found), lately) = tokio::try_join!(whole, lately)?;
+        let masked = view.masks_locations();
+        let sources = match ask {
+            None => lately,
+            // What they are called is known when the record is open.
+            Some(names) => {
+                let named =
+                    |member: &Member| names.contains(&source_id(masked, member.place, &member.id));
+                self.federation.probe(named).await
+            }
+        };
+        let (found, mut withheld) = view.release_found(found);
         note_closed(&view, &mut withheld);
         let opened = view.opened().cloned();
         Ok(Record { found, withheld, sources, masked, number, opened })
@@ -254,17 +267,28 @@ impl Portal {
     ) -> Result<FoundObjects, FhirError> {
         let query = GetAll::of(PatientId::from_nhs_number(patient));
         let query = StoredQuery::GetAll(Box::new(query));
-        // The rule is known when each document has been decided about.
+        let whom = self.before_decisions(view.caller(), purpose, patient, view.opened());
+        let asked = self.registry.stored_query_for(&query, &whom);
+        self.within(asked).await.map_err(FhirError::Registry)
+    }
+
+    /// What the registry is told of a question about everything of a patient: the rule is known when
+    /// each document has been decided about.
+    pub(crate) fn before_decisions(
+        &self,
+        caller: &Caller,
+        purpose: Purpose,
+        patient: NhsNumber,
+        opened: Option<&Override>,
+    ) -> Delegation {
         let whom = Delegate {
-            caller: Some(view.caller().clone()),
+            caller: Some(caller.clone()),
             purpose,
             patient: Some(patient),
             rule: String::new(),
-            opened: view.opened().cloned(),
+            opened: opened.cloned(),
         };
-        let whom = Delegation::new(self.delegations.clone(), whom);
-        let asked = self.registry.stored_query_for(&query, &whom);
-        self.within(asked).await.map_err(FhirError::Registry)
+        Delegation::new(self.delegations.clone(), whom)
     }
 
     /// What the registry finds, before any decision.

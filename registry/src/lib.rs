@@ -27,7 +27,8 @@ pub use load::{CheckedLines, LoadLine, LoadPlace};
 pub use local::LocalRegistry;
 pub use message::{
     CitizenGrantQuestion, CitizenGrantUpdate, ConsentQuestion, ConsentUpdate, IdentifierQuestion,
-    LastChangesQuestion, PatientQuestion, RelationshipQuestion, RelationshipUpdate,
+    LastChangesQuestion, PatientQuestion, RECORD_MSGPACK, RecordAnswer, RelationshipQuestion,
+    RelationshipUpdate,
 };
 pub use reports::RegistryLog;
 pub use router::router;

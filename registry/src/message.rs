@@ -1,8 +1,8 @@
 //! What other roles of this deployment ask over HTTP beside XDS. JSON in bodies, so that no patient
 //! is named in a URL. Only systems with the right `delegate` are answered.
 
-use carerecord_access::{CitizenGrant, ConsentRecord, Relationship};
-use carerecord_model::{NhsNumber, Patient, PatientId};
+use carerecord_access::{CitizenGrant, ConsentRecord, PatientFacts, Relationship};
+use carerecord_model::{FoundObjects, NhsNumber, Patient, PatientId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -81,4 +81,52 @@ pub enum PatientQuestion {
     Number(NhsNumber),
     /// Put this person into the index, or renew what it has.
     Put(Box<Patient>),
+}
+
+/// The media type of [`RecordAnswer`], in which the registry answers ITI-18 GetAll to a role that takes
+/// it (`Accept`). Its parameter `known` names the state of the record that the role has.
+pub const RECORD_MSGPACK: &str = "application/vnd.carerecord.record.v1+msgpack";
+
+/// A patient's record, with what decisions about it rest on.
+#[derive(Clone, Debug)]
+pub struct RecordAnswer {
+    /// What the patient index has of the person; after a merge of the surviving one.
+    pub person: Option<Patient>,
+    /// What patients say, and who cares for them.
+    pub facts: PatientFacts,
+    /// What tells this state of the record from every other; `None` of nobody.
+    pub state: Option<String>,
+    /// What is in it; `None` when that is what the caller has already.
+    pub found: Option<FoundObjects>,
+}
+
+/// As it is written: facts in JSON, as everywhere between roles, objects in MessagePack.
+#[derive(Deserialize, Serialize)]
+struct Written {
+    facts: String,
+    state: Option<String>,
+    found: Option<FoundObjects>,
+}
+
+impl RecordAnswer {
+    /// Writes it.
+    ///
+    /// # Errors
+    /// What the form cannot hold.
+    pub fn into_bytes(self) -> Result<Vec<u8>, String> {
+        let facts =
+            serde_json::to_string(&(&self.person, &self.facts)).map_err(|e| e.to_string())?;
+        let written = Written { facts, state: self.state, found: self.found };
+        rmp_serde::to_vec_named(&written).map_err(|e| e.to_string())
+    }
+
+    /// Reads one.
+    ///
+    /// # Errors
+    /// For anything else.
+    pub fn read(bytes: &[u8]) -> Result<Self, String> {
+        let written: Written = rmp_serde::from_slice(bytes).map_err(|e| e.to_string())?;
+        let (person, facts) = serde_json::from_str(&written.facts).map_err(|e| e.to_string())?;
+        Ok(Self { person, facts, state: written.state, found: written.found })
+    }
 }

@@ -4,7 +4,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use carerecord_access::{AssertedPatient, Caller};
+use carerecord_access::{AssertedPatient, Caller, Right};
 use carerecord_audit::AuditOutcome;
 use carerecord_codec::name::action;
 use carerecord_codec::soap::{self, Headers, SoapError};
@@ -13,12 +13,14 @@ use carerecord_codec::{
     RemoveObjectsRequest, SubmitObjectsRequest, ebrim, found_objects, takes_found_msgpack,
     write_found_msgpack,
 };
-use carerecord_model::{DocumentEntryType, ReturnType, TransactionError};
+use carerecord_model::{
+    DocumentEntryType, GetAll, NhsNumber, ReturnType, StoredQuery, TransactionError,
+};
 use carerecord_service::{Asker, AuditDraft, DelegationError, Peer, Statement};
 use carerecord_xml::{Decode, Encode, EncodeError, XmlWriter, to_utf8};
 
-use crate::RegistryError;
 use crate::router::Door;
+use crate::{RECORD_MSGPACK, RegistryError};
 
 /// What can stand in the body of a request.
 enum Request {
@@ -84,9 +86,9 @@ pub(crate) async fn registry(
         Request::Query(action, query) => {
             let name = if action == action::STORED_QUERY_RESPONSE { "ITI-18" } else { "ITI-51" };
             draft.fill(|event| event.interaction = format!("{name} {}", query.id.0));
-            let accept = http.get(header::ACCEPT).and_then(|v| v.to_str().ok());
-            let msgpack = accept.is_some_and(takes_found_msgpack);
-            stored_query(&door, &caller, &draft, (&headers, action, msgpack), &query).await
+            let accept = http.get(header::ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or_default();
+            let asked = Asked { headers: &headers, action, accept };
+            stored_query(&door, &caller, &draft, asked, &query).await
         }
     }
 }
@@ -192,17 +194,24 @@ async fn asker_of(
     Ok(Some(asker).filter(|asker| !is_portal || asker.about != AssertedPatient::Unknown))
 }
 
-/// What the answer to a query needs of its request: the headers, its own action, and whether what is
-/// found may be told in MessagePack.
-type Asked<'a> = (&'a Headers, &'a str, bool);
+/// What the answer to a query needs of its request.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    headers: &'a Headers,
+    /// Of the answer.
+    action: &'a str,
+    /// In which forms what is found may be told.
+    accept: &'a str,
+}
 
 async fn stored_query(
     door: &Door,
     caller: &Caller,
     draft: &AuditDraft,
-    (headers, action, msgpack): Asked<'_>,
+    asked: Asked<'_>,
     request: &AdhocQueryRequest,
 ) -> Response {
+    let Asked { headers, action, .. } = asked;
     let asker = match asker_of(door, caller, draft).await {
         Ok(asker) => asker,
         Err(error) => {
@@ -210,33 +219,72 @@ async fn stored_query(
         }
     };
     let typed = request.return_type().and_then(|t| Ok((t, request.stored_query()?)));
-    let found = match typed {
+    let answered = match typed {
         Ok((return_type, query)) => {
-            let whole = return_type == ReturnType::LeafClass;
-            let registry = &door.registry;
-            let found = match &asker {
-                Some(asker) => registry.stored_query_for(caller, asker, &query, whole, draft).await,
-                None => registry.stored_query(caller, &query, whole, draft).await,
-            };
-            found.map(|f| (return_type, f.into_value()))
+            answered(door, caller, draft, asked, (asker.as_ref(), return_type, &query)).await
         }
         Err(error) => Err(error.into()),
     };
-    match found {
-        Ok((ReturnType::LeafClass, found)) if msgpack => match write_found_msgpack(&found) {
-            Ok(bytes) => ([(header::CONTENT_TYPE, FOUND_MSGPACK)], bytes).into_response(),
-            Err(error) => {
-                tracing::error!(%error, "an answer could not be written");
-                fault(door, draft, &SoapError::Internal, headers)
-            }
-        },
-        Ok((return_type, found)) => {
-            let around = envelope(door, draft, headers, action, &AdhocQueryResponse::around());
-            fill(around, found_objects(return_type, found)).await
-        }
+    answered.unwrap_or_else(|error| {
+        let answer = AdhocQueryResponse::failure(failed(draft, error));
+        envelope(door, draft, headers, action, &answer)
+    })
+}
+
+async fn answered(
+    door: &Door,
+    caller: &Caller,
+    draft: &AuditDraft,
+    asked: Asked<'_>,
+    (asker, return_type, query): (Option<&Asker>, ReturnType, &StoredQuery),
+) -> Result<Response, RegistryError> {
+    let registry = &door.registry;
+    let whole = return_type == ReturnType::LeafClass;
+    if let (true, Some(record)) = (whole, asked_record(caller, query, asked.accept)) {
+        let (question, known) = record;
+        let record =
+            registry.patient_record(caller, asker, question, known.as_deref(), draft).await?;
+        return Ok(in_msgpack(door, draft, asked.headers, RECORD_MSGPACK, record.into_bytes()));
+    }
+    let found = match asker {
+        Some(asker) => registry.stored_query_for(caller, asker, query, whole, draft).await?,
+        None => registry.stored_query(caller, query, whole, draft).await?,
+    };
+    if whole && takes_found_msgpack(asked.accept) {
+        let bytes = write_found_msgpack(found.value()).map_err(|e| e.to_string());
+        return Ok(in_msgpack(door, draft, asked.headers, FOUND_MSGPACK, bytes));
+    }
+    let around = AdhocQueryResponse::around();
+    let around = envelope(door, draft, asked.headers, asked.action, &around);
+    Ok(fill(around, found_objects(return_type, found.into_value())).await)
+}
+
+/// What a role that takes a whole record, with what decisions rest on, asks for; and the state of it
+/// that the role has.
+fn asked_record<'q>(
+    caller: &Caller,
+    query: &'q StoredQuery,
+    accept: &str,
+) -> Option<((&'q GetAll, NhsNumber), Option<String>)> {
+    let StoredQuery::GetAll(query) = query else { return None };
+    let number = query.patient_id.nhs_number().filter(|_| caller.has_right(Right::Delegate))?;
+    let taken = accept.split(',').filter_map(ContentType::parse);
+    let taken = taken.into_iter().find(|taken| taken.essence == RECORD_MSGPACK)?;
+    Some(((query, number), taken.parameter("known").map(str::to_owned)))
+}
+
+fn in_msgpack(
+    door: &Door,
+    draft: &AuditDraft,
+    headers: &Headers,
+    content_type: &'static str,
+    written: Result<Vec<u8>, String>,
+) -> Response {
+    match written {
+        Ok(bytes) => ([(header::CONTENT_TYPE, content_type)], bytes).into_response(),
         Err(error) => {
-            let answer = AdhocQueryResponse::failure(failed(draft, error));
-            envelope(door, draft, headers, action, &answer)
+            tracing::error!(%error, "an answer could not be written");
+            fault(door, draft, &SoapError::Internal, headers)
         }
     }
 }

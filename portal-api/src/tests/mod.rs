@@ -94,6 +94,7 @@ impl Client {
             consents: consents.clone(),
             relationships: consents.clone(),
             citizen_grants: consents.clone(),
+            records: None,
             access: AccessDecisions::new(Arc::new(policy), consents, clock.clone()),
             federation: Federation::new(
                 [

@@ -1,20 +1,20 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use carerecord_access::{Caller, FactsUnavailable, Released, Right};
+use carerecord_access::{Caller, FactsUnavailable, PatientFacts, Released, Right};
 use carerecord_model::{
     Association, CodeFilter, DocumentEntry, DocumentFilter, EntryUuid, ErrorCode, FoundObjects,
-    Get, GetDocuments, ObjectId, PatientId, StoredQuery, TransactionError,
+    Get, GetAll, GetDocuments, NhsNumber, ObjectId, PatientId, StoredQuery, TransactionError,
 };
 use carerecord_service::{Asker, AuditDraft};
 use carerecord_storage::Connection;
 
 use super::{Graph, is_seen, locate, matching_documents, named_uuids};
 use crate::store::{
-    Kind, PatientRecord, Person, StoredObject, consents_of, consents_of_one, fetch,
-    patient_objects, person, person_of_no,
+    Kind, PatientRecord, Person, StoredObject, consents_of, consents_of_one, fetch, in_index,
+    patient_objects, person, person_of_no, relationships_of, revision,
 };
-use crate::{Registry, RegistryError};
+use crate::{RecordAnswer, Registry, RegistryError};
 
 impl Registry {
     /// Answers a stored query with what the caller may see. ITI-18, ITI-51.
@@ -38,17 +38,56 @@ impl Registry {
         };
         let mut answer = Answer { registry: self, caller, draft, c: &mut c, withheld: 0 };
         let found = answer.find(query).await?;
-        let withheld = answer.withheld;
         if whole_objects && query.patient_id().is_none() && !is_multi_patient(query) {
             single_patient(found.value())?;
         }
-        draft.fill(|event| {
-            let listed = found.value().document_entries.iter();
-            event.listed = listed.map(|e| e.entry_uuid.to_string()).collect();
-            event.withheld = withheld;
-        });
-        draft.decision(found.decision());
+        answer.note(&found);
         Ok(found)
+    }
+
+    /// Answers GetAll about an NHS Number for a role of this deployment that takes the decisions itself:
+    /// with what they rest on, read in the same state. The role keeps what it was told last, and is not
+    /// told again what is in the record while that is still in the state that it has by this name.
+    /// Whether somebody for whom it asks may do so is decided each time.
+    ///
+    /// # Errors
+    /// `Refused` for everybody else, and failures.
+    pub async fn patient_record(
+        &self,
+        caller: &Caller,
+        asker: Option<&Asker>,
+        (query, number): (&GetAll, NhsNumber),
+        known: Option<&str>,
+        draft: &AuditDraft,
+    ) -> Result<RecordAnswer, RegistryError> {
+        if let Some(asker) = asker {
+            self.may_ask_about(asker, Some(&query.patient_id))?;
+        }
+        let role = self.access.release_to_role(caller, ())?;
+        let mut c = self.store.snapshot().await?;
+        let person = person(&mut c, &query.patient_id).await?;
+        let kept_under = person.as_ref().and_then(|p| p.id.nhs_number()).unwrap_or(number);
+        draft.fill(|event| event.subject = event.subject.or(Some(kept_under)));
+        draft.decision(role.decision());
+        let facts = PatientFacts {
+            patient: kept_under,
+            consents: consents_of(&mut c, kept_under).await?,
+            relationships: relationships_of(&mut c, kept_under).await?,
+        };
+        let Some(person) = person else {
+            let found = Some(FoundObjects::default());
+            return Ok(RecordAnswer { person: None, facts, state: None, found });
+        };
+        let described = Some(in_index(&mut c, &person, number).await?);
+        let state = Some(revision(&mut c, &person).await?);
+        if known == state.as_deref() {
+            return Ok(RecordAnswer { person: described, facts, state, found: None });
+        }
+        let mut answer = Answer { registry: self, caller, draft, c: &mut c, withheld: 0 };
+        let found = answer.of_person(&person, |g| g.get_all(query)).await?;
+        answer.note(&found);
+        let found = Some(found.into_value());
+        Ok(RecordAnswer { person: described, facts, state, found })
     }
 }
 
@@ -67,10 +106,13 @@ impl Registry {
         whole_objects: bool,
         draft: &AuditDraft,
     ) -> Result<Released<FoundObjects>, RegistryError> {
-        self.access.admit(&asker.caller, asker.purpose, Right::Query)?;
-        let patient = query.patient_id().and_then(PatientId::nhs_number);
-        self.access.must_be_of(asker.about, patient)?;
+        self.may_ask_about(asker, query.patient_id())?;
         self.stored_query(caller, query, whole_objects, draft).await
+    }
+
+    fn may_ask_about(&self, asker: &Asker, id: Option<&PatientId>) -> Result<(), RegistryError> {
+        self.access.admit(&asker.caller, asker.purpose, Right::Query)?;
+        Ok(self.access.must_be_of(asker.about, id.and_then(PatientId::nhs_number))?)
     }
 }
 
@@ -93,6 +135,16 @@ pub(super) struct Record {
 }
 
 impl Answer<'_> {
+    /// Notes in the record of the access what is told.
+    fn note(&self, found: &Released<FoundObjects>) {
+        self.draft.fill(|event| {
+            let listed = found.value().document_entries.iter();
+            event.listed = listed.map(|e| e.entry_uuid.to_string()).collect();
+            event.withheld = self.withheld;
+        });
+        self.draft.decision(found.decision());
+    }
+
     async fn find(&mut self, query: &StoredQuery) -> Result<Released<FoundObjects>, RegistryError> {
         match query {
             StoredQuery::FindDocuments(q) => {
@@ -143,8 +195,18 @@ impl Answer<'_> {
         id: &PatientId,
         answer: impl FnOnce(Graph) -> FoundObjects,
     ) -> Result<Released<FoundObjects>, RegistryError> {
-        let Some(person) = person(self.c, id).await? else { return self.nothing() };
-        let record = self.record(&person).await?;
+        match person(self.c, id).await? {
+            Some(person) => self.of_person(&person, answer).await,
+            None => self.nothing(),
+        }
+    }
+
+    async fn of_person(
+        &mut self,
+        person: &Person,
+        answer: impl FnOnce(Graph) -> FoundObjects,
+    ) -> Result<Released<FoundObjects>, RegistryError> {
+        let record = self.record(person).await?;
         Ok(record.released.map(|objects| answer(Graph::new(objects, record.superseded))))
     }
 

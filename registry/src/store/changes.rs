@@ -1,12 +1,15 @@
 //! The change feed: every committed change, in the order of commits. Writers are one at a time, so
 //! that a number that is visible is never followed by a smaller one.
 
+use std::fmt::Write as _;
+
+use aws_lc_rs::digest::{SHA256, digest};
 use carerecord_model::{EntryUuid, LastChange, NhsNumber};
-use carerecord_storage::{StoreError, sql};
+use carerecord_storage::{Connection, StoreError, sql};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{Store, everybody_merged};
+use super::{Person, Store, everybody_merged};
 
 /// What became of an object.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
@@ -105,6 +108,22 @@ impl Store {
     }
 }
 
+/// What tells one state of a person's record from every other: all that changes an object of it has a
+/// change of its own, and a merge changes whose objects there are. Names nobody.
+pub(crate) async fn revision(c: &mut Connection, person: &Person) -> Result<String, StoreError> {
+    // In a database that was put back from a copy numbers come again: the time tells.
+    let mut state = format!("{REVISION} {}", person.id.to_cx());
+    for no in &person.numbers {
+        let last: Option<(i64, i64)> = sql(LATEST).bind(*no).first(&mut *c).await?;
+        let (seq, changed_at) = last.unwrap_or_default();
+        _ = write!(state, " {no} {seq} {changed_at}");
+    }
+    Ok(digest(&SHA256, state.as_bytes()).as_ref()[..20].iter().fold(String::new(), |mut hex, b| {
+        _ = write!(hex, "{b:02x}");
+        hex
+    }))
+}
+
 fn kind_name(kind: i64) -> &'static str {
     match kind {
         1 => "document-entry",
@@ -118,6 +137,12 @@ const AFTER: &str = "
     SELECT c.seq, c.changed_at, c.kind, c.verb, c.entry_uuid, p.nhs_number
     FROM change AS c LEFT JOIN patient AS p ON p.patient_no = c.patient_no
     WHERE c.seq > $1 ORDER BY c.seq LIMIT $2";
+
+const LATEST: &str = "
+    SELECT seq, changed_at FROM change WHERE patient_no = $1 ORDER BY seq DESC LIMIT 1";
+
+/// Another one where the same objects would be told otherwise.
+const REVISION: u32 = 1;
 
 const LAST: &str = concat!(
     everybody_merged!(),

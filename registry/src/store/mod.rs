@@ -24,6 +24,7 @@ use carerecord_storage::{Connection, Database, StoreError, Together};
 
 use crate::submit::{Prepared, SubmitError, register_all};
 
+pub(crate) use changes::revision;
 pub use changes::{Change, ChangePage, Verb};
 pub(crate) use citizen_grants::{citizen_grants_of, citizen_grants_to};
 pub(crate) use code_index::{Keys, candidates, keys_of_filter, keys_of_folder_filter};
@@ -35,7 +36,7 @@ pub(crate) use objects::{
     patient_objects, registered, versions_of,
 };
 pub(crate) use patients::{
-    Person, ensure_patient, note_as_described, people, person, person_of_no,
+    Person, ensure_patient, in_index, note_as_described, people, person, person_of_no,
 };
 pub(crate) use relationships::relationships_of;
 pub use unmapped::UnmappedCode;

@@ -184,6 +184,26 @@ pub(crate) async fn write_demographics(
     index(c, patient_no, person).await
 }
 
+/// What the index has of a person, who was asked for by this number.
+pub(crate) async fn in_index(
+    c: &mut Connection,
+    person: &Person,
+    number: NhsNumber,
+) -> Result<Patient, StoreError> {
+    let survivor = person.id.nhs_number().unwrap_or(number);
+    let mut found = Patient::from_number(survivor);
+    let mut restricted = false;
+    for (n, no) in person.numbers.iter().enumerate() {
+        let Some(known) = demographics(&mut *c, *no).await? else { continue };
+        restricted |= known.restricted;
+        if n == 0 {
+            found = known;
+        }
+    }
+    found.postcode = found.postcode.filter(|_| !restricted);
+    Ok(Patient { restricted, ..found })
+}
+
 impl Store {
     /// The person with this number, when the index has one; after a merge the surviving one, who is
     /// restricted when any of those merged is.
@@ -191,18 +211,7 @@ impl Store {
         let mut c = self.snapshot().await?;
         let id = PatientId::from_nhs_number(number);
         let Some(person) = person(&mut c, &id).await? else { return Ok(None) };
-        let survivor = person.id.nhs_number().unwrap_or(number);
-        let mut found = Patient::from_number(survivor);
-        let mut restricted = false;
-        for (n, no) in person.numbers.iter().enumerate() {
-            let Some(known) = demographics(&mut c, *no).await? else { continue };
-            restricted |= known.restricted;
-            if n == 0 {
-                found = known;
-            }
-        }
-        found.postcode = found.postcode.filter(|_| !restricted);
-        Ok(Some(Patient { restricted, ..found }))
+        in_index(&mut c, &person, number).await.map(Some)
     }
 
     /// Puts a person into the index, or renews what it has.

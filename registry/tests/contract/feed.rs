@@ -14,6 +14,7 @@ impl World {
     pub async fn feed(&self, message: &str) -> String {
         let answers = self.exchange(&frame(message)).await;
         assert_eq!(answers.len(), 1, "one message, one acknowledgement");
+        self.note_states().await;
         answers[0].segment("MSA").unwrap().text(1, 1)
     }
 

@@ -1,5 +1,6 @@
+use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use carerecord_access::{
     AccessDecisions, Caller, ConsentRecord, ConsentStatus, Grain, Policy, Provision, Right,
@@ -8,11 +9,11 @@ use carerecord_access::{
 use carerecord_audit::{AuditEvent, AuditLog};
 use carerecord_codec::AdhocQueryRequest;
 use carerecord_model::{
-    AssociationType, Clock, DocumentEntryType, ErrorCode, FoundObjects, IdSource, ObjectId,
+    AssociationType, Clock, DocumentEntryType, ErrorCode, FoundObjects, GetAll, IdSource, ObjectId,
     RandomIds, StoredQuery, Submission, SystemClock,
 };
 use carerecord_registry::{
-    MllpConfig, Registry, RegistryConfig, Store, UnknownPatients, serve_mllp,
+    MllpConfig, RecordAnswer, Registry, RegistryConfig, Store, UnknownPatients, serve_mllp,
 };
 use carerecord_service::{AuditDraft, AuditTrail, ClientLimit, Lifecycle};
 use carerecord_storage::Database;
@@ -27,6 +28,8 @@ pub struct World {
     database: Database,
     pub mllp: SocketAddr,
     lifecycle: Lifecycle,
+    /// Every state of a record that was seen, with what was in it.
+    states: Arc<Mutex<HashMap<String, FoundObjects>>>,
     _folder: Option<tempfile::TempDir>,
 }
 
@@ -75,7 +78,9 @@ impl World {
         });
         let lifecycle = Lifecycle::new();
         let mllp = ([0; 4], 0).into();
-        let mut world = Self { registry, caller, database, mllp, lifecycle, _folder: folder };
+        let states = Arc::default();
+        let mut world =
+            Self { registry, caller, database, mllp, lifecycle, states, _folder: folder };
         world.mllp = world.serve_mllp(None).await.unwrap();
         for patient in [PATIENT, OTHER_PATIENT] {
             let id: carerecord_model::PatientId = patient.parse().unwrap();
@@ -128,6 +133,7 @@ impl World {
             database: self.database.clone(),
             mllp: self.mllp,
             lifecycle: self.lifecycle.clone(),
+            states: self.states.clone(),
             _folder: None,
         }
     }
@@ -159,6 +165,7 @@ impl World {
         let s = over_the_wire(s)?;
         let draft = self.draft();
         let done = self.registry.register_document_set(&self.caller, s, entry_type, &draft).await;
+        self.note_states().await;
         done.map(drop).map_err(codes)
     }
 
@@ -182,12 +189,14 @@ impl World {
     pub async fn update(&self, s: &Submission) -> Result<(), Vec<ErrorCode>> {
         let done =
             self.registry.update_metadata(&self.caller, over_the_wire(s)?, &self.draft()).await;
+        self.note_states().await;
         done.map(drop).map_err(codes)
     }
 
     pub async fn restricted_update(&self, s: &Submission) -> Result<(), Vec<ErrorCode>> {
         let done =
             self.registry.restricted_update(&self.caller, over_the_wire(s)?, &self.draft()).await;
+        self.note_states().await;
         done.map(drop).map_err(codes)
     }
 
@@ -224,7 +233,35 @@ impl World {
 
     pub async fn remove(&self, ids: &[&ObjectId]) -> Result<(), Vec<ErrorCode>> {
         let ids = ids.iter().filter_map(|id| id.uuid()).collect();
-        self.registry.remove_metadata(&self.caller, ids, &self.draft()).await.map_err(codes)
+        let done = self.registry.remove_metadata(&self.caller, ids, &self.draft()).await;
+        self.note_states().await;
+        done.map_err(codes)
+    }
+
+    /// The usual records, for a role that keeps them: in one state there is always the same.
+    pub async fn note_states(&self) {
+        for patient in [PATIENT, OTHER_PATIENT] {
+            let query = GetAll::of(patient.parse().unwrap());
+            let number = query.patient_id.nhs_number().unwrap();
+            let ask = async |known: Option<&str>| {
+                let (draft, question) = (self.draft(), (&query, number));
+                let told =
+                    self.registry.patient_record(&self.caller, None, question, known, &draft);
+                told.await.unwrap()
+            };
+            let RecordAnswer { person, facts, state: Some(state), found: Some(found) } =
+                ask(None).await
+            else {
+                panic!("everybody here is known");
+            };
+            assert_eq!(person, self.person(&number.digits()).await);
+            assert_eq!(Some(facts.patient), person.map(|person| person.nhs_number));
+            assert_eq!(found, self.ask(StoredQuery::GetAll(Box::new(query.clone()))).await);
+            assert!(ask(Some(&state)).await.found.is_none(), "it is the same");
+            assert!(ask(Some("another")).await.found.is_some());
+            let before = self.states.lock().unwrap().insert(state, found.clone());
+            assert!(before.is_none_or(|before| before == found), "it changed, but not its state");
+        }
     }
 
     /// Asks by the wire form of the query.

@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use carerecord_model::{NhsNumber, OrganisationCode};
+use carerecord_model::{FoundObjects, NhsNumber, OnBehalf, OrganisationCode, Patient, PortError};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -152,4 +152,70 @@ pub trait CitizenGrantStore: CitizenGrants {
     /// # Errors
     /// `NotFound`, or when the store could not be asked.
     async fn citizen_grant(&self, id: Uuid) -> Result<CitizenGrant, ConsentStoreError>;
+}
+
+/// What the keeper of facts and documents has of a patient, all read in one state.
+#[derive(Clone, Debug)]
+pub struct PatientRecord {
+    /// What the patient index has of the person; after a merge of the surviving one.
+    pub person: Option<Patient>,
+    /// What decisions rest on.
+    pub facts: PatientFacts,
+    /// Everything in the record, before any decision.
+    pub found: FoundObjects,
+}
+
+/// Where a role that takes the decisions gets all that it needs for them in one question.
+#[async_trait]
+pub trait PatientRecords: Send + Sync {
+    /// The record of a patient, for whoever `whom` says.
+    ///
+    /// # Errors
+    /// When it could not be asked, or `whom` may not ask. Never a part of it in its place.
+    async fn patient_record(
+        &self,
+        patient: NhsNumber,
+        whom: &dyn OnBehalf,
+    ) -> Result<PatientRecord, PortError>;
+}
+
+/// What is known of a patient, for the decisions of one request: what patients say is never taken from a
+/// copy that is older.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct PatientFacts {
+    /// The number that everything of the person is kept under.
+    pub patient: NhsNumber,
+    /// The newest version of every consent record, newest first.
+    pub consents: Vec<ConsentRecord>,
+    /// The newest version of every relationship, newest first.
+    pub relationships: Vec<Relationship>,
+}
+
+impl PatientFacts {
+    fn must_be_of(&self, patient: NhsNumber) -> Result<(), FactsUnavailable> {
+        if self.patient == patient {
+            return Ok(());
+        }
+        Err(FactsUnavailable("they are of somebody else".to_owned()))
+    }
+}
+
+#[async_trait]
+impl ConsentRecords for PatientFacts {
+    async fn consent_records(
+        &self,
+        patient: NhsNumber,
+    ) -> Result<Vec<ConsentRecord>, FactsUnavailable> {
+        self.must_be_of(patient).map(|()| self.consents.clone())
+    }
+}
+
+#[async_trait]
+impl Relationships for PatientFacts {
+    async fn relationships(
+        &self,
+        patient: NhsNumber,
+    ) -> Result<Vec<Relationship>, FactsUnavailable> {
+        self.must_be_of(patient).map(|()| self.relationships.clone())
+    }
 }

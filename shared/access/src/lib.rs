@@ -54,7 +54,8 @@ pub use engine::{EngineError, EngineFault, PolicyEngine, Ruling};
 pub use example::{Described, Example, Judged, Said, Who};
 pub use facts::{
     CaredFor, CaredForQuestion, CitizenGrantStore, CitizenGrants, ConsentRecords, ConsentStore,
-    ConsentStoreError, FactsUnavailable, RelationshipStore, Relationships,
+    ConsentStoreError, FactsUnavailable, PatientFacts, PatientRecord, PatientRecords,
+    RelationshipStore, Relationships,
 };
 pub use inquiry::{Answers, Inquiry};
 pub use location::WITHHELD_ORGANISATION;

@@ -8,8 +8,8 @@ use crate::decide::{above, caller_may_ask, may_concern, model_for};
 use crate::record_view::RecordView;
 use crate::{
     AssertedPatient, Basis, Caller, CitizenGrant, CitizenGrants, ConsentRecord, ConsentRecords,
-    Decision, FactsUnavailable, Override, Overrides, Policy, Purpose, Relationship, Relationships,
-    Right, Rule, UserCaller,
+    Decision, FactsUnavailable, Override, Overrides, PatientFacts, Policy, Purpose, Relationship,
+    Relationships, Right, Rule, UserCaller,
 };
 
 /// Something that may leave, with the decision that lets it. Only this crate makes one.
@@ -118,6 +118,21 @@ impl AccessDecisions {
     #[must_use]
     pub fn with_overrides(self, overrides: Arc<dyn Overrides>) -> Self {
         Self { overrides: Some(overrides), ..self }
+    }
+
+    /// The same, with what is known of one patient: of anybody else nothing is decided.
+    #[must_use]
+    pub fn knowing(&self, facts: PatientFacts) -> Self {
+        let facts = Arc::new(facts);
+        Self { records: facts.clone(), relationships: Some(facts), ..self.clone() }
+    }
+
+    /// What the caller has opened of a patient's record.
+    pub async fn opened_by(&self, caller: &Caller, patient: NhsNumber) -> Option<Override> {
+        match caller {
+            Caller::User(user) => self.opened(user, patient).await,
+            Caller::System(_) | Caller::Citizen(_) => None,
+        }
     }
 
     /// The programme's rules.

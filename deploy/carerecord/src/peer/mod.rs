@@ -1,6 +1,7 @@
 //! Clients of roles in other processes: the same ports, over the standard's own wire.
 
 mod audit;
+mod kept;
 mod producer;
 mod recipient;
 mod registry;

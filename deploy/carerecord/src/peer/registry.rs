@@ -1,15 +1,17 @@
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use carerecord_access::{
     CaredFor, CaredForQuestion, CitizenGrant, CitizenGrantStore, CitizenGrants, ConsentRecord,
-    ConsentRecords, ConsentStore, ConsentStoreError, FactsUnavailable, Relationship,
-    RelationshipStore, Relationships,
+    ConsentRecords, ConsentStore, ConsentStoreError, FactsUnavailable, PatientFacts, PatientRecord,
+    PatientRecords, Relationship, RelationshipStore, Relationships,
 };
 use carerecord_codec::name::action;
 use carerecord_codec::{
     AdhocQueryRequest, RegistryResponse, RemoveObjectsRequest, SubmittedObjects,
 };
 use carerecord_model::{
-    CrossReference, DocumentRegistry, EntryUuid, FoundObjects, FoundPatients, LastChange,
+    CrossReference, DocumentRegistry, EntryUuid, FoundObjects, FoundPatients, GetAll, LastChange,
     NhsNumber, OnBehalf, Patient, PatientDirectory, PatientId, PatientSearch, PortError,
     Registered, StoredQuery, Submission,
 };
@@ -22,19 +24,22 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
-use super::soap::{call, unavailable};
+use super::kept::{Kept, KeptRecords};
+use super::soap::{Queried, call, unavailable};
 
 /// A registry in another process.
 #[derive(Clone)]
 pub struct RegistryClient {
     http: reqwest::Client,
     url: String,
+    records: KeptRecords,
 }
 
 impl RegistryClient {
     /// The registry whose door is at this address.
     pub fn new(http: reqwest::Client, url: &str) -> Self {
-        Self { http, url: url.trim_end_matches('/').to_owned() }
+        let url = url.trim_end_matches('/').to_owned();
+        Self { http, url, records: KeptRecords::new() }
     }
 
     async fn ask<Q: Serialize + Sync, A: DeserializeOwned>(
@@ -112,6 +117,59 @@ impl DocumentRegistry for RegistryClient {
             call(&self.http, &url, action::REMOVE_METADATA, &request).await?;
         answer.into_result()?;
         Ok(())
+    }
+}
+
+#[async_trait]
+impl PatientRecords for RegistryClient {
+    async fn patient_record(
+        &self,
+        patient: NhsNumber,
+        whom: &dyn OnBehalf,
+    ) -> Result<PatientRecord, PortError> {
+        let url = format!("{}/xds/registry", self.url);
+        let query = GetAll::of(PatientId::from_nhs_number(patient));
+        let request = AdhocQueryRequest::new(&StoredQuery::GetAll(Box::new(query)));
+        let kept = self.records.get(patient);
+        let known = kept.as_ref().map(|kept| kept.state.as_str());
+        let statement = whom.to_registry()?;
+        let told = super::soap::record(&self.http, &url, &request, statement, known).await?;
+        let (told, bytes) = match told {
+            Queried::Record(told, bytes) => (told, bytes),
+            Queried::Found(found) => return self.with_facts(patient, found).await,
+        };
+        let found = match (told.found, kept) {
+            (Some(found), _) => {
+                let found = Arc::new(found);
+                if let Some(state) = told.state {
+                    self.records.keep(patient, Kept { state, found: found.clone(), bytes });
+                }
+                found
+            }
+            (None, Some(kept)) if told.state.as_ref() == Some(&kept.state) => kept.found,
+            (None, _) => {
+                return Err(PortError::Protocol("the state of the record was not known".into()));
+            }
+        };
+        let (person, facts) = (told.person, told.facts);
+        Ok(PatientRecord { person, facts, found: Arc::unwrap_or_clone(found) })
+    }
+}
+
+impl RegistryClient {
+    /// What a registry of an older version found, with what it says for decisions when it is asked.
+    async fn with_facts(
+        &self,
+        asked_for: NhsNumber,
+        found: FoundObjects,
+    ) -> Result<PatientRecord, PortError> {
+        let unavailable = |e: FactsUnavailable| PortError::Unavailable(e.0);
+        let person = self.patient(asked_for).await?;
+        let patient = person.as_ref().map_or(asked_for, |person| person.nhs_number);
+        let consents = self.consent_records(patient).await.map_err(unavailable)?;
+        let relationships = self.relationships(patient).await.map_err(unavailable)?;
+        let facts = PatientFacts { patient, consents, relationships };
+        Ok(PatientRecord { person, facts, found })
     }
 }
 
@@ -217,5 +275,55 @@ impl CitizenGrantStore for RegistryClient {
             self.ask("/peer/citizen-grant", &CitizenGrantQuestion::Id(id)).await;
         let found = found.map_err(|e| FactsUnavailable(e.to_string()))?;
         found.into_iter().next().ok_or(ConsentStoreError::NotFound)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Json;
+    use axum::routing::post;
+    use carerecord_access::Purpose;
+    use carerecord_codec::{FOUND_MSGPACK, write_found_msgpack};
+    use carerecord_service::{Delegate, Delegation};
+    use carerecord_testkit::submission::Builder;
+    use reqwest::header::CONTENT_TYPE;
+
+    use super::*;
+
+    /// A registry that is not yet of this version knows no whole records.
+    #[tokio::test]
+    async fn an_older_registry_is_asked_for_each_fact() {
+        let patient: NhsNumber = "9990001146".parse().unwrap();
+        let document_entries = Builder::default().document().document_entries;
+        let found = FoundObjects { document_entries, ..FoundObjects::default() };
+        let bytes = write_found_msgpack(&found).unwrap();
+        let person = Patient::from_number(patient);
+        let known = Some(person.clone());
+        let router = axum::Router::new()
+            .route("/xds/registry", post(async || ([(CONTENT_TYPE, FOUND_MSGPACK)], bytes)))
+            .route("/peer/patient", post(async || Json(known)))
+            .route("/peer/consent", post(async || Json(Vec::<ConsentRecord>::new())))
+            .route("/peer/relationship", post(async || Json(Vec::<Relationship>::new())));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let serving = axum::serve(listener, router).into_future();
+        let client = RegistryClient::new(reqwest::Client::new(), &url);
+
+        let whom = Delegate {
+            caller: None,
+            purpose: Purpose::DirectCare,
+            patient: Some(patient),
+            rule: String::new(),
+            opened: None,
+        };
+
+        let whom = Delegation::new(None, whom);
+        let record = tokio::select! {
+            record = client.patient_record(patient, &whom) => record.unwrap(),
+            ended = serving => panic!("{ended:?}"),
+        };
+
+        assert_eq!((record.person, record.found), (Some(person), found));
+        assert_eq!(record.facts.patient, patient);
     }
 }

@@ -11,6 +11,7 @@ use carerecord_codec::{
 use carerecord_model::{
     Clock as _, FoundObjects, PortError, ResponseStatus, Submission, SystemClock, retry_after,
 };
+use carerecord_registry::{RECORD_MSGPACK, RecordAnswer};
 use carerecord_service::{DELEGATION, send};
 use carerecord_xml::{Decode, Encode, to_utf8};
 use futures_util::Stream;
@@ -57,21 +58,56 @@ pub(super) async fn query(
     statement: Option<String>,
 ) -> Result<FoundObjects, PortError> {
     let request = request_for(http, url, action::STORED_QUERY, request, statement)?;
-    let accept = format!("{FOUND_MSGPACK}, application/soap+xml");
+    match queried(request, String::new()).await? {
+        Queried::Found(found) => Ok(found),
+        Queried::Record(..) => Err(PortError::Protocol("nobody asked for a record".into())),
+    }
+}
+
+/// The same about a whole record, with what decisions rest on, of which a state may be known. A registry
+/// that knows nothing of that tells what it finds.
+pub(super) async fn record(
+    http: &reqwest::Client,
+    url: &str,
+    request: &AdhocQueryRequest,
+    statement: Option<String>,
+    known: Option<&str>,
+) -> Result<Queried, PortError> {
+    let request = request_for(http, url, action::STORED_QUERY, request, statement)?;
+    let known = known.map(|state| format!(";known=\"{state}\"")).unwrap_or_default();
+    queried(request, format!("{RECORD_MSGPACK}{known}, ")).await
+}
+
+/// What a registry tells.
+pub(super) enum Queried {
+    Found(FoundObjects),
+    /// A whole record, and how many bytes it was.
+    Record(Box<RecordAnswer>, usize),
+}
+
+async fn queried(request: reqwest::RequestBuilder, takes: String) -> Result<Queried, PortError> {
+    let accept = format!("{takes}{FOUND_MSGPACK}, application/soap+xml");
     let (response, mut outgoing) = send(("soap", "ITI-18"), request.header(ACCEPT, accept)).await;
-    let response = response.map_err(unavailable)?;
-    let found = match response.headers().get(CONTENT_TYPE).is_some_and(|v| v == FOUND_MSGPACK) {
-        true => read_found_msgpack(&whole(response, MAX_ENVELOPE).await?)
-            .map_err(|e| PortError::Protocol(e.to_string())),
-        false => read_answer(response).await.and_then(|answer| {
-            let answer: AdhocQueryResponse = answer.read()?;
-            Ok(answer.into_found()?)
-        }),
-    };
-    if found.is_err() {
+    let queried = read_queried(response.map_err(unavailable)?).await;
+    if queried.is_err() {
         outgoing.not_done();
     }
-    found
+    queried
+}
+
+async fn read_queried(response: reqwest::Response) -> Result<Queried, PortError> {
+    let content_type = response.headers().get(CONTENT_TYPE);
+    if content_type.is_some_and(|v| v == RECORD_MSGPACK) {
+        let bytes = whole(response, MAX_ENVELOPE).await?;
+        let record = RecordAnswer::read(&bytes).map_err(PortError::Protocol)?;
+        return Ok(Queried::Record(Box::new(record), bytes.len()));
+    }
+    if content_type.is_some_and(|v| v == FOUND_MSGPACK) {
+        let found = read_found_msgpack(&whole(response, MAX_ENVELOPE).await?);
+        return found.map(Queried::Found).map_err(|e| PortError::Protocol(e.to_string()));
+    }
+    let answer: AdhocQueryResponse = read_answer(response).await?.read()?;
+    Ok(Queried::Found(answer.into_found()?))
 }
 
 /// Sends a request in MTOM without parts, with what is said of whom it is for; gives the answer and what

@@ -108,7 +108,7 @@ pub async fn start(config: &Config, lifecycle: &Lifecycle) -> anyhow::Result<Rol
         (Some(local), _) => Some(RegistryPorts::of(local.clone())),
         (None, Some(remote)) => {
             crate::nodes::is_safe(&remote.url.parse()?).context("remote_registry.url")?;
-            Some(RegistryPorts::of(RegistryClient::new(assembly.client()?, &remote.url)))
+            Some(RegistryPorts::of_remote(RegistryClient::new(assembly.client()?, &remote.url)))
         }
         (None, None) => None,
     };

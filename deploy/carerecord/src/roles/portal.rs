@@ -78,6 +78,7 @@ impl Assembly<'_> {
             consents: ports.consents.clone(),
             relationships: ports.relationships.clone(),
             citizen_grants: ports.citizen_grants.clone(),
+            records: ports.records.clone(),
             access: self.access(ports),
             federation,
             clock: self.clock.clone(),

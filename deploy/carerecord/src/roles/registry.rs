@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use carerecord_access::{
-    AccessDecisions, Caller, CitizenGrantStore, ConsentRecords, ConsentStore, Policy,
-    RelationshipStore, Right,
+    AccessDecisions, Caller, CitizenGrantStore, ConsentRecords, ConsentStore, PatientRecords,
+    Policy, RelationshipStore, Right,
 };
 use carerecord_audit::{AuditEvent, AuditLog};
 use carerecord_model::{
@@ -37,6 +37,8 @@ pub struct RegistryPorts {
     pub relationships: Arc<dyn RelationshipStore>,
     /// Which citizens may see whose record.
     pub citizen_grants: Arc<dyn CitizenGrantStore>,
+    /// All of a patient in one question, where the registry is another process.
+    pub records: Option<Arc<dyn PatientRecords>>,
 }
 
 impl RegistryPorts {
@@ -58,16 +60,23 @@ impl RegistryPorts {
             facts: Arc::new(registry.clone()),
             relationships: Arc::new(registry.clone()),
             citizen_grants: Arc::new(registry),
+            records: None,
         }
     }
 }
 
 impl RegistryPorts {
+    /// Those of a registry in another process.
+    pub(super) fn of_remote(registry: RegistryClient) -> Self {
+        Self { records: Some(Arc::new(registry.clone())), ..Self::of(registry) }
+    }
+
     /// The same, of which requests may ask for something to go wrong.
     pub(super) fn with_scenarios(self) -> Self {
         Self {
             registry: Arc::new(ScenarioRegistry(self.registry)),
             patients: Arc::new(ScenarioPatients(self.patients)),
+            records: None,
             ..self
         }
     }
