@@ -181,17 +181,17 @@ impl Portal {
         patient: NhsNumber,
         ask: Option<&[String]>,
     ) -> Result<Record, FhirError> {
-        let lately = async {
+        let all = async {
             Ok(match ask {
-                None => self.federation.probe_lately().await,
+                None => self.federation.probe_all().await,
                 Some(_) => Vec::new(),
             })
         };
         let whole = self.open_whole(caller, purpose, patient);
-        let ((Opened { view, number, .. }, found), lately) = tokio::try_join!(whole, lately)?;
+        let ((Opened { view, number, .. }, found), all) = tokio::try_join!(whole, all)?;
         let masked = view.masks_locations();
         let sources = match ask {
-            None => lately,
+            None => all,
             // What they are called is known when the record is open.
             Some(names) => {
                 let named =

@@ -1,16 +1,14 @@
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use carerecord_audit::AuditSource;
-use carerecord_fhir::SourceState;
 use carerecord_model::{Clock, DocumentRepository, IdSource, NodeId};
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
-use tokio::time::Instant;
 
 use super::breaker::Breaker;
-use super::{Endpoint, Node, NodeLimits, NodeState};
+use super::{Endpoint, Node, NodeLimits};
 
 /// The nodes that are asked, as they are known now. Clones share them.
 ///
@@ -40,8 +38,6 @@ pub(crate) struct Member {
     pub(super) room: Arc<Semaphore>,
     /// In milliseconds; 0 for never.
     last_good: Arc<AtomicI64>,
-    /// When a probe was last answered, if the last one was, and the milliseconds that it took.
-    probed: Mutex<Option<(Instant, u64)>>,
 }
 
 /// One endpoint of a node.
@@ -112,22 +108,8 @@ impl Member {
             preferred: AtomicUsize::new(0),
             room: same.map_or_else(|| Arc::new(Semaphore::new(room)), |old| old.room.clone()),
             last_good: old.map_or_else(Arc::default, |old| old.last_good.clone()),
-            probed: Mutex::new(None),
             limits,
         }
-    }
-
-    /// Notes what became of a probe.
-    pub(super) fn probed(&self, state: &NodeState) {
-        let answered = state.state == SourceState::Answered;
-        let probed = answered.then(|| (Instant::now(), state.latency_ms));
-        *self.probed.lock().unwrap_or_else(PoisonError::into_inner) = probed;
-    }
-
-    /// How long it took to say just now that it can serve, where it has.
-    pub(super) fn served_lately(&self) -> Option<u64> {
-        let probed = *self.probed.lock().unwrap_or_else(PoisonError::into_inner);
-        probed.filter(|(at, _)| at.elapsed() <= LATELY).map(|(_, latency_ms)| latency_ms)
     }
 
     /// When it last answered as it should, as far as this process knows.
@@ -147,6 +129,3 @@ impl Line {
         &self.address
     }
 }
-
-/// No longer than somebody takes to see that a node has gone.
-const LATELY: Duration = Duration::from_millis(200);

@@ -19,7 +19,6 @@ mod tests;
 use std::sync::Arc;
 
 use carerecord_audit::AuditSource;
-use carerecord_fhir::SourceState;
 use carerecord_model::{DocumentRepository, NodeId};
 use futures_util::future::join_all;
 
@@ -67,33 +66,17 @@ impl Federation {
     pub(crate) async fn probe(&self, which: impl Fn(&Member) -> bool) -> Vec<NodeState> {
         let members = self.members();
         let asked = members.iter().filter(|member| which(member));
-        join_all(asked.map(|member| self.probe_one(member))).await
+        let probes = asked.map(|member| async {
+            let ask = |repository: Arc<dyn DocumentRepository>| -> Reading<'_, ()> {
+                Box::pin(async move { Ok(repository.probe().await?) })
+            };
+            self.ask(member, "probe", ask).await.state
+        });
+        join_all(probes).await
     }
 
     /// Asks all of them.
     pub(crate) async fn probe_all(&self) -> Vec<NodeState> {
         self.probe(|_| true).await
-    }
-
-    /// Asks all of them but those that have said just now that they can serve: many who look at
-    /// records at once need not each ask.
-    pub(crate) async fn probe_lately(&self) -> Vec<NodeState> {
-        let members = self.members();
-        let states = members.iter().map(|member| async {
-            match member.served_lately() {
-                Some(latency_ms) => NodeState::new(member, SourceState::Answered, latency_ms),
-                None => self.probe_one(member).await,
-            }
-        });
-        join_all(states).await
-    }
-
-    async fn probe_one(&self, member: &Arc<Member>) -> NodeState {
-        let ask = |repository: Arc<dyn DocumentRepository>| -> Reading<'_, ()> {
-            Box::pin(async move { Ok(repository.probe().await?) })
-        };
-        let state = self.ask(member, "probe", ask).await.state;
-        member.probed(&state);
-        state
     }
 }

@@ -99,7 +99,7 @@ however_it_is_deployed![
     integrity::a_damaged_document_is_refused_and_told_of,
     integrity::a_damaged_long_document_is_broken_off,
     reads::what_a_search_finds_is_read_by_its_address,
-    reads::a_record_is_told_again_when_it_has_changed,
+    reads::a_change_of_a_record_is_in_the_next_search,
     mhd::a_bundle_is_on_every_door_with_the_same_ids,
     mhd::both_doors_have_one_answer,
     mhd::a_document_by_itself_is_on_every_door,
