@@ -28,16 +28,17 @@ impl Contained {
         }
         let person = author.person.as_ref().map(|person| {
             let id = format!("author-{n}");
-            (self.person(person, &id), person.display_name())
+            let name = person.display_name();
+            (self.named(person, &id, name.clone()), name)
         });
         let has_role = !author.roles.is_empty()
             || !author.specialties.is_empty()
             || !author.telecommunications.is_empty();
         let mut references = Vec::new();
         if has_role {
-            let display = person.as_ref().map(|(_, name)| name.clone()).unwrap_or_default();
             let id = format!("role-{n}");
-            let practitioner = person.map(|(reference, _)| reference);
+            let (practitioner, display) = person.unzip();
+            let display = display.unwrap_or_default();
             self.0.push(role(author, &id, practitioner, organisations.first().cloned()));
             references.push(reference("PractitionerRole", &id, display));
         } else {
@@ -49,8 +50,12 @@ impl Contained {
 
     /// A reference to one person.
     pub(crate) fn person(&mut self, person: &Xcn, id: &str) -> Value {
+        self.named(person, id, person.display_name())
+    }
+
+    fn named(&mut self, person: &Xcn, id: &str, name: String) -> Value {
         self.0.push(practitioner(person, id));
-        reference("Practitioner", id, person.display_name())
+        reference("Practitioner", id, name)
     }
 
     /// A reference to one organisation.
@@ -191,9 +196,8 @@ fn human_name([family, given, middle, suffix, prefix]: &[String; 5]) -> Value {
 
 /// The OID of the assigning authority in component `n`, `namespace&OID&ISO`.
 pub(crate) fn authority(value: &str, n: usize) -> Option<String> {
-    let parts = components(value, '^');
-    let oid = components(parts.get(n - 1)?, '&').get(1).map(|oid| (*oid).to_owned());
-    oid.filter(|oid| has_text(oid))
+    let oid = value.split('^').nth(n - 1)?.split('&').nth(1);
+    oid.filter(|oid| has_text(oid)).map(str::to_owned)
 }
 
 pub(crate) fn with_authority(id: &str, oid: Option<&str>) -> Option<Value> {

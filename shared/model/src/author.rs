@@ -42,7 +42,8 @@ macro_rules! hl7_newtype {
 
             /// Component `n`, counted from 1, unescaped; empty when absent.
             pub fn component(&self, n: usize) -> String {
-                components(&self.0, '^').get(n - 1).map(|c| unescape(c)).unwrap_or_default()
+                let mut components = self.0.split('^');
+                components.nth(n - 1).map(unescape).unwrap_or_default()
             }
         }
 
@@ -94,9 +95,16 @@ hl7_newtype!(
 impl Xcn {
     /// A name for people, `Dr Ada Okafor`; the id when there is no name.
     pub fn display_name(&self) -> String {
-        let parts = [6, 3, 4, 2, 5].map(|n| self.component(n));
-        let name = parts.iter().filter(|p| !p.is_empty()).cloned().collect::<Vec<_>>().join(" ");
-        if name.is_empty() { self.component(1) } else { name }
+        let parts = components(&self.0, '^');
+        let part = |n: usize| unescape(parts.get(n - 1).copied().unwrap_or_default());
+        let mut name = part(6);
+        for more in [3, 4, 2, 5].map(part).iter().filter(|more| !more.is_empty()) {
+            if !name.is_empty() {
+                name.push(' ');
+            }
+            name.push_str(more);
+        }
+        if name.is_empty() { part(1) } else { name }
     }
 }
 
@@ -113,9 +121,8 @@ impl Xon {
 
     /// The OID of the authority that gave the identifier.
     pub fn authority(&self) -> Option<String> {
-        let raw = components(&self.0, '^');
-        let authority = components(raw.get(5)?, '&');
-        authority.get(1).map(|oid| (*oid).to_owned()).filter(|oid| !oid.is_empty())
+        let authority = self.0.split('^').nth(5)?;
+        authority.split('&').nth(1).map(str::to_owned).filter(|oid| !oid.is_empty())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::extract::State;
@@ -12,6 +12,7 @@ use axum::{Json, Router};
 use futures_util::future::join_all;
 use http::{StatusCode, header};
 use serde::Serialize;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::lifecycle::Lifecycle;
@@ -22,7 +23,11 @@ type Check =
 
 /// What must be well for this process to take requests. Clones share the same list.
 #[derive(Clone, Default)]
-pub struct ReadinessChecks(Arc<RwLock<Vec<(String, Weight, Check)>>>);
+pub struct ReadinessChecks {
+    checks: Arc<RwLock<Vec<(String, Weight, Check)>>>,
+    /// When all of them were last begun that were well then, and what they said.
+    well: Arc<Mutex<Option<(Instant, Vec<CheckResult>)>>>,
+}
 
 /// What a check that fails means.
 #[derive(Clone, Copy)]
@@ -40,9 +45,9 @@ impl ReadinessChecks {
     }
 
     /// Adds a check, named for the one thing it looks at, e.g. `repository 2.999.1`: of two parts of
-    /// a kind each has a name of its own. It is asked at each request for readiness, has 2 s to
-    /// answer, and says in a few words what is wrong: anyone who reaches the admin listener reads
-    /// them.
+    /// a kind each has a name of its own. It is asked at a request for readiness, unless all were well
+    /// a quarter of a second ago: a portal asks for each search. It has 2 s to answer, and says in a
+    /// few words what is wrong: anyone who reaches the admin listener reads them.
     pub fn register<C, F>(&self, name: impl Into<String>, check: C)
     where
         C: Fn() -> F + Send + Sync + 'static,
@@ -67,11 +72,26 @@ impl ReadinessChecks {
         F: Future<Output = Result<(), String>> + Send + 'static,
     {
         let check: Check = Arc::new(move || Box::pin(check()));
-        self.0.write().unwrap_or_else(PoisonError::into_inner).push((name, weight, check));
+        self.checks.write().unwrap_or_else(PoisonError::into_inner).push((name, weight, check));
     }
 
+    /// What they say, or said a moment ago when all were well.
     async fn ask(&self) -> Vec<CheckResult> {
-        let checks = self.0.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let well = || self.well.lock().unwrap_or_else(PoisonError::into_inner);
+        let begun = Instant::now();
+        if let Some((at, results)) = &*well()
+            && begun.duration_since(*at) < WELL_FOR
+        {
+            return results.clone();
+        }
+        let results = self.ask_now().await;
+        let all = results.iter().all(|result| result.problem.is_none());
+        *well() = all.then(|| (begun, results.clone()));
+        results
+    }
+
+    async fn ask_now(&self) -> Vec<CheckResult> {
+        let checks = self.checks.read().unwrap_or_else(PoisonError::into_inner).clone();
         join_all(checks.into_iter().map(|(name, weight, check)| async move {
             let outcome = match tokio::time::timeout(CHECK_LIMIT, check()).await {
                 Ok(outcome) => outcome,
@@ -117,7 +137,7 @@ struct Readiness {
     checks: Vec<CheckResult>,
 }
 
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 struct CheckResult {
     name: String,
     ok: bool,
@@ -148,10 +168,13 @@ async fn prometheus(State(admin): State<Admin>) -> Response {
 }
 
 const CHECK_LIMIT: Duration = Duration::from_secs(2);
+const WELL_FOR: Duration = Duration::from_millis(250);
 const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
     use axum::body::Body;
     use axum::extract::Request;
     use carerecord_model::RandomIds;
@@ -209,6 +232,28 @@ mod tests {
         let (status, body) = ask(&router, "/health/ready").await;
 
         assert_eq!((status, &body["checks"][0]["problem"]), (503, &json!("no answer in time")));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_well_is_asked_about_again_a_moment_later_and_what_fails_at_once() {
+        let checks = ReadinessChecks::new();
+        let (asked, full) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+        let check = (asked.clone(), full.clone());
+        checks.register("disk", move || {
+            check.0.fetch_add(1, Ordering::Relaxed);
+            let full = check.1.load(Ordering::Relaxed);
+            async move { if full { Err("full".to_owned()) } else { Ok(()) } }
+        });
+        let router = admin(&checks, &Lifecycle::new());
+        let status = async || ask(&router, "/health/ready").await.0;
+
+        assert_eq!((status().await, status().await), (200, 200));
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
+
+        full.store(true, Ordering::Relaxed);
+        tokio::time::advance(WELL_FOR).await;
+        assert_eq!((status().await, status().await), (503, 503));
+        assert_eq!(asked.load(Ordering::Relaxed), 3);
     }
 
     #[tokio::test]

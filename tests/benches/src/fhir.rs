@@ -23,7 +23,9 @@ pub struct FhirOptions {
 }
 
 pub async fn run(options: FhirOptions) -> anyhow::Result<()> {
-    let deployment = options.processes.start().await?;
+    let mut deployment = options.processes.stopped().await?;
+    deployment.ask_by_health();
+    deployment.start_all();
     let engine = options.processes.engine();
     let folder = tempfile::tempdir()?;
     let name = format!("FHIR benchmark: six processes, {engine}");

@@ -2,6 +2,7 @@
 
 mod audit;
 mod kept;
+mod one_probe;
 mod producer;
 mod recipient;
 mod registry;

@@ -12,6 +12,7 @@ use carerecord_model::{
 use carerecord_service::{DELEGATION, Delegate, Delegation, Delegator, send};
 use futures_util::stream;
 
+use super::one_probe::OneProbe;
 use super::soap::{PartReader, call_mtom, mtom, refused, unavailable, whole};
 
 /// A repository node in another process: ours or anybody's.
@@ -26,6 +27,7 @@ pub struct RepositoryClient {
     elements_url: Option<String>,
     /// Says for whom it is asked, where the node is told.
     delegations: Option<Arc<Delegator>>,
+    probe: OneProbe,
 }
 
 impl RepositoryClient {
@@ -39,6 +41,7 @@ impl RepositoryClient {
             search_url: None,
             elements_url: None,
             delegations: None,
+            probe: OneProbe::default(),
         }
     }
 
@@ -167,6 +170,12 @@ impl DocumentRepository for RepositoryClient {
     }
 
     async fn probe(&self) -> Result<(), PortError> {
+        self.probe.wait_or(self.ask_whether_it_serves()).await
+    }
+}
+
+impl RepositoryClient {
+    async fn ask_whether_it_serves(&self) -> Result<(), PortError> {
         if let Some(url) = &self.status_url {
             let (answer, _) = send(("http", "probe"), self.http.get(url)).await;
             let status = answer.map_err(unavailable)?.status();

@@ -111,9 +111,9 @@ impl Deployment {
             text += &format!("search_url = \"{search}\"\n");
             // Tests that stop nodes look at what is told of each request.
             text += "limits = { breaker_failures = 1000 }\n";
-            // The first node is asked by its health, the others by ITI-43.
-            if n == 0 {
-                let health = format!("http://127.0.0.1:{}/health/ready", self.ports.admin[1]);
+            if n < self.asked_by_health {
+                let port = self.ports.admin[index(Role::Node(n))];
+                let health = format!("http://127.0.0.1:{port}/health/ready");
                 text += &format!("status_url = \"{health}\"\n");
             }
         }

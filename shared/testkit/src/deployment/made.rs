@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use super::{ALL, Deployment, Ports, Role, Tls};
+use super::{ALL, Deployment, NODES, Ports, Role, Tls};
 use crate::{Authority, free_ports, ten_ports};
 
 impl Deployment {
@@ -92,6 +92,11 @@ impl Deployment {
     /// Before the first start: the PostgreSQL databases of registry, nodes and portal, five.
     pub fn use_databases(&mut self, urls: Vec<String>) {
         self.databases = Some(urls.try_into().expect("five databases"));
+    }
+
+    /// Before the first start: every node is asked by its health whether it can serve.
+    pub fn ask_by_health(&mut self) {
+        self.asked_by_health = NODES.len();
     }
 
     /// As `apart`, with the documents on a server of the S3 protocol.
@@ -189,6 +194,7 @@ impl Deployment {
             apart,
             samples: false,
             mock: false,
+            asked_by_health: 1,
             databases: None,
             #[cfg(feature = "s3")]
             store: None,

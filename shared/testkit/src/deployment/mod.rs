@@ -18,6 +18,8 @@ pub struct Deployment {
     apart: bool,
     samples: bool,
     mock: bool,
+    /// How many of the nodes are asked by their health whether they can serve; the others by ITI-43.
+    asked_by_health: usize,
     /// PostgreSQL of registry, nodes and portal.
     databases: Option<[String; 5]>,
     /// Where the nodes keep documents, when that is not in files.
