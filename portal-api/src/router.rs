@@ -94,6 +94,7 @@ pub fn router(portal: Portal, trail: AuditTrail) -> Router {
         .route("/fhir/Consent/_search", post(consent::search))
         .route("/fhir/Consent/{id}", get(consent::read).put(consent::update))
         .route("/fhir/$feeds", get(feeds::feeds))
+        .route("/fhir/$try-again", post(feeds::try_again))
         .route("/fhir/Contract", get(contract::search))
         .route("/fhir/Contract/$sharing", get(contract::sharing))
         .route("/fhir/Contract/{id}", get(contract::read))

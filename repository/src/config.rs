@@ -19,6 +19,10 @@ pub struct RepositoryConfig {
     /// unless given.
     #[serde(default = "default_grace_days")]
     pub grace_days: u16,
+    /// For how many days a submission that the registry refuses is kept, so that it can be tried again
+    /// when the reason is mended; 0, which keeps nothing, unless given.
+    #[serde(default)]
+    pub keep_refused_days: u16,
 }
 
 /// What a node does with a submission that cannot be registered now.

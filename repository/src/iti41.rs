@@ -253,8 +253,12 @@ impl Repository {
             }
             Err(PortError::Transaction(error)) => {
                 let step = self.step(id, State::Refused, error.0.clone());
-                if let Err(error) = self.index.forget_pending(holdings, Some(step)).await {
-                    tracing::warn!(%error, "a refused submission is left to the sweeper");
+                match self.keep_refused(submission, holdings, step).await {
+                    Ok(true) => return Err(error),
+                    Ok(false) => {}
+                    Err(error) => {
+                        tracing::warn!(%error, "a refused submission is left to the sweeper");
+                    }
                 }
                 self.discard_unless_known(stored).await;
                 Err(error)

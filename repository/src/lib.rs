@@ -19,6 +19,7 @@ mod objects;
 mod on_demand;
 mod peer;
 mod retention;
+mod retry;
 mod rewrap;
 mod router;
 mod scrub;

@@ -9,8 +9,9 @@ use carerecord_codec::{
 };
 use carerecord_model::{
     ByteRange, ContentAnswer, ContentQuestion, DocumentRecipient, DocumentRepository,
-    DocumentRequest, ElementAnswer, ElementQuestion, OnBehalf, PortError, Registered,
-    RetrievedDocument, SentDocument, Submission, UniqueId,
+    DocumentRequest, ElementAnswer, ElementQuestion, KeptRefusal, OnBehalf, PortError,
+    RefusedSubmissions, Registered, RetrievedDocument, SentDocument, Submission, TriedAgain,
+    UniqueId,
 };
 use carerecord_service::{Asker, AuditDraft, Callers, DelegationMode, Delegations};
 
@@ -74,6 +75,19 @@ impl DocumentRecipient for LocalRepository {
         let parts: Option<MtomReader<NoParts>> = None;
         let done = self.repository.provide_and_register(&self.caller, request, parts, &draft);
         done.await.map_err(PortError::Transaction)
+    }
+}
+
+#[async_trait]
+impl RefusedSubmissions for LocalRepository {
+    async fn kept_refusals(&self) -> Result<Vec<KeptRefusal>, PortError> {
+        let kept = self.repository.kept_refusals().await;
+        kept.map_err(|e| PortError::Unavailable(e.to_string()))
+    }
+
+    async fn try_again(&self, request: &str) -> Result<TriedAgain, PortError> {
+        let draft = AuditDraft::detached((self.draft)(&self.caller));
+        self.repository.try_again(request, &draft).await
     }
 }
 

@@ -5,8 +5,11 @@ use axum::Json;
 use axum::http::StatusCode;
 use carerecord_access::Right;
 use carerecord_audit::{AuditPage, AuditQuestion, FeedQuestion, FeedReport};
-use carerecord_model::{ContentAnswer, ContentQuestion, ElementAnswer, ElementQuestion};
+use carerecord_model::{
+    ContentAnswer, ContentQuestion, ElementAnswer, ElementQuestion, KeptRefusal, TriedAgain,
+};
 use carerecord_service::AuditDraft;
+use serde::Deserialize;
 
 use crate::router::Door;
 use crate::search::SearchFailure;
@@ -43,6 +46,45 @@ pub(crate) async fn feeds(
     }
     door.log.feeds(&question).await.map(Json).map_err(|error| {
         tracing::warn!(%error, "what was sent could not be counted");
+        StatusCode::SERVICE_UNAVAILABLE
+    })
+}
+
+/// What is kept of submissions that were refused. `POST /peer/refused`.
+pub(crate) async fn refused(
+    door: Door,
+    draft: AuditDraft,
+) -> Result<Json<Vec<KeptRefusal>>, StatusCode> {
+    draft.caller(door.callers.listener());
+    draft.fill(|event| event.interaction = "refused submissions".to_owned());
+    if !door.callers.listener().has_right(Right::Delegate) {
+        return Err(StatusCode::FORBIDDEN);
+    }
+    door.repository.kept_refusals().await.map(Json).map_err(|error| {
+        tracing::warn!(%error, "what is kept of refused submissions cannot be read");
+        StatusCode::SERVICE_UNAVAILABLE
+    })
+}
+
+/// Which request's submission is tried again.
+#[derive(Deserialize)]
+pub(crate) struct Again {
+    request: String,
+}
+
+/// Tries one of them again. `POST /peer/refused/again`.
+pub(crate) async fn try_again(
+    door: Door,
+    draft: AuditDraft,
+    Json(again): Json<Again>,
+) -> Result<Json<TriedAgain>, StatusCode> {
+    draft.caller(door.callers.listener());
+    draft.fill(|event| event.interaction = "refused submission again".to_owned());
+    if !door.callers.listener().has_right(Right::Delegate) {
+        return Err(StatusCode::FORBIDDEN);
+    }
+    door.repository.try_again(&again.request, &draft).await.map(Json).map_err(|error| {
+        tracing::warn!(%error, "a refused submission could not be tried again");
         StatusCode::SERVICE_UNAVAILABLE
     })
 }

@@ -24,6 +24,8 @@ pub fn router(
         .route("/submissions/{id}", get(status::submission))
         .route("/peer/audit", post(peer::audit))
         .route("/peer/feeds", post(peer::feeds))
+        .route("/peer/refused", post(peer::refused))
+        .route("/peer/refused/again", post(peer::try_again))
         .route("/peer/search", post(peer::search).layer(DefaultBodyLimit::max(MAX_QUESTION)))
         .route("/peer/elements", post(peer::elements).layer(DefaultBodyLimit::max(MAX_QUESTION)))
         .with_state(state)

@@ -15,7 +15,7 @@ pub(crate) enum State {
     Kept = 2,
     /// It is registered.
     Registered = 3,
-    /// It was refused; nothing of it is kept.
+    /// It was refused. Nothing of it is kept, unless for another try.
     Refused = 4,
 }
 
@@ -128,6 +128,74 @@ pub(crate) async fn kept(
     .transpose()
 }
 
+/// Keeps a submission that was refused, so that the request that brought it can be tried again.
+pub(crate) async fn keep_refused(
+    c: &mut Connection,
+    s: &Submission,
+    at: Timestamp,
+    request: &str,
+) -> Result<(), StoreError> {
+    let submission = serde_json::to_vec(s).map_err(|e| wrong("submission", &e.to_string()))?;
+    sql(KEEP_REFUSED)
+        .bind(s.submission_set.unique_id.as_str())
+        .bind(submission)
+        .bind(at.as_millisecond())
+        .bind(request)
+        .run(c)
+        .await
+        .map(drop)
+}
+
+/// Notes why one that is kept was refused again. It is not kept for longer.
+pub(crate) async fn refused_again(c: &mut Connection, step: &Step) -> Result<(), StoreError> {
+    sql(REFUSED_AGAIN)
+        .bind(step.unique_id.as_str())
+        .bind(json(&told(&step.errors))?)
+        .run(c)
+        .await
+        .map(drop)
+}
+
+/// How many submissions are kept that were refused, and how many bytes of documents.
+pub(crate) async fn refused_kept(database: &Database) -> Result<(i64, u64), StoreError> {
+    let count = sql(COUNT_REFUSED).number(database).await?;
+    let bytes = sql(REFUSED_BYTES).number(database).await?;
+    Ok((count, bytes.unsigned_abs()))
+}
+
+/// The requests that brought what is kept of what was refused, and when it was; the newest first.
+pub(crate) async fn refused(
+    database: &Database,
+    most: i64,
+) -> Result<Vec<(String, Timestamp)>, StoreError> {
+    let rows: Vec<(String, i64)> = sql(REFUSED).bind(most).all(database).await?;
+    let row = |(request, at): (String, i64)| {
+        let at = Timestamp::from_millisecond(at);
+        Ok((request, at.map_err(|e| wrong("changed_at", &e.to_string()))?))
+    };
+    rows.into_iter().map(row).collect()
+}
+
+/// What is kept of what a request brought.
+pub(crate) async fn refused_by(
+    database: &Database,
+    request: &str,
+) -> Result<Option<Submission>, StoreError> {
+    let row: Option<(Vec<u8>,)> = sql(REFUSED_BY).bind(request).first(database).await?;
+    row.map(|(bytes,)| {
+        serde_json::from_slice(&bytes).map_err(|e| wrong("submission", &e.to_string()))
+    })
+    .transpose()
+}
+
+/// Lets go of what was refused before.
+pub(crate) async fn let_go_of_refused(
+    c: &mut Connection,
+    before: Timestamp,
+) -> Result<(), StoreError> {
+    sql(LET_GO).bind(before.as_millisecond()).run(c).await.map(drop)
+}
+
 /// How many submissions are kept.
 pub(crate) async fn count_kept(database: &Database) -> Result<i64, StoreError> {
     sql("SELECT count(*) FROM provided_submission WHERE queue_no IS NOT NULL")
@@ -189,12 +257,13 @@ const BEGIN: &str = "
     ON CONFLICT (unique_id) DO UPDATE SET
         sent_by = excluded.sent_by, source_id = excluded.source_id,
         received_at = excluded.received_at, changed_at = excluded.changed_at,
-        state = excluded.state, errors = excluded.errors
+        state = excluded.state, errors = excluded.errors, submission = NULL, request_id = NULL
     WHERE provided_submission.state IN (1, 4)";
 
 const STEP: &str = "
     UPDATE provided_submission
-    SET state = $2, errors = $3, changed_at = $4, queue_no = NULL, submission = NULL
+    SET state = $2, errors = $3, changed_at = $4, queue_no = NULL, submission = NULL,
+        request_id = NULL
     WHERE unique_id = $1 AND (state <> 3 OR $2 = 3)";
 
 const REFUSE: &str = "
@@ -205,6 +274,31 @@ const KEEP: &str = "
     UPDATE provided_submission SET state = $2, submission = $3, changed_at = $4,
         queue_no = (SELECT coalesce(max(queue_no), 0) + 1 FROM provided_submission)
     WHERE unique_id = $1 AND state <> 3 AND queue_no IS NULL";
+
+// The terms are those of the index.
+const KEEP_REFUSED: &str = "
+    UPDATE provided_submission SET submission = $2, changed_at = $3, request_id = $4
+    WHERE unique_id = $1 AND state = 4 AND queue_no IS NULL";
+
+const REFUSED_AGAIN: &str = "
+    UPDATE provided_submission SET errors = $2
+    WHERE unique_id = $1 AND state = 4 AND request_id IS NOT NULL";
+
+const COUNT_REFUSED: &str = "SELECT count(*) FROM provided_submission WHERE request_id IS NOT NULL";
+
+const REFUSED_BYTES: &str = "
+    SELECT CAST(coalesce(sum(size_bytes), 0) AS BIGINT) FROM stored_document WHERE registered = 5";
+
+const REFUSED: &str = "
+    SELECT request_id, changed_at FROM provided_submission WHERE request_id IS NOT NULL
+    ORDER BY changed_at DESC LIMIT $1";
+
+const REFUSED_BY: &str =
+    "SELECT submission FROM provided_submission WHERE request_id = $1 AND request_id IS NOT NULL";
+
+const LET_GO: &str = "
+    UPDATE provided_submission SET submission = NULL, request_id = NULL
+    WHERE request_id IS NOT NULL AND changed_at < $1";
 
 const FIRST: &str = "
     SELECT submission FROM provided_submission WHERE queue_no IS NOT NULL

@@ -39,6 +39,9 @@ impl Repository {
             tracing::warn!(%error, "pending documents could not be settled; trying again later");
             return;
         }
+        if let Err(error) = self.let_go_of_refused().await {
+            tracing::warn!(%error, "what was refused could not be let go of; trying again later");
+        }
         let Some(stored) = stored else { return };
         if let Err(error) = self.remove_orphans(stored).await {
             tracing::warn!(%error, "orphaned objects could not be removed; trying again later");

@@ -3,7 +3,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use carerecord_audit::AuditSource;
-use carerecord_model::{Clock, DocumentRepository, IdSource, NodeId};
+use carerecord_model::{Clock, DocumentRepository, IdSource, NodeId, RefusedSubmissions};
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
@@ -30,6 +30,7 @@ pub(crate) struct Member {
     pub(crate) id: NodeId,
     pub(crate) name: String,
     pub(crate) log: Option<Arc<dyn AuditSource>>,
+    pub(crate) refused: Option<Arc<dyn RefusedSubmissions>>,
     pub(super) limits: NodeLimits,
     pub(super) deadline: Duration,
     pub(super) lines: Vec<Line>,
@@ -103,6 +104,7 @@ impl Member {
             id: node.id,
             name: node.name,
             log: node.log,
+            refused: node.refused,
             deadline: limits.deadline_ms.map_or(deadline, Duration::from_millis),
             lines: node.endpoints.into_iter().map(line).collect(),
             preferred: AtomicUsize::new(0),

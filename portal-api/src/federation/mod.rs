@@ -19,7 +19,7 @@ mod tests;
 use std::sync::Arc;
 
 use carerecord_audit::AuditSource;
-use carerecord_model::{DocumentRepository, NodeId};
+use carerecord_model::{DocumentRepository, NodeId, RefusedSubmissions};
 use futures_util::future::join_all;
 
 pub(crate) use body::{Expected, begun};
@@ -42,6 +42,8 @@ pub struct Node {
     pub endpoints: Vec<Endpoint>,
     /// Its log of accesses, where that can be searched from here.
     pub log: Option<Arc<dyn AuditSource>>,
+    /// What it keeps of refused submissions, where that can be asked from here.
+    pub refused: Option<Arc<dyn RefusedSubmissions>>,
 }
 
 /// A way to a node.
@@ -57,7 +59,8 @@ impl Node {
     /// A node with one way to it, and the limits of any.
     pub fn new(id: NodeId, name: &str, repository: Arc<dyn DocumentRepository>) -> Self {
         let endpoints = vec![Endpoint { address: "here".to_owned(), repository }];
-        Self { id, name: name.to_owned(), limits: NodeLimits::default(), endpoints, log: None }
+        let (name, limits) = (name.to_owned(), NodeLimits::default());
+        Self { id, name, limits, endpoints, log: None, refused: None }
     }
 }
 

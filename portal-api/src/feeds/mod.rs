@@ -1,6 +1,7 @@
 //! How feeds do: what each source has sent, when last, whether it is late, what was refused and why;
 //! and how the nodes do. Nothing of it is about a patient.
 
+mod again;
 mod rules;
 
 use std::collections::{BTreeMap, HashSet};
@@ -15,6 +16,7 @@ use jiff::Timestamp;
 use crate::Portal;
 use crate::federation::NodeState;
 use crate::looking::LogState;
+pub(crate) use again::Again;
 use rules::ExpectedFeed;
 pub use rules::{FeedRules, FeedRulesError};
 
@@ -51,13 +53,21 @@ pub(crate) struct Refusals {
     pub to: String,
     pub reason: String,
     pub examples: Vec<FeedRefusal>,
+    /// The requests among them whose submissions can be tried again, the oldest first.
+    pub again: Vec<String>,
+    /// Until when the first of these can.
+    pub until: Option<Timestamp>,
 }
 
 impl Portal {
     /// How everything does, counted since an instant.
     pub(crate) async fn feeds(&self, since: Timestamp, now: Timestamp) -> Overview {
         let question = FeedQuestion { since, until: now };
-        let (reports, nodes) = tokio::join!(self.reports(&question), self.federation.probe_all());
+        let (reports, nodes, kept) = tokio::join!(
+            self.reports(&question),
+            self.federation.probe_all(),
+            self.kept_refusals()
+        );
         let (reports, logs) = reports;
         let mut feeds: BTreeMap<(String, String, String, String), Vec<FeedDay>> = BTreeMap::new();
         let mut refusals: BTreeMap<(String, String, String, String), Vec<FeedRefusal>> =
@@ -88,7 +98,10 @@ impl Portal {
         // What needs somebody stands first.
         feeds.sort_by_key(|feed| !feed.late);
         let refusals = refusals.into_iter().map(|((to, system, transaction, reason), examples)| {
-            Refusals { system, transaction, to, reason, examples }
+            let requests = examples.iter().rev().filter_map(|example| example.request.as_ref());
+            let again = requests.filter(|id| kept.contains_key(*id)).cloned().collect::<Vec<_>>();
+            let until = again.iter().filter_map(|id| kept.get(id)).map(|kept| kept.until).min();
+            Refusals { system, transaction, to, reason, examples, again, until }
         });
         Overview { feeds, refusals: refusals.collect(), nodes, unmapped, missing, logs }
     }

@@ -1,20 +1,23 @@
-//! `GET $feeds`: how feeds and nodes do, for who runs the programme. Nothing in it is about a patient.
+//! `GET $feeds`: how feeds and nodes do, for who runs the programme, and `POST $try-again` for what was
+//! refused. Nothing in the answers is about a patient.
 
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use carerecord_audit::{FeedDay, FeedRefusal};
 use carerecord_fhir::{SearchError, only_known, pairs};
+use carerecord_model::TriedAgain;
 use jiff::civil::date;
 use jiff::{SignedDuration, Timestamp, ToSpan as _};
 use serde_json::{Value, json};
 
-use super::input::Asked;
+use super::input::{Asked, Sent};
+use super::parameters::{Parameters, wrong};
 use super::{Session, answer, audit_event, outcome_entry};
 use crate::Portal;
 use crate::error::FhirError;
 use crate::federation::NodeState;
-use crate::feeds::{Feed, Overview, Refusals};
+use crate::feeds::{Again, Feed, Overview, Refusals};
 
 /// Answers with all of it, counted over so many `days`.
 pub(crate) async fn feeds(
@@ -114,7 +117,46 @@ fn refusals(refusals: &Refusals) -> Value {
         number("count", refusals.examples.len() as u64),
     ];
     part.extend(refusals.examples.iter().take(EXAMPLES).map(example));
+    part.extend(refusals.again.iter().take(MOST_AGAIN).map(|request| text("again", request)));
+    part.extend(refusals.until.map(|until| instant("again-until", until)));
     json!({"name": "refusal", "part": part})
+}
+
+/// Tries submissions again that were refused: `POST $try-again`.
+pub(crate) async fn try_again(
+    State(portal): State<Portal>,
+    session: Session,
+    Sent(sent): Sent,
+) -> Result<Response, FhirError> {
+    session.does("try refused submissions again");
+    let may = portal.access.may_see_feeds(&session.caller).map_err(FhirError::from);
+    session.draft.decision(&session.note(may)?);
+    let parameters = Parameters::of(&sent)?;
+    parameters.only(&["request"])?;
+    let requests: Vec<String> = parameters.all_words("request").map(str::to_owned).collect();
+    if requests.is_empty() || requests.len() > MOST_AGAIN {
+        return Err(wrong("request: 1 to 50 ids of requests, each a valueString"));
+    }
+    let tried = portal.try_again(requests).await;
+    let parameter: Vec<Value> = tried.iter().map(self::tried).collect();
+    let told = json!({"resourceType": "Parameters", "parameter": parameter});
+    Ok(answer::resource(StatusCode::OK, told))
+}
+
+fn tried(again: &Again) -> Value {
+    let (outcome, reason) = match &again.done {
+        Ok(TriedAgain::Registered) => ("registered", None),
+        Ok(TriedAgain::Refused { reason }) => ("refused", Some(reason.as_str())),
+        Ok(TriedAgain::Gone) => ("gone", None),
+        Err(error) => {
+            tracing::warn!(%error, "a refused submission could not be tried again");
+            ("not-asked", None)
+        }
+    };
+    let mut part =
+        vec![text("request", &again.request), json!({"name": "outcome", "valueCode": outcome})];
+    part.extend(reason.map(|reason| text("reason", reason)));
+    json!({"name": "tried", "part": part})
 }
 
 fn node(node: &NodeState) -> Value {
@@ -146,3 +188,5 @@ const USUAL_DAYS: i64 = 31;
 const MOST_DAYS: i64 = 92;
 /// Messages that are named for each reason.
 const EXAMPLES: usize = 3;
+/// Submissions of one reason, and of one request, that are tried again.
+const MOST_AGAIN: usize = 50;

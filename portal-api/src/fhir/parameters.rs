@@ -42,6 +42,12 @@ impl<'a> Parameters<'a> {
         words.filter(|words| !words.is_empty())
     }
 
+    /// Every text of this name; what has none is missing.
+    pub(super) fn all_words(&self, name: &str) -> impl Iterator<Item = &'a str> {
+        let named = self.0.iter().filter(move |p| p["name"] == name);
+        named.filter_map(|p| p["valueString"].as_str()).map(str::trim).filter(|w| !w.is_empty())
+    }
+
     /// Text that must be there where it is named, of so many characters at most.
     pub(super) fn text(&self, name: &str, most: usize) -> Result<Option<String>, FhirError> {
         if self.one(name).is_none() {

@@ -144,6 +144,73 @@ impl Index {
             .await
     }
 
+    /// Keeps a submission that was refused and its documents, unless a later submission has taken the
+    /// notes over.
+    pub(crate) async fn keep_refused(
+        &self,
+        submission: Submission,
+        holdings: Vec<Holding>,
+        step: Step,
+        request: String,
+    ) -> Result<(), StoreError> {
+        self.database
+            .write(move |c| {
+                Box::pin(async move {
+                    submissions::step(c, &step).await?;
+                    submissions::keep_refused(c, &submission, step.at, &request).await?;
+                    for holding in &holdings {
+                        sql(HOLD)
+                            .bind(holding.unique_id.as_str())
+                            .bind(&holding.object.key)
+                            .bind(step.at.as_millisecond())
+                            .run(&mut *c)
+                            .await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// The documents of a submission that was refused and is kept; `None` when they are not all as they
+    /// came with it.
+    pub(crate) async fn refused(
+        &self,
+        submission: &Submission,
+    ) -> Result<Option<Vec<Holding>>, StoreError> {
+        let mut holdings = Vec::new();
+        for entry in &submission.document_entries {
+            let row: Option<Row> =
+                sql(FIND_REFUSED).bind(entry.unique_id.as_str()).first(&self.database).await?;
+            let holding = row.map(Row::into_holding).transpose()?;
+            let same = |h: &Holding| entry.hash.as_ref() == Some(&h.object.sha1);
+            match holding.filter(same) {
+                Some(holding) => holdings.push(Holding { entry: entry.clone(), ..holding }),
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(holdings))
+    }
+
+    /// Notes why a submission that is kept was refused again.
+    pub(crate) async fn refused_again(&self, step: Step) -> Result<(), StoreError> {
+        let note = self
+            .database
+            .write(move |c| Box::pin(async move { submissions::refused_again(c, &step).await }));
+        note.await
+    }
+
+    /// Lets go of submissions and documents that were refused before. Their bytes are the sweeper's.
+    pub(crate) async fn let_go_of_refused(&self, before: Timestamp) -> Result<(), StoreError> {
+        let go = self.database.write(move |c| {
+            Box::pin(async move {
+                submissions::let_go_of_refused(c, before).await?;
+                sql(LET_GO).bind(before.as_millisecond()).run(c).await.map(drop)
+            })
+        });
+        go.await
+    }
+
     /// The documents of a submission that is kept.
     pub(crate) async fn kept(&self, submission: &Submission) -> Result<Vec<Holding>, StoreError> {
         let mut holdings = Vec::new();
@@ -222,7 +289,19 @@ const NAMES_OBJECT: &str = "SELECT count(*) FROM stored_document WHERE object_ke
 const FORGET: &str =
     "DELETE FROM stored_document WHERE unique_id = $1 AND object_key = $2 AND registered IN (0, 3)";
 
+const HOLD: &str = "
+    UPDATE stored_document SET registered = 5, stored_at = $3
+    WHERE unique_id = $1 AND object_key = $2 AND registered = 0";
+
+// What another submission brought and registered meanwhile counts, when it is the same.
+const FIND_REFUSED: &str = "
+    SELECT unique_id, object_key, mime_type, size_bytes, sha1, sha256, registered, metadata,
+        quarantined_at, wrapping_key_id, wrapped_key
+    FROM stored_document WHERE unique_id = $1 AND registered IN (1, 5)";
+
+const LET_GO: &str = "DELETE FROM stored_document WHERE registered = 5 AND stored_at < $1";
+
 const PENDING_ROW: i64 = 0;
 const REGISTERED_ROW: i64 = 1;
-/// 2 is what was removed, 4 what was destroyed.
+/// 2 is what was removed, 4 what was destroyed, 5 what was refused and is kept for another try.
 const KEPT_ROW: i64 = 3;

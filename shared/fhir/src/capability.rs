@@ -44,6 +44,7 @@ fn documents(base_url: &str, version: &str, date: &str) -> Value {
             "interaction": [{"code": "transaction", "documentation": TRANSACTION_DOCUMENTATION}],
             "operation": [
                 {"name": "feeds", "definition": "urn:carerecord:OperationDefinition:feeds"},
+                {"name": "try-again", "definition": "urn:carerecord:OperationDefinition:try-again"},
             ],
             "resource": [
                 document_reference(),

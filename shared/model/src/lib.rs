@@ -65,8 +65,8 @@ pub use patient_search::{
 };
 pub use ports::{
     ByteRange, CrossReference, CrossReferenced, DocumentBody, DocumentRecipient, DocumentRegistry,
-    DocumentRepository, DocumentRequest, LastChange, OnBehalf, PatientDirectory, PortError,
-    Registered, RetrievedDocument, SentDocument,
+    DocumentRepository, DocumentRequest, KeptRefusal, LastChange, OnBehalf, PatientDirectory,
+    PortError, RefusedSubmissions, Registered, RetrievedDocument, SentDocument, TriedAgain,
 };
 pub use retry_after::retry_after;
 pub use slot::{ExtraClassification, ExtraMetadata, LocalizedString, Slot};

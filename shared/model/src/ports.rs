@@ -9,6 +9,7 @@ use std::pin::Pin;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::Stream;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -224,6 +225,46 @@ pub trait OnBehalf: Send + Sync {
     /// # Errors
     /// As `statement`.
     fn to_registry(&self) -> Result<Option<String>, PortError>;
+}
+
+/// A submission that the registry has refused, kept by its node for another try.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct KeptRefusal {
+    /// The id of the request that brought it, as in the record of accesses.
+    pub request: String,
+    /// When it is let go of.
+    pub until: Timestamp,
+}
+
+/// What came of another try.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "outcome")]
+pub enum TriedAgain {
+    /// It is registered.
+    Registered,
+    /// It was refused again, with these codes of errors.
+    Refused {
+        /// With spaces between them.
+        reason: String,
+    },
+    /// It is not kept any more: it was let go of, or has come again by itself.
+    Gone,
+}
+
+/// What a node keeps of submissions that were refused, for who runs the programme. Names no patient.
+#[async_trait]
+pub trait RefusedSubmissions: Send + Sync {
+    /// All that are kept, the newest first, so many at most.
+    ///
+    /// # Errors
+    /// When the node could not be asked.
+    async fn kept_refusals(&self) -> Result<Vec<KeptRefusal>, PortError>;
+
+    /// Asks the registry once more to register the submission that this request brought.
+    ///
+    /// # Errors
+    /// When the node, or the registry, could not be asked: it stays as it is.
+    async fn try_again(&self, request: &str) -> Result<TriedAgain, PortError>;
 }
 
 /// A repository node as other roles see it. ITI-43.

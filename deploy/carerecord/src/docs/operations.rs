@@ -122,6 +122,17 @@ pub(super) const OPERATIONS: &[Told] = &[
                 nothing in it is about a patient.",
     },
     Told {
+        kind: "",
+        name: "try-again",
+        methods: &[("post", "/fhir/$try-again")],
+        query: &[],
+        summary: "Try submissions again that the registry has refused",
+        words: "For roles that run the programme. Parameters: request, 1 to 50 times: the again of a refusal in \
+                $feeds, the id of the request that brought the submission. Answers for each with its \
+                outcome: registered, refused with the reason, gone (not kept any more, or sent again \
+                since) or not-asked.",
+    },
+    Told {
         kind: "AuditEvent",
         name: "detect",
         methods: &[],

@@ -4,7 +4,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use base64::Engine as _;
 use carerecord_audit::{AuditLog, AuditSource};
-use carerecord_model::{DocumentRepository, NodeId};
+use carerecord_model::{DocumentRepository, NodeId, RefusedSubmissions};
 use carerecord_portal_api::{Endpoint, Node, NodeLimits};
 use carerecord_service::{Delegator, SecretFile};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
@@ -15,11 +15,24 @@ use super::{Credentials, Directory, Kind, NodeSection};
 use crate::config::SourceConfig;
 use crate::peer::{PeerLog, RepositoryClient, role_client_builder};
 
+/// A node of this process.
+#[derive(Clone)]
+pub struct LocalNode {
+    /// Its repositoryUniqueId.
+    pub id: NodeId,
+    /// Who is asked for documents.
+    pub repository: Arc<dyn DocumentRepository>,
+    /// Who is asked for refused submissions.
+    pub refused: Arc<dyn RefusedSubmissions>,
+    /// Its log.
+    pub log: AuditLog,
+}
+
 /// Makes nodes out of what the configuration says of them.
 #[derive(Clone)]
 pub struct NodeClients {
     /// The nodes of this process.
-    pub local: Vec<(NodeId, Arc<dyn DocumentRepository>, AuditLog)>,
+    pub local: Vec<LocalNode>,
     /// How long a node may say nothing.
     pub silence: Duration,
     /// Of nodes that need no credentials.
@@ -47,7 +60,8 @@ impl NodeClients {
         let endpoints = vec![Endpoint { address: url.clone(), repository }];
         let (id, name) = (source.id.clone(), source.name.clone());
         let log = log(&self.http, source.search_url.iter().filter_map(|url| url.parse().ok()));
-        Ok(Node { id, name, limits: source.limits, endpoints, log })
+        let (log, refused) = of_peer(log);
+        Ok(Node { id, name, limits: source.limits, endpoints, log, refused })
     }
 
     /// Every node of a directory.
@@ -80,19 +94,31 @@ impl NodeClients {
             Endpoint { address: url.to_owned(), repository: Arc::new(client.with_search(search)) }
         });
         let (id, name) = (node.id.clone(), node.name.clone());
-        Ok(Node { id, name, limits: node.limits, endpoints: endpoints.collect(), log })
+        let endpoints = endpoints.collect();
+        let (log, refused) = of_peer(log);
+        Ok(Node { id, name, limits: node.limits, endpoints, log, refused })
     }
 
     fn here(&self, id: &NodeId, name: &str, limits: NodeLimits) -> Option<Node> {
-        let (_, repository, log) = self.local.iter().find(|(local, _, _)| local == id)?;
-        let log: Option<Arc<dyn AuditSource>> = Some(Arc::new(log.clone()));
-        Some(Node { limits, log, ..Node::new(id.clone(), name, repository.clone()) })
+        let local = self.local.iter().find(|local| local.id == *id)?;
+        let log: Option<Arc<dyn AuditSource>> = Some(Arc::new(local.log.clone()));
+        let refused = Some(local.refused.clone());
+        Some(Node { limits, log, refused, ..Node::new(id.clone(), name, local.repository.clone()) })
+    }
+}
+
+type Beside = (Option<Arc<dyn AuditSource>>, Option<Arc<dyn RefusedSubmissions>>);
+
+fn of_peer(peer: Option<Arc<PeerLog>>) -> Beside {
+    match peer {
+        Some(peer) => (Some(peer.clone()), Some(peer)),
+        None => (None, None),
     }
 }
 
 /// The log of a node that is one of ours, which is searched beside where it is searched inside;
 /// others have no such address.
-fn log(http: &reqwest::Client, search: impl Iterator<Item = Url>) -> Option<Arc<dyn AuditSource>> {
+fn log(http: &reqwest::Client, search: impl Iterator<Item = Url>) -> Option<Arc<PeerLog>> {
     let urls = search.filter_map(|url| url.join("/peer/audit").ok()).map(String::from);
     let urls: Vec<String> = urls.collect();
     if urls.is_empty() { None } else { Some(Arc::new(PeerLog::new(http.clone(), urls))) }

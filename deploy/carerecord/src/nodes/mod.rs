@@ -16,7 +16,7 @@ use carerecord_portal_api::NodeLimits;
 use serde::Deserialize;
 use url::{Host, Url};
 
-pub use client::{NodeClients, client_of};
+pub use client::{LocalNode, NodeClients, client_of};
 pub use start::start;
 
 /// The whole file.

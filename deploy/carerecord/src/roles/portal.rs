@@ -22,7 +22,7 @@ use crate::config::{PortalSection, PublisherConfig, RepositorySection, WebSectio
 use crate::key_file::key_file;
 use crate::looks::SqlLookRows;
 use crate::mock::ScenarioNode;
-use crate::nodes::{self, NodeClients};
+use crate::nodes::{self, LocalNode, NodeClients};
 use crate::peer::{PeerLog, RecipientClient, role_client};
 use crate::publish::CodeMaps;
 use crate::sessions::SqlSessionRows;
@@ -49,7 +49,12 @@ impl Assembly<'_> {
         let publishers = publishers(section, &http, &recipients)?.with_codes(codes);
         let local = local.iter().map(|(section, node, log)| {
             let id = section.node.repository_unique_id.clone();
-            (id.clone(), self.local_node(id, node), log.clone())
+            LocalNode {
+                repository: self.local_node(id.clone(), node),
+                id,
+                refused: Arc::new(node.clone()),
+                log: log.clone(),
+            }
         });
         let local = local.collect();
         let delegations = crate::delegations::delegator(self.config)?;

@@ -1,7 +1,9 @@
 //! What sources send, what is refused, and how nodes do: for who runs the programme.
 
-use carerecord_testkit::{Browser, Deployment, GP, Letter, NODES, PATIENT};
-use serde_json::Value;
+use carerecord_testkit::{
+    Browser, CONTENT_TYPE, Deployment, Fhir, GP, Letter, NODES, PATIENT, Role,
+};
+use serde_json::{Value, json};
 
 /// What came in is counted by sender, role and day, refusals by reason with a request that can be traced,
 /// and nothing of it is about a patient; nobody else sees it.
@@ -80,6 +82,100 @@ pub async fn what_sources_send_is_seen_by_who_runs_the_programme(deployment: Dep
     deployment.assert_no_panic();
 }
 
+/// A letter that replaces one which nobody has sent yet is refused. The node keeps it, shows it to nobody,
+/// and registers it when somebody who runs the programme has it tried again.
+pub async fn what_the_registry_refused_is_tried_again(deployment: Deployment) {
+    let early = Letter::text(PATIENT, 2);
+    let refused = deployment.node(0).send(CONTENT_TYPE, replacing(&early)).await.unwrap();
+    assert_eq!(refused.error_codes(), ["UnresolvedReferenceException"], "{}", refused.envelope);
+    let operator = deployment.fhir().as_person(OPERATOR).await;
+    let (_, answer) = operator.resource("$feeds").await;
+    let request = again(&answer).unwrap_or_else(|| panic!("{answer}"));
+    let doctor = deployment.fhir().as_person(GP).await;
+    let given = deployment.node(0).retrieve(NODES[0].0, &[&early.unique_id]).await.unwrap();
+    assert!(given.documents.is_empty(), "it is not retrieved");
+
+    // The reason is there as before.
+    let (status, told) = try_again(&operator, &request).await;
+    assert_eq!(status, 200, "{told}");
+    let tried = &told["parameter"][0];
+    assert_eq!(part(tried, "outcome")["valueCode"], "refused", "{told}");
+    assert_eq!(text(tried, "reason"), "UnresolvedReferenceException", "{told}");
+    for who in [GP, OFFICER, DESK] {
+        let person = deployment.fhir().as_person(who).await;
+        assert_eq!(try_again(&person, &request).await.0, 403, "{who}");
+    }
+    let system = deployment.fhir().as_system().await;
+    assert_eq!(try_again(&system, &request).await.0, 403);
+    for bad in [json!([]), json!([{"name": "request"}]), json!([{"name": "colour"}])] {
+        let (status, told) = sent(&operator, &bad).await;
+        assert_eq!(status, 400, "{bad}: {told}");
+    }
+
+    // It is mended: what is to be replaced has come.
+    let late = Letter::text(PATIENT, 1);
+    let message = String::from_utf8(late.message().to_vec()).unwrap();
+    let came = deployment
+        .node(0)
+        .send(CONTENT_TYPE, message.replace(SYMBOL, &format!("\"{LATE}\"")))
+        .await
+        .unwrap();
+    assert!(came.is_success(), "{}", came.envelope);
+    let mut browser = Browser::sign_in(&deployment, OPERATOR).await;
+    let (_, page) = browser.get("/feeds").await;
+    assert!(page.contains("Try 1 again") && page.contains(&request), "{page}");
+    let fields = [("requests", &*request)];
+    let (status, page) = browser.submit_to("/feeds", "/feeds/again", &fields).await;
+    assert_eq!(status, 200, "{page}");
+    assert!(page.contains("1 message taken now."), "{page}");
+    assert!(!page.contains("Try 1 again"), "{page}");
+
+    let given = deployment.node(0).retrieve(NODES[0].0, &[&early.unique_id]).await.unwrap();
+    assert_eq!(given.documents[&early.unique_id], early.bytes, "as it came");
+    let current = doctor.search("DocumentReference", PATIENT, "status=current").await.1;
+    assert_eq!(current["total"], 1, "it replaces: {current}");
+    assert!(current.to_string().contains("Letter 2"), "{current}");
+    let (_, told) = try_again(&operator, &request).await;
+    assert_eq!(part(&told["parameter"][0], "outcome")["valueCode"], "gone", "{told}");
+    let (_, answer) = operator.resource("$feeds").await;
+    assert_eq!(again(&answer), None, "{answer}");
+    let role = if deployment.is_apart() { Role::Node(0) } else { Role::Portal };
+    let record = deployment.audit(role).into_iter();
+    let mut tried = record.filter(|e| e["interaction"].as_str().unwrap().ends_with("again"));
+    assert!(tried.any(|e| e["outcome"] == "success"), "it is recorded");
+    deployment.assert_no_panic();
+}
+
+/// Its message, with an association by which it replaces what has not come yet.
+fn replacing(letter: &Letter) -> String {
+    let message = String::from_utf8(letter.message().to_vec()).unwrap();
+    let (before, after) = message.split_once("<rim:Association").unwrap();
+    format!(
+        "{before}<rim:Association id=\"replaces\" \
+         associationType=\"urn:ihe:iti:2007:AssociationType:RPLC\" sourceObject={SYMBOL} \
+         targetObject=\"{LATE}\" objectType=\"urn:oasis:names:tc:ebxml-regrep:ObjectType:\
+         RegistryObject:Association\"/><rim:Association{after}"
+    )
+}
+
+/// The request whose submission can be tried again.
+fn again(answer: &Value) -> Option<String> {
+    let all = answer["parameter"].as_array().unwrap();
+    let mut refusals = all.iter().filter(|p| p["name"] == "refusal");
+    refusals.find_map(|refusal| Some(text(refusal, "again")).filter(|id| !id.is_empty()))
+}
+
+async fn try_again(person: &Fhir, request: &str) -> (u16, Value) {
+    sent(person, &json!([{"name": "request", "valueString": request}])).await
+}
+
+async fn sent(person: &Fhir, parameters: &Value) -> (u16, Value) {
+    let body = json!({"resourceType": "Parameters", "parameter": parameters});
+    let (status, _, told) =
+        person.send("/$try-again", "application/fhir+json", body.to_string()).await;
+    (status, serde_json::from_str(&told).unwrap())
+}
+
 fn part<'v>(parameter: &'v Value, name: &str) -> &'v Value {
     let parts = parameter["part"].as_array().unwrap();
     parts.iter().find(|p| p["name"] == name).unwrap_or(&Value::Null)
@@ -95,6 +191,9 @@ fn number(feed: &Value, name: &str) -> u64 {
     days.filter_map(|day| part(day, name)["valueUnsignedInt"].as_u64()).sum()
 }
 
+/// The document in `Letter::message`.
+const SYMBOL: &str = "\"D\"";
+const LATE: &str = "urn:uuid:0199a1c2-9f3e-7cc1-8f8e-0e6f1d2b3c99";
 const OTHER: &str = "9990001138";
 const OPERATOR: &str = "555021901000";
 const OFFICER: &str = "555021900500";

@@ -103,6 +103,7 @@ struct Shooter<'d> {
     officer: String,
     operator: String,
     operator_cookie: String,
+    operator_csrf: String,
     source: String,
     cookie: String,
     officer_cookie: String,
@@ -155,7 +156,8 @@ impl<'d> Shooter<'d> {
         let list = browser.find(PATIENT).await;
         let page = browser.get("/search").await.1;
         let mut officer_browser = Browser::sign_in(deployment, OFFICER).await;
-        let operator_browser = Browser::sign_in(deployment, OPERATOR).await;
+        let mut operator_browser = Browser::sign_in(deployment, OPERATOR).await;
+        let operator_page = operator_browser.get("/feeds").await.1;
         let officer_page = officer_browser.get("/alerts").await.1;
         let citizen = deployment.citizen(ADA).await;
         let mut at_home = Browser::sign_in_citizen(deployment, ADA).await;
@@ -174,6 +176,7 @@ impl<'d> Shooter<'d> {
             officer: officer.token().to_owned(),
             operator: operator.token().to_owned(),
             operator_cookie: operator_browser.cookie().to_owned(),
+            operator_csrf: csrf(&operator_page),
             source: source.token().to_owned(),
             cookie: browser.cookie().to_owned(),
             officer_cookie: officer_browser.cookie().to_owned(),
@@ -287,7 +290,7 @@ impl<'d> Shooter<'d> {
             path if ["AuditEvent", "Contract", "$access-pack"].iter().any(|p| path.contains(p)) => {
                 &self.officer
             }
-            "/fhir/$feeds" => &self.operator,
+            "/fhir/$feeds" | "/fhir/$try-again" => &self.operator,
             path if publishes.contains(&path) && route.method == "POST" => &self.source,
             path if path.ends_with("$generate-metadata") => &self.source,
             "/fhir/Patient/$mine" => &self.citizen,
@@ -361,6 +364,9 @@ impl<'d> Shooter<'d> {
             ("POST", "/fhir/Patient/$access-pack") => sent(crate::access_packs::asked(PATIENT)),
             ("DELETE", "/fhir/Patient/$access-pack/{id}") => get(""),
             ("POST", "/fhir/AuditEvent/$detect") => parameters(json!([])),
+            ("POST", "/fhir/$try-again") => {
+                parameters(json!([{"name": "request", "valueString": "none"}]))
+            }
             ("POST", "/fhir/AuditEvent/{id}/$review") => {
                 parameters(json!([{"name": "state", "valueCode": "in-review"}]))
             }
@@ -382,7 +388,9 @@ impl<'d> Shooter<'d> {
         let (cookie, csrf) = match officer {
             true => (&self.officer_cookie, &self.officer_csrf),
             false if route.path.starts_with("/mine") => (&self.citizen_cookie, &self.citizen_csrf),
-            false if route.path == "/feeds" => (&self.operator_cookie, &self.csrf),
+            false if route.path.starts_with("/feeds") => {
+                (&self.operator_cookie, &self.operator_csrf)
+            }
             false => (&self.cookie, &self.csrf),
         };
         let form = |fields: &[(&str, &str)]| {
@@ -414,6 +422,7 @@ impl<'d> Shooter<'d> {
                 form(&[("state", "appropriate"), ("note", "Seen that night at 02:40.")])
             }
             ("POST", "/reports/run") => form(&[]),
+            ("POST", "/feeds/again") => form(&[("requests", "none")]),
             ("POST", "/reports/{id}") => form(&[("state", "in-review"), ("note", "Again.")]),
             ("POST", "/looked") => form(&[("nhs_number", PATIENT), ("period", "7")]),
             ("POST", "/mine/{handle}/looked") => form(&[("page", "")]),
@@ -461,6 +470,10 @@ impl<'d> Shooter<'d> {
             ("registry", "/peer/identifier") => {
                 let id = format!("{PATIENT}^^^&2.16.840.1.113883.2.1.4.1&ISO");
                 Some(self.request(route, &base, "").json(&json!({"id": id})))
+            }
+            ("node", "/peer/refused") => Some(self.request(route, &base, "")),
+            ("node", "/peer/refused/again") => {
+                Some(self.request(route, &base, "").json(&json!({"request": "none"})))
             }
             ("registry" | "node", "/peer/feeds") => {
                 Some(self.request(route, &base, "").json(&feed_question()))
@@ -601,6 +614,8 @@ const NO_SUCCESS: &[&str] = &[
     "node POST /peer/elements",
     "node POST /peer/audit",
     "node POST /peer/feeds",
+    "node POST /peer/refused",
+    "node POST /peer/refused/again",
     "registry POST /peer/audit",
     "registry POST /peer/consent/update",
     "registry POST /peer/patient/search",

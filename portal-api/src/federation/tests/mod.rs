@@ -227,6 +227,7 @@ fn node(n: u32, endpoints: Vec<Script>) -> Node {
         },
         endpoints: endpoints.into_iter().enumerate().map(endpoint).collect(),
         log: None,
+        refused: None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! How feeds and nodes do.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::outcome::{coded, issues};
 use super::wire::{list, text};
@@ -45,6 +45,20 @@ pub(crate) struct Refusal {
     pub(crate) count: u64,
     /// When, and the id of the request.
     pub(crate) examples: Vec<(String, Option<String>)>,
+    /// Requests whose submissions can be tried again.
+    pub(crate) again: Vec<String>,
+    /// Until when the first of them can.
+    pub(crate) until: Option<String>,
+}
+
+/// What came of trying submissions again.
+#[derive(Default)]
+pub(crate) struct TriedAgain {
+    pub(crate) registered: usize,
+    /// The reasons of those that were refused again.
+    pub(crate) refused: Vec<String>,
+    pub(crate) gone: usize,
+    pub(crate) not_asked: usize,
 }
 
 /// How a node does.
@@ -69,6 +83,28 @@ impl ApiClient {
             all.add(parameter);
         }
         Ok(all)
+    }
+}
+
+impl ApiClient {
+    /// Has the submissions of these requests tried again.
+    pub(crate) async fn try_again(
+        &self,
+        asker: Asker<'_>,
+        requests: &[String],
+    ) -> Result<TriedAgain, ApiError> {
+        let named = requests.iter().map(|id| json!({"name": "request", "valueString": id}));
+        let answer = self.operate("$try-again", asker, named.collect()).await?;
+        let mut tried = TriedAgain::default();
+        for one in list(&answer["parameter"]).iter().filter(|p| p["name"] == "tried") {
+            match part(one, "outcome").and_then(|part| part["valueCode"].as_str()) {
+                Some("registered") => tried.registered += 1,
+                Some("refused") => tried.refused.extend(words(one, "reason")),
+                Some("gone") => tried.gone += 1,
+                Some(_) | None => tried.not_asked += 1,
+            }
+        }
+        Ok(tried)
     }
 }
 
@@ -129,6 +165,12 @@ impl Refusal {
             reason: words(p, "reason")?,
             count: number(p, "count")?,
             examples: examples.filter_map(example).collect(),
+            again: list(&p["part"])
+                .iter()
+                .filter(|part| part["name"] == "again")
+                .filter_map(|part| text(&part["valueString"]))
+                .collect(),
+            until: part(p, "again-until").and_then(|part| text(&part["valueInstant"])),
         })
     }
 }

@@ -38,7 +38,7 @@ pub(crate) use detection::{DetectionRun, Finding, FindingCounts};
 #[cfg(test)]
 pub(crate) use document::Context;
 pub(crate) use document::{Coded, Document, DocumentStatus, Reasoned, RelationKind, Submission};
-pub(crate) use feeds::{Feed, FeedsOverview, NodeHealth, Refusal as FeedRefusal};
+pub(crate) use feeds::{Feed, FeedsOverview, NodeHealth, Refusal as FeedRefusal, TriedAgain};
 pub(crate) use inside::{FoundInside, Hit, Piece};
 pub(crate) use looked::{Access, AccessQuestion, FoundAccesses};
 pub(crate) use mine::{Choice, MinePerson, Wish};

@@ -1,18 +1,21 @@
 //! How feeds and nodes do, for who runs the programme.
 
+use std::collections::BTreeSet;
+
 use askama::Template;
-use axum::extract::State;
+use axum::extract::{Form, State};
 use axum::response::Html;
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan as _};
+use serde::Deserialize;
 use uuid::Uuid;
 
 use super::{Layout, page};
-use crate::api::{Feed, FeedRefusal, FeedsOverview, NodeHealth};
-use crate::display::clinical;
+use crate::api::{Feed, FeedRefusal, FeedsOverview, NodeHealth, TriedAgain};
+use crate::display::{clinical, counted};
 use crate::portal::{Portal, SharedPortal};
 use crate::problem::Problem;
-use crate::session::Caller;
+use crate::session::{Caller, Person};
 
 #[derive(Template)]
 #[template(path = "feeds.html")]
@@ -26,6 +29,8 @@ struct FeedsPage {
     unmapped: Vec<(String, String, String, String, u64)>,
     missing: Vec<MissingView>,
     notes: Vec<String>,
+    /// What came of trying something again.
+    tried: Vec<String>,
 }
 
 struct FeedView {
@@ -51,6 +56,8 @@ struct RefusalView {
     refusal: FeedRefusal,
     what: &'static str,
     examples: Vec<(String, Option<Uuid>)>,
+    /// Until when the first of those can be tried again that can.
+    until: Option<String>,
 }
 
 struct NodeView {
@@ -68,10 +75,61 @@ struct MissingView {
     percent: u64,
 }
 
+/// Asks for another try of what was refused for a reason.
+#[derive(Deserialize)]
+pub(crate) struct AgainForm {
+    csrf: String,
+    /// Ids of requests, with spaces between them.
+    requests: String,
+}
+
 /// Shows them.
 pub(crate) async fn list(
     State(portal): SharedPortal,
     Caller(person): Caller,
+) -> Result<Html<String>, Problem> {
+    listed(&portal, person, Vec::new()).await
+}
+
+/// Tries again what was refused, and shows how feeds do then.
+pub(crate) async fn try_again(
+    State(portal): SharedPortal,
+    Caller(person): Caller,
+    Form(form): Form<AgainForm>,
+) -> Result<Html<String>, Problem> {
+    person.check(&form.csrf)?;
+    let caller = Caller(person);
+    let requests: Vec<String> = form.requests.split_whitespace().map(str::to_owned).collect();
+    let tried = portal.api.try_again(caller.asker(), &requests).await?;
+    listed(&portal, caller.0, told(&tried)).await
+}
+
+fn told(tried: &TriedAgain) -> Vec<String> {
+    let TriedAgain { registered, refused, gone, not_asked } = tried;
+    let messages = |n: &usize| counted(*n, "message", "messages");
+    let mut told = Vec::new();
+    if *registered > 0 {
+        told.push(format!("{} taken now.", messages(registered)));
+    }
+    if !refused.is_empty() {
+        let reasons: BTreeSet<&str> = refused.iter().map(String::as_str).collect();
+        let reasons = reasons.into_iter().collect::<Vec<_>>().join(", ");
+        told.push(format!("{} refused again: {reasons}.", messages(&refused.len())));
+    }
+    if *gone > 0 {
+        let words = "not kept any more, or sent again since";
+        told.push(format!("{} {words}.", messages(gone)));
+    }
+    if *not_asked > 0 {
+        told.push(format!("{} could not be tried just now.", messages(not_asked)));
+    }
+    told
+}
+
+async fn listed(
+    portal: &Portal,
+    person: Person,
+    tried: Vec<String>,
 ) -> Result<Html<String>, Problem> {
     let layout = portal.layout(Some(&person));
     let all = portal.api.feeds(Caller(person).asker()).await?;
@@ -101,6 +159,7 @@ pub(crate) async fn list(
         unmapped,
         missing,
         notes,
+        tried,
     })
 }
 
@@ -132,6 +191,7 @@ impl Portal {
         RefusalView {
             what: transaction(&refusal.transaction),
             examples: refusal.examples.iter().map(example).collect(),
+            until: refusal.until.as_ref().map(|until| clinical(until, &self.zone)),
             refusal,
         }
     }

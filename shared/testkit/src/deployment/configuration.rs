@@ -39,7 +39,7 @@ impl Deployment {
             ),
             Role::Node(n) => format!(
                 "{}[[repository]]\n{}{}node = {{ repository_unique_id = \"{}\", organisation = \"{}\", \
-                 when_registry_is_away = \"{}\" }}\n{}{}",
+                 when_registry_is_away = \"{}\", keep_refused_days = 7 }}\n{}{}",
                 self.remote_registry(),
                 self.database(role),
                 self.storage(n),
