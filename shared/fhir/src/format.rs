@@ -46,7 +46,7 @@ impl Format {
     /// When it cannot be written as XML; JSON holds everything.
     pub fn render(self, resource: &Value) -> Result<Vec<u8>, FhirXmlError> {
         match self {
-            Self::Json => Ok(resource.to_string().into_bytes()),
+            Self::Json => Ok(serde_json::to_vec(resource).unwrap_or_default()),
             Self::Xml => to_xml(resource),
         }
     }

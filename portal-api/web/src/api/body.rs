@@ -10,8 +10,12 @@ use super::ApiError;
 
 /// Reads an answer as JSON, up to 64 MiB: a list of many thousand documents.
 pub(super) async fn json(response: Response) -> Result<Value, ApiError> {
-    let bytes = bounded(response, MAX_JSON_BYTES).await?.ok_or(ApiError::Answer)?;
-    serde_json::from_slice(&bytes).map_err(|_| ApiError::Answer)
+    serde_json::from_slice(&whole(response).await?).map_err(|_| ApiError::Answer)
+}
+
+/// The bytes of such an answer.
+pub(super) async fn whole(response: Response) -> Result<Vec<u8>, ApiError> {
+    bounded(response, MAX_JSON_BYTES).await?.ok_or(ApiError::Answer)
 }
 
 /// Reads an answer whole; `None` if it is longer than that.

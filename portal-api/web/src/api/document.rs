@@ -1,8 +1,8 @@
 use carerecord_model::NhsNumber;
-use serde_json::Value;
+use serde_json_borrow::Value;
 use uuid::Uuid;
 
-use super::wire::{list, text};
+use super::wire;
 
 /// A document's metadata, as far as pages show it. No formatter prints it.
 #[derive(Clone)]
@@ -112,41 +112,49 @@ pub(crate) enum DocumentStatus {
 impl Document {
     /// Reads a DocumentReference. `None` for one that cannot be addressed or is an error of its
     /// source (`entered-in-error`).
-    pub(super) fn read(resource: &Value) -> Option<Self> {
-        let status = match resource["status"].as_str()? {
+    pub(super) fn of(resource: &serde_json::Value) -> Option<Self> {
+        Self::read(&resource.into())
+    }
+
+    /// The same out of an answer that is not copied: lists are long.
+    pub(super) fn read(resource: &Value<'_>) -> Option<Self> {
+        let status = match resource.get("status").as_str()? {
             "current" => DocumentStatus::Current,
             "superseded" => DocumentStatus::Superseded,
             _ => return None,
         };
-        let attachment = &resource["content"][0]["attachment"];
-        let context = &resource["context"];
+        let attachment = resource.get("content").get(0).get("attachment");
+        let context = resource.get("context");
         let (authors, organisations) = authors(resource);
-        let labels = list(&resource["securityLabel"]).iter().filter_map(Coded::read);
+        let labels = list(resource.get("securityLabel")).iter().filter_map(Coded::read);
         Some(Self {
-            id: resource["id"].as_str()?.parse().ok()?,
+            id: resource.get("id").as_str()?.parse().ok()?,
             status,
-            version: text(&resource["meta"]["versionId"]),
-            kind: Coded::read(&resource["type"]).unwrap_or_default(),
-            class: Coded::read(&resource["category"][0]).unwrap_or_default(),
-            title: text(&attachment["title"]),
-            description: text(&resource["description"]),
+            version: text(resource.get("meta").get("versionId")),
+            kind: Coded::read(resource.get("type")).unwrap_or_default(),
+            class: Coded::read(resource.get("category").get(0)).unwrap_or_default(),
+            title: text(attachment.get("title")),
+            description: text(resource.get("description")),
             authors,
             organisations,
-            source: source(&resource["custodian"]),
-            source_id: text(&resource["meta"]["source"])
+            source: source(resource.get("custodian")),
+            source_id: text(resource.get("meta").get("source"))
                 .map(|uri| uri.strip_prefix("urn:oid:").unwrap_or(&uri).to_owned()),
             labels: labels.collect(),
-            created: text(&attachment["creation"]).or_else(|| text(&resource["date"])),
-            period: (text(&context["period"]["start"]), text(&context["period"]["end"])),
-            setting: Coded::read(&context["practiceSetting"]).map(|c| c.display),
-            facility: Coded::read(&context["facilityType"]).map(|c| c.display),
-            mime: mime(&attachment["contentType"]),
-            size: attachment["size"].as_u64(),
-            hash: text(&attachment["hash"]),
-            url: attachment["url"].as_str().unwrap_or_default().to_owned(),
+            created: text(attachment.get("creation")).or_else(|| text(resource.get("date"))),
+            period: (
+                text(context.get("period").get("start")),
+                text(context.get("period").get("end")),
+            ),
+            setting: Coded::read(context.get("practiceSetting")).map(|c| c.display),
+            facility: Coded::read(context.get("facilityType")).map(|c| c.display),
+            mime: mime(attachment.get("contentType")),
+            size: attachment.get("size").as_u64(),
+            hash: text(attachment.get("hash")),
+            url: attachment.get("url").as_str().unwrap_or_default().to_owned(),
             replaces: replaces(resource),
             known_as: known_as(resource),
-            nhs_number: nhs_number(&resource["subject"]["identifier"]),
+            nhs_number: nhs_number(resource.get("subject").get("identifier")),
             context: Context::read(resource),
         })
     }
@@ -162,29 +170,29 @@ impl Document {
 }
 
 impl Context {
-    fn read(resource: &Value) -> Self {
-        let relates_to = list(&resource["relatesTo"]).iter();
+    fn read(resource: &Value<'_>) -> Self {
+        let relates_to = list(resource.get("relatesTo")).iter();
         let relates_to = relates_to.take(MAX_RELATIONS).filter_map(|relation| {
-            Relation::read(&relation["code"], &relation["target"]["reference"])
+            Relation::read(relation.get("code"), relation.get("target").get("reference"))
         });
-        let extensions = || list(&resource["extension"]).iter();
-        let related_by = extensions().filter(|e| e["url"] == RELATED_BY).take(MAX_RELATIONS);
+        let extensions = || list(resource.get("extension")).iter();
+        let related_by = extensions().filter(|e| is(e.get("url"), RELATED_BY)).take(MAX_RELATIONS);
         let related_by = related_by.filter_map(|e| {
-            let document = &part(e, "document")["valueReference"]["reference"];
-            Relation::read(&part(e, "code")["valueCode"], document)
+            let document = part(e, "document").get("valueReference").get("reference");
+            Relation::read(part(e, "code").get("valueCode"), document)
         });
         Self {
             relates_to: relates_to.collect(),
             related_by: related_by.collect(),
-            submission: extensions().find(|e| e["url"] == SUBMISSION).map(Submission::read),
-            why: extensions().find(|e| e["url"] == DECISION).and_then(Reasoned::read),
-            unique_id: text(&resource["masterIdentifier"]["value"]),
+            submission: extensions().find(|e| is(e.get("url"), SUBMISSION)).map(Submission::read),
+            why: extensions().find(|e| is(e.get("url"), DECISION)).and_then(Reasoned::read),
+            unique_id: text(resource.get("masterIdentifier").get("value")),
         }
     }
 }
 
 impl Relation {
-    fn read(code: &Value, reference: &Value) -> Option<Self> {
+    fn read(code: &Value<'_>, reference: &Value<'_>) -> Option<Self> {
         let kind = match code.as_str()? {
             "replaces" => RelationKind::Replaces,
             "appends" => RelationKind::Appends,
@@ -197,32 +205,44 @@ impl Relation {
 }
 
 impl Reasoned {
-    fn read(extension: &Value) -> Option<Self> {
-        let basis = list(&extension["extension"]).iter().filter(|e| e["url"] == "basis");
+    fn read(extension: &Value<'_>) -> Option<Self> {
+        let basis = list(extension.get("extension")).iter().filter(|e| is(e.get("url"), "basis"));
         Some(Self {
-            rule: text(&part(extension, "rule")["valueCode"])?,
-            words: text(&part(extension, "words")["valueString"])?,
-            set_by: text(&part(extension, "set-by")["valueString"]),
-            since: text(&part(extension, "since")["valueInstant"]),
-            basis: basis.take(MAX_BASIS).filter_map(|e| text(&e["valueString"])).collect(),
+            rule: text(part(extension, "rule").get("valueCode"))?,
+            words: text(part(extension, "words").get("valueString"))?,
+            set_by: text(part(extension, "set-by").get("valueString")),
+            since: text(part(extension, "since").get("valueInstant")),
+            basis: basis.take(MAX_BASIS).filter_map(|e| text(e.get("valueString"))).collect(),
         })
     }
 }
 
 impl Submission {
-    fn read(extension: &Value) -> Self {
+    fn read(extension: &Value<'_>) -> Self {
         Self {
-            date: text(&part(extension, "date")["valueDateTime"]),
-            author: text(&part(extension, "author")["valueString"]),
-            organisation: text(&part(extension, "organisation")["valueString"]),
-            system: text(&part(extension, "source")["valueUri"]),
+            date: text(part(extension, "date").get("valueDateTime")),
+            author: text(part(extension, "author").get("valueString")),
+            organisation: text(part(extension, "organisation").get("valueString")),
+            system: text(part(extension, "source").get("valueUri")),
         }
     }
 }
 
+fn list<'v>(value: &'v Value<'_>) -> &'v [Value<'v>] {
+    value.as_array().unwrap_or_default()
+}
+
+fn text(value: &Value<'_>) -> Option<String> {
+    wire::bounded(value.as_str()?)
+}
+
+fn is(value: &Value<'_>, text: &str) -> bool {
+    value.as_str() == Some(text)
+}
+
 /// A part of an extension; null for one that is not there.
-fn part<'e>(extension: &'e Value, url: &str) -> &'e Value {
-    let found = list(&extension["extension"]).iter().find(|part| part["url"] == url);
+fn part<'e>(extension: &'e Value<'e>, url: &str) -> &'e Value<'e> {
+    let found = list(extension.get("extension")).iter().find(|part| is(part.get("url"), url));
     found.unwrap_or(&Value::Null)
 }
 
@@ -232,24 +252,27 @@ fn id_of(reference: &str) -> Option<Uuid> {
 }
 
 impl Coded {
-    fn read(concept: &Value) -> Option<Self> {
-        let coding = list(&concept["coding"]).first();
-        let code = coding.and_then(|coding| text(&coding["code"]));
-        let display = coding.and_then(|coding| text(&coding["display"]));
-        let display = display.or_else(|| text(&concept["text"])).or_else(|| code.clone())?;
+    fn read(concept: &Value<'_>) -> Option<Self> {
+        let coding = list(concept.get("coding")).first();
+        let code = coding.and_then(|coding| text(coding.get("code")));
+        let display = coding.and_then(|coding| text(coding.get("display")));
+        let display = display.or_else(|| text(concept.get("text"))).or_else(|| code.clone())?;
         Some(Self { code: code.unwrap_or_default(), display })
     }
 }
 
-fn authors(resource: &Value) -> (Vec<String>, Vec<String>) {
+fn authors(resource: &Value<'_>) -> (Vec<String>, Vec<String>) {
     let (mut people, mut organisations) = (Vec::new(), Vec::new());
-    for author in list(&resource["author"]).iter().take(MAX_AUTHORS) {
-        let Some(display) = text(&author["display"]) else { continue };
-        let reference = author["reference"].as_str().unwrap_or_default();
+    for author in list(resource.get("author")).iter().take(MAX_AUTHORS) {
+        let Some(display) = text(author.get("display")) else { continue };
+        let reference = author.get("reference").as_str().unwrap_or_default();
         let inside = reference.strip_prefix('#').unwrap_or(reference);
-        let contained = list(&resource["contained"]).iter().find(|one| one["id"] == inside);
-        let is_organisation = author["type"] == "Organization"
-            || contained.is_some_and(|one| one["resourceType"] == "Organization");
+        let contained = || {
+            let mut contained = list(resource.get("contained")).iter();
+            contained.find(|one| is(one.get("id"), inside))
+        };
+        let is_organisation = is(author.get("type"), "Organization")
+            || contained().is_some_and(|one| is(one.get("resourceType"), "Organization"));
         let list = if is_organisation { &mut organisations } else { &mut people };
         if !list.contains(&display) {
             list.push(display);
@@ -258,41 +281,41 @@ fn authors(resource: &Value) -> (Vec<String>, Vec<String>) {
     (people, organisations)
 }
 
-fn source(custodian: &Value) -> Coded {
-    let code = text(&custodian["identifier"]["value"]).unwrap_or_default();
-    let display = text(&custodian["display"]).unwrap_or_else(|| code.clone());
+fn source(custodian: &Value<'_>) -> Coded {
+    let code = text(custodian.get("identifier").get("value")).unwrap_or_default();
+    let display = text(custodian.get("display")).unwrap_or_else(|| code.clone());
     Coded { code, display }
 }
 
-fn replaces(resource: &Value) -> Vec<Uuid> {
-    let relations = list(&resource["relatesTo"]).iter();
+fn replaces(resource: &Value<'_>) -> Vec<Uuid> {
+    let relations = list(resource.get("relatesTo")).iter();
     let targets = relations
-        .filter(|relation| relation["code"] == "replaces")
-        .filter_map(|relation| relation["target"]["reference"].as_str());
+        .filter(|relation| is(relation.get("code"), "replaces"))
+        .filter_map(|relation| relation.get("target").get("reference").as_str());
     targets.filter_map(id_of).collect()
 }
 
 /// Sources that pass on what others wrote tell its unique id as a reference. ITI TF-3: 4.2.3.2.28.
-fn known_as(resource: &Value) -> Vec<String> {
+fn known_as(resource: &Value<'_>) -> Vec<String> {
     let is_original = |related: &&Value| {
-        let codings = list(&related["identifier"]["type"]["coding"]);
-        codings.iter().any(|coding| coding["code"] == ORIGINAL_ID)
+        let codings = list(related.get("identifier").get("type").get("coding"));
+        codings.iter().any(|coding| is(coding.get("code"), ORIGINAL_ID))
     };
-    let related = list(&resource["context"]["related"]).iter().take(MAX_RELATED);
-    let originals = related.filter(is_original).map(|related| &related["identifier"]);
-    let all = std::iter::once(&resource["masterIdentifier"]).chain(originals);
-    all.filter_map(|identifier| text(&identifier["value"])).collect()
+    let related = list(resource.get("context").get("related")).iter().take(MAX_RELATED);
+    let originals = related.filter(is_original).map(|related| related.get("identifier"));
+    let all = std::iter::once(resource.get("masterIdentifier")).chain(originals);
+    all.filter_map(|identifier| text(identifier.get("value"))).collect()
 }
 
-fn nhs_number(identifier: &Value) -> Option<NhsNumber> {
-    if identifier["system"] != "https://fhir.nhs.uk/Id/nhs-number" {
+fn nhs_number(identifier: &Value<'_>) -> Option<NhsNumber> {
+    if !is(identifier.get("system"), "https://fhir.nhs.uk/Id/nhs-number") {
         return None;
     }
-    identifier["value"].as_str()?.parse().ok()
+    identifier.get("value").as_str()?.parse().ok()
 }
 
 /// The type without its parameters; what is not a type is unknown.
-fn mime(value: &Value) -> String {
+fn mime(value: &Value<'_>) -> String {
     let essence = value.as_str().unwrap_or_default().split(';').next().unwrap_or_default();
     let essence = essence.trim().to_ascii_lowercase();
     let plain = |c: char| c.is_ascii_alphanumeric() || "/+-._".contains(c);

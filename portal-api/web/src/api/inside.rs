@@ -31,7 +31,7 @@ impl FoundInside {
         let hit = |resource: &Value| {
             let places = list(&resource["extension"]).iter().filter(|e| e["url"] == SNIPPET);
             Some(Hit {
-                document: Document::read(resource)?,
+                document: Document::of(resource)?,
                 places: places.take(MAX_PLACES).map(place).collect(),
             })
         };

@@ -133,10 +133,10 @@ impl ApiClient {
             ("source-state", "none"),
         ];
         let form = if ask_sources { &form[..2] } else { &form[..] };
-        let bundle = self.search("DocumentReference/_search", asker, form).await?;
-        let documents = bundle.resources("DocumentReference").filter_map(Document::read).collect();
-        let issues: Vec<_> =
-            bundle.resources("OperationOutcome").flat_map(outcome::issues).collect();
+        let response = self.ask_search("DocumentReference/_search", asker, form).await?;
+        let bytes = body::whole(succeeded(response).await?).await?;
+        let (documents, outcomes) = documents_of(&bytes)?;
+        let issues: Vec<_> = outcomes.iter().flat_map(outcome::issues).collect();
         Ok(Found {
             documents,
             sources: issues.iter().filter_map(Source::read).collect(),
@@ -201,7 +201,7 @@ impl ApiClient {
         let url = self.at(&format!("DocumentReference/{id}"))?;
         let response = self.send(self.http.get(url).timeout(self.deadline), asker).await?;
         let resource = body::json(response).await?;
-        Document::read(&resource).filter(|document| document.id == id).ok_or(ApiError::Answer)
+        Document::of(&resource).filter(|document| document.id == id).ok_or(ApiError::Answer)
     }
 
     /// A document's bytes, as they flow.
@@ -290,6 +290,25 @@ impl ApiClient {
             ApiError::CouldNotAsk
         })
     }
+}
+
+/// The documents of a Bundle, and its outcomes.
+fn documents_of(bytes: &[u8]) -> Result<(Vec<Document>, Vec<serde_json::Value>), ApiError> {
+    let bundle: serde_json_borrow::Value<'_> =
+        serde_json::from_slice(bytes).map_err(|_| ApiError::Answer)?;
+    if bundle.get("resourceType").as_str() != Some("Bundle") {
+        return Err(ApiError::Answer);
+    }
+    let (mut documents, mut outcomes) = (Vec::new(), Vec::new());
+    for entry in bundle.get("entry").as_array().unwrap_or_default() {
+        let resource = entry.get("resource");
+        match resource.get("resourceType").as_str() {
+            Some("DocumentReference") => documents.extend(Document::read(resource)),
+            Some("OperationOutcome") => outcomes.push(resource.into()),
+            Some(_) | None => {}
+        }
+    }
+    Ok((documents, outcomes))
 }
 
 async fn succeeded(response: Response) -> Result<Response, ApiError> {

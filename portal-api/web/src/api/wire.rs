@@ -33,9 +33,17 @@ pub(super) fn list(value: &Value) -> &[Value] {
 
 /// A text that is not empty, bounded for a page.
 pub(super) fn text(value: &Value) -> Option<String> {
-    let text = value.as_str()?.trim();
+    bounded(value.as_str()?)
+}
+
+/// The same of a text.
+pub(super) fn bounded(text: &str) -> Option<String> {
+    let text = text.trim();
     if text.is_empty() {
         return None;
+    }
+    if text.len() <= MAX_CHARS && !text.bytes().any(|b| b < b' ' || b >= 0x7f) {
+        return Some(text.to_owned());
     }
     Some(text.chars().filter(|c| !c.is_control()).take(MAX_CHARS).collect())
 }
