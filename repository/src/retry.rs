@@ -119,3 +119,140 @@ const MOST: i64 = 10_000;
 const MOST_BYTES: u64 = 4 << 30;
 /// The newest of them are told of.
 const MOST_TOLD: i64 = 1_000;
+
+#[cfg(test)]
+mod tests {
+    use carerecord_model::{Clock as _, ErrorCode, RegistryError, SystemClock};
+    use carerecord_storage::Database;
+    use carerecord_testkit::submission::Builder;
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::index::Index;
+    use crate::iti41::holding;
+    use crate::objects::StoredObject;
+
+    /// A node's table with one submission that was refused and is kept.
+    struct World {
+        index: Index,
+        submission: Submission,
+        holdings: Vec<Holding>,
+        refused_at: Timestamp,
+        _folder: tempfile::TempDir,
+    }
+
+    impl World {
+        async fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let database = Database::open(&folder.path().join("node.db")).await.unwrap();
+            let index = Index::new(database);
+            let submission = submission();
+            let holdings = vec![holding(&submission.document_entries[0], &object("first"))];
+            let refused_at = SystemClock.now();
+            let sent = (submission.clone(), holdings.clone());
+            index
+                .add_pending(sent.0.clone(), "lab".into(), sent.1.clone(), refused_at)
+                .await
+                .unwrap();
+            let request = "r-1".to_owned();
+            index
+                .keep_refused(sent.0, sent.1, refused(&submission, refused_at), request)
+                .await
+                .unwrap();
+            Self { index, submission, holdings, refused_at, _folder: folder }
+        }
+
+        async fn kept(&self) -> Option<Submission> {
+            submissions::refused_by(self.index.database(), "r-1").await.unwrap()
+        }
+
+        async fn holds(&self, key: &str) -> bool {
+            self.index.has_object(key).await.unwrap()
+        }
+    }
+
+    fn submission() -> Submission {
+        let mut submission = Builder::default().document();
+        submission.document_entries[0].hash = Some("a".repeat(40));
+        submission
+    }
+
+    fn object(key: &str) -> StoredObject {
+        StoredObject {
+            key: key.to_owned(),
+            size: 7,
+            sha1: "a".repeat(40),
+            sha256: "b".repeat(64),
+            wrapped: None,
+        }
+    }
+
+    fn refused(submission: &Submission, at: Timestamp) -> Step {
+        let error = RegistryError::error(ErrorCode::XDSUnknownPatientId, "nobody");
+        let unique_id = submission.submission_set.unique_id.clone();
+        Step { unique_id, state: State::Refused, errors: vec![error], at }
+    }
+
+    #[tokio::test]
+    async fn what_is_kept_is_whole_and_given_to_nobody() {
+        let world = World::new().await;
+
+        assert_eq!(world.kept().await.as_ref(), Some(&world.submission));
+        let whole = world.index.refused(&world.submission).await.unwrap().unwrap();
+        assert_eq!(whole[0].object.key, "first");
+        let id = &world.holdings[0].unique_id;
+        assert!(world.index.find(id).await.unwrap().is_none(), "nobody is given it");
+        let pending = world.index.pending(Timestamp::MAX).await.unwrap();
+        assert!(pending.is_empty(), "nor does the sweeper settle it");
+        let count = submissions::refused_kept(world.index.database()).await.unwrap();
+        assert_eq!(count, (1, 7));
+        let told = submissions::refused(world.index.database(), 10).await.unwrap();
+        assert_eq!(told[0].0, "r-1");
+    }
+
+    #[tokio::test]
+    async fn it_is_let_go_of_when_its_days_are_over_also_after_another_try() {
+        let world = World::new().await;
+        let later = world.refused_at + SignedDuration::from_hours(2);
+        world.index.refused_again(refused(&world.submission, later)).await.unwrap();
+
+        world.index.let_go_of_refused(world.refused_at).await.unwrap();
+        assert!(world.kept().await.is_some() && world.holds("first").await);
+
+        let over = world.refused_at + SignedDuration::from_hours(1);
+        world.index.let_go_of_refused(over).await.unwrap();
+        assert!(world.kept().await.is_none());
+        assert!(!world.holds("first").await, "its bytes are nobody's now: the sweeper's");
+        let id = world.submission.submission_set.unique_id.to_string();
+        let state = submissions::find(world.index.database(), &id, "lab").await.unwrap();
+        assert_eq!(
+            state.unwrap().state,
+            State::Refused,
+            "its sender still learns what became of it"
+        );
+    }
+
+    #[tokio::test]
+    async fn what_is_sent_again_takes_its_place() {
+        let world = World::new().await;
+        let again = vec![holding(&world.submission.document_entries[0], &object("second"))];
+        let now = SystemClock.now();
+        let sent = world.submission.clone();
+        world.index.add_pending(sent, "lab".into(), again.clone(), now).await.unwrap();
+
+        assert!(world.kept().await.is_none(), "nobody can try the old one again");
+        assert!(!world.holds("first").await && world.holds("second").await);
+        world.index.set_registered(again, now, None).await.unwrap();
+        assert!(world.index.find(&world.holdings[0].unique_id).await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_document_that_has_become_another_is_not_tried() {
+        let world = World::new().await;
+        let other = StoredObject { sha1: "c".repeat(40), ..object("other") };
+        let other = vec![holding(&world.submission.document_entries[0], &other)];
+        world.index.set_registered(other, SystemClock.now(), None).await.unwrap();
+
+        assert!(world.index.refused(&world.submission).await.unwrap().is_none());
+    }
+}

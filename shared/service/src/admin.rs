@@ -25,9 +25,11 @@ type Check =
 #[derive(Clone, Default)]
 pub struct ReadinessChecks {
     checks: Arc<RwLock<Vec<(String, Weight, Check)>>>,
-    /// When all of them were last begun that were well then, and what they said.
-    well: Arc<Mutex<Option<(Instant, Vec<CheckResult>)>>>,
+    well: Arc<Mutex<Option<Well>>>,
 }
+
+/// When all checks were begun that were well then, and what they said.
+struct Well(Instant, Vec<CheckResult>);
 
 /// What a check that fails means.
 #[derive(Clone, Copy)]
@@ -79,14 +81,14 @@ impl ReadinessChecks {
     async fn ask(&self) -> Vec<CheckResult> {
         let well = || self.well.lock().unwrap_or_else(PoisonError::into_inner);
         let begun = Instant::now();
-        if let Some((at, results)) = &*well()
+        if let Some(Well(at, results)) = &*well()
             && begun.duration_since(*at) < WELL_FOR
         {
             return results.clone();
         }
         let results = self.ask_now().await;
         let all = results.iter().all(|result| result.problem.is_none());
-        *well() = all.then(|| (begun, results.clone()));
+        *well() = all.then(|| Well(begun, results.clone()));
         results
     }
 

@@ -42,7 +42,7 @@ pub(super) fn bounded(text: &str) -> Option<String> {
     if text.is_empty() {
         return None;
     }
-    if text.len() <= MAX_CHARS && !text.bytes().any(|b| b < b' ' || b >= 0x7f) {
+    if text.len() <= MAX_CHARS && text.bytes().all(|b| (b' '..0x7f).contains(&b)) {
         return Some(text.to_owned());
     }
     Some(text.chars().filter(|c| !c.is_control()).take(MAX_CHARS).collect())
