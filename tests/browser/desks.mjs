@@ -42,7 +42,9 @@ await signOut();
 
 await signIn("Maren Holloway");
 await page.getByRole("link", { name: "Feeds" }).click();
-await both("feeds", "When the reason is mended, the sender sends it again");
+await both("feeds", "When a reason is mended, the sender sends the message again");
+await page.getByRole("button", { name: "Try 1 again" }).click();
+await both("feeds-again", "1 message taken now.");
 await page.locator('main a[href^="/looked/request/"]').first().click();
 await look("feeds-request", "Recorded by");
 await page.getByRole("link", { name: "Agreements" }).click();

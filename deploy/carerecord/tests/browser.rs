@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use carerecord_model::{Code, LocalizedString};
 use carerecord_testkit::submission::Builder;
-use carerecord_testkit::{Deployment, Letter, NODES, PATIENT, Role, must_not_skip};
+use carerecord_testkit::{CONTENT_TYPE, Deployment, Letter, NODES, PATIENT, Role, must_not_skip};
 
 /// Sign-in, search, list, CDA, PDF and text documents, refusal, sign-out; and that the demo is
 /// there soon enough.
@@ -74,6 +74,13 @@ async fn desks_see_how_things_are() {
     assert!(deployment.node(0).publish(&letter).await.unwrap().is_success());
     // An id that is taken, of somebody else, is refused.
     assert!(!deployment.node(0).publish(&Letter::text(PATIENT, 1)).await.unwrap().is_success());
+
+    // What replaces a document that has not come yet is refused, and kept.
+    let early = Letter::text("9990001057", 2).replacing(LATE);
+    let refused = deployment.node(0).send(CONTENT_TYPE, early).await.unwrap();
+    assert_eq!(refused.error_codes(), ["UnresolvedReferenceException"]);
+    let late = Letter::text("9990001057", 3).under(LATE);
+    assert!(deployment.node(0).send(CONTENT_TYPE, late).await.unwrap().is_success());
 
     scripts.walk("desks.mjs", &deployment);
 }
@@ -268,6 +275,8 @@ const CLASSES: [&str; 8] = [
     "25831000000103",
     "38651000000103",
 ];
+/// The entryUUID of a document that comes after its replacement.
+const LATE: &str = "urn:uuid:0199a1c2-9f3e-7cc1-8f8e-0e6f1d2b3c99";
 const BINARY: &str = env!("CARGO_BIN_EXE_carerecord");
 const CHROMIUM: &str = "/usr/bin/chromium";
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/browser");

@@ -51,6 +51,23 @@ impl Letter {
         [head.as_bytes(), &self.bytes, tail.as_bytes()].concat().into()
     }
 
+    /// The same of one that replaces a document, by its entryUUID as `urn:uuid:…`.
+    pub fn replacing(&self, target: &str) -> Bytes {
+        let message = String::from_utf8(self.message().to_vec()).expect("it is text");
+        let before = "<rim:Association";
+        let replaces = format!(
+            "<rim:Association id=\"replaces\" sourceObject=\"D\" targetObject=\"{target}\" \
+             associationType=\"urn:ihe:iti:2007:AssociationType:RPLC\"/>{before}"
+        );
+        message.replacen(before, &replaces, 1).into()
+    }
+
+    /// The same under an entryUUID of the sender's.
+    pub fn under(&self, id: &str) -> Bytes {
+        let message = String::from_utf8(self.message().to_vec()).expect("it is text");
+        message.replace("\"D\"", &format!("\"{id}\"")).into()
+    }
+
     fn envelope(&self) -> String {
         TEMPLATE
             .replace("{patient}", &self.patient)

@@ -86,7 +86,7 @@ pub async fn what_sources_send_is_seen_by_who_runs_the_programme(deployment: Dep
 /// and registers it when somebody who runs the programme has it tried again.
 pub async fn what_the_registry_refused_is_tried_again(deployment: Deployment) {
     let early = Letter::text(PATIENT, 2);
-    let refused = deployment.node(0).send(CONTENT_TYPE, replacing(&early)).await.unwrap();
+    let refused = deployment.node(0).send(CONTENT_TYPE, early.replacing(LATE)).await.unwrap();
     assert_eq!(refused.error_codes(), ["UnresolvedReferenceException"], "{}", refused.envelope);
     let operator = deployment.fhir().as_person(OPERATOR).await;
     let (_, answer) = operator.resource("$feeds").await;
@@ -114,12 +114,7 @@ pub async fn what_the_registry_refused_is_tried_again(deployment: Deployment) {
 
     // It is mended: what is to be replaced has come.
     let late = Letter::text(PATIENT, 1);
-    let message = String::from_utf8(late.message().to_vec()).unwrap();
-    let came = deployment
-        .node(0)
-        .send(CONTENT_TYPE, message.replace(SYMBOL, &format!("\"{LATE}\"")))
-        .await
-        .unwrap();
+    let came = deployment.node(0).send(CONTENT_TYPE, late.under(LATE)).await.unwrap();
     assert!(came.is_success(), "{}", came.envelope);
     let mut browser = Browser::sign_in(&deployment, OPERATOR).await;
     let (_, page) = browser.get("/feeds").await;
@@ -144,18 +139,6 @@ pub async fn what_the_registry_refused_is_tried_again(deployment: Deployment) {
     let mut tried = record.filter(|e| e["interaction"].as_str().unwrap().ends_with("again"));
     assert!(tried.any(|e| e["outcome"] == "success"), "it is recorded");
     deployment.assert_no_panic();
-}
-
-/// Its message, with an association by which it replaces what has not come yet.
-fn replacing(letter: &Letter) -> String {
-    let message = String::from_utf8(letter.message().to_vec()).unwrap();
-    let (before, after) = message.split_once("<rim:Association").unwrap();
-    format!(
-        "{before}<rim:Association id=\"replaces\" \
-         associationType=\"urn:ihe:iti:2007:AssociationType:RPLC\" sourceObject={SYMBOL} \
-         targetObject=\"{LATE}\" objectType=\"urn:oasis:names:tc:ebxml-regrep:ObjectType:\
-         RegistryObject:Association\"/><rim:Association{after}"
-    )
 }
 
 /// The request whose submission can be tried again.
@@ -191,8 +174,6 @@ fn number(feed: &Value, name: &str) -> u64 {
     days.filter_map(|day| part(day, name)["valueUnsignedInt"].as_u64()).sum()
 }
 
-/// The document in `Letter::message`.
-const SYMBOL: &str = "\"D\"";
 const LATE: &str = "urn:uuid:0199a1c2-9f3e-7cc1-8f8e-0e6f1d2b3c99";
 const OTHER: &str = "9990001138";
 const OPERATOR: &str = "555021901000";
