@@ -253,12 +253,8 @@ impl Repository {
             }
             Err(PortError::Transaction(error)) => {
                 let step = self.step(id, State::Refused, error.0.clone());
-                match self.keep_refused(submission, holdings, step).await {
-                    Ok(true) => return Err(error),
-                    Ok(false) => {}
-                    Err(error) => {
-                        tracing::warn!(%error, "a refused submission is left to the sweeper");
-                    }
+                if let Err(error) = self.keep_refused(submission, holdings, step).await {
+                    tracing::warn!(%error, "a refused submission is left to the sweeper");
                 }
                 self.discard_unless_known(stored).await;
                 Err(error)

@@ -13,27 +13,24 @@ use crate::index::Holding;
 use crate::submissions::{self, State, Step};
 
 impl Repository {
-    /// Keeps a submission that was refused, if that is wanted and there is room; else forgets it. `true`:
-    /// its bytes stay, too.
+    /// Keeps a submission that was refused, if that is wanted and there is room; else forgets it.
     pub(crate) async fn keep_refused(
         &self,
         submission: Submission,
         holdings: Vec<Holding>,
         step: Step,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<(), StoreError> {
         let request = RequestId::current().filter(|_| self.config.keep_refused_days > 0);
         if let Some(request) = request {
             let size: u64 = holdings.iter().map(|holding| holding.object.size).sum();
             let (count, bytes) = submissions::refused_kept(self.database()).await?;
             if count < MOST && bytes.saturating_add(size) <= MOST_BYTES {
                 let request = request.0.to_string();
-                self.index.keep_refused(submission, holdings, step, request).await?;
-                return Ok(true);
+                return self.index.keep_refused(submission, holdings, step, request).await;
             }
             tracing::warn!("a refused submission is not kept: too much is kept already");
         }
-        self.index.forget_pending(holdings, Some(step)).await?;
-        Ok(false)
+        self.index.forget_pending(holdings, Some(step)).await
     }
 
     /// What is kept, for a role of the deployment.
