@@ -2,7 +2,7 @@
 -- registered = 5.
 ALTER TABLE provided_submission ADD COLUMN request_id TEXT;  -- of the request that brought it, while it is kept
 
-CREATE UNIQUE INDEX provided_submission_refused ON provided_submission (request_id)
+CREATE INDEX provided_submission_refused ON provided_submission (request_id)
     WHERE request_id IS NOT NULL;
 CREATE INDEX provided_submission_refused_at ON provided_submission (changed_at)
     WHERE request_id IS NOT NULL;

@@ -72,7 +72,7 @@ impl Repository {
         if let Err(error) = self.keep_known(&submission, &mut stored).await {
             return Err(self.refused(caller, submission, error).await);
         }
-        let registered = self.register(caller, submission, stored).await;
+        let registered = self.register(caller, submission, stored, Origin::Source).await;
         drop(turn);
         registered
     }
@@ -221,6 +221,7 @@ impl Repository {
         caller: &Caller,
         submission: Submission,
         stored: HashMap<String, StoredObject>,
+        origin: Origin,
     ) -> Result<Registered, TransactionError> {
         if let Some(answer) = self.repeat_of_kept(&submission).await? {
             self.discard_unless_known(stored).await;
@@ -253,7 +254,11 @@ impl Repository {
             }
             Err(PortError::Transaction(error)) => {
                 let step = self.step(id, State::Refused, error.0.clone());
-                if let Err(error) = self.keep_refused(submission, holdings, step).await {
+                let noted = match origin {
+                    Origin::Source => self.keep_refused(submission, holdings, step).await,
+                    Origin::OnDemand => self.index.forget_pending(holdings, Some(step)).await,
+                };
+                if let Err(error) = noted {
                     tracing::warn!(%error, "a refused submission is left to the sweeper");
                 }
                 self.discard_unless_known(stored).await;
@@ -288,6 +293,15 @@ impl Repository {
             }
         }
     }
+}
+
+/// Where a submission comes from.
+#[derive(Clone, Copy)]
+pub(crate) enum Origin {
+    /// Somebody has sent it.
+    Source,
+    /// The node has made it, and makes it again when it is asked for.
+    OnDemand,
 }
 
 /// Pairs entries and documents by id; whatever is left over on either side is an error.

@@ -18,6 +18,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 use uuid::Uuid;
 
 use crate::Repository;
+use crate::iti41::Origin;
 use crate::objects::{Objects, StoredObject};
 use crate::service::{Given, failed, located};
 
@@ -153,7 +154,7 @@ impl Repository {
         let submission = self.snapshot(by, entry, unique_id, object)?;
         let document = submission.document_entries.first().map(|e| e.entry_uuid.to_string());
         let stored = HashMap::from([(document.unwrap_or_default(), object.clone())]);
-        let registered = self.register(caller, submission, stored).await?;
+        let registered = self.register(caller, submission, stored, Origin::OnDemand).await?;
         let later = |e: &RegistryError| e.code == ErrorCode::XDSRegistryNotAvailable;
         Ok(!registered.warnings.iter().any(later))
     }

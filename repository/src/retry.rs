@@ -66,6 +66,12 @@ impl Repository {
         let Some(holdings) = self.index.refused(&submission).await.map_err(failed)? else {
             return Ok(TriedAgain::Gone);
         };
+        for holding in &holdings {
+            let whole = self.objects.has(&holding.object).await;
+            if !whole.map_err(|e| PortError::Unavailable(e.to_string()))? {
+                return Ok(TriedAgain::Gone);
+            }
+        }
         draft.fill(|event| {
             event.subject = submission.submission_set.patient_id.nhs_number();
             let documents = submission.document_entries.iter();
@@ -80,7 +86,7 @@ impl Repository {
             Ok(registered) => {
                 let step = self.step(id, State::Registered, registered.warnings);
                 let now = self.clock.now();
-                self.index.set_registered(holdings, now, Some(step)).await.map_err(failed)?;
+                self.index.set_taken(holdings, now, step).await.map_err(failed)?;
                 self.search.wake();
                 TriedAgain::Registered
             }
@@ -103,7 +109,7 @@ impl Repository {
     pub(crate) async fn let_go_of_refused(&self) -> Result<(), StoreError> {
         let now = self.clock.now();
         let before = now.checked_sub(self.keeps_refused()).unwrap_or(now);
-        self.index.let_go_of_refused(before).await
+        self.index.let_go_of_refused(before, now).await
     }
 
     fn keeps_refused(&self) -> SignedDuration {
@@ -198,7 +204,8 @@ mod tests {
         let whole = world.index.refused(&world.submission).await.unwrap().unwrap();
         assert_eq!(whole[0].object.key, "first");
         let id = &world.holdings[0].unique_id;
-        assert!(world.index.find(id).await.unwrap().is_none(), "nobody is given it");
+        let found = world.index.find(id).await.unwrap().unwrap();
+        assert!(!found.registered, "nobody is given it, unless the registry says that it has it");
         let pending = world.index.pending(Timestamp::MAX).await.unwrap();
         assert!(pending.is_empty(), "nor does the sweeper settle it");
         let count = submissions::refused_kept(world.index.database()).await.unwrap();
@@ -213,13 +220,14 @@ mod tests {
         let later = world.refused_at + SignedDuration::from_hours(2);
         world.index.refused_again(refused(&world.submission, later)).await.unwrap();
 
-        world.index.let_go_of_refused(world.refused_at).await.unwrap();
+        world.index.let_go_of_refused(world.refused_at, later).await.unwrap();
         assert!(world.kept().await.is_some() && world.holds("first").await);
 
         let over = world.refused_at + SignedDuration::from_hours(1);
-        world.index.let_go_of_refused(over).await.unwrap();
+        world.index.let_go_of_refused(over, later).await.unwrap();
         assert!(world.kept().await.is_none());
-        assert!(!world.holds("first").await, "its bytes are nobody's now: the sweeper's");
+        let pending = world.index.pending(Timestamp::MAX).await.unwrap();
+        assert_eq!(pending.len(), 1, "the sweeper asks the registry, and drops it");
         let id = world.submission.submission_set.unique_id.to_string();
         let state = submissions::find(world.index.database(), &id, "lab").await.unwrap();
         assert_eq!(

@@ -128,13 +128,14 @@ pub(crate) async fn kept(
     .transpose()
 }
 
-/// Keeps a submission that was refused, so that the request that brought it can be tried again.
+/// Keeps a submission that was refused, so that the request that brought it can be tried again. `false`:
+/// its id is that of another one, which is registered or kept, and nothing was changed.
 pub(crate) async fn keep_refused(
     c: &mut Connection,
     s: &Submission,
     at: Timestamp,
     request: &str,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     let submission = serde_json::to_vec(s).map_err(|e| wrong("submission", &e.to_string()))?;
     sql(KEEP_REFUSED)
         .bind(s.submission_set.unique_id.as_str())
@@ -143,7 +144,7 @@ pub(crate) async fn keep_refused(
         .bind(request)
         .run(c)
         .await
-        .map(drop)
+        .map(|rows| rows == 1)
 }
 
 /// Notes why one that is kept was refused again. It is not kept for longer.
@@ -293,8 +294,10 @@ const REFUSED: &str = "
     SELECT request_id, changed_at FROM provided_submission WHERE request_id IS NOT NULL
     ORDER BY changed_at DESC LIMIT $1";
 
-const REFUSED_BY: &str =
-    "SELECT submission FROM provided_submission WHERE request_id = $1 AND request_id IS NOT NULL";
+// Senders name requests: one name may have come twice.
+const REFUSED_BY: &str = "
+    SELECT submission FROM provided_submission WHERE request_id = $1 AND request_id IS NOT NULL
+    ORDER BY changed_at, unique_id LIMIT 1";
 
 const LET_GO: &str = "
     UPDATE provided_submission SET submission = NULL, request_id = NULL

@@ -35,12 +35,12 @@ impl Repository {
 
     /// Settles documents noted before `noted`, and removes unnamed objects stored before `stored`.
     async fn sweep(&self, noted: Timestamp, stored: Option<Timestamp>) {
+        if let Err(error) = self.let_go_of_refused().await {
+            tracing::warn!(%error, "what was refused could not be let go of; trying again later");
+        }
         if let Err(error) = self.settle_pending(noted).await {
             tracing::warn!(%error, "pending documents could not be settled; trying again later");
             return;
-        }
-        if let Err(error) = self.let_go_of_refused().await {
-            tracing::warn!(%error, "what was refused could not be let go of; trying again later");
         }
         let Some(stored) = stored else { return };
         if let Err(error) = self.remove_orphans(stored).await {

@@ -50,10 +50,23 @@ impl Portal {
         for request in requests {
             let done = match kept.get(&request) {
                 Some(kept) => self.within(kept.node.try_again(&request)).await,
-                None => Ok(TriedAgain::Gone),
+                None => self.try_anywhere(&request).await,
             };
             all.push(Again { request, done });
         }
         all
+    }
+
+    /// The same of one that no node has told of: it may be one of very many, or the node of it silent.
+    async fn try_anywhere(&self, request: &str) -> Result<TriedAgain, PortError> {
+        let mut done = Ok(TriedAgain::Gone);
+        for node in self.federation.members().iter().filter_map(|member| member.refused.clone()) {
+            match self.within(node.try_again(request)).await {
+                Ok(TriedAgain::Gone) => {}
+                Ok(tried) => return Ok(tried),
+                Err(error) => done = Err(error),
+            }
+        }
+        done
     }
 }

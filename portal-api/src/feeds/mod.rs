@@ -99,7 +99,12 @@ impl Portal {
         feeds.sort_by_key(|feed| !feed.late);
         let refusals = refusals.into_iter().map(|((to, system, transaction, reason), examples)| {
             let requests = examples.iter().rev().filter_map(|example| example.request.as_ref());
-            let again = requests.filter(|id| kept.contains_key(*id)).cloned().collect::<Vec<_>>();
+            let mut again: Vec<String> = Vec::new();
+            for id in requests.filter(|id| kept.contains_key(*id)) {
+                if !again.contains(id) {
+                    again.push(id.clone());
+                }
+            }
             let until = again.iter().filter_map(|id| kept.get(id)).map(|kept| kept.until).min();
             Refusals { system, transaction, to, reason, examples, again, until }
         });

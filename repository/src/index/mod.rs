@@ -134,11 +134,7 @@ impl Index {
                     if let Some(step) = &step {
                         submissions::step(c, step).await?;
                     }
-                    for holding in &holdings {
-                        let (id, key) = (holding.unique_id.as_str(), &holding.object.key);
-                        sql(FORGET).bind(id).bind(key).run(&mut *c).await?;
-                    }
-                    Ok(())
+                    forget(c, &holdings).await
                 })
             })
             .await
@@ -157,7 +153,10 @@ impl Index {
             .write(move |c| {
                 Box::pin(async move {
                     submissions::step(c, &step).await?;
-                    submissions::keep_refused(c, &submission, step.at, &request).await?;
+                    let kept = submissions::keep_refused(c, &submission, step.at, &request).await?;
+                    if !kept {
+                        return forget(c, &holdings).await;
+                    }
                     for holding in &holdings {
                         sql(HOLD)
                             .bind(holding.unique_id.as_str())
@@ -183,13 +182,43 @@ impl Index {
             let row: Option<Row> =
                 sql(FIND_REFUSED).bind(entry.unique_id.as_str()).first(&self.database).await?;
             let holding = row.map(Row::into_holding).transpose()?;
-            let same = |h: &Holding| entry.hash.as_ref() == Some(&h.object.sha1);
+            let hash = entry.hash.as_deref().unwrap_or_default();
+            let same = |h: &Holding| hash.eq_ignore_ascii_case(&h.object.sha1);
             match holding.filter(same) {
                 Some(holding) => holdings.push(Holding { entry: entry.clone(), ..holding }),
                 None => return Ok(None),
             }
         }
         Ok(Some(holdings))
+    }
+
+    /// Notes that the registry has taken after all what was refused: of each document as it stands now,
+    /// where its bytes are those that were kept.
+    pub(crate) async fn set_taken(
+        &self,
+        holdings: Vec<Holding>,
+        now: Timestamp,
+        step: Step,
+    ) -> Result<(), StoreError> {
+        self.database
+            .write(move |c| {
+                Box::pin(async move {
+                    submissions::step(c, &step).await?;
+                    for holding in &holdings {
+                        let taken = sql(TAKEN)
+                            .bind(holding.unique_id.as_str())
+                            .bind(&holding.object.sha256)
+                            .bind(now.as_millisecond())
+                            .run(&mut *c)
+                            .await?;
+                        if taken == 1 {
+                            crate::search::queue::registered(c, &holding.unique_id, now).await?;
+                        }
+                    }
+                    Ok(())
+                })
+            })
+            .await
     }
 
     /// Notes why a submission that is kept was refused again.
@@ -200,12 +229,18 @@ impl Index {
         note.await
     }
 
-    /// Lets go of submissions and documents that were refused before. Their bytes are the sweeper's.
-    pub(crate) async fn let_go_of_refused(&self, before: Timestamp) -> Result<(), StoreError> {
+    /// Lets go of submissions that were refused before. Their documents are the sweeper's, who asks the
+    /// registry first: another try may have ended where nobody saw it.
+    pub(crate) async fn let_go_of_refused(
+        &self,
+        before: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let go = self.database.write(move |c| {
             Box::pin(async move {
                 submissions::let_go_of_refused(c, before).await?;
-                sql(LET_GO).bind(before.as_millisecond()).run(c).await.map(drop)
+                let let_go = sql(LET_GO).bind(before.as_millisecond()).bind(now.as_millisecond());
+                let_go.run(c).await.map(drop)
             })
         });
         go.await
@@ -254,6 +289,14 @@ impl Index {
     }
 }
 
+async fn forget(c: &mut Connection, holdings: &[Holding]) -> Result<(), StoreError> {
+    for holding in holdings {
+        let (id, key) = (holding.unique_id.as_str(), &holding.object.key);
+        sql(FORGET).bind(id).bind(key).run(&mut *c).await?;
+    }
+    Ok(())
+}
+
 async fn insert_all(
     c: &mut Connection,
     holdings: &[Holding],
@@ -272,7 +315,7 @@ async fn insert_all(
 const FIND: &str = "
     SELECT unique_id, object_key, mime_type, size_bytes, sha1, sha256, registered, metadata,
         quarantined_at, wrapping_key_id, wrapped_key
-    FROM stored_document WHERE unique_id = $1 AND registered < 2";
+    FROM stored_document WHERE unique_id = $1 AND registered IN (0, 1, 5)";
 
 const FIND_KEPT: &str = "
     SELECT unique_id, object_key, mime_type, size_bytes, sha1, sha256, registered, metadata,
@@ -299,7 +342,13 @@ const FIND_REFUSED: &str = "
         quarantined_at, wrapping_key_id, wrapped_key
     FROM stored_document WHERE unique_id = $1 AND registered IN (1, 5)";
 
-const LET_GO: &str = "DELETE FROM stored_document WHERE registered = 5 AND stored_at < $1";
+const TAKEN: &str = "
+    UPDATE stored_document SET registered = 1, stored_at = $3
+    WHERE unique_id = $1 AND sha256 = $2 AND registered IN (0, 5)";
+
+const LET_GO: &str = "
+    UPDATE stored_document SET registered = 0, stored_at = $2
+    WHERE registered = 5 AND stored_at < $1";
 
 const PENDING_ROW: i64 = 0;
 const REGISTERED_ROW: i64 = 1;

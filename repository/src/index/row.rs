@@ -73,7 +73,7 @@ impl Row {
                 sha256: self.sha256,
                 wrapped,
             },
-            registered: self.registered != 0,
+            registered: self.registered == 1,
             quarantined: self.quarantined_at.is_some(),
             entry: serde_json::from_slice(&self.metadata).map_err(|e| wrong("metadata", &e))?,
         })
