@@ -110,10 +110,7 @@ pub(crate) async fn keep(
 /// The submission that has been kept longest, with who sent it.
 pub(crate) async fn first_kept(database: &Database) -> Result<Option<Submission>, StoreError> {
     let row: Option<(Vec<u8>,)> = sql(FIRST).first(database).await?;
-    row.map(|(bytes,)| {
-        serde_json::from_slice(&bytes).map_err(|e| wrong("submission", &e.to_string()))
-    })
-    .transpose()
+    row.map(read).transpose()
 }
 
 /// What is kept under this id.
@@ -122,10 +119,7 @@ pub(crate) async fn kept(
     id: &UniqueId,
 ) -> Result<Option<Submission>, StoreError> {
     let row: Option<(Vec<u8>,)> = sql(KEPT).bind(id.as_str()).first(database).await?;
-    row.map(|(bytes,)| {
-        serde_json::from_slice(&bytes).map_err(|e| wrong("submission", &e.to_string()))
-    })
-    .transpose()
+    row.map(read).transpose()
 }
 
 /// Keeps a submission that was refused, so that the request that brought it can be tried again. `false`:
@@ -183,10 +177,7 @@ pub(crate) async fn refused_by(
     request: &str,
 ) -> Result<Option<Submission>, StoreError> {
     let row: Option<(Vec<u8>,)> = sql(REFUSED_BY).bind(request).first(database).await?;
-    row.map(|(bytes,)| {
-        serde_json::from_slice(&bytes).map_err(|e| wrong("submission", &e.to_string()))
-    })
-    .transpose()
+    row.map(read).transpose()
 }
 
 /// Lets go of what was refused before.
@@ -226,6 +217,10 @@ pub(crate) async fn find(
         changed_at: time("changed_at", changed)?,
         errors: serde_json::from_str(&errors).map_err(|e| wrong("errors", &e.to_string()))?,
     }))
+}
+
+fn read((bytes,): (Vec<u8>,)) -> Result<Submission, StoreError> {
+    serde_json::from_slice(&bytes).map_err(|e| wrong("submission", &e.to_string()))
 }
 
 /// Errors as they are told. Their texts were in the answer to the same sender.
@@ -276,7 +271,6 @@ const KEEP: &str = "
         queue_no = (SELECT coalesce(max(queue_no), 0) + 1 FROM provided_submission)
     WHERE unique_id = $1 AND state <> 3 AND queue_no IS NULL";
 
-// The terms are those of the index.
 const KEEP_REFUSED: &str = "
     UPDATE provided_submission SET submission = $2, changed_at = $3, request_id = $4
     WHERE unique_id = $1 AND state = 4 AND queue_no IS NULL";
