@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use carerecord_access::{OverrideReason, UserCaller};
 use carerecord_audit::AuditOutcome;
-use carerecord_fhir::{Entry, NHS_NUMBER_SYSTEM, SearchError, pairs, searchset};
+use carerecord_fhir::{Entry, NHS_NUMBER_SYSTEM, SearchError, add_link, pairs, searchset};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -41,14 +41,14 @@ pub(crate) async fn run(
     session.draft.fill(|event| event.listed = alerts.iter().map(|a| a.id.to_string()).collect());
     session.draft.subjects(alerts.iter().map(|a| a.grant.opened.patient));
     let url = format!("{}/AuditEvent", portal.config.base_url);
-    let entries: Vec<Entry> =
-        alerts.iter().map(|a| Entry::Match(format!("{url}/{}", a.id), resource(a, now))).collect();
+    let entries: Vec<Entry> = alerts
+        .iter()
+        .map(|a| Entry::Match(format!("{url}/{}", a.id), resource(a, now).into()))
+        .collect();
     let mut bundle = searchset(&url, usize::try_from(total).unwrap_or_default(), entries);
     if let Some(last) = alerts.last().filter(|_| alerts.len() == which.most as usize) {
         let next = format!("{url}?{}", next_page(&parameters, last.id));
-        if let Some(links) = bundle["link"].as_array_mut() {
-            links.push(json!({"relation": "next", "url": next}));
-        }
+        add_link(&mut bundle, "next", &next);
     }
     Ok(answer::resource(StatusCode::OK, bundle))
 }

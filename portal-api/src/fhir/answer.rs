@@ -8,20 +8,21 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use carerecord_fhir::{Format, pairs};
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::error::FhirError;
 
 /// A resource as an answer, in the form that `render` then finds out. Never kept by anybody on the
 /// way.
-pub(crate) fn resource(status: StatusCode, resource: Value) -> Response {
+pub(crate) fn resource(status: StatusCode, resource: impl Serialize) -> Response {
     let headers = [
         (header::CACHE_CONTROL, "no-store"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::VARY, "Accept"),
     ];
     let mut response = (status, headers).into_response();
-    response.extensions_mut().insert(Outgoing(resource));
+    response.extensions_mut().insert(Outgoing(serde_json::to_vec(&resource).unwrap_or_default()));
     response
 }
 
@@ -44,9 +45,9 @@ pub(crate) fn created(value: Value, url: &str) -> Response {
     response
 }
 
-/// A resource that is not written out yet.
+/// A resource in JSON, most answers' form.
 #[derive(Clone)]
-struct Outgoing(Value);
+struct Outgoing(Vec<u8>);
 
 /// What the client wants: known from the start, except for a `_format` that stands in a form.
 /// Clones are the same wish.
@@ -105,8 +106,8 @@ pub(crate) async fn render(mut request: Request, next: Next) -> Response {
 }
 
 fn written(mut response: Response, format: Format) -> Response {
-    let Some(Outgoing(resource)) = response.extensions_mut().remove() else { return response };
-    match format.render(&resource) {
+    let Some(Outgoing(json)) = response.extensions_mut().remove() else { return response };
+    match format.render(json) {
         Ok(bytes) => {
             let kind = HeaderValue::from_static(format.content_type());
             response.headers_mut().insert(header::CONTENT_TYPE, kind);

@@ -8,7 +8,8 @@ use carerecord_audit::{
     AuditEvent, AuditOutcome, AuditQuestion, CodeField, CodeWanted, audit_event,
 };
 use carerecord_fhir::{
-    AuditCode, AuditEventSearch, Entry, Issue, SourceState, log_issue, pairs, searchset,
+    AuditCode, AuditEventSearch, Entry, Issue, SourceState, Tree, add_link, log_issue, pairs,
+    searchset,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -293,29 +294,23 @@ fn bundle(
     looked: Looked,
     issues: Vec<Issue>,
     next: Option<String>,
-) -> Value {
+) -> Tree<'static> {
     let mut entries = Vec::new();
     if !asked.count_only {
         let policy = portal.access.policy();
         let base = &portal.config.base_url;
         entries.extend(looked.found.iter().map(|found| {
             let url = format!("{base}/AuditEvent/{}", found.record.value().id);
-            Entry::Match(url, shown(policy, found))
+            Entry::Match(url, shown(policy, found).into())
         }));
     }
     entries.extend(outcome_entry(issues).map(Entry::Outcome));
     let url = format!("{}/AuditEvent", portal.config.base_url);
     let total = looked.total.and_then(|total| usize::try_from(total).ok());
-    let mut bundle = searchset(&url, total.unwrap_or_default(), entries);
-    if total.is_none()
-        && let Some(bundle) = bundle.as_object_mut()
-    {
-        // Not all were counted: no number is better than a wrong one.
-        bundle.remove("total");
-    }
-    let next = next.filter(|_| !asked.count_only);
-    if let (Some(next), Some(links)) = (next, bundle["link"].as_array_mut()) {
-        links.push(json!({"relation": "next", "url": next}));
+    // Where not all were counted, no number is better than a wrong one.
+    let mut bundle = searchset(&url, total, entries);
+    if let Some(next) = next.filter(|_| !asked.count_only) {
+        add_link(&mut bundle, "next", &next);
     }
     bundle
 }

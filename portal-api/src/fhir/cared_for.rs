@@ -5,8 +5,8 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use carerecord_access::{CaredFor, CaredForQuestion, Relationship, UserCaller};
 use carerecord_fhir::{
-    Entry, SearchError, count_only, episode_of_care, found_patient_resource, only_known, pairs,
-    searchset,
+    Entry, SearchError, add_link, count_only, episode_of_care, found_patient_resource, only_known,
+    pairs, searchset,
 };
 use carerecord_model::{FoundPatient, OrganisationCode};
 use futures_util::future::try_join_all;
@@ -48,8 +48,8 @@ pub(super) async fn run(
     let mut bundle = searchset(&format!("{}/{KIND}", portal.config.base_url), total, entries);
     let next = next.filter(|_| !wanted.count_only);
     let page = next.map(|next| Wanted { after: Some(next), ..wanted });
-    if let (Some(page), Some(links)) = (page, bundle["link"].as_array_mut()) {
-        links.push(json!({"relation": "next", "url": page.link(portal, session)}));
+    if let Some(page) = page {
+        add_link(&mut bundle, "next", &page.link(portal, session));
     }
     Ok(answer::resource(StatusCode::OK, bundle))
 }
@@ -122,7 +122,7 @@ impl Wanted {
         portal: &Portal,
         session: &Session,
         found: Vec<Relationship>,
-    ) -> Result<Vec<Entry>, FhirError> {
+    ) -> Result<Vec<Entry<'static>>, FhirError> {
         let (base, now) = (&portal.config.base_url, portal.clock.now());
         let found = try_join_all(found.into_iter().map(|mut r| async {
             r.patient = portal.surviving(r.patient).await?;
@@ -134,9 +134,9 @@ impl Wanted {
         numbers.dedup();
         session.draft.subjects(numbers.iter().copied());
         let shown = |r: &Relationship| {
-            Entry::Match(format!("{base}/{KIND}/{}", r.id), episode_of_care(r, now))
+            Entry::Match(format!("{base}/{KIND}/{}", r.id), episode_of_care(r, now).into())
         };
-        let mut entries: Vec<Entry> = found.iter().map(shown).collect();
+        let mut entries: Vec<Entry<'static>> = found.iter().map(shown).collect();
         if self.people {
             let person = |number| portal.known_person(&session.caller, session.purpose, number);
             let people = try_join_all(numbers.into_iter().map(person)).await?;
@@ -153,11 +153,11 @@ impl Wanted {
     }
 }
 
-fn included(portal: &Portal, session: &Session, person: &FoundPatient) -> Entry {
+fn included(portal: &Portal, session: &Session, person: &FoundPatient) -> Entry<'static> {
     let number = person.patient.nhs_number;
     let id = portal.patient_ids.seal(number, &session.caller, portal.ids.as_ref());
     let url = format!("{}/Patient/{id}", portal.config.base_url);
-    Entry::Include(url, found_patient_resource(person, &id, &[]))
+    Entry::Include(url, found_patient_resource(person, &id, &[]).into())
 }
 
 const KIND: &str = "EpisodeOfCare";

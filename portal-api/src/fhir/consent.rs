@@ -122,7 +122,7 @@ pub(crate) async fn search(
     let shown = if count_only(&parameters) { &[][..] } else { records.value().as_slice() };
     let entries: Vec<Entry> = shown
         .iter()
-        .map(|r| Entry::Match(format!("{base}/Consent/{}", r.id), consent_resource(r)))
+        .map(|r| Entry::Match(format!("{base}/Consent/{}", r.id), consent_resource(r).into()))
         .collect();
     let bundle = searchset(&format!("{base}/Consent"), total, entries);
     Ok(answer::resource(StatusCode::OK, bundle))

@@ -36,7 +36,7 @@ pub(crate) async fn search(
     let agreements =
         agreements.filter(|a| wanted.is_none_or(|ids| ids.split(',').any(|i| i == id(a))));
     let entries: Vec<Entry> = agreements
-        .map(|a| Entry::Match(format!("{url}/{}", id(a)), resource(policy, a, today)))
+        .map(|a| Entry::Match(format!("{url}/{}", id(a)), resource(policy, a, today).into()))
         .collect();
     Ok(answer::resource(StatusCode::OK, searchset(&url, entries.len(), entries)))
 }

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use carerecord_access::{AccessFacts, AuditReach, Released};
-use carerecord_fhir::{Entry, Issue, NHS_NUMBER_SYSTEM, SearchError, pairs, searchset};
+use carerecord_fhir::{Entry, Issue, NHS_NUMBER_SYSTEM, SearchError, add_link, pairs, searchset};
 use carerecord_model::OrganisationCode;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -60,13 +60,13 @@ pub(crate) async fn run(
     let url = format!("{}/AuditEvent", portal.config.base_url);
     let entry = |f: &Released<Finding>| {
         let resource = resource(detection, f.value(), now);
-        Entry::Match(format!("{url}/{}", f.value().id), resource)
+        Entry::Match(format!("{url}/{}", f.value().id), resource.into())
     };
-    let entries: Vec<Entry> = found.iter().map(entry).collect();
+    let entries: Vec<Entry<'_>> = found.iter().map(entry).collect();
     let mut bundle = searchset(&url, usize::try_from(total).unwrap_or_default(), entries);
-    if let (Some(last), Some(links)) = (last, bundle["link"].as_array_mut()) {
+    if let Some(last) = last {
         let next = format!("{url}?{}", alerts::next_page(&parameters, last));
-        links.push(json!({"relation": "next", "url": next}));
+        add_link(&mut bundle, "next", &next);
     }
     Ok(answer::resource(StatusCode::OK, bundle))
 }

@@ -14,6 +14,7 @@ use carerecord_model::{
     Coverage, DocumentEntry, EntryUuid, FoundObjects, ObjectId, SubmissionSet, SubmissionSetStatus,
 };
 use jiff::Timestamp;
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::input::Asked;
@@ -46,7 +47,7 @@ pub(crate) async fn read(
     let times = RecordTimes::of(&read.found, &[]);
     let (entry, masked) = (document.value(), document.masked);
     let resources = Resources::of(&portal, &read.found, masked, &times);
-    let mut resource = resources.document(entry);
+    let mut resource = Value::from(resources.document(entry));
     add_times(&mut resource, &Times { submitted: None, last_updated: read.modified });
     add_related_by(&mut resource, &related_by(&read.found, entry));
     if let Some(set) = submission(&read.found, entry) {
@@ -183,20 +184,22 @@ impl Answering<'_> {
         Ok(answer::resource(StatusCode::OK, bundle))
     }
 
-    fn entry(
+    fn entry<'r>(
         &self,
-        resources: &Resources<'_>,
-        one: &Shown<'_>,
+        resources: &Resources<'r>,
+        one: &Shown<'r>,
         elements: Option<&[String]>,
-    ) -> Entry {
-        let mut resource = Resources::part(resources.document(one.entry), elements);
+    ) -> Entry<'r> {
+        let resource = Resources::part(resources.document(one.entry), elements);
         let url = resources.url(KIND, &one.entry.entry_uuid);
         let Some(hit) = one.hit else { return Entry::Match(url, resource) };
         // The text of a letter tells where it was written.
-        if !self.record.masked {
-            add_snippets(&mut resource, &hit.snippets);
+        if self.record.masked {
+            return Entry::Ranked(url, resource, hit.score);
         }
-        Entry::Ranked(url, resource, hit.score)
+        let mut resource = Value::from(resource);
+        add_snippets(&mut resource, &hit.snippets);
+        Entry::Ranked(url, resource.into(), hit.score)
     }
 }
 

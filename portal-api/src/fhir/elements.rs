@@ -86,13 +86,15 @@ async fn search(
             let Some(element) = stated.elements.get(*at) else { continue };
             let relations = related.get(*at).cloned().unwrap_or_default();
             let (url, resource) = resource(portal, &stated, element, relations);
-            listed.push(Entry::Match(url, resource));
+            listed.push(Entry::Match(url, resource.into()));
         }
         if search.with_provenance {
             let found: Vec<&Element> =
                 wanted.iter().filter_map(|at| stated.elements.get(*at)).collect();
             let all = provenance::of_elements(portal, &stated, &found);
-            listed.extend(all.into_iter().map(|(url, resource)| Entry::Include(url, resource)));
+            listed.extend(
+                all.into_iter().map(|(url, resource)| Entry::Include(url, resource.into())),
+            );
         }
     }
     let mut told = issues(portal, session, &stated.record);

@@ -130,7 +130,9 @@ pub(crate) async fn search(
     let listed = if count_only(&parameters) { &[][..] } else { all.as_slice() };
     let entries: Vec<Entry> = listed
         .iter()
-        .map(|r| Entry::Match(format!("{base}/EpisodeOfCare/{}", r.id), episode_of_care(r, now)))
+        .map(|r| {
+            Entry::Match(format!("{base}/EpisodeOfCare/{}", r.id), episode_of_care(r, now).into())
+        })
         .collect();
     let bundle = searchset(&format!("{base}/EpisodeOfCare"), all.len(), entries);
     Ok(answer::resource(StatusCode::OK, bundle))

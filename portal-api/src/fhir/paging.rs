@@ -5,11 +5,13 @@
 use std::cmp::Ordering;
 
 use axum::http::HeaderMap;
-use carerecord_fhir::{Format, NHS_NUMBER_SYSTEM, Shown, Sort, SortBy, Times, add_link, pairs};
+use carerecord_fhir::{
+    Format, NHS_NUMBER_SYSTEM, Shown, Sort, SortBy, Times, Tree, add_link, pairs,
+};
 use carerecord_model::{Dtm, ObjectId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Session;
 use super::input::is_strict;
@@ -122,7 +124,7 @@ impl PagedSearch {
         portal: &Portal,
         session: &Session,
         page: &Page<T>,
-        bundle: &mut Value,
+        bundle: &mut Tree<'_>,
     ) {
         if self.after.is_some() {
             add_link(bundle, "first", &self.link(portal, session, None));

@@ -1,9 +1,10 @@
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use carerecord_fhir::{Entry, Issue, PeopleSearch, found_patient_resource, pairs, searchset};
+use carerecord_fhir::{
+    Entry, Issue, PeopleSearch, add_link, found_patient_resource, pairs, searchset,
+};
 use carerecord_model::{FoundPatient, NhsNumber, PatientId, PatientSearch, name_key};
-use serde_json::json;
 
 use super::input::{Asked, is_strict};
 use super::{Session, answer, outcome_entry};
@@ -103,10 +104,7 @@ pub(crate) async fn search(
     // Whom it was about is not repeated in the link: a URL must not name anybody.
     let mut bundle = searchset(&format!("{}/Patient", portal.config.base_url), total, entries);
     if !asked.count_only && end < total {
-        let next = json!({"relation": "next", "url": page.link(&portal, &session, end)});
-        if let Some(links) = bundle["link"].as_array_mut() {
-            links.push(next);
-        }
+        add_link(&mut bundle, "next", &page.link(&portal, &session, end));
     }
     Ok(answer::resource(StatusCode::OK, bundle))
 }
@@ -153,12 +151,12 @@ fn entry(
     session: &Session,
     search: &PatientSearch,
     person: &FoundPatient,
-) -> Entry {
+) -> Entry<'static> {
     let number = person.patient.nhs_number;
     let id = portal.patient_ids.seal(number, &session.caller, portal.ids.as_ref());
     let url = format!("{}/Patient/{id}", portal.config.base_url);
     let domains: Vec<_> = search.domains.iter().flatten().cloned().collect();
-    let resource = found_patient_resource(person, &id, &domains);
+    let resource = found_patient_resource(person, &id, &domains).into();
     if search.identifiers.is_empty() {
         Entry::Ranked(url, resource, closeness(search, &person.patient))
     } else {

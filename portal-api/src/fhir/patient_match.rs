@@ -47,14 +47,14 @@ pub(crate) async fn run(
         let person: &carerecord_model::FoundPatient = person;
         let number = person.patient.nhs_number;
         let id = portal.patient_ids.seal(number, &session.caller, portal.ids.as_ref());
-        let resource = found_patient_resource(person, &id, &[]);
+        let resource = found_patient_resource(person, &id, &[]).into();
         Entry::Ranked(format!("{base}/Patient/{id}"), resource, fit.score)
     };
-    let mut entries: Vec<Entry> = people.iter().map(entry).collect();
+    let mut entries: Vec<Entry<'_>> = people.iter().map(entry).collect();
     let grades: Vec<MatchGrade> = people.iter().map(|(_, fit)| fit.grade).collect();
     entries.extend(outcome_entry(issues).map(Entry::Outcome));
     let bundle = searchset(&format!("{base}/Patient/$match"), total, entries);
-    Ok(answer::resource(StatusCode::OK, graded(bundle, &grades)))
+    Ok(answer::resource(StatusCode::OK, graded(bundle.into(), &grades)))
 }
 
 fn issues(matched: &Matched) -> Vec<Issue> {

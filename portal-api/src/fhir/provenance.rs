@@ -83,7 +83,8 @@ pub(crate) async fn search(
     if count_only(&parameters) {
         found.clear();
     }
-    let entries = found.into_iter().map(|(url, resource)| Entry::Match(url, resource)).collect();
+    let entries =
+        found.into_iter().map(|(url, resource)| Entry::Match(url, resource.into())).collect();
     let url = format!("{}/Provenance", portal.config.base_url);
     Ok(answer::resource(StatusCode::OK, searchset(&url, total, entries)))
 }

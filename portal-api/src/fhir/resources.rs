@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use carerecord_access::WITHHELD_ORGANISATION;
 use carerecord_fhir::{
-    Entry, Include, Related, add_times, document_reference, folder_list, only_elements,
-    submission_set_list,
+    Entry, Holder, Include, Related, Times, Tree, add_times, document_reference, folder_list,
+    only_elements, submission_set_list,
 };
 use carerecord_model::{
     Association, AssociationType, DocumentEntry, EntryUuid, Folder, FoundObjects, ObjectId,
@@ -46,7 +46,7 @@ impl<'r> Resources<'r> {
     }
 
     /// A DocumentReference.
-    pub(super) fn document(&self, entry: &DocumentEntry) -> Value {
+    pub(super) fn document(&self, entry: &'r DocumentEntry) -> Tree<'r> {
         let relations: Vec<Related> = self
             .relations(&self.by_source, &entry.entry_uuid)
             .filter_map(|a| {
@@ -54,9 +54,8 @@ impl<'r> Resources<'r> {
                 Some(Related { association_type: a.association_type, target })
             })
             .collect();
-        let mut resource = document(self.portal, entry, self.masked, &relations);
-        add_times(&mut resource, &self.times.of_object(&entry.entry_uuid));
-        resource
+        let times = self.times.of_object(&entry.entry_uuid);
+        document(self.portal, entry, self.masked, &relations, &times)
     }
 
     /// The List that a SubmissionSet is.
@@ -74,9 +73,10 @@ impl<'r> Resources<'r> {
     }
 
     /// With those of its elements that are asked for.
-    pub(super) fn part(resource: Value, elements: Option<&[String]>) -> Value {
+    pub(super) fn part<'t>(resource: impl Into<Tree<'t>>, elements: Option<&[String]>) -> Tree<'t> {
+        let resource = resource.into();
         match elements {
-            Some(elements) => only_elements(resource, elements),
+            Some(elements) => only_elements(resource.into(), elements).into(),
             None => resource,
         }
     }
@@ -91,7 +91,7 @@ impl<'r> Resources<'r> {
         &self,
         includes: &[Include],
         matching: &[&'r ObjectId],
-    ) -> Vec<(&'r ObjectId, Entry)> {
+    ) -> Vec<(&'r ObjectId, Entry<'r>)> {
         let mut seen: HashSet<&ObjectId> = matching.iter().copied().collect();
         let mut entries = Vec::new();
         for include in includes {
@@ -105,7 +105,7 @@ impl<'r> Resources<'r> {
                     | Include::RelatingDocuments => {
                         self.documents.get(id).map(|entry| self.document(entry))
                     }
-                    Include::ListsOfDocuments => self.list(id),
+                    Include::ListsOfDocuments => self.list(id).map(Tree::from),
                 };
                 let url = || self.url(include.resource_type(), id);
                 entries.extend(resource.map(|resource| (id, Entry::Include(url(), resource))));
@@ -165,25 +165,25 @@ impl<'r> Resources<'r> {
 }
 
 /// The resource of an entry; `masked` is whether places must not be told.
-pub(super) fn document(
-    portal: &Portal,
-    entry: &DocumentEntry,
+pub(super) fn document<'r>(
+    portal: &'r Portal,
+    entry: &'r DocumentEntry,
     masked: bool,
     relations: &[Related],
-) -> Value {
+    times: &Times,
+) -> Tree<'r> {
     let id = entry.uuid().map(|u| u.uuid()).unwrap_or_default();
     let attachment = format!("{}/Binary/{id}", portal.config.base_url);
-    if masked {
-        let nowhere = DocumentEntry { repository_unique_id: None, ..entry.clone() };
-        let custodian = Some((WITHHELD_ORGANISATION, ""));
-        return document_reference(&nowhere, &attachment, custodian, relations);
-    }
-    let policy = portal.access.policy();
-    let node = entry.repository_unique_id.as_ref();
-    let custodian = node
-        .and_then(|n| policy.node_organisation(n))
-        .map(|code| (policy.organisation_name(code), code.as_str()));
-    document_reference(entry, &attachment, custodian, relations)
+    let holder = if masked {
+        Holder { organisation: Some((WITHHELD_ORGANISATION, "")), repository: None }
+    } else {
+        let policy = portal.access.policy();
+        let repository = entry.repository_unique_id.as_ref();
+        let code = repository.and_then(|id| policy.node_organisation(id));
+        let organisation = code.map(|code| (policy.organisation_name(code), code.as_str()));
+        Holder { organisation, repository }
+    };
+    document_reference(entry, attachment, holder, relations, times)
 }
 
 /// The address of a document or list.

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use carerecord_fhir::{
-    FhirDocuments, Issue, ProvideBundle, Related, SimplifiedPublish, Times, add_times, outcome,
+    FhirDocuments, Issue, ProvideBundle, Related, SimplifiedPublish, Times, outcome,
     submission_warnings,
 };
 use carerecord_model::{AssociationType, DocumentEntry, Dtm, EntryUuid, Submission};
@@ -95,12 +95,12 @@ impl One<'_> {
         let id = entry.uuid().ok_or(FhirError::NotFound)?;
         let content = provided.contents.first().map(Vec::as_slice).unwrap_or_default();
         let entry = self.as_registered(entry, content);
-        let mut resource = document(portal, &entry, false, &related(&provided.submission));
         let times = Times {
             submitted: Some(provided.submission.submission_set.submission_time.clone()),
             last_updated: None,
         };
-        add_times(&mut resource, &times);
+        let related = related(&provided.submission);
+        let resource = document(portal, &entry, false, &related, &times).into();
         // Submissions differ in when they were made, documents that are sent again do not.
         if portal.is_registered(id, number).await? {
             return Ok(Published { id, resource, warnings: None });

@@ -1,48 +1,52 @@
 use serde_json::{Value, json};
 
-use crate::object::Object;
+use crate::tree::{Object, Tree};
 
 /// An entry of a search answer.
 #[derive(Clone, Debug)]
-pub enum Entry {
+pub enum Entry<'a> {
     /// A resource that matches, with its full URL.
-    Match(String, Value),
+    Match(String, Tree<'a>),
     /// A resource that matches, with its full URL and how well it does: 0 to 1.
-    Ranked(String, Value, f64),
+    Ranked(String, Tree<'a>, f64),
     /// A resource that does not match itself and is shown beside those that do, with its full URL.
-    Include(String, Value),
+    Include(String, Tree<'a>),
     /// An OperationOutcome about the search.
     Outcome(Value),
 }
 
 /// A Bundle of type `searchset`. `total` counts matches only; `None` leaves the count out.
-pub fn searchset(self_url: &str, total: usize, entries: Vec<Entry>) -> Value {
-    // Resources are moved, not copied: there may be thousands.
+pub fn searchset<'a>(
+    self_url: &str,
+    total: impl Into<Option<usize>>,
+    entries: Vec<Entry<'a>>,
+) -> Tree<'a> {
+    let mode = |mode: &'a str| Object::new().with("mode", mode);
     let entries = entries.into_iter().map(|entry| {
         let (url, resource, search) = match entry {
-            Entry::Match(url, resource) => (Some(url), resource, json!({"mode": "match"})),
+            Entry::Match(url, resource) => (Some(url), resource, mode("match")),
             Entry::Ranked(url, resource, score) => {
-                (Some(url), resource, json!({"mode": "match", "score": score}))
+                (Some(url), resource, mode("match").with("score", score))
             }
-            Entry::Include(url, resource) => (Some(url), resource, json!({"mode": "include"})),
-            Entry::Outcome(resource) => (None, resource, json!({"mode": "outcome"})),
+            Entry::Include(url, resource) => (Some(url), resource, mode("include")),
+            Entry::Outcome(resource) => (None, resource.into(), mode("outcome")),
         };
-        let entry = Object::new().with("fullUrl", url).with("resource", resource);
-        Value::from(entry.with("search", search))
+        Object::new().with("fullUrl", url).with("resource", resource).with("search", search)
     });
-    Object::new()
-        .with("resourceType", "Bundle")
+    Object::resource("Bundle", None::<&str>)
         .with("type", "searchset")
-        .with("total", total)
+        .with("total", total.into())
         .with("link", vec![json!({"relation": "self", "url": self_url})])
         .with("entry", entries.collect::<Vec<_>>())
         .into()
 }
 
 /// Adds a link to a Bundle, such as the one to its `next` page.
-pub fn add_link(bundle: &mut Value, relation: &str, url: &str) {
-    if let Some(links) = bundle["link"].as_array_mut() {
-        links.push(json!({"relation": relation, "url": url}));
+pub fn add_link(bundle: &mut Tree<'_>, relation: &str, url: &str) {
+    if let Tree::Object(bundle) = bundle
+        && let Some(Tree::List(links)) = bundle.get_mut("link")
+    {
+        links.push(json!({"relation": relation, "url": url}).into());
     }
 }
 

@@ -1,16 +1,17 @@
-use carerecord_model::{Code, Oid};
-use serde_json::Value;
+use std::borrow::Cow;
 
-use crate::object::Object;
+use carerecord_model::{Code, Oid};
+
+use crate::tree::{Object, Tree};
 
 /// The FHIR system of an XDS coding scheme: a known URI, `urn:oid:` and the OID, or the name as it
 /// is.
-pub fn system_of_scheme(scheme: &str) -> String {
+pub fn system_of_scheme(scheme: &str) -> Cow<'_, str> {
     let known = SYSTEMS.iter().find(|(oid, _)| *oid == scheme);
     match known {
-        Some((_, uri)) => (*uri).to_owned(),
-        None if scheme.parse::<Oid>().is_ok() => format!("urn:oid:{scheme}"),
-        None => scheme.to_owned(),
+        Some((_, uri)) => (*uri).into(),
+        None if scheme.parse::<Oid>().is_ok() => format!("urn:oid:{scheme}").into(),
+        None => scheme.into(),
     }
 }
 
@@ -35,17 +36,17 @@ pub fn oid_of_system(system: &str) -> Vec<String> {
 /// A code as CodeableConcept with one coding. MHD 7.5.
 ///
 /// Nothing for a code that limited metadata leave out.
-pub(crate) fn concept(code: &Code) -> Value {
+pub(crate) fn concept(code: &Code) -> Tree<'_> {
     if code.is_absent() {
-        return Value::Null;
+        return Tree::NULL;
     }
     Object::new().with("coding", vec![coding(code)]).into()
 }
 
 /// A code as Coding.
-pub(crate) fn coding(code: &Code) -> Value {
+pub(crate) fn coding(code: &Code) -> Tree<'_> {
     if code.is_absent() {
-        return Value::Null;
+        return Tree::NULL;
     }
     Object::new()
         .with("system", system_of_scheme(&code.scheme))

@@ -1,15 +1,16 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use carerecord_model::{
-    AssociationType, AvailabilityStatus, DocumentEntry, EntryUuid, components, unescape,
+    AssociationType, AvailabilityStatus, DocumentEntry, EntryUuid, HomeCommunityId,
+    RepositoryUniqueId, components, unescape,
 };
-use serde_json::{Value, json};
 
 use crate::code_system::{ODS, URI, coding, concept};
 use crate::contained::{Contained, authority, with_authority};
-use crate::date_time;
 use crate::identifier::{identifier, subject, unique_id};
-use crate::object::Object;
+use crate::time::submitted_at;
+use crate::tree::{Object, Tree};
+use crate::{Times, date_time};
 
 /// A document that this one relates to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -20,40 +21,51 @@ pub struct Related {
     pub target: EntryUuid,
 }
 
+/// Who holds a document, as far as it may be told.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Holder<'a> {
+    /// Name and code of the organisation that runs the node; the code empty where it must not be told.
+    pub organisation: Option<(&'a str, &'a str)>,
+    /// The node, as the outcome of a search names it.
+    pub repository: Option<&'a RepositoryUniqueId>,
+}
+
 /// An entry as DocumentReference. MHD 7.1.
 ///
-/// `attachment_url` is absolute and names no patient; `custodian` is name and code of the
-/// organisation that runs the node, the code empty where it must not be told. `meta.source` is the
-/// repository, as the outcome of a search names it. An on-demand entry has neither size nor hash.
-pub fn document_reference(
-    entry: &DocumentEntry,
-    attachment_url: &str,
-    custodian: Option<(&str, &str)>,
+/// `attachment_url` is absolute and names no patient. An on-demand entry has neither size nor hash.
+pub fn document_reference<'a>(
+    entry: &'a DocumentEntry,
+    attachment_url: String,
+    holder: Holder<'a>,
     related: &[Related],
-) -> Value {
-    let id = entry.uuid().map(|u| u.uuid().to_string()).unwrap_or_default();
+    times: &Times,
+) -> Tree<'a> {
+    let id = entry.uuid().map(|u| u.uuid().to_string());
     let mut contained = Contained::new();
-    let authors: Vec<Value> =
+    let authors: Vec<Object<'_>> =
         entry.authors.iter().enumerate().flat_map(|(n, a)| contained.author(a, n)).collect();
     let authenticator =
         entry.legal_authenticator.as_ref().map(|p| contained.person(p, "authenticator"));
     let source_patient = contained.source_patient(entry);
     let unique = || identifier("usual", "uniqueId", unique_id(&entry.unique_id));
-    let own = identifier("official", "entryUUID", (URI.into(), entry.entry_uuid.to_string()));
+    let own = (URI.into(), entry.entry_uuid.to_string().into());
+    let own = identifier("official", "entryUUID", own);
     let version = (entry.version > 0).then(|| entry.version.to_string());
-    let custodian = custodian.map(|(name, code)| {
-        let identifier = (!code.is_empty()).then(|| json!({"system": ODS, "value": code}));
+    let custodian = holder.organisation.map(|(name, code)| {
+        let identifier = Object::new().with("system", ODS).with("value", code);
+        let identifier = Some(identifier).filter(|_| !code.is_empty());
         Object::new().with("identifier", identifier).with("display", name)
     });
-    let source = entry.repository_unique_id.as_ref().map(|id| format!("urn:oid:{}", id.as_str()));
+    let source = holder.repository.map(|id| format!("urn:oid:{}", id.as_str()));
     let meta = Object::new()
         .with("versionId", version)
+        .with("lastUpdated", times.last_updated.map(|updated| format!("{updated:.3}")))
         .with("source", source)
-        .with("profile", json!([if entry.extra.limited { MINIMAL } else { PROFILE }]));
-    let labels: Vec<Value> = entry.confidentiality_codes.iter().map(concept).collect();
-    Object::resource("DocumentReference", &id)
+        .with("profile", vec![if entry.extra.limited { MINIMAL } else { PROFILE }]);
+    let labels: Vec<Tree<'_>> = entry.confidentiality_codes.iter().map(concept).collect();
+    Object::resource("DocumentReference", id)
         .with("meta", meta)
-        .with("contained", contained.into_value())
+        .with("contained", contained.into_list())
         .with("extension", community(entry.home_community_id.as_ref()).map(|e| vec![e]))
         .with("masterIdentifier", unique())
         .with("identifier", vec![own, unique()])
@@ -61,6 +73,7 @@ pub fn document_reference(
         .with("type", concept(&entry.type_code))
         .with("category", present(concept(&entry.class_code)))
         .with("subject", subject(&entry.patient_id))
+        .with("date", submitted_at(times))
         .with("author", authors)
         .with("authenticator", authenticator)
         .with("custodian", custodian)
@@ -73,16 +86,16 @@ pub fn document_reference(
 }
 
 /// A list of one, or of none.
-fn present(value: Value) -> Vec<Value> {
-    Some(value).filter(|v| !v.is_null()).into_iter().collect()
+fn present(value: Tree<'_>) -> Vec<Tree<'_>> {
+    Some(value).filter(|value| !value.is_empty()).into_iter().collect()
 }
 
 /// The community of an object, as later versions of MHD tell it.
-pub(crate) fn community(home: Option<&carerecord_model::HomeCommunityId>) -> Option<Value> {
-    home.map(|home| json!({"url": HOME_COMMUNITY, "valueOid": home.as_str()}))
+pub(crate) fn community(home: Option<&HomeCommunityId>) -> Option<Object<'_>> {
+    home.map(|home| Object::new().with("url", HOME_COMMUNITY).with("valueOid", home.as_str()))
 }
 
-fn content(entry: &DocumentEntry, url: &str) -> Value {
+fn content(entry: &DocumentEntry, url: String) -> Object<'_> {
     let attachment = Object::new()
         .with("contentType", entry.mime_type.as_str())
         .with("language", entry.language_code.as_str())
@@ -91,10 +104,10 @@ fn content(entry: &DocumentEntry, url: &str) -> Value {
         .with("hash", entry.hash.as_deref().and_then(hash))
         .with("title", entry.display_title())
         .with("creation", entry.creation_time.as_ref().map(date_time));
-    Object::new().with("attachment", attachment).with("format", coding(&entry.format_code)).into()
+    Object::new().with("attachment", attachment).with("format", coding(&entry.format_code))
 }
 
-fn context(entry: &DocumentEntry, source_patient: Option<Value>) -> Value {
+fn context<'a>(entry: &'a DocumentEntry, source_patient: Option<Object<'a>>) -> Object<'a> {
     let period = Object::new()
         .with("start", entry.service_start_time.as_ref().map(date_time))
         .with("end", entry.service_stop_time.as_ref().map(date_time));
@@ -110,7 +123,6 @@ fn context(entry: &DocumentEntry, source_patient: Option<Value>) -> Value {
         .with("practiceSetting", concept(&entry.practice_setting_code))
         .with("sourcePatientInfo", source_patient)
         .with("related", of_kind(false))
-        .into()
 }
 
 fn status(status: AvailabilityStatus) -> &'static str {
@@ -120,10 +132,11 @@ fn status(status: AvailabilityStatus) -> &'static str {
     }
 }
 
-fn relates_to(related: &Related) -> Option<Value> {
+fn relates_to(related: &Related) -> Option<Object<'static>> {
     let code = relation_code(related.association_type)?;
-    let reference = format!("DocumentReference/{}", related.target.uuid());
-    Some(json!({"code": code, "target": {"reference": reference}}))
+    let target = format!("DocumentReference/{}", related.target.uuid());
+    let target = Object::new().with("reference", target);
+    Some(Object::new().with("code", code).with("target", target))
 }
 
 /// What FHIR calls a relation between documents; `None` for what is none.
@@ -140,13 +153,14 @@ pub(crate) fn relation_code(association_type: AssociationType) -> Option<&'stati
 }
 
 /// CXi, `ID^^^authority^type`, as a logical reference. MHD 7.5.
-fn reference_id(cxi: &str) -> Option<Value> {
+fn reference_id(cxi: &str) -> Option<Object<'_>> {
     let parts = components(cxi, '^');
-    let mut identifier = with_authority(&unescape(parts.first()?), authority(cxi, 4).as_deref())?;
+    let mut identifier = with_authority(unescape(parts.first()?), authority(cxi, 4))?;
     if let Some(kind) = parts.get(4).filter(|k| !k.trim().is_empty()) {
-        identifier["type"] = json!({"coding": [{"system": URI, "code": kind}]});
+        let coding = Object::new().with("system", URI).with("code", *kind);
+        identifier.set("type", Object::new().with("coding", vec![coding]));
     }
-    Some(json!({"identifier": identifier}))
+    Some(Object::new().with("identifier", identifier))
 }
 
 fn is_encounter(cxi: &str) -> bool {

@@ -10,8 +10,8 @@ use uuid::Uuid;
 use crate::code_system::ODS;
 use crate::consent::instants;
 use crate::echo::safe_name;
-use crate::object::Object;
 use crate::patient::NHS_NUMBER_SYSTEM;
+use crate::tree::Object;
 
 /// Why an EpisodeOfCare is refused. Names the element, never its value.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -102,7 +102,7 @@ pub fn episode_of_care(relationship: &Relationship, now: Timestamp) -> Value {
     };
     let until = r.until.map(|until| Value::from(until.to_string()));
     let period = Object::new().with("start", r.since.to_string()).with("end", until);
-    Object::resource("EpisodeOfCare", &r.id.to_string())
+    Object::resource("EpisodeOfCare", r.id.to_string())
         .with(
             "meta",
             json!({"versionId": r.version.to_string(), "lastUpdated": r.recorded_at.to_string()}),

@@ -1,5 +1,3 @@
-use serde_json::Value;
-
 use crate::{FhirXmlError, to_xml};
 
 /// The form in which a resource travels.
@@ -40,14 +38,14 @@ impl Format {
         }
     }
 
-    /// A resource in this form.
+    /// A resource, which is given in JSON, in this form.
     ///
     /// # Errors
     /// When it cannot be written as XML; JSON holds everything.
-    pub fn render(self, resource: &Value) -> Result<Vec<u8>, FhirXmlError> {
+    pub fn render(self, json: Vec<u8>) -> Result<Vec<u8>, FhirXmlError> {
         match self {
-            Self::Json => Ok(serde_json::to_vec(resource).unwrap_or_default()),
-            Self::Xml => to_xml(resource),
+            Self::Json => Ok(json),
+            Self::Xml => to_xml(&serde_json::from_slice(&json).unwrap_or_default()),
         }
     }
 

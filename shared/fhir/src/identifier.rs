@@ -1,38 +1,45 @@
 use carerecord_model::{NHS_NUMBER_OID, Oid, PatientId, UniqueId};
+use std::borrow::Cow;
+
 use serde_json::{Value, json};
 
 use crate::SearchError;
 use crate::code_system::URI;
 use crate::patient::NHS_NUMBER_SYSTEM;
 use crate::system_of_scheme;
+use crate::tree::Object;
 
 /// An identifier of a metadata object, told apart by use and by type: versions of MHD differ in
 /// which of the two they look at. MHD 2.1.
-pub(crate) fn identifier(usage: &str, kind: &str, (system, value): (String, String)) -> Value {
-    json!({
-        "use": usage,
-        "type": {"coding": [{"system": IDENTIFIER_TYPE, "code": kind}]},
-        "system": system,
-        "value": value,
-    })
+pub(crate) fn identifier<'a>(
+    usage: &'a str,
+    kind: &'a str,
+    (system, value): (Cow<'a, str>, Cow<'a, str>),
+) -> Object<'a> {
+    let coding = Object::new().with("system", IDENTIFIER_TYPE).with("code", kind);
+    Object::new()
+        .with("use", usage)
+        .with("type", Object::new().with("coding", vec![coding]))
+        .with("system", system)
+        .with("value", value)
 }
 
 /// `2.999.1` is `urn:oid:2.999.1`; `root^extension` is the root's system and the extension.
-pub(crate) fn unique_id(id: &UniqueId) -> (String, String) {
+pub(crate) fn unique_id(id: &UniqueId) -> (Cow<'_, str>, Cow<'_, str>) {
     let text = id.as_str();
     let is_oid = |s: &str| s.parse::<Oid>().is_ok();
     if is_oid(text) {
-        return (URI.into(), format!("urn:oid:{text}"));
+        return (URI.into(), format!("urn:oid:{text}").into());
     }
     match text.split_once('^') {
         Some((root, extension)) if is_oid(root) && !extension.trim().is_empty() => {
-            (format!("urn:oid:{root}"), extension.into())
+            (format!("urn:oid:{root}").into(), extension.into())
         }
         _ => match text.split_once('|') {
             Some((system, value)) if is_uri(system) && !value.is_empty() => {
-                (system.to_owned(), value.to_owned())
+                (system.into(), value.into())
             }
-            Some(_) | None => (URI.into(), text.to_owned()),
+            Some(_) | None => (URI.into(), text.into()),
         },
     }
 }
@@ -98,12 +105,13 @@ pub fn patient_identifier(id: &PatientId) -> Value {
 }
 
 /// The patient as a logical reference: the record is kept under a number, not a resource.
-pub(crate) fn subject(patient: &PatientId) -> Value {
+pub(crate) fn subject(patient: &PatientId) -> Object<'_> {
     let (system, value) = match patient.nhs_number() {
-        Some(number) => (NHS_NUMBER_SYSTEM.to_owned(), number.digits()),
-        None => (system_of_scheme(patient.authority().as_str()), patient.id().to_owned()),
+        Some(number) => (NHS_NUMBER_SYSTEM.into(), Cow::from(number.digits())),
+        None => (system_of_scheme(patient.authority().as_str()), patient.id().into()),
     };
-    json!({"type": "Patient", "identifier": {"system": system, "value": value}})
+    let identifier = Object::new().with("system", system).with("value", value);
+    Object::new().with("type", "Patient").with("identifier", identifier)
 }
 
 const IDENTIFIER_TYPE: &str =
@@ -115,7 +123,11 @@ mod tests {
 
     #[test]
     fn unique_ids_take_the_form_of_fhir() {
-        let pair = |s: &str| unique_id(&s.parse().unwrap());
+        let pair = |s: &str| {
+            let id = s.parse().unwrap();
+            let (system, value) = unique_id(&id);
+            (system.into_owned(), value.into_owned())
+        };
 
         assert_eq!(pair("2.999.1"), (URI.into(), "urn:oid:2.999.1".into()));
         assert_eq!(pair("2.999.1^A17"), ("urn:oid:2.999.1".into(), "A17".into()));

@@ -19,7 +19,7 @@ mod identifier;
 mod list;
 mod nested;
 mod note;
-mod object;
+
 mod outcome;
 mod patient;
 mod patient_match;
@@ -28,6 +28,7 @@ mod search;
 mod snippet;
 mod subset;
 mod time;
+mod tree;
 mod value_set;
 mod xml;
 
@@ -43,7 +44,7 @@ pub use data_element::{
     ElementRelationKind, ElementSource, ElementView, PROVENANCE_POLICY, data_element,
     element_provenance,
 };
-pub use document_reference::{Related, document_reference};
+pub use document_reference::{Holder, Related, document_reference};
 pub use episode_of_care::{
     EpisodeError, RELATIONSHIP_KIND, episode_of_care, parse_episode_of_care,
 };
@@ -71,5 +72,6 @@ pub use search::{
 pub use snippet::{SEARCH_STATE, SNIPPET, add_snippets, coverage_issues, element_coverage_issues};
 pub use subset::only_elements;
 pub use time::{add_times, date_time, dtm_bound};
+pub use tree::{Object, Tree};
 pub use value_set::{ValueSet, ValueSetError, parse_value_set};
 pub use xml::{FhirXmlError, from_xml, to_xml};

@@ -9,7 +9,7 @@ use crate::contained::Contained;
 use crate::date_time;
 use crate::document_reference::community;
 use crate::identifier::{identifier, subject, unique_id};
-use crate::object::Object;
+use crate::tree::Object;
 
 /// A SubmissionSet as List, with the documents in it that are shown. MHD 7.2.
 pub fn submission_set_list(set: &SubmissionSet, members: &[EntryUuid]) -> Value {
@@ -27,9 +27,9 @@ pub fn submission_set_list(set: &SubmissionSet, members: &[EntryUuid]) -> Value 
         "system": URI, "value": format!("urn:oid:{}", set.source_id),
     }}));
     extensions.extend(recipients);
-    extensions.extend(community(set.home_community_id.as_ref()));
+    extensions.extend(community(set.home_community_id.as_ref()).map(Value::from));
     list(&set.entry_uuid, "SubmissionSet")
-        .with("contained", contained.into_value())
+        .with("contained", contained.into_list())
         .with("extension", extensions)
         .with("identifier", identifiers(&set.entry_uuid, &set.unique_id))
         .with("status", status(set.availability_status))
@@ -46,7 +46,7 @@ pub fn submission_set_list(set: &SubmissionSet, members: &[EntryUuid]) -> Value 
 /// A Folder as List, with the documents in it that are shown. MHD 7.3.
 pub fn folder_list(folder: &Folder, members: &[EntryUuid]) -> Value {
     let mut extensions: Vec<Value> = folder.codes.iter().map(designation).collect();
-    extensions.extend(community(folder.home_community_id.as_ref()));
+    extensions.extend(community(folder.home_community_id.as_ref()).map(Value::from));
     list(&folder.entry_uuid, "Folder")
         .with("extension", extensions)
         .with("identifier", identifiers(&folder.entry_uuid, &folder.unique_id))
@@ -60,29 +60,27 @@ pub fn folder_list(folder: &Folder, members: &[EntryUuid]) -> Value {
         .into()
 }
 
-fn list(id: &ObjectId, profile: &str) -> Object {
+fn list(id: &ObjectId, profile: &str) -> Object<'static> {
     let id = id.uuid().map(|u| u.uuid().to_string()).unwrap_or_default();
     let profile = extension(&format!("IHE.MHD.Comprehensive.{profile}"));
-    Object::resource("List", &id)
-        .with("meta", json!({"profile": [profile]}))
-        .with("mode", "working")
+    Object::resource("List", id).with("meta", json!({"profile": [profile]})).with("mode", "working")
 }
 
 /// The submitter: the person, who brings the organisation along, or the organisation.
-fn source(author: &Author, contained: &mut Contained) -> Option<Value> {
+fn source<'a>(author: &'a Author, contained: &mut Contained<'a>) -> Option<Object<'a>> {
     let organisation =
         author.institutions.first().map(|o| contained.organisation(o, "source-organization"));
     let Some(person) = &author.person else { return organisation };
     let mut source = contained.person(person, "source");
     if let Some(organisation) = organisation {
         let url = extension("ihe-authorOrg");
-        source["extension"] = json!([{"url": url, "valueReference": organisation}]);
+        source.set("extension", json!([{"url": url, "valueReference": organisation}]));
     }
     Some(source)
 }
 
 /// `XON|XCN|XTN`: the person, else the organisation. An address alone names nobody.
-fn recipient(text: &str, n: usize, contained: &mut Contained) -> Option<Value> {
+fn recipient(text: &str, n: usize, contained: &mut Contained<'_>) -> Option<Value> {
     let parts = components(text, '|');
     let part = |n: usize| parts.get(n).copied().unwrap_or("");
     let person: Option<Xcn> = part(1).parse().ok();
@@ -97,7 +95,7 @@ fn recipient(text: &str, n: usize, contained: &mut Contained) -> Option<Value> {
 
 fn identifiers(id: &ObjectId, unique: &carerecord_model::UniqueId) -> Value {
     json!([
-        identifier("official", "entryUUID", (URI.into(), id.to_string())),
+        identifier("official", "entryUUID", (URI.into(), id.to_string().into())),
         identifier("usual", "uniqueId", unique_id(unique)),
     ])
 }

@@ -3,16 +3,16 @@ use serde_json::Value;
 
 use crate::Times;
 
-/// Adds to a resource when the registry last changed it; and to a DocumentReference when it was
-/// submitted, where that is known to the second, as FHIR wants instants.
+/// Adds to a resource when the registry last changed it.
 pub fn add_times(resource: &mut Value, times: &Times) {
     if let Some(updated) = times.last_updated {
         resource["meta"]["lastUpdated"] = format!("{updated:.3}").into();
     }
-    let submitted = times.submitted.as_ref().filter(|dtm| dtm.as_str().len() == SECONDS);
-    if let Some(submitted) = submitted.filter(|_| resource["resourceType"] == "DocumentReference") {
-        resource["date"] = date_time(submitted).into();
-    }
+}
+
+/// When a document was submitted; where that is known to the second, as FHIR wants instants.
+pub(crate) fn submitted_at(times: &Times) -> Option<String> {
+    times.submitted.as_ref().filter(|dtm| dtm.as_str().len() == SECONDS).map(date_time)
 }
 
 /// A DTM as FHIR dateTime, with the same precision; UTC where there is a time. MHD 7.5.

@@ -5,7 +5,8 @@
 use std::collections::HashMap;
 
 use carerecord_fhir::{
-    FhirDocuments, Known, ProvideBundle, document_reference, from_xml, submission_set_list, to_xml,
+    FhirDocuments, Holder, Known, ProvideBundle, Times, document_reference, from_xml,
+    submission_set_list, to_xml,
 };
 use carerecord_model::{
     Author, AvailabilityStatus, Code, DocumentEntry, DocumentEntryType, ExtraMetadata,
@@ -18,7 +19,10 @@ use uuid::Uuid;
 /// A DocumentEntry and its set as FHIR shows them, provided again as they are shown.
 fn back(entry: &DocumentEntry, set: &SubmissionSet, xml: bool) -> (DocumentEntry, SubmissionSet) {
     let url = "urn:uuid:00000000-0000-4000-8000-00000000000b";
-    let document = document_reference(entry, url, Some(("Example Acute Trust", "ZEX01")), &[]);
+    let organisation = Some(("Example Acute Trust", "ZEX01"));
+    let holder = Holder { organisation, repository: entry.repository_unique_id.as_ref() };
+    let times = Times::default();
+    let document = document_reference(entry, url.to_owned(), holder, &[], &times).into();
     let mut list = submission_set_list(set, &[]);
     list["entry"] = json!([{"item": {"reference": "urn:uuid:document"}}]);
     let binary =

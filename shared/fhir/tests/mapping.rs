@@ -4,7 +4,7 @@
 
 use carerecord_access::{ConsentRecord, ConsentStatus, Grain, Provision};
 use carerecord_fhir::{
-    DocumentReferenceSearch, Entry, Issue, ListSearch, Related, SourceState, Times,
+    DocumentReferenceSearch, Entry, Holder, Issue, ListSearch, Related, SourceState, Times,
     capability_statement, consent_resource, document_reference, folder_list, outcome, pairs,
     patient_resource, refusal_issue, registry_failure, searchset, source_issue,
     submission_set_list, to_xml,
@@ -15,14 +15,19 @@ use carerecord_model::{
 };
 use serde_json::{Value, json};
 
+fn shown(entry: &DocumentEntry, organisation: Option<(&str, &str)>, related: &[Related]) -> Value {
+    let holder = Holder { organisation, repository: entry.repository_unique_id.as_ref() };
+    document_reference(entry, URL.to_owned(), holder, related, &Times::default()).into()
+}
+
 #[test]
 fn document_reference_as_json_and_xml() {
-    let custodian = Some(("Example Acute Trust", "ZEX01"));
+    let organisation = Some(("Example Acute Trust", "ZEX01"));
     let target = "urn:uuid:6c1d0b52-0000-4000-8000-000000000009".parse().unwrap();
     let relations = [AssociationType::Replace, AssociationType::HasMember]
         .map(|association_type| Related { association_type, target });
 
-    let resource = document_reference(&entry(), URL, custodian, &relations);
+    let resource = shown(&entry(), organisation, &relations);
 
     insta::assert_json_snapshot!("document_reference", resource);
     insta::assert_snapshot!("document_reference_xml", lines(&resource));
@@ -47,7 +52,7 @@ fn nothing_empty_is_written() {
     entry.type_code = Code::new("T", "2.999.1", "");
     entry.home_community_id = None;
 
-    let resource = document_reference(&entry, URL, None, &[]);
+    let resource = shown(&entry, None, &[]);
 
     assert_no_empty(&resource, "DocumentReference");
     let attachment = &resource["content"][0]["attachment"];
@@ -61,7 +66,7 @@ fn nothing_empty_is_written() {
 
 #[test]
 fn every_contained_resource_is_referenced_and_every_reference_held() {
-    let resource = document_reference(&entry(), URL, None, &[]);
+    let resource = shown(&entry(), None, &[]);
 
     let text = resource.to_string();
     let contained = resource["contained"].as_array().unwrap();
@@ -133,12 +138,12 @@ fn everything_that_is_answered_has_an_xml_form() {
     issues.extend(registry_failure(&busy, "It is busy.").1);
     issues.push(Issue::error("not-found", "There is nothing."));
     let entries = vec![
-        Entry::Match("urn:a".into(), patient_resource(&person, "p")),
-        Entry::Match("urn:b".into(), consent_resource(&consent())),
+        Entry::Match("urn:a".into(), patient_resource(&person, "p").into()),
+        Entry::Match("urn:b".into(), consent_resource(&consent()).into()),
         Entry::Outcome(outcome(issues)),
     ];
 
-    let bundle = searchset("https://portal.example/fhir/Patient", 2, entries);
+    let bundle = Value::from(searchset("https://portal.example/fhir/Patient", 2, entries));
     let capabilities =
         capability_statement("https://p.example/fhir", "1", "2026", "https://t", None);
 

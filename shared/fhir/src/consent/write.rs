@@ -6,9 +6,9 @@ use super::{
     ACT_CODE, BY_REPRESENTATIVE, CONFIDENTIALITY, RECIPIENT_ROLE, ROLE_SYSTEM, SCOPE, SCOPE_SYSTEM,
 };
 use crate::code_system::ODS;
-use crate::object::Object;
 use crate::patient::NHS_NUMBER_SYSTEM;
 use crate::system_of_scheme;
+use crate::tree::Object;
 
 /// A record as Consent. `parse_consent` reads it back.
 pub fn consent_resource(record: &ConsentRecord) -> Value {
@@ -21,7 +21,7 @@ pub fn consent_resource(record: &ConsentRecord) -> Value {
     let policy = record.policy_uri.as_deref().unwrap_or(DEFAULT_POLICY);
     let organisation =
         json!({"identifier": {"system": ODS, "value": record.organisation.as_str()}});
-    Object::resource("Consent", &record.id.to_string())
+    Object::resource("Consent", record.id.to_string())
         .with(
             "meta",
             json!({
@@ -46,7 +46,7 @@ pub fn consent_resource(record: &ConsentRecord) -> Value {
         .into()
 }
 
-fn provision(record: &ConsentRecord) -> Object {
+fn provision(record: &ConsentRecord) -> Object<'_> {
     let (kind, recipient) = match &record.provision {
         Provision::Permission { recipient } => ("permit", recipient.as_ref()),
         Provision::Objection(Grain::Recipient(to)) => ("deny", Some(to)),

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::code_system::system_of_scheme;
 use crate::identifier::{subject, unique_id};
-use crate::object::Object;
+use crate::tree::Object;
 
 pub use provenance::{ElementProvenance, PROVENANCE_POLICY, element_provenance};
 
@@ -104,8 +104,11 @@ fn meta(view: &ElementView<'_>) -> Value {
         && !view.masked
     {
         let (system, value) = unique_id(source.unique_id);
-        let uri =
-            if system == crate::code_system::URI { value } else { format!("{system}#{value}") };
+        let uri = if system == crate::code_system::URI {
+            value
+        } else {
+            format!("{system}#{value}").into()
+        };
         if is_uri(&uri) {
             meta.set("source", uri);
         }

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::object::Object;
+use crate::tree::Object;
 
 /// The policy by which the Provenance of what was taken out of a document is known. mXDE 1.3.
 pub const PROVENANCE_POLICY: &str = "urn:ihe:iti:mxde:2023:document-provenance-policy";
@@ -22,7 +22,7 @@ pub struct ElementProvenance<'a> {
 pub fn element_provenance(told: &ElementProvenance<'_>) -> Value {
     let targets: Vec<Value> =
         told.targets.iter().map(|target| json!({"reference": target})).collect();
-    Object::resource("Provenance", &told.document.to_string())
+    Object::resource("Provenance", told.document.to_string())
         .with(
             "meta",
             json!({"profile": [

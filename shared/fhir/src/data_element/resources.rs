@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use super::ELEMENT_NEGATED;
 use super::values::{absent, code, concept, concepts, period, set_times, set_value, text};
 use crate::date_time;
-use crate::object::Object;
+use crate::tree::Object;
 
 /// Fills a resource in.
-pub(super) fn fill(element: &DataElement, patient: Value, resource: &mut Object) {
+pub(super) fn fill<'e>(element: &'e DataElement, patient: Object<'e>, resource: &mut Object<'e>) {
     match element.kind {
         ElementKind::AllergyIntolerance => allergy(element, patient, resource),
         ElementKind::Condition => condition(element, patient, resource),
@@ -31,7 +31,7 @@ fn recorded(element: &DataElement) -> Option<String> {
     element.recorded.as_ref().map(date_time)
 }
 
-fn allergy(element: &DataElement, patient: Value, resource: &mut Object) {
+fn allergy<'e>(element: &'e DataElement, patient: Object<'e>, resource: &mut Object<'e>) {
     let verification = verification(element, &ALLERGY_VERIFICATION);
     let status = element.status.as_deref().filter(|s| ALLERGY_STATUS.contains(s));
     // R4 wants a status unless it is an error: ait-1, ait-2.
@@ -56,11 +56,11 @@ fn allergy(element: &DataElement, patient: Value, resource: &mut Object) {
         let severity = element.severity.as_ref().and_then(Concept::words);
         let severity = severity.map(str::to_lowercase);
         reaction.set("severity", severity.filter(|s| SEVERITY.contains(&s.as_str())));
-        resource.set("reaction", vec![Value::from(reaction)]);
+        resource.set("reaction", vec![reaction]);
     }
 }
 
-fn condition(element: &DataElement, patient: Value, resource: &mut Object) {
+fn condition<'e>(element: &'e DataElement, patient: Object<'e>, resource: &mut Object<'e>) {
     let verification = verification(element, &CONDITION_VERIFICATION);
     let status = element.status.as_deref().filter(|s| CONDITION_STATUS.contains(s));
     // R4: con-5.
@@ -87,7 +87,7 @@ fn condition(element: &DataElement, patient: Value, resource: &mut Object) {
     }
 }
 
-fn statement(element: &DataElement, patient: Value, resource: &mut Object) {
+fn statement<'e>(element: &'e DataElement, patient: Object<'e>, resource: &mut Object<'e>) {
     resource.set("status", status(element, &STATEMENT_STATUS, "unknown"));
     if let Some(category) = element.categories.first() {
         resource.set("category", concept(category));
@@ -100,7 +100,7 @@ fn statement(element: &DataElement, patient: Value, resource: &mut Object) {
     resource.set("dosage", element.dosage.as_deref().map(|words| vec![text(words)]));
 }
 
-fn request(element: &DataElement, patient: Value, resource: &mut Object) {
+fn request<'e>(element: &'e DataElement, patient: Object<'e>, resource: &mut Object<'e>) {
     resource.set("status", status(element, &REQUEST_STATUS, "unknown"));
     resource.set("intent", "order");
     resource.set("category", concepts(&element.categories));
@@ -113,7 +113,7 @@ fn request(element: &DataElement, patient: Value, resource: &mut Object) {
     resource.set("dosageInstruction", element.dosage.as_deref().map(|words| vec![text(words)]));
     let valid = period(element.start.as_ref(), element.end.as_ref());
     let dispense = Object::new().with("validityPeriod", valid);
-    resource.set("dispenseRequest", Value::from(dispense));
+    resource.set("dispenseRequest", dispense);
 }
 
 /// What a code itself says is not there needs no second no.
@@ -124,7 +124,7 @@ fn is_none_known(element: &DataElement) -> bool {
     element.concept.codings.iter().any(code)
 }
 
-fn immunization(element: &DataElement, patient: Value, resource: &mut Object) {
+fn immunization<'e>(element: &'e DataElement, patient: Object<'e>, resource: &mut Object<'e>) {
     let absent_status =
         if element.assertion == Assertion::Absent { "not-done" } else { "completed" };
     resource.set("status", status(element, &IMMUNIZATION_STATUS, absent_status));
@@ -137,7 +137,7 @@ fn immunization(element: &DataElement, patient: Value, resource: &mut Object) {
     resource.set("recorded", recorded(element));
 }
 
-fn observation(element: &DataElement, patient: Value, resource: &mut Object) {
+fn observation<'e>(element: &'e DataElement, patient: Object<'e>, resource: &mut Object<'e>) {
     if element.assertion == Assertion::Absent {
         // R4 has no other place for it; who does not know it must not read on.
         resource.set("modifierExtension", json!([{"url": ELEMENT_NEGATED, "valueBoolean": true}]));
@@ -157,19 +157,15 @@ fn observation(element: &DataElement, patient: Value, resource: &mut Object) {
     resource.set("interpretation", concepts(&element.interpretations));
     let range = element.reference_range.as_deref();
     resource.set("referenceRange", range.map(|words| vec![text(words)]));
-    let components: Vec<Value> = element
-        .components
-        .iter()
-        .map(|component| {
-            let mut object = Object::new().with("code", about(&component.concept));
-            set_value(&mut object, &component.value);
-            object.into()
-        })
-        .collect();
-    resource.set("component", components);
+    let components = element.components.iter().map(|component| {
+        let mut object = Object::new().with("code", about(&component.concept));
+        set_value(&mut object, &component.value);
+        object
+    });
+    resource.set("component", components.collect::<Vec<_>>());
 }
 
-fn encounter(element: &DataElement, patient: Value, resource: &mut Object) {
+fn encounter<'e>(element: &'e DataElement, patient: Object<'e>, resource: &mut Object<'e>) {
     resource.set("status", status(element, &ENCOUNTER_STATUS, "unknown"));
     // Documents tell the type; R4 wants a class.
     let class = json!({

@@ -5,7 +5,7 @@ use serde_json::{Number, Value, json};
 
 use crate::code_system::system_of_scheme;
 use crate::date_time;
-use crate::object::Object;
+use crate::tree::Object;
 
 pub(super) fn coding(coding: &ConceptCoding) -> Value {
     let mut object = Object::new();
@@ -13,14 +13,14 @@ pub(super) fn coding(coding: &ConceptCoding) -> Value {
         object.set("system", system_of_scheme(system));
     }
     object.set("code", coding.code.as_str());
-    object.set("display", coding.display.clone());
+    object.set("display", coding.display.as_deref());
     object.into()
 }
 
 /// A CodeableConcept; nothing for one that says nothing.
 pub(super) fn concept(concept: &Concept) -> Value {
     let codings: Vec<Value> = concept.codings.iter().map(coding).collect();
-    Object::new().with("coding", codings).with("text", concept.text.clone()).into()
+    Object::new().with("coding", codings).with("text", concept.text.as_deref()).into()
 }
 
 pub(super) fn concepts(all: &[Concept]) -> Vec<Value> {
@@ -44,8 +44,8 @@ pub(super) fn absent() -> Value {
 
 /// Sets `…DateTime` or `…Period`: a time alone is a time.
 pub(super) fn set_times(
-    object: &mut Object,
-    names: (&str, &str),
+    object: &mut Object<'_>,
+    names: (&'static str, &'static str),
     start: Option<&Dtm>,
     end: Option<&Dtm>,
 ) {
@@ -61,7 +61,7 @@ pub(super) fn period(start: Option<&Dtm>, end: Option<&Dtm>) -> Value {
 }
 
 /// Sets `value[x]`.
-pub(super) fn set_value(object: &mut Object, value: &ElementValue) {
+pub(super) fn set_value<'v>(object: &mut Object<'v>, value: &'v ElementValue) {
     match value {
         ElementValue::Quantity { value, comparator, unit } => match decimal(value) {
             Some(number) => {
@@ -72,9 +72,9 @@ pub(super) fn set_value(object: &mut Object, value: &ElementValue) {
                     quantity.set("extension", vec![written]);
                 }
                 quantity.set("value", number);
-                quantity.set("comparator", comparator.clone());
-                quantity.set("unit", unit.clone());
-                object.set("valueQuantity", Value::from(quantity));
+                quantity.set("comparator", comparator.as_deref());
+                quantity.set("unit", unit.as_deref());
+                object.set("valueQuantity", quantity);
             }
             None => {
                 let parts = [comparator.as_deref(), Some(value), unit.as_deref()];

@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::*;
-use crate::{Format, Related, document_reference, from_xml, submission_set_list, to_xml};
+use crate::{
+    Format, Holder, Related, Times, document_reference, from_xml, submission_set_list, to_xml,
+};
 
 const BASE: &str = "http://portal.example/fhir";
 const NUMBER: &str = "9990001030";
@@ -203,7 +205,9 @@ fn what_goes_in_comes_out_again() {
     let entry = &submission.document_entries[0];
     let target = EntryUuid::new(OLD.parse().unwrap());
     let related = [Related { association_type: AssociationType::Replace, target }];
-    let out = document_reference(entry, "urn:uuid:3", None, &related);
+    let url = "urn:uuid:3".to_owned();
+    let out = document_reference(entry, url, Holder::default(), &related, &Times::default());
+    let out = Value::from(out);
     let out_list = submission_set_list(&submission.submission_set, &[]);
 
     let same = ["status", "type", "category", "relatesTo", "description"];
