@@ -28,7 +28,7 @@ pub use local::LocalRegistry;
 pub use message::{
     CitizenGrantQuestion, CitizenGrantUpdate, ConsentQuestion, ConsentUpdate, IdentifierQuestion,
     LastChangesQuestion, PatientQuestion, RECORD_MSGPACK, RecordAnswer, RelationshipQuestion,
-    RelationshipUpdate,
+    RelationshipUpdate, packed_length,
 };
 pub use reports::RegistryLog;
 pub use router::router;

@@ -7,13 +7,13 @@ use carerecord_access::{
 use carerecord_audit::AuditEvent;
 use carerecord_model::{
     CrossReference, DocumentEntryType, DocumentRegistry, EntryUuid, FoundObjects, FoundPatients,
-    LastChange, NhsNumber, Patient, PatientDirectory, PatientId, PatientSearch, PortError,
+    GetAll, LastChange, NhsNumber, Patient, PatientDirectory, PatientId, PatientSearch, PortError,
     Registered, StoredQuery, Submission,
 };
 use carerecord_service::AuditDraft;
 use uuid::Uuid;
 
-use crate::{Registry, RegistryError};
+use crate::{RecordAnswer, Registry, RegistryError};
 
 /// The registry as another role of the same process sees it: the same service method, the same
 /// decision, bound to the system that the other role is.
@@ -35,6 +35,25 @@ impl LocalRegistry {
         draft.fill(|event| transaction.clone_into(&mut event.interaction));
         draft.caller(&self.caller);
         draft
+    }
+}
+
+impl LocalRegistry {
+    /// The record of a patient with what decisions about it rest on, as `Registry::patient_record`
+    /// answers; `known` is the state of it that the asker has.
+    ///
+    /// # Errors
+    /// What the registry could not do.
+    pub async fn patient_record(
+        &self,
+        patient: NhsNumber,
+        known: Option<&str>,
+    ) -> Result<RecordAnswer, PortError> {
+        let draft = self.audit("ITI-18");
+        let query = GetAll::of(PatientId::from_nhs_number(patient));
+        let asked = (&query, patient);
+        let told = self.registry.patient_record(&self.caller, None, asked, known, &draft).await;
+        told.map_err(port_error)
     }
 }
 

@@ -100,6 +100,11 @@ pub struct RecordAnswer {
     pub found: Option<FoundObjects>,
 }
 
+/// How many bytes objects of a record have in MessagePack.
+pub fn packed_length(found: &FoundObjects) -> usize {
+    rmp_serde::to_vec(found).map_or(usize::MAX, |bytes| bytes.len())
+}
+
 /// As it is written: facts in JSON, as everywhere between roles, objects in MessagePack.
 #[derive(Deserialize, Serialize)]
 struct Written {

@@ -19,6 +19,7 @@ mod peer;
 mod policy;
 mod progress;
 mod publish;
+mod records;
 mod reindex;
 mod retention;
 mod rewrap;

@@ -11,8 +11,8 @@ use carerecord_storage::Connection;
 
 use super::{Graph, is_seen, locate, matching_documents, named_uuids};
 use crate::store::{
-    Kind, PatientRecord, Person, StoredObject, consents_of, consents_of_one, fetch, in_index,
-    patient_objects, person, person_of_no, relationships_of, revision,
+    Kind, Outline, PatientRecord, Person, StoredObject, consents_of, consents_of_one, fetch,
+    in_index, outline, patient_objects, person, person_of_no, relationships_of, revision,
 };
 use crate::{RecordAnswer, Registry, RegistryError};
 
@@ -64,6 +64,16 @@ impl Registry {
             self.may_ask_about(asker, Some(&query.patient_id))?;
         }
         let role = self.access.release_to_role(caller, ())?;
+        if let Some(known) = known
+            && let Some(outline) = outline(self.store.database(), number).await?
+            && outline.state == known
+        {
+            draft.fill(|event| event.subject = event.subject.or(Some(number)));
+            draft.decision(role.decision());
+            let Outline { described, facts, state } = outline;
+            let (person, state) = (Some(described), Some(state));
+            return Ok(RecordAnswer { person, facts, state, found: None });
+        }
         let mut c = self.store.snapshot().await?;
         let person = person(&mut c, &query.patient_id).await?;
         let kept_under = person.as_ref().and_then(|p| p.id.nhs_number()).unwrap_or(number);

@@ -111,17 +111,25 @@ impl Store {
 /// What tells one state of a person's record from every other: all that changes an object of it has a
 /// change of its own, and a merge changes whose objects there are. Names nobody.
 pub(crate) async fn revision(c: &mut Connection, person: &Person) -> Result<String, StoreError> {
+    let mut last = Vec::with_capacity(person.numbers.len());
+    for no in &person.numbers {
+        let of_number: Option<(i64, i64)> = sql(LATEST).bind(*no).first(&mut *c).await?;
+        last.push(of_number.unwrap_or_default());
+    }
+    Ok(state(person, &last))
+}
+
+/// The same, by the last change under each of the person's numbers: its place and time, 0 without any.
+pub(super) fn state(person: &Person, last: &[(i64, i64)]) -> String {
     // In a database that was put back from a copy numbers come again: the time tells.
     let mut state = format!("{REVISION} {}", person.id.to_cx());
-    for no in &person.numbers {
-        let last: Option<(i64, i64)> = sql(LATEST).bind(*no).first(&mut *c).await?;
-        let (seq, changed_at) = last.unwrap_or_default();
+    for (no, (seq, changed_at)) in person.numbers.iter().zip(last) {
         _ = write!(state, " {no} {seq} {changed_at}");
     }
-    Ok(digest(&SHA256, state.as_bytes()).as_ref()[..20].iter().fold(String::new(), |mut hex, b| {
+    digest(&SHA256, state.as_bytes()).as_ref()[..20].iter().fold(String::new(), |mut hex, b| {
         _ = write!(hex, "{b:02x}");
         hex
-    }))
+    })
 }
 
 fn kind_name(kind: i64) -> &'static str {

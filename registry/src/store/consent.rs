@@ -105,7 +105,7 @@ impl From<StoreError> for PutError {
     }
 }
 
-fn parse(json: &str) -> Result<ConsentRecord, StoreError> {
+pub(super) fn parse(json: &str) -> Result<ConsentRecord, StoreError> {
     serde_json::from_str(json)
         .map_err(|e| StoreError::Row("consent_record", "record", e.to_string()))
 }

@@ -11,6 +11,7 @@ mod identity;
 mod links;
 mod missing;
 mod objects;
+mod outline;
 mod patient_index;
 mod patients;
 mod relationships;
@@ -35,6 +36,7 @@ pub(crate) use objects::{
     after, associations_of, fetch, fetch_by_unique_id, latest_version, owners, patient_entries,
     patient_objects, registered, versions_of,
 };
+pub(crate) use outline::{Outline, outline};
 pub(crate) use patients::{
     Person, ensure_patient, in_index, note_as_described, people, person, person_of_no,
 };

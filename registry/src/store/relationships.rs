@@ -254,7 +254,7 @@ async fn note_carer(c: &mut Connection, relationship: &Relationship) -> Result<(
         .map(drop)
 }
 
-fn parse(json: &str) -> Result<Relationship, StoreError> {
+pub(super) fn parse(json: &str) -> Result<Relationship, StoreError> {
     serde_json::from_str(json).map_err(|e| StoreError::Row("relationship", "record", e.to_string()))
 }
 

@@ -239,6 +239,7 @@ pub async fn whom_an_organisation_cares_for_is_listed_in_pages(world: &World) {
         ..of(8, all_of(trust), day(1), None)
     };
     world.registry.put_relationship(&world.caller, wrong).await.unwrap();
+    world.note_states().await;
 
     for made_anew in [false, true] {
         if made_anew {
@@ -267,6 +268,7 @@ pub async fn a_version_that_an_earlier_release_wrote_counts_in_the_list(world: &
     let next = Relationship { id: Uuid::from_u128(42), version: 3, ..claim(now()) };
     world.registry.put_relationship(&world.caller, next).await.unwrap();
     assert_eq!(pages(world, 5).await, [(2, vec![42, 41])], "told again by a copy that tells");
+    world.note_states().await;
 }
 
 /// As such a copy does: nothing goes to `relationship_carer`.

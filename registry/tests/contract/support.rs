@@ -219,6 +219,7 @@ impl World {
             recorded_by: "test".into(),
         };
         self.registry.put_consent(&self.caller, record).await.unwrap();
+        self.note_states().await;
     }
 
     /// A caller for whom the registry takes the decisions.
@@ -255,9 +256,12 @@ impl World {
                 panic!("everybody here is known");
             };
             assert_eq!(person, self.person(&number.digits()).await);
-            assert_eq!(Some(facts.patient), person.map(|person| person.nhs_number));
+            assert_eq!(Some(facts.patient), person.as_ref().map(|person| person.nhs_number));
             assert_eq!(found, self.ask(StoredQuery::GetAll(Box::new(query.clone()))).await);
-            assert!(ask(Some(&state)).await.found.is_none(), "it is the same");
+            let again = ask(Some(&state)).await;
+            assert!(again.found.is_none(), "it is the same");
+            let told = |facts| serde_json::to_value(facts).unwrap();
+            assert_eq!((again.person, told(again.facts)), (person, told(facts)));
             assert!(ask(Some("another")).await.found.is_some());
             let before = self.states.lock().unwrap().insert(state, found.clone());
             assert!(before.is_none_or(|before| before == found), "it changed, but not its state");

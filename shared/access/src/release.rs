@@ -127,6 +127,13 @@ impl AccessDecisions {
         Self { records: facts.clone(), relationships: Some(facts), ..self.clone() }
     }
 
+    /// The same, where `opened_by` has told what the caller has opened of the one record that follows:
+    /// it is not read again.
+    #[must_use]
+    pub fn having_opened(self, opened: Option<Override>) -> Self {
+        Self { overrides: Some(Arc::new(opened)), ..self }
+    }
+
     /// What the caller has opened of a patient's record.
     pub async fn opened_by(&self, caller: &Caller, patient: NhsNumber) -> Option<Override> {
         match caller {

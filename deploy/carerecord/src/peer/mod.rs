@@ -1,7 +1,6 @@
 //! Clients of roles in other processes: the same ports, over the standard's own wire.
 
 mod audit;
-mod kept;
 mod one_probe;
 mod producer;
 mod recipient;

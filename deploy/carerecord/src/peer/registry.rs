@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use async_trait::async_trait;
 use carerecord_access::{
     CaredFor, CaredForQuestion, CitizenGrant, CitizenGrantStore, CitizenGrants, ConsentRecord,
@@ -24,8 +22,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
-use super::kept::{Kept, KeptRecords};
 use super::soap::{Queried, call, unavailable};
+use crate::records::KeptRecords;
 
 /// A registry in another process.
 #[derive(Clone)]
@@ -138,21 +136,7 @@ impl PatientRecords for RegistryClient {
             Queried::Record(told, bytes) => (told, bytes),
             Queried::Found(found) => return self.with_facts(patient, found).await,
         };
-        let found = match (told.found, kept) {
-            (Some(found), _) => {
-                let found = Arc::new(found);
-                if let Some(state) = told.state {
-                    self.records.keep(patient, Kept { state, found: found.clone(), bytes });
-                }
-                found
-            }
-            (None, Some(kept)) if told.state.as_ref() == Some(&kept.state) => kept.found,
-            (None, _) => {
-                return Err(PortError::Protocol("the state of the record was not known".into()));
-            }
-        };
-        let (person, facts) = (told.person, told.facts);
-        Ok(PatientRecord { person, facts, found: Arc::unwrap_or_clone(found) })
+        self.records.taken(patient, kept, *told, bytes)
     }
 }
 

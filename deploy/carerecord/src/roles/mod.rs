@@ -105,7 +105,7 @@ pub async fn start(config: &Config, lifecycle: &Lifecycle) -> anyhow::Result<Rol
         None => None,
     };
     let ports = match (&local, &config.remote_registry) {
-        (Some(local), _) => Some(RegistryPorts::of(local.clone())),
+        (Some(local), _) => Some(RegistryPorts::of_local(local.clone())),
         (None, Some(remote)) => {
             crate::nodes::is_safe(&remote.url.parse()?).context("remote_registry.url")?;
             Some(RegistryPorts::of_remote(RegistryClient::new(assembly.client()?, &remote.url)))

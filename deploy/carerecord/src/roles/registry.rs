@@ -21,6 +21,7 @@ use crate::config::{Config, RegistrySection};
 use crate::database::REGISTRY;
 use crate::mock::{ScenarioPatients, ScenarioRegistry};
 use crate::peer::{RegistryClient, role_client};
+use crate::records::LocalRecords;
 
 /// A registry, here or elsewhere, by each of its ports.
 #[derive(Clone)]
@@ -37,7 +38,7 @@ pub struct RegistryPorts {
     pub relationships: Arc<dyn RelationshipStore>,
     /// Which citizens may see whose record.
     pub citizen_grants: Arc<dyn CitizenGrantStore>,
-    /// All of a patient in one question, where the registry is another process.
+    /// All of a patient in one question.
     pub records: Option<Arc<dyn PatientRecords>>,
 }
 
@@ -66,6 +67,12 @@ impl RegistryPorts {
 }
 
 impl RegistryPorts {
+    /// Those of a registry in this process.
+    pub(super) fn of_local(registry: LocalRegistry) -> Self {
+        let records = Arc::new(LocalRecords::new(registry.clone()));
+        Self { records: Some(records), ..Self::of(registry) }
+    }
+
     /// Those of a registry in another process.
     pub(super) fn of_remote(registry: RegistryClient) -> Self {
         Self { records: Some(Arc::new(registry.clone())), ..Self::of(registry) }
