@@ -62,6 +62,7 @@ impl Portal {
             .value()
             .document_entries
             .iter()
+            .map(Arc::as_ref)
             .enumerate()
             .filter(|(_, entry)| search.matches(entry, &times.of_object(&entry.entry_uuid)))
             .collect();

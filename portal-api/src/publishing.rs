@@ -185,8 +185,9 @@ impl Portal {
         found.retain(|entry| entry.patient_id == *patient);
         let in_force = |s| s == AvailabilityStatus::Approved;
         found.sort_by_key(|entry| (in_force(entry.availability_status), entry.version));
-        let id =
-            |entry: carerecord_model::DocumentEntry| Some((entry.unique_id.clone(), entry.uuid()?));
+        let id = |entry: Arc<carerecord_model::DocumentEntry>| {
+            Some((entry.unique_id.clone(), entry.uuid()?))
+        };
         Ok(found.into_iter().filter_map(id).collect())
     }
 

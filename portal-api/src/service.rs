@@ -112,7 +112,7 @@ pub(crate) struct Record {
 
 /// One document that the caller may see.
 pub(crate) struct Document {
-    entry: Released<DocumentEntry>,
+    entry: Released<Arc<DocumentEntry>>,
     /// Whether nothing may tell where the person is cared for.
     pub masked: bool,
     /// What the caller has opened of the record.
@@ -126,7 +126,7 @@ impl Document {
     pub(crate) fn released(
         view: &RecordView,
         purpose: Purpose,
-        entry: DocumentEntry,
+        entry: Arc<DocumentEntry>,
     ) -> Result<Self, Refused> {
         let (masked, opened) = (view.masks_locations(), view.opened().cloned());
         let asker = (view.caller().clone(), purpose);
@@ -330,7 +330,7 @@ impl Portal {
         purpose: Purpose,
         id: EntryUuid,
         draft: &AuditDraft,
-    ) -> Result<(Document, Opened, DocumentEntry), FhirError> {
+    ) -> Result<(Document, Opened, Arc<DocumentEntry>), FhirError> {
         self.access.admit(caller, purpose, Right::Query)?;
         let query = StoredQuery::GetDocuments(GetDocuments {
             level: MetadataLevel::Two,

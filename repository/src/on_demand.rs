@@ -94,7 +94,10 @@ impl Repository {
     }
 
     /// The entry as it stands; one that is deprecated makes nothing.
-    async fn on_demand_entry(&self, id: &UniqueId) -> Result<Option<DocumentEntry>, PortError> {
+    async fn on_demand_entry(
+        &self,
+        id: &UniqueId,
+    ) -> Result<Option<Arc<DocumentEntry>>, PortError> {
         let on_demand = |e: &DocumentEntry| e.entry_type == DocumentEntryType::OnDemand;
         let newest = self.newest_entry(id, on_demand).await?;
         Ok(newest.filter(|e| e.availability_status == AvailabilityStatus::Approved))

@@ -130,7 +130,7 @@ impl Repository {
         asker: &Asker,
         entry: &DocumentEntry,
         draft: &AuditDraft,
-    ) -> Result<Released<DocumentEntry>, Refused> {
+    ) -> Result<Released<Arc<DocumentEntry>>, Refused> {
         let Asker { caller, purpose, about, .. } = asker;
         let purpose = *purpose;
         self.access.admit(caller, purpose, Right::Retrieve)?;
@@ -138,7 +138,7 @@ impl Repository {
         let is_of = self.access.must_be_of(*about, number);
         is_of.inspect_err(|refused| draft.decision(&refused.decision))?;
         let Some(number) = number else {
-            let entry = entry.clone();
+            let entry = Arc::new(entry.clone());
             return self.access.release_unnumbered(caller, purpose, Right::Retrieve, entry);
         };
         let view = self.access.open(caller, purpose, Right::Retrieve, number).await?;
@@ -186,7 +186,7 @@ impl Repository {
         }
         let id = &holding.unique_id;
         match self.registered_entry(holding).await {
-            Ok(entry) => entry.ok_or_else(|| self.unknown(id)),
+            Ok(entry) => entry.map(Arc::unwrap_or_clone).ok_or_else(|| self.unknown(id)),
             Err(error) => Err(failed(&error, id)),
         }
     }
@@ -219,7 +219,7 @@ impl Repository {
     async fn registered_entry(
         &self,
         holding: &Holding,
-    ) -> Result<Option<DocumentEntry>, PortError> {
+    ) -> Result<Option<Arc<DocumentEntry>>, PortError> {
         let same = |e: &DocumentEntry| {
             e.hash.as_ref().is_some_and(|h| h.eq_ignore_ascii_case(&holding.object.sha1))
         };
@@ -231,14 +231,14 @@ impl Repository {
         &self,
         id: &UniqueId,
         is_so: impl Fn(&DocumentEntry) -> bool,
-    ) -> Result<Option<DocumentEntry>, PortError> {
+    ) -> Result<Option<Arc<DocumentEntry>>, PortError> {
         let query = StoredQuery::GetDocuments(GetDocuments {
             level: MetadataLevel::Two,
             ..GetDocuments::of(EntryRef::UniqueIds(vec![id.clone()]))
         });
         let found = self.registry.stored_query(&query).await?;
         let here = Some(&self.config.repository_unique_id);
-        let ours = |e: &DocumentEntry| e.repository_unique_id.as_ref() == here && is_so(e);
+        let ours = |e: &Arc<DocumentEntry>| e.repository_unique_id.as_ref() == here && is_so(e);
         Ok(found.document_entries.into_iter().filter(ours).max_by_key(|e| e.version))
     }
 

@@ -7,8 +7,7 @@ use anyhow::Context;
 use bytes::Bytes;
 use carerecord_access::{CitizenGrantStore, ConsentStore, RelationshipStore};
 use carerecord_model::{
-    Clock, DocumentEntry, DocumentRegistry, EntryRef, GetDocuments, Patient, StoredQuery,
-    SystemClock,
+    Clock, DocumentRegistry, EntryRef, GetDocuments, Patient, StoredQuery, SystemClock,
 };
 use carerecord_service::{Lifecycle, LogFormat, telemetry};
 use clap::Args;
@@ -183,7 +182,7 @@ pub async fn publish(
         if let Some(replaced) = prepared.replaces.clone() {
             let query = GetDocuments::of(EntryRef::UniqueIds(vec![replaced]));
             let found = registry.stored_query(&StoredQuery::GetDocuments(query)).await?;
-            if let Some(uuid) = found.document_entries.first().and_then(DocumentEntry::uuid) {
+            if let Some(uuid) = found.document_entries.first().and_then(|e| e.uuid()) {
                 prepared.replace(uuid);
             }
         }

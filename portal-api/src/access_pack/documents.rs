@@ -2,6 +2,7 @@
 //! are, and then those that are released are put in.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use carerecord_access::{Refused, Rule};
 use carerecord_audit::DocumentRef;
@@ -39,7 +40,7 @@ impl Filling<'_> {
 
     /// Those that the asker may know of: as the registry has them, for the decision about their bytes,
     /// and what is told of them.
-    fn released(&mut self, found: Vec<DocumentEntry>) -> Vec<(DocumentEntry, Known)> {
+    fn released(&mut self, found: Vec<Arc<DocumentEntry>>) -> Vec<(Arc<DocumentEntry>, Known)> {
         let (mut released, mut told) = (Vec::new(), Vec::new());
         for entry in found {
             match self.opened.view.release_to_pack(&self.reach, entry.clone()) {
@@ -72,7 +73,7 @@ impl Filling<'_> {
     /// of it where they should be there.
     async fn bytes(
         &mut self,
-        entry: DocumentEntry,
+        entry: Arc<DocumentEntry>,
         known: &mut Known,
     ) -> Result<Option<String>, PackError> {
         let document = Document::released(&self.opened.view, self.job.purpose, entry);

@@ -74,8 +74,13 @@ impl Portal {
         let all = self.everything_for(&view, purpose, number).await?;
         let (found, mut withheld) = view.release_found(all);
         note_closed(&view, &mut withheld);
-        let entries: Vec<&DocumentEntry> =
-            found.value().document_entries.iter().filter(|entry| is_current(entry)).collect();
+        let entries: Vec<&DocumentEntry> = found
+            .value()
+            .document_entries
+            .iter()
+            .map(Arc::as_ref)
+            .filter(|entry| is_current(entry))
+            .collect();
         let members = self.federation.members();
         let rule = found.decision().rule;
         let whom = self.on_behalf(caller, purpose, Some(number), rule, view.opened());

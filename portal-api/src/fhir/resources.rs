@@ -41,7 +41,7 @@ impl<'r> Resources<'r> {
             by_source.entry(&association.source).or_default().push(association);
             by_target.entry(&association.target).or_default().push(association);
         }
-        let documents = found.document_entries.iter().map(|e| (&e.entry_uuid, e)).collect();
+        let documents = found.document_entries.iter().map(|e| (&e.entry_uuid, &**e)).collect();
         Self { portal, found, masked, times, documents, by_source, by_target }
     }
 

@@ -1,6 +1,7 @@
 //! What the registry knows of those who are asked about.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use carerecord_audit::{AuditQuestion, document_key};
 use carerecord_model::{
@@ -16,7 +17,7 @@ use crate::error::FhirError;
 #[derive(Default)]
 pub(super) struct Asked {
     /// Every document of the people, and those that are asked about.
-    documents: Vec<DocumentEntry>,
+    documents: Vec<Arc<DocumentEntry>>,
     /// Of the people who are asked about.
     pub restricted: HashMap<NhsNumber, bool>,
     people: Vec<NhsNumber>,
@@ -38,7 +39,7 @@ impl Portal {
         }
         for id in question.documents.clone() {
             let entries = self.documents_of(&id).await?;
-            question.documents.extend(entries.iter().flat_map(names));
+            question.documents.extend(entries.iter().flat_map(|entry| names(entry)));
             asked.documents.extend(entries);
         }
         question.documents.sort();
@@ -55,7 +56,7 @@ impl Portal {
     ) -> Result<HashSet<String>, FhirError> {
         let policy = self.access.policy();
         let mut kept = HashSet::new();
-        let mut keep = |entries: &[DocumentEntry]| {
+        let mut keep = |entries: &[Arc<DocumentEntry>]| {
             for entry in entries {
                 let node = entry.repository_unique_id.as_ref();
                 if node.and_then(|node| policy.node_organisation(node)) == Some(organisation) {
@@ -90,7 +91,7 @@ impl Portal {
     }
 
     /// All versions of a document; none that is not registered (any more).
-    async fn documents_of(&self, id: &str) -> Result<Vec<DocumentEntry>, FhirError> {
+    async fn documents_of(&self, id: &str) -> Result<Vec<Arc<DocumentEntry>>, FhirError> {
         let key = document_key(id);
         let entries = match Uuid::try_parse(&key) {
             Ok(uuid) => EntryRef::Uuids(vec![EntryUuid::new(uuid)]),

@@ -1,6 +1,7 @@
 //! Subject access packs over fakes: what is told of them, when they are given out, and their room.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 use carerecord_audit::{AuditEvent, AuditOutcome};
@@ -83,11 +84,11 @@ fn restricted() -> DocumentEntry {
 async fn nothing_tells_how_many_documents_are_withheld() {
     let mut registry = registry();
     for n in 2..5 {
-        registry.found.document_entries.push(DocumentEntry {
+        registry.found.document_entries.push(Arc::new(DocumentEntry {
             entry_uuid: format!("urn:uuid:6c1d0b52-0000-4000-8000-00000000010{n}").parse().unwrap(),
             unique_id: format!("2.999.1.{n}").parse().unwrap(),
             ..restricted()
-        });
+        }));
     }
     let client = desk(registry, Trouble::Stuck).await;
     let _making = make(&client);
@@ -128,7 +129,7 @@ async fn a_pack_is_not_given_out_when_its_facts_have_changed() {
             assert!(!list.text.contains(part), "{part}: {}", list.text);
         }
 
-        let found = FoundObjects { document_entries: vec![restricted()], ..before.clone() };
+        let found = FoundObjects { document_entries: vec![restricted().into()], ..before.clone() };
         *later.lock().unwrap() = Some(found);
         let path = if by_file { format!("{PACKS}/{id}/file") } else { format!("{PACKS}/{id}") };
         let answer = client.get(&path, &[]).await;

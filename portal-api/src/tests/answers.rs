@@ -1,5 +1,7 @@
 //! Forms, methods, limits and errors.
 
+use std::sync::Arc;
+
 use super::*;
 
 #[tokio::test]
@@ -129,7 +131,7 @@ async fn a_patient_is_read_by_the_id_that_a_search_gave_and_by_no_other() {
 async fn a_list_is_read_as_a_search_shows_it_or_is_not_there() {
     let client = Client::of(registry(), Some(person())).await;
     let mut withheld = registry();
-    withheld.found.document_entries[0].confidentiality_codes =
+    Arc::make_mut(&mut withheld.found.document_entries[0]).confidentiality_codes =
         vec![Code::new("V", "2.16.840.1.113883.5.25", "")];
     let withheld = Client::of(withheld, Some(person())).await;
     let search = format!("patient.identifier={NUMBER}&status=current&code=submissionset");

@@ -19,7 +19,7 @@ fn replacement(hidden: bool) -> FakeRegistry {
         target: other.entry_uuid.clone(),
         ..registry.found.associations[0].clone()
     };
-    registry.found.document_entries.push(other);
+    registry.found.document_entries.push(other.into());
     registry.found.associations.push(replaces);
     let id = |id: &str| format!("urn:uuid:{id}").parse().unwrap();
     registry.changes = vec![

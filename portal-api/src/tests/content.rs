@@ -1,6 +1,6 @@
 //! Searches inside documents: what may be seen is found, and the rest changes nothing.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use super::fake::Trouble;
 use super::*;
@@ -161,7 +161,8 @@ fn entry(n: u32, label: &str) -> DocumentEntry {
     }
 }
 
-fn of(document_entries: Vec<DocumentEntry>) -> FakeRegistry {
+fn of(entries: Vec<DocumentEntry>) -> FakeRegistry {
+    let document_entries = entries.into_iter().map(Arc::new).collect();
     FakeRegistry {
         found: FoundObjects { document_entries, ..FoundObjects::default() },
         ..FakeRegistry::default()

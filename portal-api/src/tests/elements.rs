@@ -1,7 +1,7 @@
 //! What documents say in coded entries: seen as the documents are, with where it comes from, and
 //! nothing settled.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use super::fake::Trouble;
 use super::*;
@@ -368,7 +368,8 @@ fn of(numbers: &[u32]) -> FakeRegistry {
     of_entries(numbers.iter().map(|n| entry(*n, "N")).collect())
 }
 
-fn of_entries(document_entries: Vec<DocumentEntry>) -> FakeRegistry {
+fn of_entries(entries: Vec<DocumentEntry>) -> FakeRegistry {
+    let document_entries = entries.into_iter().map(Arc::new).collect();
     let found = FoundObjects { document_entries, ..FoundObjects::default() };
     FakeRegistry { found, ..FakeRegistry::default() }
 }

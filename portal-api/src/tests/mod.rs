@@ -348,7 +348,7 @@ fn registry() -> FakeRegistry {
         extra: ExtraMetadata::default(),
     };
     let found = FoundObjects {
-        document_entries: vec![letter()],
+        document_entries: vec![letter().into()],
         submission_sets: vec![set()],
         associations: vec![member],
         ..FoundObjects::default()

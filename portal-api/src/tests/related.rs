@@ -80,9 +80,9 @@ fn registry_of(older: &str, later: &str) -> FakeRegistry {
     };
     let found = FoundObjects {
         document_entries: vec![
-            letter(),
-            entry(OLDER, older, "2.999.1.2"),
-            entry(LATER, later, "2.999.1.3"),
+            letter().into(),
+            entry(OLDER, older, "2.999.1.2").into(),
+            entry(LATER, later, "2.999.1.3").into(),
         ],
         submission_sets: vec![set()],
         associations: vec![

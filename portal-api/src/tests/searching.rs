@@ -1,5 +1,7 @@
 //! Searches of documents and lists: pages, what is shown beside, and of each resource how much.
 
+use std::sync::Arc;
+
 use super::*;
 
 /// A record of so many letters, each a minute older than the one before, all in one set. The last
@@ -21,7 +23,7 @@ fn record(letters: u8) -> FakeRegistry {
             target: entry.entry_uuid.clone(),
             ..member.clone()
         });
-        registry.found.document_entries.push(entry);
+        registry.found.document_entries.push(entry.into());
     }
     registry.found.associations.push(Association {
         entry_uuid: "urn:uuid:6c1d0b52-0000-4000-8002-000000000001".parse().unwrap(),
@@ -134,7 +136,8 @@ async fn answers_are_in_the_order_that_is_asked_for() {
 async fn what_is_shown_beside_has_passed_the_decision() {
     let mut registry = record(3);
     let hidden = Code::new("V", "2.16.840.1.113883.5.25", "");
-    registry.found.document_entries[1].confidentiality_codes = vec![hidden];
+    let second = &mut registry.found.document_entries[1];
+    Arc::make_mut(second).confidentiality_codes = vec![hidden];
     let client = Client::of(registry, Some(person())).await;
     let lists = format!("{PATIENT}&code=submissionset&_include=List:item");
     for (kind, form, included) in [

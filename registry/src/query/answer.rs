@@ -1,5 +1,6 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use carerecord_access::{Caller, FactsUnavailable, PatientFacts, Released, Right};
 use carerecord_model::{
@@ -246,7 +247,7 @@ impl Answer<'_> {
     ) -> Result<Released<FoundObjects>, RegistryError> {
         let ids = named_uuids(self.c, &q.entries, Kind::Entry).await?;
         let mut objects = fetch(self.c, &ids).await?;
-        let mut people: Vec<(Person, Vec<DocumentEntry>)> = Vec::new();
+        let mut people: Vec<(Person, Vec<Arc<DocumentEntry>>)> = Vec::new();
         for object in ids.iter().filter_map(|id| objects.remove(id)) {
             if object.kind != Kind::Entry
                 || !is_seen(q.level, &object.entry()?, !object.state.latest)
@@ -266,7 +267,7 @@ impl Answer<'_> {
             if let Some(id) = person.shown_as() {
                 entry.patient_id.clone_from(id);
             }
-            entries.push(entry);
+            entries.push(Arc::new(entry));
         }
         let mut all = None;
         for (person, document_entries) in people {

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use carerecord_model::{
     DocumentEntry, DocumentEntryType, DocumentFilter, Dtm, DtmRange, EntryUuid, Folder,
     FolderFilter, MetadataLevel,
@@ -12,7 +14,7 @@ pub(crate) async fn matching_documents(
     c: &mut Connection,
     person: &Person,
     filter: &DocumentFilter,
-) -> Result<Vec<DocumentEntry>, StoreError> {
+) -> Result<Vec<Arc<DocumentEntry>>, StoreError> {
     // What is made on demand may have no time, and is found all the same.
     let all = DtmRange::default();
     let on_demand = filter.entry_types.contains(&DocumentEntryType::OnDemand);
@@ -29,7 +31,7 @@ pub(crate) async fn matching_documents(
         };
         entries.sort_by_cached_key(newest);
     }
-    Ok(entries.into_iter().filter_map(|e| passes(filter, e)).collect())
+    Ok(entries.into_iter().filter_map(|e| passes(filter, e).map(Arc::new)).collect())
 }
 
 fn passes(filter: &DocumentFilter, entry: Stored<DocumentEntry>) -> Option<DocumentEntry> {

@@ -1,4 +1,5 @@
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use carerecord_model::{
     Association, AssociationType, AvailabilityStatus, ContentFilter, DocumentEntry,
@@ -121,7 +122,7 @@ impl Graph {
     /// GetFoldersForDocument. ITI TF-2: 3.18.4.1.2.3.7.12.
     pub(crate) fn get_folders_for_document(self, q: &Get, named: &Ids) -> FoundObjects {
         let entries = self.entries(q.scope.level, |e| named.contains(&e.entry_uuid));
-        let entries: Ids = entries.into_iter().map(|e| e.entry_uuid).collect();
+        let entries: Ids = entries.iter().map(|e| e.entry_uuid.clone()).collect();
         let members = self.members(&q.scope, |a| entries.contains(&a.target));
         let sources: Ids = members.into_iter().map(|a| a.source).collect();
         let folders = self.folders(q.scope.level, |f| sources.contains(&f.entry_uuid));
@@ -132,9 +133,9 @@ impl Graph {
     pub(crate) fn get_related_documents(self, q: &Get, named: &Ids) -> FoundObjects {
         let level = q.scope.level;
         let own = self.entries(level, |e| named.contains(&e.entry_uuid));
-        let own: Ids = own.into_iter().map(|e| e.entry_uuid).collect();
+        let own: Ids = own.iter().map(|e| e.entry_uuid.clone()).collect();
         let ends = self.entries(level, |e| own.contains(&e.entry_uuid) || q.content.matches(e));
-        let ends: Ids = ends.into_iter().map(|e| e.entry_uuid).collect();
+        let ends: Ids = ends.iter().map(|e| e.entry_uuid.clone()).collect();
         let associations = self.associations(&q.scope, |a| {
             q.association_types.contains(&a.association_type)
                 && (own.contains(&a.source) || own.contains(&a.target))
@@ -152,7 +153,7 @@ impl Graph {
         content: &ContentFilter,
         level: MetadataLevel,
         ids: &Ids,
-    ) -> Vec<DocumentEntry> {
+    ) -> Vec<Arc<DocumentEntry>> {
         self.entries(level, |e| ids.contains(&e.entry_uuid) && content.matches(e))
     }
 
@@ -161,8 +162,9 @@ impl Graph {
         &self,
         level: MetadataLevel,
         wanted: impl Fn(&DocumentEntry) -> bool,
-    ) -> Vec<DocumentEntry> {
-        let seen = |e: &&DocumentEntry| is_seen(level, e, self.superseded.contains(&e.entry_uuid));
+    ) -> Vec<Arc<DocumentEntry>> {
+        let seen =
+            |e: &&Arc<DocumentEntry>| is_seen(level, e, self.superseded.contains(&e.entry_uuid));
         let all = self.objects.document_entries.iter();
         all.filter(|e| wanted(e)).filter(seen).cloned().collect()
     }

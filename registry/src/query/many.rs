@@ -1,6 +1,7 @@
 //! ITI-51: queries about several patients, or about whoever has such objects.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use carerecord_access::Released;
 use carerecord_model::{
@@ -35,7 +36,7 @@ impl Answer<'_> {
         &mut self,
         q: &FindDocumentsForMultiplePatients,
         filter: &DocumentFilter,
-    ) -> Result<Vec<(Person, Vec<DocumentEntry>)>, RegistryError> {
+    ) -> Result<Vec<(Person, Vec<Arc<DocumentEntry>>)>, RegistryError> {
         let mut found = Vec::new();
         if !q.patient_ids.is_empty() {
             for person in self.people(&q.patient_ids).await? {
@@ -55,9 +56,9 @@ impl Answer<'_> {
             }
             return Ok(found);
         }
-        let mut by_patient: HashMap<i64, Vec<DocumentEntry>> = HashMap::new();
+        let mut by_patient: HashMap<i64, Vec<Arc<DocumentEntry>>> = HashMap::new();
         documents_everywhere(self.c, filter, |no, entry| {
-            by_patient.entry(no).or_default().push(entry);
+            by_patient.entry(no).or_default().push(Arc::new(entry));
             count += 1;
             count <= MOST
         })
@@ -66,7 +67,7 @@ impl Answer<'_> {
         for (no, mut entries) in by_patient {
             let person = person_of_no(self.c, no).await?;
             if let Some(id) = person.shown_as() {
-                entries.iter_mut().for_each(|e| e.patient_id.clone_from(id));
+                entries.iter_mut().for_each(|e| Arc::make_mut(e).patient_id.clone_from(id));
             }
             found.push((person, entries));
         }

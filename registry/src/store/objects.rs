@@ -1,6 +1,7 @@
 //! Reading objects: by patient, by id, by uniqueId, by version, and by what they are tied to.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use carerecord_model::{
     Association, AvailabilityStatus, DocumentEntry, Dtm, DtmRange, Folder, FoundObjects, LogicalId,
@@ -147,7 +148,7 @@ impl PatientRecord {
     /// The objects without their places.
     pub(crate) fn into_found(self) -> FoundObjects {
         FoundObjects {
-            document_entries: self.entries.into_iter().map(|e| e.value).collect(),
+            document_entries: self.entries.into_iter().map(|e| Arc::new(e.value)).collect(),
             submission_sets: self.submission_sets,
             folders: self.folders.into_iter().map(|f| f.value).collect(),
             associations: self.associations,

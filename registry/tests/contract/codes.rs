@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use carerecord_model::{
     AffinityDomain, AssociationType, Code, CodeAttribute, CodeSet, ErrorCode, ListedAttribute,
@@ -131,7 +132,7 @@ pub async fn what_is_refused_or_repeated_is_not_counted(world: &World) {
 pub async fn updates_are_checked_too(world: &World) {
     let mut b = Builder::default();
     world.register(&b.document()).await.unwrap();
-    let mut entry = world.all().await.document_entries.remove(0);
+    let mut entry = Arc::unwrap_or_clone(world.all().await.document_entries.remove(0));
     entry.type_code = Code::new("strange", SCHEME, "Strange");
     entry.entry_uuid = carerecord_model::ObjectId::Symbol("new".into());
     let mut s = b.empty();

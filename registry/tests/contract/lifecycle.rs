@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use carerecord_model::{
     AssociationType, AvailabilityStatus, DocumentEntry, EntryRef, ErrorCode, Folder, GetDocuments,
     LogicalId, MetadataLevel, ObjectId, Slot, StoredQuery, Submission, SubmissionSetStatus,
@@ -40,7 +42,8 @@ async fn registered(world: &World, b: &mut Builder) -> DocumentEntry {
     let s = b.document();
     world.register(&s).await.unwrap();
     let id = s.document_entries[0].unique_id.clone();
-    world.all().await.document_entries.into_iter().find(|e| e.unique_id == id).unwrap()
+    let all = world.all().await.document_entries;
+    DocumentEntry::clone(all.iter().find(|e| e.unique_id == id).unwrap())
 }
 
 /// An update of an entry: the same with another title.
@@ -103,7 +106,7 @@ pub fn submit(
 }
 
 /// The versions of an entry that a query of this level sees.
-async fn versions(world: &World, lid: LogicalId, level: MetadataLevel) -> Vec<DocumentEntry> {
+async fn versions(world: &World, lid: LogicalId, level: MetadataLevel) -> Vec<Arc<DocumentEntry>> {
     let mut query = GetDocuments::of(EntryRef::LogicalIds(vec![lid]));
     query.level = level;
     world.ask(StoredQuery::GetDocuments(query)).await.document_entries

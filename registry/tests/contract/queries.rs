@@ -95,7 +95,7 @@ pub async fn q5_find_documents_filters(world: &World) {
     assert_eq!(find(restricted).await.document_entries.len(), 1);
     let by_reference =
         DocumentFilter { reference_ids: vec![vec!["55^^^%".into()]], ..Default::default() };
-    assert_eq!(find(by_reference).await.document_entries, [first(&all).clone()]);
+    assert_eq!(find(by_reference).await.document_entries, [first(&all).clone().into()]);
     let nobody = DocumentFilter { author_person: vec!["%Nobody%".into()], ..Default::default() };
     assert!(find(nobody).await.document_entries.is_empty());
     let unknown =
@@ -154,7 +154,7 @@ pub async fn q5_get_documents_and_associations_leaves_the_sets_out(world: &World
 
     let found = world.ask(StoredQuery::GetDocumentsAndAssociations(Box::new(query))).await;
 
-    assert_eq!(found.document_entries, [first(&all).clone()]);
+    assert_eq!(found.document_entries, [first(&all).clone().into()]);
     assert_eq!(found.associations.len(), 3);
     assert!(found.submission_sets.is_empty());
 }
@@ -194,7 +194,7 @@ pub async fn q5_get_folder_and_contents_leaves_the_sets_out(world: &World) {
 
     let found = world.ask(StoredQuery::GetFolderAndContents(Box::new(query))).await;
 
-    assert_eq!(found.document_entries, [first(&all).clone()]);
+    assert_eq!(found.document_entries, [first(&all).clone().into()]);
     assert_eq!((found.folders.len(), found.associations.len()), (1, 1));
 }
 

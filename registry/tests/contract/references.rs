@@ -28,7 +28,7 @@ struct Fixture {
 async fn fixture(world: &World) -> Fixture {
     let mut b = Builder::default();
     world.register(&seen_by_its_author(b.document())).await.unwrap();
-    let mother = world.all().await.document_entries.remove(0).entry_uuid;
+    let mother = world.all().await.document_entries.remove(0).entry_uuid.clone();
     let mut other = Builder::of(OTHER_PATIENT);
     let mut s = seen_by_its_author(other.document());
     let set = s.submission_set.entry_uuid.clone();
@@ -39,7 +39,7 @@ async fn fixture(world: &World) -> Fixture {
     let mut theirs = world.all_of(OTHER_PATIENT).await;
     Fixture {
         mother,
-        child: theirs.document_entries.remove(0).entry_uuid,
+        child: theirs.document_entries.remove(0).entry_uuid.clone(),
         set: theirs.submission_sets.remove(0).entry_uuid,
     }
 }

@@ -145,7 +145,7 @@ async fn related(
 
 async fn id_of(world: &World, unique_id: &str) -> ObjectId {
     let all = world.all().await.document_entries;
-    all.into_iter().find(|e| e.unique_id.as_str() == unique_id).unwrap().entry_uuid
+    all.into_iter().find(|e| e.unique_id.as_str() == unique_id).unwrap().entry_uuid.clone()
 }
 
 async fn register_one(world: &World, b: &mut Builder) -> ObjectId {

@@ -103,7 +103,7 @@ pub async fn s5_a_membership_says_whether_its_document_is_new(world: &World) {
 async fn with_one(world: &World) -> (Builder, ObjectId) {
     let mut b = Builder::default();
     world.register(&b.document()).await.unwrap();
-    let id = world.all().await.document_entries.remove(0).entry_uuid;
+    let id = world.all().await.document_entries.remove(0).entry_uuid.clone();
     (b, id)
 }
 
@@ -206,7 +206,7 @@ pub async fn v17_a_stable_entry_does_not_replace_an_on_demand_one(world: &World)
     e.entry_type = DocumentEntryType::OnDemand;
     (e.hash, e.size, e.creation_time) = (None, None, None);
     world.register_as(&on_demand, DocumentEntryType::OnDemand).await.unwrap();
-    let old = world.all().await.document_entries.remove(0).entry_uuid;
+    let old = world.all().await.document_entries.remove(0).entry_uuid.clone();
 
     let mut s = b.document();
     let id = s.document_entries[0].entry_uuid.clone();

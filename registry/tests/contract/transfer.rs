@@ -198,7 +198,7 @@ async fn populate(world: &World) {
                     .document_entries
                     .into_iter()
                     .find(|e| e.unique_id == s.document_entries[0].unique_id)
-                    .map(|e| e.entry_uuid);
+                    .map(|e| e.entry_uuid.clone());
             }
         }
     }

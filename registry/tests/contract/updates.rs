@@ -47,7 +47,7 @@ async fn two_documents(world: &World, b: &mut Builder) -> (ObjectId, ObjectId) {
     b.add_folder(&mut s);
     world.register(&s).await.unwrap();
     let mut all = world.all().await.document_entries;
-    (all.remove(0).entry_uuid, all.remove(0).entry_uuid)
+    (all.remove(0).entry_uuid.clone(), all.remove(0).entry_uuid.clone())
 }
 
 /// ITI-57 and ITI-92: the membership with its PreviousVersion, and nothing else, hangs on the set.

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use carerecord_model::{
-    DocumentEntry, DocumentRegistry, EntryRef, EntryUuid, FoundObjects, Get, MetadataLevel,
-    PortError, RepositoryUniqueId, Scope, StoredQuery, UniqueId,
+    DocumentRegistry, EntryRef, EntryUuid, FoundObjects, Get, MetadataLevel, PortError,
+    RepositoryUniqueId, Scope, StoredQuery, UniqueId,
 };
 use carerecord_service::Lifecycle;
 
@@ -81,7 +81,7 @@ async fn withdraw(
         .document_entries
         .iter()
         .filter(|e| e.repository_unique_id.as_ref() == Some(here))
-        .filter_map(DocumentEntry::uuid)
+        .filter_map(|e| e.uuid())
         .collect();
     if entries.is_empty() {
         return Ok(());

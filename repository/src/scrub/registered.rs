@@ -1,6 +1,7 @@
 //! Documents of a node against the registry's entries.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use carerecord_model::{
     DocumentEntry, DocumentRegistry, EntryRef, ErrorCode, GetDocuments, MetadataLevel, PatientId,
@@ -32,7 +33,7 @@ impl Scrub {
 
     async fn compare_group<'h>(
         &self,
-        registry: &std::sync::Arc<dyn DocumentRegistry>,
+        registry: &Arc<dyn DocumentRegistry>,
         group: Vec<&'h Holding>,
     ) -> Result<Vec<(&'h Holding, Fault)>, PortError> {
         let entries = match entries(registry, group.iter().map(|h| h.unique_id.clone())).await {
@@ -55,16 +56,16 @@ impl Scrub {
             });
             // The newest version is what people are given.
             let newest = here.max_by_key(|e| e.version);
-            differs(holding, newest).map(|fault| (holding, fault))
+            differs(holding, newest.map(Arc::as_ref)).map(|fault| (holding, fault))
         });
         Ok(compared.collect())
     }
 }
 
 async fn entries(
-    registry: &std::sync::Arc<dyn DocumentRegistry>,
+    registry: &Arc<dyn DocumentRegistry>,
     ids: impl IntoIterator<Item = UniqueId>,
-) -> Result<Vec<DocumentEntry>, PortError> {
+) -> Result<Vec<Arc<DocumentEntry>>, PortError> {
     let query = StoredQuery::GetDocuments(GetDocuments {
         level: MetadataLevel::Two,
         ..GetDocuments::of(EntryRef::UniqueIds(ids.into_iter().collect()))

@@ -171,7 +171,8 @@ impl DocumentRegistry for Said {
     async fn stored_query(&self, query: &StoredQuery) -> Result<FoundObjects, PortError> {
         let asked = format!("{query:?}");
         let named = |e: &&DocumentEntry| asked.contains(&format!("{:?}", e.unique_id));
-        let document_entries = self.0.lock().unwrap().iter().filter(named).cloned().collect();
+        let document_entries =
+            self.0.lock().unwrap().iter().filter(named).cloned().map(Arc::new).collect();
         let found = FoundObjects { document_entries, ..FoundObjects::default() };
         let first = found.document_entries.first().map(|e| e.patient_id.clone());
         if found.document_entries.iter().any(|e| Some(&e.patient_id) != first.as_ref()) {

@@ -1,6 +1,7 @@
 //! Answers to questions of the portal.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use carerecord_access::{AssertedPatient, Right};
 use carerecord_audit::AuditOutcome;
@@ -117,7 +118,7 @@ impl Repository {
         draft.fill(|event| event.withheld = withheld.count);
         // A document can have several entries.
         let ids: HashSet<UniqueId> =
-            released.into_iter().map(|entry| entry.into_value().unique_id).collect();
+            released.into_iter().map(|entry| entry.value().unique_id.clone()).collect();
         Ok(ids.into_iter().collect())
     }
 
@@ -158,14 +159,14 @@ impl Repository {
         patient: NhsNumber,
     ) -> Result<HashSet<UniqueId>, PortError> {
         let entries = self.registered_entries(ids, patient).await?;
-        Ok(entries.into_iter().map(|entry| entry.unique_id).collect())
+        Ok(entries.into_iter().map(|entry| entry.unique_id.clone()).collect())
     }
 
     async fn registered_entries(
         &self,
         ids: Vec<UniqueId>,
         patient: NhsNumber,
-    ) -> Result<Vec<DocumentEntry>, PortError> {
+    ) -> Result<Vec<Arc<DocumentEntry>>, PortError> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }

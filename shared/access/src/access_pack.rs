@@ -6,6 +6,8 @@
 //! is read by the same decision as everywhere, which its keeper's node takes again. Citizens may where
 //! `citizens.toml` says so, about a record that they may see, with what they may see of it.
 
+use std::sync::Arc;
+
 use carerecord_model::DocumentEntry;
 
 use crate::decide::above;
@@ -52,8 +54,8 @@ impl RecordView {
     pub fn release_to_pack(
         &self,
         reach: &AuditReach,
-        mut entry: DocumentEntry,
-    ) -> Result<Released<DocumentEntry>, Refused> {
+        mut entry: Arc<DocumentEntry>,
+    ) -> Result<Released<Arc<DocumentEntry>>, Refused> {
         if self.is_for_citizen() {
             return self.release(entry);
         }
@@ -74,7 +76,7 @@ impl RecordView {
         }
         self.policy.relabel(&mut entry, &handling);
         if self.masks_locations() {
-            crate::location::mask_entry(&mut entry);
+            crate::location::mask_entry(Arc::make_mut(&mut entry));
         }
         let decision = reach.decision().owing(self.masks_locations());
         Ok(Released { value: entry, decision })

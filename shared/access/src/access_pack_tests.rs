@@ -89,7 +89,7 @@ async fn of_restricted_people_no_place_is_told_and_of_others_nothing() {
     assert_eq!(reader.sees(&other), Err((Rule::SubjectUnknown, true)));
 
     let reader = Reader { view: reader.view.of_restricted(true), ..reader };
-    let released = reader.view.release_to_pack(&reader.reach, letter()).unwrap();
+    let released = reader.view.release_to_pack(&reader.reach, letter().into()).unwrap();
 
     assert_eq!(released.value().healthcare_facility_type_code.code, "MSK");
     assert!(released.decision().obligations.contains(&Obligation::Mask));
@@ -109,7 +109,7 @@ impl Reader {
     }
 
     fn sees(&self, entry: &carerecord_model::DocumentEntry) -> Result<Rule, (Rule, bool)> {
-        let released = self.view.release_to_pack(&self.reach, entry.clone());
+        let released = self.view.release_to_pack(&self.reach, entry.clone().into());
         released.map(|r| r.decision().rule).map_err(|r| (r.decision.rule, r.may_be_told))
     }
 }

@@ -101,7 +101,8 @@ async fn own_records_are_seen_without_what_is_kept_from_citizens() {
         assert_eq!(refused.unwrap().decision.rule, Rule::PurposeNotAllowed);
     }
     let entry = of_child();
-    let nobodys = decisions.release_unnumbered(caller, Purpose::PatientAccess, Right::Query, entry);
+    let nobodys =
+        decisions.release_unnumbered(caller, Purpose::PatientAccess, Right::Query, entry.into());
     assert!(nobodys.is_err());
 }
 

@@ -89,7 +89,7 @@ async fn no_agreement_no_flow() {
         assert_eq!(view.release(entry).unwrap_err().decision.rule, Rule::NoAgreement);
     }
     // Each for another reason, and told of as one.
-    let (released, withheld) = view.release_all(vec![of_unknown_node, other_class]);
+    let (released, withheld) = view.release_all(vec![of_unknown_node.into(), other_class.into()]);
     assert_eq!((released.len(), withheld.told.len(), withheld.count), (0, 1, 2));
 }
 
@@ -199,7 +199,7 @@ async fn nothing_released_tells_where_a_restricted_person_is_cared_for() {
     let open = async |role: &str| view(clinician("ZEX02", role), &[]).await.unwrap();
     let entry = telling_letter();
     let found = || FoundObjects {
-        document_entries: vec![telling_letter()],
+        document_entries: vec![telling_letter().into()],
         submission_sets: vec![telling_set()],
         ..FoundObjects::default()
     };
@@ -226,7 +226,7 @@ async fn nothing_released_tells_where_a_restricted_person_is_cared_for() {
     assert_eq!(one.repository_unique_id, entry.repository_unique_id, "it can be fetched");
     for unmasked in [plain, trusted] {
         assert!(!unmasked.masks_locations());
-        assert_eq!(unmasked.release(entry.clone()).unwrap().into_value(), entry);
+        assert_eq!(*unmasked.release(entry.clone()).unwrap().into_value(), entry);
     }
 }
 

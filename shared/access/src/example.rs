@@ -3,6 +3,7 @@
 //! patient who has said what, and by which rule it is decided.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use carerecord_model::{
     Author, AvailabilityStatus, Code, DocumentEntry, DocumentEntryType, EntryUuid, ExtraMetadata,
@@ -160,7 +161,7 @@ impl Example {
     ///
     /// # Errors
     /// Says which entry point differs from the others.
-    pub fn judge(&self, policy: &std::sync::Arc<Policy>) -> Result<Judged, String> {
+    pub fn judge(&self, policy: &Arc<Policy>) -> Result<Judged, String> {
         let (now, records) = self.facts()?;
         let entry = self.document.entry(policy);
         let caller = self.who.caller();
@@ -193,11 +194,7 @@ impl Example {
     ///
     /// # Errors
     /// Says how the two differ.
-    pub fn compare(
-        &self,
-        policy: &std::sync::Arc<Policy>,
-        engine: &PolicyEngine,
-    ) -> Result<(), String> {
+    pub fn compare(&self, policy: &Arc<Policy>, engine: &PolicyEngine) -> Result<(), String> {
         let (now, records) = self.facts()?;
         let relationships = self.related()?;
         let caller = self.who.caller();
@@ -227,7 +224,7 @@ impl Example {
 
     fn one(
         &self,
-        policy: &std::sync::Arc<Policy>,
+        policy: &Arc<Policy>,
         caller: &Caller,
         right: Right,
         now: Timestamp,
@@ -241,14 +238,14 @@ impl Example {
 
     fn list(
         &self,
-        policy: &std::sync::Arc<Policy>,
+        policy: &Arc<Policy>,
         caller: &Caller,
         now: Timestamp,
         records: &[ConsentRecord],
         entry: &DocumentEntry,
     ) -> Shown {
         let view = self.view(policy, caller, Right::Query, now, records)?;
-        let (mut released, withheld) = view.release_all(vec![entry.clone()]);
+        let (mut released, withheld) = view.release_all(vec![entry.clone().into()]);
         if let Some(released) = released.pop() {
             return Ok((released.decision().clone(), released.into_value()));
         }
@@ -259,15 +256,17 @@ impl Example {
 
     fn found(
         &self,
-        policy: &std::sync::Arc<Policy>,
+        policy: &Arc<Policy>,
         caller: &Caller,
         now: Timestamp,
         records: &[ConsentRecord],
         entry: &DocumentEntry,
     ) -> Shown {
         let view = self.view(policy, caller, Right::Query, now, records)?;
-        let found =
-            FoundObjects { document_entries: vec![entry.clone()], ..FoundObjects::default() };
+        let found = FoundObjects {
+            document_entries: vec![entry.clone().into()],
+            ..FoundObjects::default()
+        };
         let (released, withheld) = view.release_found(found);
         let decision = released.decision().clone();
         if let Some(entry) = released.into_value().document_entries.pop() {
@@ -278,7 +277,7 @@ impl Example {
 
     fn view(
         &self,
-        policy: &std::sync::Arc<Policy>,
+        policy: &Arc<Policy>,
         caller: &Caller,
         right: Right,
         now: Timestamp,
@@ -330,7 +329,7 @@ impl Example {
     }
 }
 
-type Shown = Result<(Decision, DocumentEntry), Decision>;
+type Shown = Result<(Decision, Arc<DocumentEntry>), Decision>;
 
 impl Who {
     fn caller(&self) -> Caller {

@@ -126,7 +126,11 @@ impl RecordView {
     ///
     /// # Errors
     /// `Refused` with the rule.
-    pub fn release(&self, mut entry: DocumentEntry) -> Result<Released<DocumentEntry>, Refused> {
+    pub fn release(
+        &self,
+        entry: impl Into<Arc<DocumentEntry>>,
+    ) -> Result<Released<Arc<DocumentEntry>>, Refused> {
+        let mut entry = entry.into();
         let handling = self.policy.handling(&entry);
         let decision = self.decide_so(&entry, &handling);
         if decision.is_permit() {
@@ -134,7 +138,7 @@ impl RecordView {
                 self.policy.relabel(&mut entry, &handling);
             }
             if self.masked {
-                mask_entry(&mut entry);
+                mask_entry(Arc::make_mut(&mut entry));
             }
             return Ok(Released { value: entry, decision });
         }
@@ -144,8 +148,8 @@ impl RecordView {
     /// Decides about each document of a list; the order stays.
     pub fn release_all(
         &self,
-        entries: Vec<DocumentEntry>,
-    ) -> (Vec<Released<DocumentEntry>>, Withheld) {
+        entries: Vec<Arc<DocumentEntry>>,
+    ) -> (Vec<Released<Arc<DocumentEntry>>>, Withheld) {
         let mut withheld = Withheld::default();
         let mut released = Vec::with_capacity(entries.len());
         for entry in entries {

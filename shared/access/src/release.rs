@@ -286,8 +286,8 @@ impl AccessDecisions {
         caller: &Caller,
         purpose: Purpose,
         right: Right,
-        mut entry: DocumentEntry,
-    ) -> Result<Released<DocumentEntry>, Refused> {
+        mut entry: Arc<DocumentEntry>,
+    ) -> Result<Released<Arc<DocumentEntry>>, Refused> {
         let settled = caller_may_ask(&self.policy, caller, purpose, right)
             .map_err(|decision| Refused { decision, may_be_told: true })?;
         if let Some(decision) = settled {
@@ -429,7 +429,7 @@ impl AccessDecisions {
     }
 }
 
-impl Released<DocumentEntry> {
+impl Released<Arc<DocumentEntry>> {
     /// The registered id of the entry. Everything released has one.
     pub fn uuid(&self) -> Option<EntryUuid> {
         self.value.uuid()

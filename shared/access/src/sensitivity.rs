@@ -5,6 +5,7 @@
 //! about: at registration there is nothing to do, and rules that change hold at once.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use carerecord_model::{Code, DocumentEntry, OrganisationCode};
 use serde::Deserialize;
@@ -243,9 +244,9 @@ impl Policy {
     }
 
     /// Puts the label and the tags in force into metadata that leave.
-    pub(crate) fn relabel(&self, entry: &mut DocumentEntry, handling: &Handling) {
+    pub(crate) fn relabel(&self, entry: &mut Arc<DocumentEntry>, handling: &Handling) {
         if let Some(label) = handling.label.filter(|_| handling.raised) {
-            let codes = &mut entry.confidentiality_codes;
+            let codes = &mut Arc::make_mut(entry).confidentiality_codes;
             let ladder = codes.iter().find(|c| is_ladder(&c.scheme));
             let scheme = ladder.map_or(LADDER_SCHEMES[0], |c| c.scheme.as_str()).to_owned();
             codes.retain(|c| !is_ladder(&c.scheme));
@@ -253,8 +254,9 @@ impl Policy {
         }
         for place in &handling.met {
             for tag in &self.sensitivity.rules[*place].tags {
-                let codes = &mut entry.confidentiality_codes;
+                let codes = &entry.confidentiality_codes;
                 if !codes.iter().any(|c| !is_ladder(&c.scheme) && c.code == *tag) {
+                    let codes = &mut Arc::make_mut(entry).confidentiality_codes;
                     codes.push(Code::new(tag.as_str(), TAG_SCHEME, tag.as_str()));
                 }
             }

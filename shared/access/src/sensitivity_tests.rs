@@ -64,9 +64,10 @@ fn labels_only_rise_and_tags_are_added() {
             stored.iter().map(|(code, scheme)| Code::new(*code, *scheme, "")).collect();
         entry.title = titled("GUM");
         let handling = policy.handling(&entry);
+        let mut entry = Arc::new(entry);
         policy.relabel(&mut entry, &handling);
-        let shown: Vec<(String, String)> =
-            entry.confidentiality_codes.into_iter().map(|c| (c.code, c.scheme)).collect();
+        let codes = entry.confidentiality_codes.iter();
+        let shown: Vec<_> = codes.map(|c| (c.code.clone(), c.scheme.clone())).collect();
         (handling.label.map(Label::code), shown)
     };
     let pair = |code: &str, scheme: &str| (code.to_owned(), scheme.to_owned());

@@ -38,6 +38,8 @@ pub fn read_found_msgpack(bytes: &[u8]) -> Result<FoundObjects, FoundError> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use carerecord_testkit::submission::Builder;
 
     use super::*;
@@ -50,7 +52,7 @@ mod tests {
         let folder = builder.add_folder(&mut submission);
         builder.add_to_folder(&mut submission, &folder, &document);
         let found = FoundObjects {
-            document_entries: submission.document_entries,
+            document_entries: submission.document_entries.into_iter().map(Arc::new).collect(),
             submission_sets: vec![submission.submission_set],
             folders: submission.folders,
             associations: submission.associations,

@@ -23,7 +23,8 @@ pub fn run() {
     let mut entry = Builder::default().entry();
     entry.entry_uuid = "urn:uuid:aaaaaaaa-0000-4000-8000-000000000001".parse().expect("a UUID");
     entry.version = 1;
-    let found = FoundObjects { document_entries: vec![entry; 100], ..FoundObjects::default() };
+    let found =
+        FoundObjects { document_entries: vec![entry.into(); 100], ..FoundObjects::default() };
     let once = write(&found);
     let written = rate(once, || {
         black_box(write(&found));

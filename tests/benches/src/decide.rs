@@ -25,7 +25,7 @@ pub async fn run() -> anyhow::Result<()> {
         let access = AccessDecisions::new(policy, Arc::new(Nothing), Arc::new(SystemClock));
         let number: NhsNumber = "9990001006".parse()?;
         let view = access.open(&nurse()?, Purpose::DirectCare, Right::Query, number).await?;
-        let list: Vec<DocumentEntry> = (0..entries).map(|n| entry(number, n)).collect();
+        let list: Vec<Arc<DocumentEntry>> = (0..entries).map(|n| entry(number, n).into()).collect();
         let (released, withheld) = view.release_all(list.clone());
         anyhow::ensure!(released.len() == entries && withheld.count == 0, "not all may be seen");
         let mut best = Duration::MAX;

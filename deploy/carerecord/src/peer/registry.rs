@@ -264,6 +264,8 @@ impl CitizenGrantStore for RegistryClient {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use axum::Json;
     use axum::routing::post;
     use carerecord_access::Purpose;
@@ -278,7 +280,8 @@ mod tests {
     #[tokio::test]
     async fn an_older_registry_is_asked_for_each_fact() {
         let patient: NhsNumber = "9990001146".parse().unwrap();
-        let document_entries = Builder::default().document().document_entries;
+        let entries = Builder::default().document().document_entries;
+        let document_entries = entries.into_iter().map(Arc::new).collect();
         let found = FoundObjects { document_entries, ..FoundObjects::default() };
         let bytes = write_found_msgpack(&found).unwrap();
         let person = Patient::from_number(patient);

@@ -1,6 +1,8 @@
 //! What is registered already: documents that are to be replaced, and that are there under the same
 //! id.
 
+use std::sync::Arc;
+
 use carerecord_model::{
     AssociationType, AvailabilityStatus, DocumentEntry, DocumentRegistry, EntryRef, GetDocuments,
     PortError, StoredQuery, UniqueId,
@@ -38,11 +40,12 @@ impl Courier {
                 }
             })
             .await?;
-        let current = |e: &&DocumentEntry| e.availability_status == AvailabilityStatus::Approved;
+        let current =
+            |e: &&Arc<DocumentEntry>| e.availability_status == AvailabilityStatus::Approved;
         // One that is replaced already is named all the same: a repeat gets the same answer, and
         // anything else is for the registry to refuse.
         let entry = entries.iter().find(current).or(entries.first());
-        Ok(match entry.and_then(DocumentEntry::uuid) {
+        Ok(match entry.and_then(|e| e.uuid()) {
             Some(uuid) => {
                 prepared.replace(uuid);
                 Ok(format!("replaces {replaced}"))
@@ -56,7 +59,7 @@ impl Courier {
 async fn entries(
     registry: &RegistryClient,
     id: &UniqueId,
-) -> Result<Vec<DocumentEntry>, PortError> {
+) -> Result<Vec<Arc<DocumentEntry>>, PortError> {
     let ids = EntryRef::UniqueIds(vec![id.clone()]);
     let query = StoredQuery::GetDocuments(GetDocuments::of(ids));
     Ok(registry.stored_query(&query).await?.document_entries)
@@ -77,7 +80,8 @@ impl Known {
     pub async fn ask(registry: &RegistryClient, prepared: &Prepared, source: &Source) -> Self {
         let Some(ours) = prepared.submission.document_entries.first() else { return Self::Nothing };
         let Ok(found) = entries(registry, &ours.unique_id).await else { return Self::Silent };
-        let current = |e: &&DocumentEntry| e.availability_status == AvailabilityStatus::Approved;
+        let current =
+            |e: &&Arc<DocumentEntry>| e.availability_status == AvailabilityStatus::Approved;
         let Some(theirs) = found.iter().find(current).or(found.first()) else {
             return Self::Nothing;
         };

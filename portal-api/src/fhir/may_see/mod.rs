@@ -4,6 +4,7 @@
 mod read;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -171,7 +172,7 @@ impl Portal {
         &self,
         asked: &Asked,
         number: NhsNumber,
-    ) -> Result<HashMap<EntryUuid, DocumentEntry>, FhirError> {
+    ) -> Result<HashMap<EntryUuid, Arc<DocumentEntry>>, FhirError> {
         if asked.documents.is_empty() {
             return Ok(HashMap::new());
         }
@@ -198,9 +199,13 @@ impl Told {
         }
     }
 
-    fn of(answers: &Answers, entries: &HashMap<EntryUuid, DocumentEntry>, asked: &Asked) -> Self {
+    fn of(
+        answers: &Answers,
+        entries: &HashMap<EntryUuid, Arc<DocumentEntry>>,
+        asked: &Asked,
+    ) -> Self {
         let document = |id: &EntryUuid| {
-            let entry = entries.get(id);
+            let entry = entries.get(id).map(Arc::as_ref);
             let decision = entry.and_then(|entry| answers.document(entry));
             let denied = decision.as_ref().is_some_and(|decision| !decision.is_permit());
             (*id, decision, denied.then(|| answers.overridable(entry)))

@@ -76,7 +76,7 @@ fn check_patients(all: &FoundObjects) -> Checked {
 /// What is replaced is deprecated, and what is deprecated was replaced, or hangs on what was.
 fn check_replacements(history: &History<'_>, all: &FoundObjects) -> Checked {
     let entries: HashMap<&ObjectId, &DocumentEntry> =
-        all.document_entries.iter().map(|e| (&e.entry_uuid, e)).collect();
+        all.document_entries.iter().map(|e| (&e.entry_uuid, &**e)).collect();
     let lids = all.document_entries.iter().filter(|e| history.touched.contains(&e.entry_uuid));
     let touched: HashSet<LogicalId> = lids.filter_map(|e| e.logical_id).collect();
     let touched = |e: &DocumentEntry| {

@@ -2,6 +2,7 @@
 //! `XDSRegistryMetadataError` that names object and attribute.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use carerecord_model::{
     Association, AssociationType, Author, AvailabilityStatus, Code, DocumentEntry,
@@ -30,7 +31,7 @@ pub fn submission(objects: Vec<RegistryObject>) -> Result<Submission, Transactio
     match set {
         Some(submission_set) if errors.is_empty() => Ok(Submission {
             submission_set,
-            document_entries: all.document_entries,
+            document_entries: all.entries,
             folders: all.folders,
             associations: all.associations,
         }),
@@ -48,7 +49,12 @@ pub fn found_objects(objects: Vec<RegistryObject>) -> Result<FoundObjects, Trans
     let sets = sorted.sets.iter().filter_map(|s| submission_set(s, &mut errors)).collect();
     let all = read_all(&sorted, &mut errors);
     if errors.is_empty() {
-        return Ok(FoundObjects { submission_sets: sets, ..all });
+        return Ok(FoundObjects {
+            document_entries: all.entries.into_iter().map(Arc::new).collect(),
+            submission_sets: sets,
+            folders: all.folders,
+            associations: all.associations,
+        });
     }
     Err(TransactionError(errors))
 }
@@ -123,10 +129,16 @@ fn is_limited(node: &str) -> bool {
     [DE_LIMITED, SS_LIMITED, FOLDER_LIMITED].contains(&node)
 }
 
-fn read_all(sorted: &Sorted, errors: &mut RegistryErrors) -> FoundObjects {
-    FoundObjects {
-        document_entries: each(&sorted.entries, errors, document_entry),
-        submission_sets: Vec::new(),
+/// All but SubmissionSets.
+struct Read {
+    entries: Vec<DocumentEntry>,
+    folders: Vec<Folder>,
+    associations: Vec<Association>,
+}
+
+fn read_all(sorted: &Sorted, errors: &mut RegistryErrors) -> Read {
+    Read {
+        entries: each(&sorted.entries, errors, document_entry),
         folders: each(&sorted.folders, errors, folder),
         associations: each(&sorted.associations, errors, association),
     }

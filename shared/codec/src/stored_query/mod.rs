@@ -187,7 +187,7 @@ impl Found<'_> {
 }
 
 fn all(found: &FoundObjects) -> impl Iterator<Item = Found<'_>> {
-    let entries = found.document_entries.iter().map(Found::Entry);
+    let entries = found.document_entries.iter().map(|entry| Found::Entry(entry));
     let sets = found.submission_sets.iter().map(Found::Set);
     let folders = found.folders.iter().map(Found::Folder);
     let associations = found.associations.iter().map(Found::Association);

@@ -4,6 +4,8 @@ mod filter;
 mod find;
 mod get;
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{Association, DocumentEntry, Folder, PatientId, SubmissionSet};
@@ -135,8 +137,8 @@ impl StoredQuery {
 /// What a query found. The order is the registry's: newest creation first, then by id.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FoundObjects {
-    /// Entries.
-    pub document_entries: Vec<DocumentEntry>,
+    /// Entries. They are shared, since records that are kept hold thousands.
+    pub document_entries: Vec<Arc<DocumentEntry>>,
     /// SubmissionSets.
     pub submission_sets: Vec<SubmissionSet>,
     /// Folders.
