@@ -361,14 +361,14 @@ fn above_label(policy: &Policy, caller: &Caller, handling: &Handling) -> Option<
 }
 
 /// Whose document it is: who keeps it, and who wrote it.
-struct Sources {
+pub(crate) struct Sources {
     /// The organisation that runs the node; the author's where the node is not known.
-    keeper: Option<OrganisationCode>,
-    authors: Vec<OrganisationCode>,
+    pub(crate) keeper: Option<OrganisationCode>,
+    pub(crate) authors: Vec<OrganisationCode>,
 }
 
 impl Sources {
-    fn of(policy: &Policy, entry: &DocumentEntry) -> Self {
+    pub(crate) fn of(policy: &Policy, entry: &DocumentEntry) -> Self {
         let authors: Vec<OrganisationCode> = authors(entry).collect();
         let node = entry.repository_unique_id.as_ref().and_then(|n| policy.node_organisation(n));
         let keeper = node.cloned().or_else(|| authors.first().cloned());

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use carerecord_model::{Code, DocumentEntry, OrganisationCode};
 use serde::Deserialize;
 
+use crate::decide::Sources;
 use crate::policy::Label;
 use crate::{Policy, PolicyError};
 
@@ -208,8 +209,7 @@ impl Policy {
         if self.sensitivity.rules.is_empty() {
             return Handling { label: stored, ..Handling::default() };
         }
-        let keeper = self.keeper(entry);
-        let authors: Vec<OrganisationCode> = crate::decide::authors(entry).collect();
+        let Sources { keeper, authors } = Sources::of(self, entry);
         let met = self.sensitivity.met(entry, keeper.iter().chain(&authors));
         let set = |place: &usize| self.sensitivity.rules[*place].set.as_deref();
         let set = met.iter().filter_map(set).filter_map(Label::from_code).max();

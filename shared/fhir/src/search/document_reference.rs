@@ -279,7 +279,7 @@ fn has_identifier(token: &Token, entry: &DocumentEntry) -> bool {
 fn has_related(token: &Token, entry: &DocumentEntry) -> bool {
     entry.reference_ids.iter().any(|cxi| {
         let value = components(cxi, '^').first().map(|id| unescape(id)).unwrap_or_default();
-        let system = authority(cxi, 4).map(|oid| system_of_scheme(&oid));
+        let system = authority(cxi, 4).map(|oid| system_of_scheme(oid));
         token.matches_identifier(system.as_deref(), &value)
     })
 }
