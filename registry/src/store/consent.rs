@@ -117,13 +117,13 @@ const OF_PATIENT: &str = concat!(
         SELECT $1 UNION ALL
         SELECT p.nhs_number FROM person JOIN patient AS p ON p.patient_no = person.patient_no)
       AND version = (SELECT max(version) FROM consent_record WHERE id = c.id)
-    ORDER BY recorded_at DESC"
+    ORDER BY recorded_at DESC, id"
 );
 
 const OF_ONE: &str = "
     SELECT record FROM consent_record AS c
     WHERE nhs_number = $1 AND version = (SELECT max(version) FROM consent_record WHERE id = c.id)
-    ORDER BY recorded_at DESC";
+    ORDER BY recorded_at DESC, id";
 
 const BY_ID: &str = "SELECT record FROM consent_record WHERE id = $1 ORDER BY version DESC LIMIT 1";
 

@@ -48,6 +48,7 @@ pub(crate) async fn outline(
     }
     let Some((described, no, last)) = own else { return Ok(None) };
     // As they are read elsewhere: those of one moment by their ids.
+    consents.sort_by_key(|c| (Reverse(c.recorded_at.as_millisecond()), c.id));
     relationships.sort_by_key(|r| (Reverse(r.recorded_at.as_millisecond()), r.id));
     let person = Person { own_no: no, id, numbers: vec![no] };
     let state = changes::state(&person, &[last]);
@@ -85,4 +86,4 @@ const OUTLINE: &str = "
     FROM relationship AS r
     WHERE r.nhs_number = $3
       AND r.version = (SELECT max(version) FROM relationship WHERE id = r.id)
-    ORDER BY part, first DESC";
+    ORDER BY part";
