@@ -77,12 +77,12 @@ const OUTLINE: &str = "
       AND p.authority = $1 AND p.identifier = $2 AND p.merged_into IS NULL
       AND NOT EXISTS (SELECT 1 FROM patient AS s WHERE s.merged_into = p.patient_no)
     UNION ALL
-    SELECT CAST(1 AS BIGINT), c.record, c.recorded_at, CAST(0 AS BIGINT), CAST(0 AS BIGINT)
+    SELECT CAST(1 AS BIGINT), c.record, CAST(0 AS BIGINT), CAST(0 AS BIGINT), CAST(0 AS BIGINT)
     FROM consent_record AS c
     WHERE c.nhs_number = $3
       AND c.version = (SELECT max(version) FROM consent_record WHERE id = c.id)
     UNION ALL
-    SELECT CAST(2 AS BIGINT), r.record, r.recorded_at, CAST(0 AS BIGINT), CAST(0 AS BIGINT)
+    SELECT CAST(2 AS BIGINT), r.record, CAST(0 AS BIGINT), CAST(0 AS BIGINT), CAST(0 AS BIGINT)
     FROM relationship AS r
     WHERE r.nhs_number = $3
       AND r.version = (SELECT max(version) FROM relationship WHERE id = r.id)
