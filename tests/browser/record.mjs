@@ -37,6 +37,25 @@ await page.getByText("Each source").click();
 await page.getByRole("button", { name: "Ask all sources again" }).click();
 await look("sources", "How complete this is");
 
+await page.locator("#inside-words").fill(" ");
+await page.locator("#inside-words").press("Enter");
+await look("inside-mistake", "There is a problem");
+await page.locator("#inside-words").fill("letter");
+await page.locator("#inside-words").press("Enter");
+await look("inside", "Words in documents");
+await page.goto(record);
+await page.getByRole("link", { name: "Summary: allergies" }).click();
+await look("summary", "What this summary is taken from");
+await page.setViewportSize({ width: 320, height: 256 });
+await look("summary-enlarged", "Encounters");
+must(await page.evaluate(() => document.documentElement.scrollWidth <= 320), "the summary scrolls sideways");
+await page.setViewportSize({ width: 1280, height: 720 });
+await page.goto(`${portal}/accessibility`);
+await look("accessibility", "Accessibility statement");
+await page.goto(`${portal}/nothing-here`);
+await look("not-found", "Page not found");
+await page.goto(record);
+
 await page.getByRole("link", { name: "What the patient says about sharing" }).click();
 await look("consent", "Recorded so far");
 await page.getByRole("button", { name: "Record", exact: true }).click();

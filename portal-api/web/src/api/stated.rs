@@ -71,14 +71,17 @@ impl Stated {
     fn read(resource: &Value) -> Option<Self> {
         let kind = resource["resourceType"].as_str()?;
         let about = ["code", "medicationCodeableConcept", "vaccineCode"].into_iter();
-        let about = about.map(|name| &resource[name]).find(|concept| concept.is_object());
+        let about = about.map(|name| &resource[name]).chain([&resource["type"][0]]);
+        let about = about.into_iter().find(|concept| concept.is_object());
         let verification = code(&resource["verificationStatus"]);
         let status = code(&resource["clinicalStatus"]).or_else(|| text(&resource["status"]));
         let negated = verification.as_deref() == Some("refuted")
             || matches!(status.as_deref(), Some("not-taken" | "not-done"))
-            || resource["doNotPerform"] == true;
+            || resource["doNotPerform"] == true
+            || list(&resource["modifierExtension"]).iter().any(|e| e["url"] == NEGATED);
         let times = |names: &[&str]| names.iter().find_map(|name| text(&resource[*name]));
-        let period = &resource["effectivePeriod"];
+        let periods = [&resource["effectivePeriod"], &resource["period"]];
+        let of_period = |end: &str| periods.iter().find_map(|period| text(&period[end]));
         let relations = |wanted: &str| {
             let all = list(&resource["extension"]).iter().filter(|e| e["url"] == RELATION);
             let named = all.filter(|e| part(e, "kind")["valueCode"] == *wanted);
@@ -97,9 +100,9 @@ impl Stated {
             verification,
             details: details(resource),
             start: times(&["onsetDateTime", "effectiveDateTime", "occurrenceDateTime"])
-                .or_else(|| text(&period["start"]))
+                .or_else(|| of_period("start"))
                 .or_else(|| text(&resource["authoredOn"])),
-            end: times(&["abatementDateTime"]).or_else(|| text(&period["end"])),
+            end: times(&["abatementDateTime"]).or_else(|| of_period("end")),
             places,
             duplicates: relations("duplicate"),
             conflicts: relations("conflict"),
@@ -124,8 +127,31 @@ fn part<'v>(extension: &'v Value, url: &str) -> &'v Value {
     found.unwrap_or(&Value::Null)
 }
 
+/// What was found, with its unit, as the document has it.
+fn value(of: &Value) -> Option<String> {
+    let quantity = &of["valueQuantity"];
+    let written = list(&quantity["extension"]).iter().find(|e| e["url"] == AS_WRITTEN);
+    let number = written
+        .and_then(|e| text(&e["valueString"]))
+        .or_else(|| quantity["value"].is_number().then(|| quantity["value"].to_string()));
+    let parts = [text(&quantity["comparator"]), number.clone(), text(&quantity["unit"])];
+    let measured = number.map(|_| parts.into_iter().flatten().collect::<Vec<_>>().join(" "));
+    measured.or_else(|| words(&of["valueCodeableConcept"])).or_else(|| text(&of["valueString"]))
+}
+
 fn details(resource: &Value) -> Vec<String> {
     let mut details = Vec::new();
+    details.extend(value(resource));
+    let parts = list(&resource["component"]).iter();
+    details.extend(
+        parts.filter_map(|part| Some(format!("{}: {}", words(&part["code"])?, value(part)?))),
+    );
+    let judged: Vec<String> = list(&resource["interpretation"]).iter().filter_map(words).collect();
+    if !judged.is_empty() {
+        details.push(format!("Interpretation: {}", judged.join(", ")));
+    }
+    let ranges = list(&resource["referenceRange"]).iter().filter_map(|range| text(&range["text"]));
+    details.extend(ranges.map(|range| format!("Reference range: {range}")));
     let reactions = list(&resource["reaction"]).iter();
     let reactions = reactions.flat_map(|reaction| list(&reaction["manifestation"]));
     let reactions: Vec<String> = reactions.filter_map(words).collect();
@@ -160,6 +186,8 @@ fn code(concept: &Value) -> Option<String> {
 const SOURCE: &str = "urn:carerecord:element-source";
 const RELATION: &str = "urn:carerecord:element-relation";
 const SEARCH_STATE: &str = "urn:carerecord:search-state";
+const NEGATED: &str = "urn:carerecord:negated";
+const AS_WRITTEN: &str = "urn:carerecord:as-written";
 const DOCUMENTS: &str = "urn:carerecord:documents";
 const MAX_PLACES: usize = 20;
-const MAX_DETAILS: usize = 6;
+const MAX_DETAILS: usize = 12;

@@ -1,22 +1,23 @@
-//! The summary of a record: allergies, medicines and problems as documents state them. Nothing is
-//! settled here: what contradicts stands side by side, each with the document that says it.
+//! The summary of a record: what documents state in coded entries, kind by kind. Nothing is settled
+//! here: what contradicts stands side by side, each with the document that says it.
 
 mod rows;
 
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
+use futures_util::future::join_all;
 use uuid::Uuid;
 
 use super::patient::refused;
 use super::{Layout, page};
-use crate::api::{ApiError, Document, FoundStated, Refusal, Source};
+use crate::api::{ApiError, FoundStated, Refusal, Source};
 use crate::display::{Banner, counted};
 use crate::portal::SharedPortal;
 use crate::problem::Problem;
 use crate::session::Caller;
 
-use rows::{Row, rows};
+use rows::{Order, Row, rows};
 
 #[derive(Template)]
 #[template(path = "summary.html")]
@@ -40,9 +41,76 @@ struct Panel {
     about: &'static str,
     /// Said when there is none.
     nothing: String,
+    /// Whether not all of it could be asked for.
+    failed: bool,
     conflicts: usize,
+    /// How many older ones are not shown.
+    left_out: usize,
     rows: Vec<Row>,
 }
+
+/// What a panel is made of.
+struct Kind {
+    id: &'static str,
+    heading: &'static str,
+    about: &'static str,
+    /// One of them, for the words of an empty panel.
+    one: &'static str,
+    /// The FHIR types that are asked for.
+    types: &'static [&'static str],
+    order: Order,
+}
+
+const KINDS: [Kind; 6] = [
+    Kind {
+        id: "allergies",
+        heading: "Allergies and intolerances",
+        about: "Allergy",
+        one: "allergy",
+        types: &["AllergyIntolerance"],
+        order: Order::Words,
+    },
+    Kind {
+        id: "medicines",
+        heading: "Medicines",
+        about: "Medicine",
+        one: "medicine",
+        types: &["MedicationStatement", "MedicationRequest"],
+        order: Order::Words,
+    },
+    Kind {
+        id: "problems",
+        heading: "Problems",
+        about: "Problem",
+        one: "problem",
+        types: &["Condition"],
+        order: Order::Words,
+    },
+    Kind {
+        id: "immunisations",
+        heading: "Immunisations",
+        about: "Vaccine",
+        one: "immunisation",
+        types: &["Immunization"],
+        order: Order::Words,
+    },
+    Kind {
+        id: "results",
+        heading: "Results",
+        about: "Result",
+        one: "result",
+        types: &["Observation"],
+        order: Order::Words,
+    },
+    Kind {
+        id: "encounters",
+        heading: "Encounters",
+        about: "Encounter",
+        one: "encounter",
+        types: &["Encounter"],
+        order: Order::Newest,
+    },
+];
 
 /// Shows the summary.
 pub(crate) async fn show(
@@ -54,18 +122,14 @@ pub(crate) async fn show(
     let layout = portal.layout(Some(&person));
     let caller = Caller(person);
     let asker = caller.asker();
-    let of = |kind: &'static str| portal.api.stated(asker, &number, kind);
-    let (record, documents, allergies, statements, requests, problems) = tokio::join!(
+    let types = KINDS.iter().flat_map(|kind| kind.types);
+    let (record, documents, found) = tokio::join!(
         portal.api.patient(asker, &number),
         portal.api.documents(asker, &number, false),
-        of("AllergyIntolerance"),
-        of("MedicationStatement"),
-        of("MedicationRequest"),
-        of("Condition"),
+        join_all(types.map(|name| portal.api.stated(asker, &number, name))),
     );
     let banner = portal.banner(&number, record.ok().flatten().as_ref());
-    let found = (|| Ok([allergies?, statements?, requests?, problems?]))();
-    let [allergies, mut medicines, requests, problems] = match found {
+    let mut found = match answered(found) {
         Ok(found) => found,
         Err(ApiError::Refused(refusal)) => return Err(refused(vec![refusal], banner)),
         Err(
@@ -75,46 +139,59 @@ pub(crate) async fn show(
             | ApiError::Answer),
         ) => return Err(error.into()),
     };
-    let nothing_seen = [&allergies, &medicines, &requests, &problems];
-    if nothing_seen.iter().all(|found| found.stated.is_empty())
-        && !allergies.withheld.is_empty()
+    // Each search opens the same record: what is withheld is the same for all.
+    let withheld = found.iter().flatten().next().map(|found| found.withheld.clone());
+    let withheld = withheld.unwrap_or_default();
+    if found.iter().flatten().all(|found| found.stated.is_empty())
+        && !withheld.is_empty()
         && documents.as_ref().is_ok_and(|found| found.documents.is_empty())
     {
-        return Err(refused(allergies.withheld, banner));
+        return Err(refused(withheld, banner));
     }
     // Without the list the rows name their documents less well; they are no less true.
     let documents = documents.map(|found| found.documents).unwrap_or_default();
-    let (completeness, complete) = completeness(&[&allergies, &medicines, &requests, &problems]);
-    let gaps = gaps(&[&allergies, &medicines, &requests, &problems]);
-    medicines.stated.extend(requests.stated);
-    let view = |stated, documents: &[Document]| rows(stated, documents, handle, &portal.zone);
-    let panel = |id, heading, about, none: &str, rows: Vec<Row>| Panel {
-        id,
-        heading,
-        about,
-        nothing: nothing(none, complete),
-        conflicts: rows.iter().filter(|row| row.conflicting).count(),
-        rows,
+    let (completeness, complete) = completeness(&found);
+    let gaps = gaps(&found);
+    let mut of_types = found.iter_mut();
+    let panel = |kind: &Kind| {
+        let (mut stated, mut failed) = (Vec::new(), false);
+        for found in of_types.by_ref().take(kind.types.len()) {
+            failed |= found.is_none();
+            stated.extend(found.iter_mut().flat_map(|found| std::mem::take(&mut found.stated)));
+        }
+        let (rows, left_out) = rows(stated, kind.order, &documents, handle, &portal.zone);
+        let conflicts = rows.iter().filter(|row| row.conflicting).count();
+        let (id, heading, about) = (kind.id, kind.heading, kind.about);
+        let nothing = nothing(kind.one, complete);
+        Panel { id, heading, about, nothing, failed, conflicts, left_out, rows }
     };
-    let withheld = allergies.withheld.clone();
-    let allergies = view(allergies.stated, &documents);
-    let (medicines, problems) =
-        (view(medicines.stated, &documents), view(problems.stated, &documents));
-    page(&SummaryPage {
-        layout,
-        banner,
-        handle,
-        completeness,
-        complete,
-        gaps,
-        withheld,
-        panels: vec![
-            panel("allergies", "Allergies and intolerances", "Allergy", "allergy", allergies),
-            panel("medicines", "Medicines", "Medicine", "medicine", medicines),
-            panel("problems", "Problems", "Problem", "problem", problems),
-        ],
-    })
-    .map(IntoResponse::into_response)
+    let panels = KINDS.iter().map(panel).collect();
+    page(&SummaryPage { layout, banner, handle, completeness, complete, gaps, withheld, panels })
+        .map(IntoResponse::into_response)
+}
+
+/// What was found of each type, `None` where it could not be asked for: the others are shown all the same.
+///
+/// # Errors
+/// When none could, or the answer is a no.
+fn answered(
+    found: Vec<Result<FoundStated, ApiError>>,
+) -> Result<Vec<Option<FoundStated>>, ApiError> {
+    let (mut all, mut failed) = (Vec::new(), None);
+    for found in found {
+        match found {
+            Ok(found) => all.push(Some(found)),
+            Err(error @ (ApiError::Refused(_) | ApiError::Unauthorized)) => return Err(error),
+            Err(error @ (ApiError::NotFound | ApiError::CouldNotAsk | ApiError::Answer)) => {
+                all.push(None);
+                failed = Some(error);
+            }
+        }
+    }
+    match failed {
+        Some(error) if all.iter().all(Option::is_none) => Err(error),
+        Some(_) | None => Ok(all),
+    }
 }
 
 /// What stands in place of an empty panel: it must never look like "none known".
@@ -127,10 +204,10 @@ fn nothing(what: &str, complete: bool) -> String {
 }
 
 /// In how many of the sources was looked, for the kind that fewest answered.
-fn completeness(found: &[&FoundStated]) -> (String, bool) {
+fn completeness(found: &[Option<FoundStated>]) -> (String, bool) {
     let answered = |sources: &[Source]| sources.iter().filter(|s| s.state.has_answered()).count();
-    let all = found.iter().map(|f| f.sources.len()).max().unwrap_or_default();
-    let least = found.iter().map(|f| answered(&f.sources)).min().unwrap_or_default();
+    let all = found.iter().flatten().map(|f| f.sources.len()).max().unwrap_or_default();
+    let least = found.iter().flatten().map(|f| answered(&f.sources)).min().unwrap_or_default();
     let sources = counted(all, "source", "sources");
     if all > 0 && least == all {
         return (format!("{sources} answered."), true);
@@ -139,9 +216,9 @@ fn completeness(found: &[&FoundStated]) -> (String, bool) {
 }
 
 /// What was not read, each once: the searches read the same documents.
-fn gaps(found: &[&FoundStated]) -> Vec<(String, String)> {
+fn gaps(found: &[Option<FoundStated>]) -> Vec<(String, String)> {
     let mut gaps: Vec<(String, String)> = Vec::new();
-    for (source, words, documents) in found.iter().flat_map(|found| &found.gaps) {
+    for (source, words, documents) in found.iter().flatten().flat_map(|found| &found.gaps) {
         let counted = match documents {
             0 => source.clone(),
             n => {

@@ -81,7 +81,7 @@ fn every_path_of_the_client_is_documented() {
 
     // Of what is passed on here: the kinds of element that the summary asks for.
     assert!(paths.remove("{kind}/_search"), "{paths:?}");
-    for kind in ["AllergyIntolerance", "MedicationStatement", "MedicationRequest", "Condition"] {
+    for kind in super::fake::ELEMENTS {
         paths.insert(format!("{kind}/_search"));
     }
     assert!(paths.len() >= 10, "{paths:?}");

@@ -84,9 +84,7 @@ impl Fake {
         let base = format!("http://{}", listener.local_addr().unwrap());
         let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
         let fake = Arc::new(Self { base, key, state: Mutex::default() });
-        let elements =
-            ["AllergyIntolerance", "MedicationStatement", "MedicationRequest", "Condition"];
-        let elements = elements.into_iter().fold(Router::new(), |router, kind| {
+        let elements = ELEMENTS.into_iter().fold(Router::new(), |router, kind| {
             let search = post(move |fake, headers, form| stated(fake, headers, kind, form));
             router.route(&format!("/fhir/{kind}/_search"), search)
         });
@@ -455,9 +453,55 @@ async fn stated(
                 "dosage": [{"text": "2.5 mg once a day"}], "extension": [source(1, "Medicines")]});
             bundle(&[medicine], &["answered", "answered"])
         }
+        ("Immunization", _) => {
+            let vaccine = json!({"resourceType": "Immunization", "id": "i-1", "status": "not-done",
+                "vaccineCode": {"text": "MMR"}, "occurrenceString": "The document does not say when.",
+                "extension": [source(1, "Immunisations")]});
+            bundle(&[vaccine], &["answered", "answered"])
+        }
+        ("Observation", _) => {
+            let result = |n: usize, at: &str| {
+                json!({"resourceType": "Observation", "id": format!("o-{n}"), "status": "final",
+                    "code": {"text": "Sodium"}, "effectiveDateTime": at,
+                    "valueQuantity": {"value": 5.4, "comparator": "<", "unit": "mmol/L", "extension": [
+                        {"url": "urn:carerecord:as-written", "valueString": "5.40"}]},
+                    "interpretation": [{"coding": [{"code": "L", "display": "Low"}]}],
+                    "referenceRange": [{"text": "133 to 146 <b>"}],
+                    "component": [{"code": {"text": "Part"}, "valueString": "clear"}],
+                    "extension": [source(3, "Results")]})
+            };
+            let mut all: Vec<Value> = (0..204).map(|n| result(n, "2019")).collect();
+            all.push(result(204, "2026-01-02"));
+            all[0]["modifierExtension"] =
+                json!([{"url": "urn:carerecord:negated", "valueBoolean": true}]);
+            all[0]["effectiveDateTime"] = "2025".into();
+            bundle(&all, &["answered", "answered"])
+        }
+        ("Encounter", "9990001022") => StatusCode::UNPROCESSABLE_ENTITY.into_response(),
+        ("Encounter", _) => {
+            let visit = |id: &str, words: &str, start: &str| {
+                json!({"resourceType": "Encounter", "id": id, "status": "finished",
+                    "type": [{"text": words}], "period": {"start": start, "end": "2026-03-02"},
+                    "extension": [source(1, "Encounters")]})
+            };
+            let all =
+                [visit("e-1", "Clinic", "2024-05-06"), visit("e-2", "Ward stay", "2026-03-01")];
+            bundle(&all, &["answered", "answered"])
+        }
         _ => bundle(&[], &["answered", "answered"]),
     }
 }
+
+/// The kinds of element that the summary asks for.
+pub(super) const ELEMENTS: [&str; 7] = [
+    "AllergyIntolerance",
+    "MedicationStatement",
+    "MedicationRequest",
+    "Condition",
+    "Immunization",
+    "Observation",
+    "Encounter",
+];
 
 /// What one source says, and no document.
 fn states_of(states: &[&str], one: &str) -> Response {

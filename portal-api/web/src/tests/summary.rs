@@ -24,8 +24,33 @@ async fn what_contradicts_stands_side_by_side_with_the_documents_that_say_it() {
     page.shows("2.5 mg once a day");
     page.shows("No problem is in the coded entries that were read. This does not mean");
     page.hides("<b>V");
+    page.shows("MMR");
+    page.shows("nhsuk-tag--grey\">Not given<");
+    page.shows("Results (200)");
+    page.shows("These are the newest 200. 5 older entries are in the documents only.");
+    page.shows("&#60; 5.40 mmol/L");
+    page.shows("Part: clear");
+    page.shows("Interpretation: Low");
+    page.shows("Reference range: 133 to 146 &#60;b&#62;");
+    page.shows("nhsuk-tag--grey\">Said not to be there<");
+    let place = |words: &str| page.body.find(words).unwrap();
+    assert!(place("02-Jan-2026") < place("Said not to be there"), "the newest first");
+    assert!(place("<strong>Ward stay") < place("<strong>Clinic"), "the newest first");
     let list = browser.get(&patient).await;
     list.shows(&format!("href=\"{patient}/summary\""));
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_leaves_the_rest() {
+    let mut browser = Browser::signed_in().await;
+    let patient = browser.find("9990001022").await;
+
+    let page = browser.get(&format!("{patient}/summary")).await;
+
+    page.shows("Penicillin");
+    page.shows("2 sources answered.");
+    assert_eq!(page.body.matches("Not all of these could be read just now.").count(), 1);
+    page.hides("No encounter is in");
 }
 
 #[tokio::test]

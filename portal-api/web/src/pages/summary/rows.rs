@@ -1,3 +1,4 @@
+use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use jiff::tz::TimeZone;
@@ -30,14 +31,37 @@ pub(super) struct PlaceView {
     pub(super) about: String,
 }
 
-/// The rows of a panel by what they are about, so that what belongs together stands together.
+/// In what order rows stand.
+#[derive(Clone, Copy)]
+pub(super) enum Order {
+    /// By what they are about, so that what belongs together stands together; of one thing the newest
+    /// first.
+    Words,
+    /// The newest first.
+    Newest,
+}
+
+/// The rows of a panel, and how many older ones there are besides.
 pub(super) fn rows(
     mut stated: Vec<Stated>,
+    order: Order,
     documents: &[Document],
     handle: Uuid,
     zone: &TimeZone,
-) -> Vec<Row> {
-    stated.sort_by_cached_key(|stated| (stated.words.to_lowercase(), stated.reference.clone()));
+) -> (Vec<Row>, usize) {
+    let newest = |s: &Stated| Reverse(s.start.clone().or_else(|| s.end.clone()));
+    let left_out = stated.len().saturating_sub(MOST_ROWS);
+    if left_out > 0 {
+        stated.sort_by_cached_key(newest);
+        stated.truncate(MOST_ROWS);
+    }
+    stated.sort_by_cached_key(|s| {
+        let words = match order {
+            Order::Words => s.words.to_lowercase(),
+            Order::Newest => String::new(),
+        };
+        (words, newest(s), s.reference.clone())
+    });
     let places: HashMap<String, usize> =
         stated.iter().enumerate().map(|(n, s)| (s.reference.clone(), n)).collect();
     let words: Vec<String> = stated.iter().map(|stated| stated.words.clone()).collect();
@@ -56,7 +80,7 @@ pub(super) fn rows(
         conflicts: named(&stated.conflicts),
         duplicates: named(&stated.duplicates),
     };
-    stated.iter().enumerate().map(row).collect()
+    (stated.iter().enumerate().map(row).collect(), left_out)
 }
 
 impl PlaceView {
@@ -87,6 +111,7 @@ fn status(stated: &Stated) -> (String, &'static str) {
     if stated.negated {
         return match stated.status.as_deref() {
             Some("not-taken") => plain("Not taken", "grey"),
+            Some("not-done") => plain("Not given", "grey"),
             _ => plain("Said not to be there", "grey"),
         };
     }
@@ -116,3 +141,6 @@ fn times(stated: &Stated, zone: &TimeZone) -> Option<String> {
         (None, None) => None,
     }
 }
+
+/// Of one panel.
+const MOST_ROWS: usize = 200;
