@@ -56,6 +56,11 @@ for (let round = 0; round < rounds; round += 1) {
     await page.locator("a.cr-title").first().click();
     await page.waitForURL(/\/document\//);
   });
+  const at = page.url();
+  await timed("document to next document", async () => {
+    await page.keyboard.press("Alt+Shift+KeyN");
+    await page.waitForURL((url) => url.href !== at && url.pathname.includes("/document/"));
+  });
   await page.goto(`${record}?show=list`);
   await page.getByRole("button", { name: "Show all" }).click();
   await page.locator("#documents", { hasText: "5000 documents" }).waitFor();
