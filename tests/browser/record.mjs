@@ -37,6 +37,7 @@ await page.getByText("Each source").click();
 await page.getByRole("button", { name: "Ask all sources again" }).click();
 await look("sources", "How complete this is");
 
+await page.goto(`${record}?show=list`);
 await page.locator("#inside-words").fill(" ");
 await page.locator("#inside-words").press("Enter");
 await look("inside-mistake", "There is a problem");
