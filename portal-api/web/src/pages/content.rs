@@ -1,7 +1,7 @@
 //! The bytes of documents. What the browser shows by itself is PDF and pictures, each under the
 //! type that we name; everything else is a download.
 
-use axum::body::Body;
+use axum::body::{Body, to_bytes};
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use carerecord_clinical::{Attachment, file_ending, pdf_is_active};
@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use uuid::Uuid;
 
 use super::document::copy::inside;
-use super::document::{View, open, refused};
+use super::document::{MAX_RENDERED_BYTES, View, open, refused};
 use crate::api::{Document, checked};
 use crate::portal::{Portal, SharedPortal};
 use crate::problem::Problem;
@@ -22,12 +22,30 @@ pub(crate) async fn shown(
     Path((handle, id)): Path<(Uuid, Uuid)>,
 ) -> Result<Response, Problem> {
     let document = open(&portal, &caller, handle, id).await?;
-    let policy = match View::of(&document.mime) {
-        View::Pdf => PDF_POLICY,
-        View::Image => SANDBOX_POLICY,
-        View::Text | View::Download => return Err(Problem::NotFound),
-    };
-    stream(&portal, &caller, handle, &document, policy, "inline", None).await
+    match View::of(&document.mime) {
+        View::Pdf => pdf(&portal, &caller, handle, &document).await,
+        View::Image => stream(&portal, &caller, handle, &document, "inline", None).await,
+        View::Text | View::Download => Err(Problem::NotFound),
+    }
+}
+
+/// A PDF in which nothing runs: what does may stand anywhere in it. Of any other the document's page says
+/// why it is not shown, and offers it as a download.
+async fn pdf(
+    portal: &Portal,
+    caller: &Caller,
+    handle: Uuid,
+    document: &Document,
+) -> Result<Response, Problem> {
+    let answer = portal.api.content(caller.asker(), document).await;
+    let answer = answer.map_err(|error| refused(error, handle))?;
+    let body = Body::from_stream(checked(answer, document.hash.clone()));
+    let bytes = to_bytes(body, MAX_RENDERED_BYTES).await.map_err(|_| Problem::NotFound)?;
+    if pdf_is_active(&bytes) {
+        return Err(Problem::NotFound);
+    }
+    let name = format!("document-{}.pdf", short(document.id));
+    Ok((headers(&document.mime, PDF_POLICY, "inline", &name), bytes).into_response())
 }
 
 /// A file inside a document, for our own page to show: a PDF, or a picture that is one.
@@ -55,7 +73,7 @@ pub(super) async fn original(
     document: &Document,
     purpose: Option<&str>,
 ) -> Result<Response, Problem> {
-    stream(portal, caller, handle, document, SANDBOX_POLICY, "attachment", purpose).await
+    stream(portal, caller, handle, document, "attachment", purpose).await
 }
 
 /// A file inside a document as a file of its own.
@@ -91,7 +109,6 @@ async fn stream(
     caller: &Caller,
     handle: Uuid,
     document: &Document,
-    policy: &'static str,
     disposition: &str,
     purpose: Option<&str>,
 ) -> Result<Response, Problem> {
@@ -99,7 +116,7 @@ async fn stream(
     let answer = answer.map_err(|error| refused(error, handle))?;
     let name = format!("document-{}.{}", short(document.id), file_ending(&document.mime));
     let mut response = (
-        headers(&document.mime, policy, disposition, &name),
+        headers(&document.mime, SANDBOX_POLICY, disposition, &name),
         Body::from_stream(checked(answer, document.hash.clone())),
     )
         .into_response();

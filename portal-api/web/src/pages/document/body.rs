@@ -282,7 +282,7 @@ impl View {
 const PDF: &str = "application/pdf";
 const NO_TEXT: &str = "This document has no text.";
 /// Documents over this are downloads.
-const MAX_RENDERED_BYTES: usize = 32 << 20;
+pub(in crate::pages) const MAX_RENDERED_BYTES: usize = 32 << 20;
 /// Enough for the head of a JPEG behind what cameras and scanners put before it.
 const HEAD_BYTES: usize = 256 << 10;
 /// PDFs of one document that are shown where they stand.

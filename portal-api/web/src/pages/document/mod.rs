@@ -17,8 +17,8 @@ use crate::portal::{Portal, SharedPortal};
 use crate::problem::{Problem, RefusedPage};
 use crate::session::Caller;
 
-pub(super) use body::View;
 use body::{Body, body};
+pub(super) use body::{MAX_RENDERED_BYTES, View};
 use provenance::{Provenance, download_words, facts};
 
 #[derive(Template)]
