@@ -1,7 +1,6 @@
 //! What is in records as the registry told it last. Each is asked about again for every use, and taken
 //! from here only when the registry says that it is still in this state: what is committed is in the next
-//! answer, and whoever asks is decided about, and noted in the registry's log, each time. What patients say
-//! is never kept.
+//! answer, and whoever asks is decided about each time. What patients say is never kept.
 
 use std::sync::Arc;
 use std::time::Duration;

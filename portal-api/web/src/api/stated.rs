@@ -142,10 +142,6 @@ fn value(of: &Value) -> Option<String> {
 fn details(resource: &Value) -> Vec<String> {
     let mut details = Vec::new();
     details.extend(value(resource));
-    let parts = list(&resource["component"]).iter();
-    details.extend(
-        parts.filter_map(|part| Some(format!("{}: {}", words(&part["code"])?, value(part)?))),
-    );
     let judged: Vec<String> = list(&resource["interpretation"]).iter().filter_map(words).collect();
     if !judged.is_empty() {
         details.push(format!("Interpretation: {}", judged.join(", ")));
@@ -167,7 +163,16 @@ fn details(resource: &Value) -> Vec<String> {
     let doses = ["dosage", "dosageInstruction"].into_iter();
     details.extend(doses.flat_map(|name| list(&resource[name])).filter_map(|d| text(&d["text"])));
     details.extend(list(&resource["note"]).iter().filter_map(|note| text(&note["text"])));
+    // What judges the whole comes before its parts.
+    let parts = list(&resource["component"]).iter();
+    details.extend(
+        parts.filter_map(|part| Some(format!("{}: {}", words(&part["code"])?, value(part)?))),
+    );
+    let more = details.len().saturating_sub(MAX_DETAILS);
     details.truncate(MAX_DETAILS);
+    if more > 0 {
+        details.push(format!("{more} more in the document"));
+    }
     details
 }
 

@@ -17,7 +17,7 @@ use crate::portal::SharedPortal;
 use crate::problem::Problem;
 use crate::session::Caller;
 
-use rows::{Order, Row, rows};
+use rows::{MOST_ROWS, Order, Row, newest, rows};
 
 #[derive(Template)]
 #[template(path = "summary.html")]
@@ -59,6 +59,8 @@ struct Kind {
     /// The FHIR types that are asked for.
     types: &'static [&'static str],
     order: Order,
+    /// How many are shown, the newest. What somebody may be harmed by is shown whole.
+    most: usize,
 }
 
 const KINDS: [Kind; 6] = [
@@ -69,6 +71,7 @@ const KINDS: [Kind; 6] = [
         one: "allergy",
         types: &["AllergyIntolerance"],
         order: Order::Words,
+        most: usize::MAX,
     },
     Kind {
         id: "medicines",
@@ -77,6 +80,7 @@ const KINDS: [Kind; 6] = [
         one: "medicine",
         types: &["MedicationStatement", "MedicationRequest"],
         order: Order::Words,
+        most: usize::MAX,
     },
     Kind {
         id: "problems",
@@ -85,6 +89,7 @@ const KINDS: [Kind; 6] = [
         one: "problem",
         types: &["Condition"],
         order: Order::Words,
+        most: usize::MAX,
     },
     Kind {
         id: "immunisations",
@@ -93,6 +98,7 @@ const KINDS: [Kind; 6] = [
         one: "immunisation",
         types: &["Immunization"],
         order: Order::Words,
+        most: usize::MAX,
     },
     Kind {
         id: "results",
@@ -101,6 +107,7 @@ const KINDS: [Kind; 6] = [
         one: "result",
         types: &["Observation"],
         order: Order::Words,
+        most: MOST_ROWS,
     },
     Kind {
         id: "encounters",
@@ -109,6 +116,7 @@ const KINDS: [Kind; 6] = [
         one: "encounter",
         types: &["Encounter"],
         order: Order::Newest,
+        most: MOST_ROWS,
     },
 ];
 
@@ -159,7 +167,8 @@ pub(crate) async fn show(
             failed |= found.is_none();
             stated.extend(found.iter_mut().flat_map(|found| std::mem::take(&mut found.stated)));
         }
-        let (rows, left_out) = rows(stated, kind.order, &documents, handle, &portal.zone);
+        let (stated, left_out) = newest(stated, kind.most);
+        let rows = rows(stated, kind.order, &documents, handle, &portal.zone);
         let conflicts = rows.iter().filter(|row| row.conflicting).count();
         let (id, heading, about) = (kind.id, kind.heading, kind.about);
         let nothing = nothing(kind.one, complete);

@@ -472,6 +472,8 @@ async fn stated(
             };
             let mut all: Vec<Value> = (0..204).map(|n| result(n, "2019")).collect();
             all.push(result(204, "2026-01-02"));
+            let part = json!({"code": {"text": "Part"}, "valueString": "clear"});
+            all[204]["component"] = vec![part; 15].into();
             all[0]["modifierExtension"] =
                 json!([{"url": "urn:carerecord:negated", "valueBoolean": true}]);
             all[0]["effectiveDateTime"] = "2025".into();

@@ -30,6 +30,7 @@ async fn what_contradicts_stands_side_by_side_with_the_documents_that_say_it() {
     page.shows("These are the newest 200. 5 older entries are in the documents only.");
     page.shows("&#60; 5.40 mmol/L");
     page.shows("Part: clear");
+    page.shows("6 more in the document");
     page.shows("Interpretation: Low");
     page.shows("Reference range: 133 to 146 &#60;b&#62;");
     page.shows("nhsuk-tag--grey\">Said not to be there<");

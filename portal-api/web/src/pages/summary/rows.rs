@@ -41,26 +41,35 @@ pub(super) enum Order {
     Newest,
 }
 
-/// The rows of a panel, and how many older ones there are besides.
+/// The newest of those, and how many older ones there are besides.
+pub(super) fn newest(mut stated: Vec<Stated>, most: usize) -> (Vec<Stated>, usize) {
+    let left_out = stated.len().saturating_sub(most);
+    if left_out > 0 {
+        stated.sort_by_cached_key(time);
+        stated.truncate(most);
+    }
+    (stated, left_out)
+}
+
+/// By when it began or ended, the newest first; what tells no time comes last.
+fn time(stated: &Stated) -> Reverse<Option<String>> {
+    Reverse(stated.start.clone().or_else(|| stated.end.clone()))
+}
+
+/// The rows of a panel.
 pub(super) fn rows(
     mut stated: Vec<Stated>,
     order: Order,
     documents: &[Document],
     handle: Uuid,
     zone: &TimeZone,
-) -> (Vec<Row>, usize) {
-    let newest = |s: &Stated| Reverse(s.start.clone().or_else(|| s.end.clone()));
-    let left_out = stated.len().saturating_sub(MOST_ROWS);
-    if left_out > 0 {
-        stated.sort_by_cached_key(newest);
-        stated.truncate(MOST_ROWS);
-    }
+) -> Vec<Row> {
     stated.sort_by_cached_key(|s| {
         let words = match order {
             Order::Words => s.words.to_lowercase(),
             Order::Newest => String::new(),
         };
-        (words, newest(s), s.reference.clone())
+        (words, time(s), s.reference.clone())
     });
     let places: HashMap<String, usize> =
         stated.iter().enumerate().map(|(n, s)| (s.reference.clone(), n)).collect();
@@ -80,7 +89,7 @@ pub(super) fn rows(
         conflicts: named(&stated.conflicts),
         duplicates: named(&stated.duplicates),
     };
-    (stated.iter().enumerate().map(row).collect(), left_out)
+    stated.iter().enumerate().map(row).collect()
 }
 
 impl PlaceView {
@@ -142,5 +151,5 @@ fn times(stated: &Stated, zone: &TimeZone) -> Option<String> {
     }
 }
 
-/// Of one panel.
-const MOST_ROWS: usize = 200;
+/// Of a panel of things that there can be very many of.
+pub(super) const MOST_ROWS: usize = 200;
