@@ -1,5 +1,6 @@
 //! What the documents of a patient say in coded entries.
 
+use carerecord_clinical::says_none_known;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -23,6 +24,8 @@ pub(crate) struct Stated {
     pub(crate) words: String,
     /// Whether the document says that it is not there.
     pub(crate) negated: bool,
+    /// Whether it is that there is none.
+    pub(crate) none_known: bool,
     /// The status by its FHIR code, and how sure it is.
     pub(crate) status: Option<String>,
     pub(crate) verification: Option<String>,
@@ -94,6 +97,7 @@ impl Stated {
         }
         Some(Self {
             reference: format!("{kind}/{}", resource["id"].as_str()?),
+            none_known: about.is_some_and(is_none_known),
             words: about.and_then(words).unwrap_or_else(|| "Not named in the document".to_owned()),
             negated,
             status,
@@ -182,6 +186,11 @@ fn words(concept: &Value) -> Option<String> {
     text(&concept["text"])
         .or_else(|| codings().find_map(|coding| text(&coding["display"])))
         .or_else(|| codings().find_map(|coding| text(&coding["code"])))
+}
+
+fn is_none_known(concept: &Value) -> bool {
+    let mut codes = list(&concept["coding"]).iter().filter_map(|coding| coding["code"].as_str());
+    codes.any(says_none_known)
 }
 
 fn code(concept: &Value) -> Option<String> {

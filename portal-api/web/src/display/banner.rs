@@ -2,7 +2,7 @@ use carerecord_model::NhsNumber;
 use jiff::Unit;
 use jiff::civil::Date;
 
-use super::clinical_date;
+use super::{Allergies, clinical_date};
 use crate::api::PatientRecord;
 
 /// The patient banner, in the words of ISB 1505.
@@ -20,6 +20,10 @@ pub(crate) struct Banner {
     /// Whether the number is known not to be traced.
     pub(crate) unverified: bool,
     pub(crate) restricted: bool,
+    /// What somebody must know before all else, the most serious first.
+    pub(crate) alerts: Vec<String>,
+    /// On pages of what documents say; elsewhere they are not asked for.
+    pub(crate) allergies: Option<Allergies>,
     /// Whether the index knows the person.
     pub(crate) known: bool,
     /// What is shown on demand: label and value. Empty for restricted people.
@@ -59,9 +63,24 @@ impl Banner {
             nhs_number,
             unverified: !person.verified,
             restricted: person.restricted,
+            alerts: alerts(person),
+            allergies: None,
             known: true,
             details: details(person),
         }
+    }
+
+    /// The same with what is more serious than what the index knows.
+    #[must_use]
+    pub(crate) fn with_alert(mut self, alert: Option<String>) -> Self {
+        self.alerts.splice(..0, alert);
+        self
+    }
+
+    /// The same with what documents say of allergies.
+    #[must_use]
+    pub(crate) fn with_allergies(self, allergies: Allergies) -> Self {
+        Self { allergies: Some(allergies), ..self }
     }
 
     /// Whether the banner changes its tone.
@@ -82,6 +101,16 @@ fn name(person: &PatientRecord) -> String {
         name.push_str(&format!(" ({prefix})"));
     }
     if name.is_empty() { "Name not known".to_owned() } else { name }
+}
+
+/// Died and unverified stand beside the date and the number, too.
+fn alerts(person: &PatientRecord) -> Vec<String> {
+    let all = [
+        (person.restricted, "Restricted record"),
+        (person.is_dead, "This person has died"),
+        (!person.verified, "NHS number not verified"),
+    ];
+    all.into_iter().filter_map(|(is_so, words)| is_so.then(|| words.to_owned())).collect()
 }
 
 fn died(person: &PatientRecord) -> String {
@@ -169,7 +198,20 @@ mod tests {
         assert_eq!(banner.name, "OKAFOR, Ada (Dr)");
         assert_eq!(banner.born, "14-Jul-1945 (81y)");
         assert_eq!(banner.nhs_number, "999 000 1006");
-        assert!(!banner.has_died());
+        assert!(!banner.has_died() && banner.alerts.is_empty());
+    }
+
+    #[test]
+    fn the_most_serious_alert_comes_first() {
+        let number: NhsNumber = "9990001073".parse().unwrap();
+        let person = PatientRecord { is_dead: true, restricted: true, ..PatientRecord::default() };
+        let banner = Banner::new(&number, Some(&person), day("2026-11-25"));
+
+        let banner = banner.with_alert(Some("Opened".into())).with_alert(None);
+
+        let others = ["Restricted record", "This person has died", "NHS number not verified"];
+        assert_eq!(banner.alerts[0], "Opened");
+        assert_eq!(banner.alerts[1..], others);
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! How dates, sizes and people are written on pages. NHS number, dates and banner follow the
 //! national rules for patient banners (ISB 1501, 1503, 1505).
 
+mod allergies;
 mod banner;
 mod date;
 
+pub(crate) use allergies::Allergies;
 pub(crate) use banner::Banner;
 pub(crate) use date::{clinical, clinical_date, day_of};
 

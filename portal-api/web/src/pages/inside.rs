@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use uuid::Uuid;
 
+use super::document::whole_banner;
 use super::patient::refused;
 use super::{Layout, form_page, page};
 use crate::api::{ApiError, FoundInside, Hit, Piece, Refusal};
@@ -59,11 +60,7 @@ pub(crate) async fn search(
     let number = person.patient(handle)?.nhs_number;
     let layout = portal.layout(Some(&person));
     let mut caller = Caller(person);
-    let record = portal.api.patient(caller.asker(), &number).await.unwrap_or_else(|error| {
-        tracing::warn!(%error, "results are shown without the person's data");
-        None
-    });
-    let banner = portal.banner(&number, record.as_ref());
+    let banner = whole_banner(&portal, &caller, caller.0.patient(handle)?, handle).await;
     if !words.contains(char::is_alphanumeric) {
         let shown = InsidePage {
             layout,

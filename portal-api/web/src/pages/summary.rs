@@ -1,22 +1,29 @@
 //! The summary of a record: what documents state in coded entries, kind by kind. Nothing is settled
 //! here: what contradicts stands side by side, each with the document that says it.
 
+mod brief;
 mod rows;
+
+use std::ops::Range;
+use std::time::Duration;
 
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
+use carerecord_model::NhsNumber;
 use futures_util::future::join_all;
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::patient::refused;
 use super::{Layout, page};
-use crate::api::{ApiError, FoundStated, Refusal, Source};
-use crate::display::{Banner, counted};
-use crate::portal::SharedPortal;
+use crate::api::{ApiError, Asker, FoundStated, Refusal, Source};
+use crate::display::{Allergies, Banner, counted};
+use crate::portal::{Portal, SharedPortal};
 use crate::problem::Problem;
 use crate::session::Caller;
 
+pub(super) use brief::Brief;
 use rows::{MOST_ROWS, Order, Row, newest, rows};
 
 #[derive(Template)]
@@ -61,6 +68,8 @@ struct Kind {
     order: Order,
     /// How many are shown, the newest. What somebody may be harmed by is shown whole.
     most: usize,
+    /// How many of them are shown in brief.
+    brief: usize,
 }
 
 const KINDS: [Kind; 6] = [
@@ -72,6 +81,7 @@ const KINDS: [Kind; 6] = [
         types: &["AllergyIntolerance"],
         order: Order::Words,
         most: usize::MAX,
+        brief: 20,
     },
     Kind {
         id: "medicines",
@@ -81,6 +91,7 @@ const KINDS: [Kind; 6] = [
         types: &["MedicationStatement", "MedicationRequest"],
         order: Order::Words,
         most: usize::MAX,
+        brief: 10,
     },
     Kind {
         id: "problems",
@@ -90,6 +101,7 @@ const KINDS: [Kind; 6] = [
         types: &["Condition"],
         order: Order::Words,
         most: usize::MAX,
+        brief: 10,
     },
     Kind {
         id: "immunisations",
@@ -99,6 +111,7 @@ const KINDS: [Kind; 6] = [
         types: &["Immunization"],
         order: Order::Words,
         most: usize::MAX,
+        brief: 3,
     },
     Kind {
         id: "results",
@@ -108,6 +121,7 @@ const KINDS: [Kind; 6] = [
         types: &["Observation"],
         order: Order::Words,
         most: MOST_ROWS,
+        brief: 5,
     },
     Kind {
         id: "encounters",
@@ -117,8 +131,36 @@ const KINDS: [Kind; 6] = [
         types: &["Encounter"],
         order: Order::Newest,
         most: MOST_ROWS,
+        brief: 3,
     },
 ];
+
+/// What was asked for of each type, in the order of the kinds.
+pub(crate) type Elements = Vec<Result<FoundStated, ApiError>>;
+
+impl Portal {
+    /// What the documents state of each type, from the `known`th on. A page need not wait for longer
+    /// than people do: what takes its time can be had on the page of the summary.
+    pub(super) async fn elements(
+        &self,
+        asker: Asker<'_>,
+        number: &NhsNumber,
+        types: Range<usize>,
+    ) -> Elements {
+        let all = KINDS.iter().flat_map(|kind| kind.types);
+        let asked = all.skip(types.start).take(types.len()).map(|name| async {
+            let stated = self.api.stated(asker, number, name);
+            timeout(PATIENCE, stated).await.unwrap_or(Err(ApiError::CouldNotAsk))
+        });
+        join_all(asked).await
+    }
+}
+
+/// What the banner says of allergies, the first type that is asked for.
+pub(super) fn allergies(elements: &Elements, handle: Uuid) -> Allergies {
+    let found = elements.first().and_then(|found| found.as_ref().ok());
+    Allergies::new(found, format!("/patient/{handle}/summary#allergies"))
+}
 
 /// Shows the summary.
 pub(crate) async fn show(
@@ -137,6 +179,7 @@ pub(crate) async fn show(
         join_all(types.map(|name| portal.api.stated(asker, &number, name))),
     );
     let banner = portal.banner(&number, record.ok().flatten().as_ref());
+    let allergies = allergies(&found, handle);
     let mut found = match answered(found) {
         Ok(found) => found,
         Err(ApiError::Refused(refusal)) => return Err(refused(vec![refusal], banner)),
@@ -175,6 +218,7 @@ pub(crate) async fn show(
         Panel { id, heading, about, nothing, failed, conflicts, left_out, rows }
     };
     let panels = KINDS.iter().map(panel).collect();
+    let banner = banner.with_allergies(allergies);
     page(&SummaryPage { layout, banner, handle, completeness, complete, gaps, withheld, panels })
         .map(IntoResponse::into_response)
 }
@@ -183,9 +227,7 @@ pub(crate) async fn show(
 ///
 /// # Errors
 /// When none could, or the answer is a no.
-fn answered(
-    found: Vec<Result<FoundStated, ApiError>>,
-) -> Result<Vec<Option<FoundStated>>, ApiError> {
+fn answered(found: Elements) -> Result<Vec<Option<FoundStated>>, ApiError> {
     let (mut all, mut failed) = (Vec::new(), None);
     for found in found {
         match found {
@@ -241,3 +283,8 @@ fn gaps(found: &[Option<FoundStated>]) -> Vec<(String, String)> {
     }
     gaps
 }
+
+/// How many types are asked for.
+pub(super) const TYPES: usize = 7;
+
+const PATIENCE: Duration = Duration::from_secs(2);

@@ -47,6 +47,8 @@ pub(super) struct FakeState {
     pub(super) purposes: Vec<String>,
     /// Whether one document's bytes are not those that were registered.
     pub(super) damaged: bool,
+    /// Whether it cannot say what documents state.
+    pub(super) no_elements: bool,
     /// Whether it tells of people as a council does.
     pub(super) council: bool,
     /// Letters that have come to everybody's record since.
@@ -422,6 +424,9 @@ async fn stated(
 ) -> Response {
     fake.note(&headers);
     assert_eq!(form.len(), 1, "the patient, and nothing else");
+    if fake.state.lock().unwrap().no_elements {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
     let number = form[0].1.rsplit('|').next().unwrap();
     let source = |n: u128, title: &str| {
         json!({"url": "urn:carerecord:element-source", "extension": [

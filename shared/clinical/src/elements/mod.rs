@@ -8,6 +8,8 @@ mod none_known;
 
 use carerecord_model::{Concept, ConceptCoding, DataElement};
 
+pub use none_known::says_none_known;
+
 use crate::header::PatientHeader;
 use crate::open::{Opened, clinical_document, open};
 use crate::{Coding, HeaderError, Kind};

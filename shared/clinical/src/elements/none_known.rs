@@ -4,14 +4,19 @@ use carerecord_model::{Assertion, Concept};
 
 /// What a concept says by its code alone.
 pub(super) fn assertion_of(concept: &Concept) -> Assertion {
-    let is = |codes: &[&str]| concept.codings.iter().any(|c| codes.contains(&c.code.as_str()));
-    if is(&NONE_KNOWN) {
+    let any = |is: fn(&str) -> bool| concept.codings.iter().any(|coding| is(&coding.code));
+    if any(says_none_known) {
         Assertion::Absent
-    } else if is(&NO_INFORMATION) {
+    } else if any(|code| NO_INFORMATION.contains(&code)) {
         Assertion::NoInformation
     } else {
         Assertion::Present
     }
+}
+
+/// Whether a code by itself says that there is none, e.g. `716186003`, "No known allergy".
+pub fn says_none_known(code: &str) -> bool {
+    NONE_KNOWN.contains(&code)
 }
 
 /// SNOMED CT, then the absent-unknown codes of IPS.

@@ -7,7 +7,7 @@ use carerecord_clinical::{Change, Piece, Rendered, compare};
 use uuid::Uuid;
 
 use super::body::{View, rendered, text_bytes};
-use super::{open, refused};
+use super::{open, refused, whole_banner};
 use crate::api::{ApiError, Document, sha1_base64};
 use crate::display::{Banner, clinical, counted};
 use crate::pages::{Layout, page};
@@ -62,8 +62,8 @@ pub(crate) async fn versions(
     Path((handle, id, other)): Path<(Uuid, Uuid, Uuid)>,
 ) -> Result<Response, Problem> {
     let patient = caller.0.patient(handle)?;
-    let (record, one, two) = tokio::join!(
-        portal.record_of(&caller, &patient.nhs_number),
+    let (banner, one, two) = tokio::join!(
+        whole_banner(&portal, &caller, patient, handle),
         open(&portal, &caller, handle, id),
         open(&portal, &caller, handle, other),
     );
@@ -86,7 +86,7 @@ pub(crate) async fn versions(
     };
     page(&ComparePage {
         layout: portal.layout(Some(&caller.0)),
-        banner: portal.banner(&patient.nhs_number, record.ok().flatten().as_ref()),
+        banner,
         handle,
         id,
         older: version(&older),

@@ -10,12 +10,13 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use uuid::Uuid;
 
+use super::summary::allergies;
 use super::{Layout, page};
 use crate::api::{ApiError, Document, DocumentStatus};
 use crate::display::{Banner, clinical};
 use crate::portal::{Portal, SharedPortal};
 use crate::problem::{Problem, RefusedPage};
-use crate::session::Caller;
+use crate::session::{Caller, CurrentPatient};
 
 use body::{Body, body};
 pub(super) use body::{MAX_RENDERED_BYTES, View};
@@ -49,8 +50,8 @@ pub(crate) async fn document(
     Path((handle, id)): Path<(Uuid, Uuid)>,
 ) -> Result<Response, Problem> {
     let patient = caller.0.patient(handle)?;
-    let (record, document) = tokio::join!(
-        portal.record_of(&caller, &patient.nhs_number),
+    let (banner, document) = tokio::join!(
+        whole_banner(&portal, &caller, patient, handle),
         open(&portal, &caller, handle, id)
     );
     let document = document?;
@@ -59,7 +60,7 @@ pub(crate) async fn document(
     let neighbour = |at: Option<usize>| patient.order.get(at?).copied();
     page(&DocumentPage {
         layout: portal.layout(Some(&caller.0)),
-        banner: portal.banner(&patient.nhs_number, record.ok().flatten().as_ref()),
+        banner,
         handle,
         id,
         title: document.name().to_owned(),
@@ -74,6 +75,27 @@ pub(crate) async fn document(
         place: at.map(|at| (at + 1, patient.order.len())),
     })
     .map(IntoResponse::into_response)
+}
+
+/// The banner with what documents state of allergies; a citizen is not asked about what they know.
+pub(super) async fn whole_banner(
+    portal: &Portal,
+    caller: &Caller,
+    patient: &CurrentPatient,
+    handle: Uuid,
+) -> Banner {
+    let number = &patient.nhs_number;
+    let types = if caller.0.data.citizen { 0..0 } else { 0..1 };
+    let (record, elements) = tokio::join!(
+        portal.record_of(caller, number),
+        portal.elements(caller.asker(), number, types)
+    );
+    // What is shown is worth more than its banner; the banner says what is missing.
+    let banner = portal.banner(number, record.ok().flatten().as_ref());
+    if caller.0.data.citizen {
+        return banner;
+    }
+    banner.with_allergies(allergies(&elements, handle))
 }
 
 /// A document's metadata, if it is the patient's: it must never stand under another's banner.

@@ -19,6 +19,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::filter::{Filter, FilterForm, FilterMistake};
+use super::summary::{self, Brief, Elements};
 use super::{Layout, page};
 use crate::api::{ApiError, Found, OverrideState, PatientRecord, Recording, Refusal};
 use crate::display::Banner;
@@ -58,6 +59,8 @@ struct PatientPage {
     list: ListView,
     /// Set when that is what is shown.
     overview: Option<OverviewView>,
+    /// With the overview: what documents state, where it could be had.
+    brief: Option<Brief>,
     /// Whether the reader may record what the patient says.
     may_record: bool,
     /// Whether the reader may open what is closed.
@@ -191,9 +194,20 @@ async fn show(
     let (number, filter) = (patient.nhs_number, patient.filter.clone());
     let chosen = Face::of(&shown.show).or(patient.face);
     let view = RoleView::of(caller.0.role().map(|role| role.code.as_str()));
-    let Gathered { banner, kept_under, found, asked_at } =
-        gather(portal, &caller, handle, &number).await?;
+    let Gathered { banner, kept_under, found, mut elements, asked_at } =
+        gather(portal, &caller, handle, &number, chosen).await?;
     let face = chosen.unwrap_or_else(|| Face::for_record(found.documents.len()));
+    let banner = banner
+        .with_alert(withheld_alert(&found.withheld))
+        .with_alert(opened_alert(&found.overriding, &portal.zone))
+        .with_allergies(summary::allergies(&elements, handle));
+    let brief = if face == Face::Overview {
+        let more = elements.len()..summary::TYPES;
+        elements.extend(portal.elements(caller.asker(), &number, more).await);
+        Brief::new(elements, &found.documents, handle, &portal.zone)
+    } else {
+        None
+    };
     let group = group_of_slug(&shown.group).filter(|_| face != Face::Overview);
     let before = caller.0.patient(handle)?.before.as_ref();
     let seen = fresh::look(portal, &caller.0, before, &kept_under, &found.documents).await;
@@ -248,6 +262,7 @@ async fn show(
         fresh,
         list,
         overview,
+        brief,
     })
 }
 
@@ -258,29 +273,46 @@ fn opened(state: OverrideState, zone: &TimeZone) -> Option<(String, String)> {
     Some((reason, until.strftime("%H:%M").to_string()))
 }
 
+/// That something is closed to the reader, where the policy lets it be known.
+fn withheld_alert(withheld: &[Refusal]) -> Option<String> {
+    let objected = withheld.iter().any(|refusal| refusal.rule.starts_with("objection"));
+    let words = if objected { "Has objected to sharing" } else { "Part of the record is closed" };
+    (!withheld.is_empty()).then(|| words.to_owned())
+}
+
+fn opened_alert(state: &OverrideState, zone: &TimeZone) -> Option<String> {
+    let (_, until) = opened(state.clone(), zone)?;
+    Some(format!("Opened by emergency access, ends {until}"))
+}
+
 struct Gathered {
     banner: Banner,
     /// The number that the record is kept under.
     kept_under: NhsNumber,
     found: Found,
+    /// Of allergies; of every type where the overview is asked for.
+    elements: Elements,
     /// When the sources were asked, in seconds.
     asked_at: i64,
 }
 
-/// Asks for the person and the documents at the same time. The sources are asked with the first
+/// Asks for the person, the documents and what they state at the same time. The sources are asked with the first
 /// list, and then only when that was a while ago: pages of one list need not wait for them.
 async fn gather(
     portal: &Portal,
     caller: &Caller,
     handle: Uuid,
     number: &NhsNumber,
+    face: Option<Face>,
 ) -> Result<Gathered, Problem> {
     let asker = caller.asker();
     let asked = caller.0.patient(handle)?.asked.as_ref();
     let asked = asked.filter(|asked| portal.still_holds(asked));
-    let (record, found) = tokio::join!(
+    let types = if face == Some(Face::Overview) { summary::TYPES } else { 1 };
+    let (record, found, elements) = tokio::join!(
         portal.api.patient(asker, number),
-        portal.api.documents(asker, number, asked.is_none())
+        portal.api.documents(asker, number, asked.is_none()),
+        portal.elements(asker, number, 0..types)
     );
     // A list without the person's name is worth more than none; the banner says what is missing.
     let record = record.unwrap_or_else(|error| {
@@ -308,7 +340,7 @@ async fn gather(
                 found.sources.clone_from(&asked.sources);
             }
             let asked_at = asked.map_or_else(|| portal.now(), |asked| asked.at);
-            Ok(Gathered { banner, kept_under, found, asked_at })
+            Ok(Gathered { banner, kept_under, found, elements, asked_at })
         }
         Err(ApiError::Refused(refusal)) => Err(refused(vec![refusal], banner)),
         Err(

@@ -8,27 +8,27 @@ use crate::api::{Document, Place, Stated};
 use crate::display::clinical;
 
 /// One statement.
-pub(super) struct Row {
+pub(crate) struct Row {
     /// The end of its id on the page.
-    pub(super) n: usize,
-    pub(super) words: String,
+    pub(crate) n: usize,
+    pub(crate) words: String,
     /// Words and colour of what it is taken for.
-    pub(super) status: (String, &'static str),
-    pub(super) details: Vec<String>,
-    pub(super) times: Option<String>,
-    pub(super) places: Vec<PlaceView>,
+    pub(crate) status: (String, &'static str),
+    pub(crate) details: Vec<String>,
+    pub(crate) times: Option<String>,
+    pub(crate) places: Vec<PlaceView>,
     /// Whether other documents contradict it, and which rows they are.
-    pub(super) conflicting: bool,
-    pub(super) conflicts: Vec<(usize, String)>,
-    pub(super) duplicates: Vec<(usize, String)>,
+    pub(crate) conflicting: bool,
+    pub(crate) conflicts: Vec<(usize, String)>,
+    pub(crate) duplicates: Vec<(usize, String)>,
 }
 
 /// A document with the section, as a link.
-pub(super) struct PlaceView {
-    pub(super) href: String,
-    pub(super) title: String,
-    pub(super) section: Option<String>,
-    pub(super) about: String,
+pub(crate) struct PlaceView {
+    pub(crate) href: String,
+    pub(crate) title: String,
+    pub(crate) section: Option<String>,
+    pub(crate) about: String,
 }
 
 /// In what order rows stand.

@@ -1,0 +1,54 @@
+use jiff::tz::TimeZone;
+use uuid::Uuid;
+
+use super::{Elements, KINDS, Row, answered, completeness, newest, rows};
+use crate::api::{ApiError, Document, FoundStated};
+
+/// The summary in brief: what matters most of each kind, beside the documents.
+pub(crate) struct Brief {
+    pub(crate) kinds: Vec<BriefKind>,
+    /// How far it can be taken for all there is.
+    pub(crate) completeness: String,
+    pub(crate) complete: bool,
+}
+
+/// Some of one kind.
+pub(crate) struct BriefKind {
+    pub(crate) id: &'static str,
+    pub(crate) heading: &'static str,
+    pub(crate) count: usize,
+    /// Whether not all of it could be asked for.
+    pub(crate) failed: bool,
+    pub(crate) rows: Vec<Row>,
+}
+
+impl Brief {
+    /// `None` where nothing could be asked, or may be told.
+    pub(crate) fn new(
+        found: Elements,
+        documents: &[Document],
+        handle: Uuid,
+        zone: &TimeZone,
+    ) -> Option<Self> {
+        let told = |error: &ApiError| tracing::warn!(%error, "the overview has no coded entries");
+        let found = answered(found).inspect_err(told).ok()?;
+        let (completeness, complete) = completeness(&found);
+        let mut of_types = found.into_iter();
+        let kind = |kind: &super::Kind| {
+            let found: Vec<Option<FoundStated>> =
+                of_types.by_ref().take(kind.types.len()).collect();
+            let failed = found.iter().any(Option::is_none);
+            let stated: Vec<_> = found.into_iter().flatten().flat_map(|f| f.stated).collect();
+            let count = stated.len();
+            let (stated, _) = newest(stated, kind.brief);
+            let rows = rows(stated, kind.order, documents, handle, zone);
+            BriefKind { id: kind.id, heading: kind.heading, count, failed, rows }
+        };
+        Some(Self { kinds: KINDS.iter().map(kind).collect(), completeness, complete })
+    }
+
+    /// Whether documents state nothing at all.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.kinds.iter().all(|kind| kind.count == 0 && !kind.failed)
+    }
+}
