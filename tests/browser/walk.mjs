@@ -48,6 +48,8 @@ await page.getByLabel("Your explanation").fill("A risk to the children in the ho
 await page.getByRole("button", { name: "Open and record my reason" }).click();
 await page.waitForURL(closed);
 await look("opened", "You have opened what is closed");
+const alert = page.locator(".cr-banner", { hasText: "Opened by emergency access, ends" });
+must((await alert.count()) === 1, "the banner has the alert");
 await page.goto(`${closed}?show=list`);
 await page.locator('main a[href*="/document/"]').first().click();
 await look("opened-document", "Where it comes from");

@@ -148,6 +148,9 @@ pub(crate) struct CurrentPatient {
     /// What the person had seen of it before this session.
     #[serde(default)]
     pub(crate) before: Option<SeenBefore>,
+    /// Until when the person has opened what is closed, as the API last told.
+    #[serde(default)]
+    pub(crate) opened_until: Option<Timestamp>,
 }
 
 /// What a citizen is told of somebody whose record they may see.
@@ -287,6 +290,7 @@ impl SignedIn {
                 face: None,
                 asked: None,
                 before: None,
+                opened_until: None,
             },
         };
         let handle = patient.handle;
@@ -320,6 +324,7 @@ impl SignedIn {
                     face: None,
                     asked: None,
                     before: None,
+                    opened_until: None,
                 },
             };
             patient.person = Some(known);

@@ -10,6 +10,7 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use uuid::Uuid;
 
+use super::patient::opened_alert;
 use super::summary::allergies;
 use super::{Layout, page};
 use crate::api::{ApiError, Document, DocumentStatus};
@@ -95,6 +96,7 @@ pub(super) async fn whole_banner(
     if caller.0.data.citizen {
         return banner;
     }
+    let banner = banner.with_alert(opened_alert(patient.opened_until, portal));
     banner.with_allergies(allergies(&elements, handle))
 }
 

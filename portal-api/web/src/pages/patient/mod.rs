@@ -199,7 +199,7 @@ async fn show(
     let face = chosen.unwrap_or_else(|| Face::for_record(found.documents.len()));
     let banner = banner
         .with_alert(withheld_alert(&found.withheld))
-        .with_alert(opened_alert(&found.overriding, &portal.zone))
+        .with_alert(opened_alert(opened_until(&found.overriding), portal))
         .with_allergies(summary::allergies(&elements, handle));
     let brief = if face == Face::Overview {
         let more = elements.len()..summary::TYPES;
@@ -231,6 +231,7 @@ async fn show(
         face: chosen,
         asked: SourcesAsked { at: asked_at, sources: found.sources.clone() },
         before: seen,
+        opened_until: opened_until(&found.overriding),
     };
     kept.keep(portal, &mut caller.0, handle).await?;
     let faces = Face::ALL.map(|each| FaceView {
@@ -280,8 +281,15 @@ fn withheld_alert(withheld: &[Refusal]) -> Option<String> {
     (!withheld.is_empty()).then(|| words.to_owned())
 }
 
-fn opened_alert(state: &OverrideState, zone: &TimeZone) -> Option<String> {
-    let (_, until) = opened(state.clone(), zone)?;
+fn opened_until(state: &OverrideState) -> Option<Timestamp> {
+    let OverrideState::InForce { until, .. } = state else { return None };
+    until.parse().ok()
+}
+
+/// That the reader has opened what is closed, while that is so.
+pub(super) fn opened_alert(until: Option<Timestamp>, portal: &Portal) -> Option<String> {
+    let until = until.filter(|until| *until > portal.clock.now())?;
+    let until = until.to_zoned(portal.zone.clone()).strftime("%H:%M");
     Some(format!("Opened by emergency access, ends {until}"))
 }
 
@@ -372,6 +380,7 @@ struct Kept {
     face: Option<Face>,
     asked: SourcesAsked,
     before: Option<SeenBefore>,
+    opened_until: Option<Timestamp>,
 }
 
 impl Kept {
@@ -384,6 +393,7 @@ impl Kept {
             patient.nhs_number = self.nhs_number;
             patient.order = self.order;
             patient.face = self.face;
+            patient.opened_until = self.opened_until;
             // Another tab may have asked a source meanwhile.
             if patient.asked.as_ref().is_none_or(|held| held.at < self.asked.at) {
                 patient.asked = Some(self.asked);
@@ -398,6 +408,7 @@ impl Kept {
         patient.nhs_number == self.nhs_number
             && patient.order == self.order
             && patient.face == self.face
+            && patient.opened_until == self.opened_until
             && patient.asked.as_ref() == Some(&self.asked)
             && (self.before.is_none() || patient.before == self.before)
     }
