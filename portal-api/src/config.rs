@@ -11,6 +11,10 @@ pub struct PortalConfig {
     /// What access tokens must be for: their `aud`.
     #[serde(default = "default_audience")]
     pub audience: String,
+    /// The ids that more clients than the web portal have at the sign-in provider. Its logout tokens
+    /// for them are taken.
+    #[serde(default)]
+    pub sign_in_clients: Vec<String>,
     /// How long one source may take before the answer goes without it.
     #[serde(default = "default_deadline_ms")]
     pub source_deadline_ms: u64,

@@ -14,6 +14,7 @@ mod fhir;
 #[doc(hidden)]
 pub mod fuzz;
 mod generating;
+mod logout_token;
 mod looking;
 mod matching;
 mod oauth;

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use carerecord_audit::{AuditActor, AuditLog, AuditOutcome};
 use carerecord_model::Clock;
 use carerecord_service::{
-    AuditDraft, Ended, LONGEST_SIGN_IN, SignIn, SignInProvider, SignOuts, SignOutsUnavailable,
-    SignedOut,
+    AuditDraft, Ended, EndedSignIns, LONGEST_SIGN_IN, SignIn, SignInProvider, SignOuts,
+    SignOutsUnavailable, SignedOut,
 };
 use carerecord_storage::{Connection, Database, Statement, StoreError, sql};
 
@@ -61,6 +61,19 @@ impl fmt::Debug for SignOutStore {
 }
 
 #[async_trait]
+impl EndedSignIns for SignOutStore {
+    async fn has_ended(&self, sign_in: &SignIn) -> Result<bool, SignOutsUnavailable> {
+        let found = sql(FIND)
+            .bind(&sign_in.issuer)
+            .bind(sign_in.session_id.as_deref())
+            .bind(&sign_in.subject)
+            .bind(sign_in.since.as_millisecond())
+            .number(&self.database);
+        Ok(found.await.map_err(unavailable)? > 0)
+    }
+}
+
+#[async_trait]
 impl SignOuts for SignOutStore {
     async fn end(
         &self,
@@ -101,16 +114,6 @@ impl SignOuts for SignOutStore {
             draft.committed();
         }
         Ok(ended)
-    }
-
-    async fn has_ended(&self, sign_in: &SignIn) -> Result<bool, SignOutsUnavailable> {
-        let found = sql(FIND)
-            .bind(&sign_in.issuer)
-            .bind(sign_in.session_id.as_deref())
-            .bind(&sign_in.subject)
-            .bind(sign_in.since.as_millisecond())
-            .number(&self.database);
-        Ok(found.await.map_err(unavailable)? > 0)
     }
 }
 

@@ -7,7 +7,10 @@ use carerecord_access::{
     Assurance, Caller, CitizenCaller, Purpose, Right, SystemCaller, UserCaller,
 };
 use carerecord_model::Clock;
-use carerecord_service::{LONGEST_SIGN_IN, SignIn, SignInProvider, SignOuts};
+use carerecord_service::{
+    AuditDraft, Ended, FIRST, LONGEST_SIGN_IN, SignIn, SignInProvider, SignOuts,
+    SignOutsUnavailable, SignedOut,
+};
 use jiff::Timestamp;
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
@@ -16,6 +19,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
+use crate::logout_token::{self, Expected, LogoutError, LogoutToken};
 use crate::oauth::{OwnToken, Scopes};
 use crate::{OAuth, PortalConfig};
 
@@ -36,6 +40,8 @@ pub struct TokenVerifier {
 struct Issuer {
     name: String,
     audience: String,
+    /// The clients that it knows, for whom its logout tokens are.
+    clients: Vec<String>,
     keys: Arc<Mutex<Option<(Instant, JwkSet)>>>,
     /// What its claims mean; `None` of the first one, which speaks as the national one does.
     mapping: Option<Arc<SignInProvider>>,
@@ -79,6 +85,7 @@ impl TokenVerifier {
             issuers: vec![Issuer {
                 name: config.issuer.trim_end_matches('/').to_owned(),
                 audience: config.audience.clone(),
+                clients: config.sign_in_clients.clone(),
                 keys: Arc::default(),
                 mapping: None,
             }],
@@ -95,9 +102,17 @@ impl TokenVerifier {
         self.issuers.extend(providers.iter().map(|provider| Issuer {
             name: provider.issuer().to_owned(),
             audience: provider.audience.clone(),
+            clients: vec![provider.client_id.clone()],
             keys: Arc::default(),
             mapping: Some(Arc::new(provider.clone())),
         }));
+        self
+    }
+
+    /// The same with one more client of the first provider.
+    #[must_use]
+    pub fn with_client(mut self, id: &str) -> Self {
+        self.issuers.iter_mut().take(1).for_each(|first| first.clients.push(id.to_owned()));
         self
     }
 
@@ -157,33 +172,7 @@ impl TokenVerifier {
         token: &str,
         selected_role: Option<&str>,
     ) -> Result<(Caller, SignIn), TokenError> {
-        let header = decode_header(token).map_err(|_| TokenError::Invalid)?;
-        if header.crit.is_some() {
-            return Err(TokenError::Invalid);
-        }
-        let is_access_token = header.typ.as_deref().is_some_and(|t| {
-            t.eq_ignore_ascii_case("at+jwt") || t.eq_ignore_ascii_case("application/at+jwt")
-        });
-        let kid = header.kid.as_deref().filter(|_| is_access_token).ok_or(TokenError::Invalid)?;
-        // Of whom it says that it is; what it says is believed when its key has been seen.
-        let named = crate::oauth::issuer_of(token).ok_or(TokenError::Invalid)?;
-        let issuer = self.issuers.iter().find(|issuer| issuer.name == named);
-        let issuer = issuer.ok_or(TokenError::Invalid)?;
-        let key = self.key(issuer, kid).await?;
-        let mut validation = Validation::new(header.alg);
-        validation.algorithms = ALGORITHMS.to_vec();
-        if !ALGORITHMS.contains(&header.alg) {
-            return Err(TokenError::Invalid);
-        }
-        validation.algorithms = vec![header.alg];
-        validation.set_issuer(&[&issuer.name]);
-        validation.set_audience(&[&issuer.audience]);
-        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-        validation.validate_nbf = true;
-        validation.leeway = 30;
-        let all: Value = decode(token, &key, &validation).map_err(|_| TokenError::Invalid)?.claims;
-        let common = Common::deserialize(&all).map_err(|_| TokenError::Invalid)?;
-        let sign_in = self.must_go_on(issuer, &common).await?;
+        let Read { issuer, all, common, sign_in } = self.read(token).await?;
         let caller = match &issuer.mapping {
             Some(provider) if provider.is_for_citizens() => citizen(provider, &all, common),
             Some(provider) => mapped(provider, &all, common, selected_role),
@@ -199,6 +188,76 @@ impl TokenVerifier {
             }
         };
         Ok((caller?, sign_in))
+    }
+
+    /// The sign-in that a token of a provider is of, whatever role its person acts in; with who it is,
+    /// as overrides have them.
+    pub(crate) async fn sign_in(&self, token: &str) -> Result<(SignIn, String), TokenError> {
+        let Read { issuer, sign_in, .. } = self.read(token).await?;
+        let own = issuer.mapping.as_ref().map(|provider| provider.own(&sign_in.subject));
+        let own = own.unwrap_or_else(|| sign_in.subject.clone());
+        Ok((sign_in, own))
+    }
+
+    /// What a provider says of sessions that are over, the first one unless told which.
+    pub(crate) async fn logout_token(
+        &self,
+        provider: &str,
+        token: &str,
+    ) -> Result<LogoutToken, Unread> {
+        let is_asked = |issuer: &&Issuer| match &issuer.mapping {
+            Some(mapping) => mapping.id == provider,
+            None => provider == FIRST,
+        };
+        let issuer = self.issuers.iter().find(is_asked).ok_or(Unread::NoProvider)?;
+        let kid = decode_header(token).ok().and_then(|header| header.kid);
+        let read = |keys: &JwkSet| {
+            let (now, clients) = (self.clock.now(), issuer.clients.as_slice());
+            logout_token::verify(token, keys, &Expected { issuer: &issuer.name, clients, now })
+        };
+        let read = self.keys(issuer, kid.as_deref(), read).await.map_err(|_| Unread::Provider)?;
+        read.map_err(Unread::Refused)
+    }
+
+    /// Ends sign-ins, and records it.
+    pub(crate) async fn end(
+        &self,
+        what: SignedOut,
+        message_id: Option<String>,
+        draft: &AuditDraft,
+    ) -> Result<Ended, SignOutsUnavailable> {
+        self.sign_outs.end(what, message_id, draft).await
+    }
+
+    /// Checks a token of a sign-in provider, and that its sign-in goes on.
+    async fn read(&self, token: &str) -> Result<Read<'_>, TokenError> {
+        let header = decode_header(token).map_err(|_| TokenError::Invalid)?;
+        if header.crit.is_some() {
+            return Err(TokenError::Invalid);
+        }
+        let is_access_token = header.typ.as_deref().is_some_and(|t| {
+            t.eq_ignore_ascii_case("at+jwt") || t.eq_ignore_ascii_case("application/at+jwt")
+        });
+        let kid = header.kid.as_deref().filter(|_| is_access_token).ok_or(TokenError::Invalid)?;
+        // Of whom it says that it is; what it says is believed when its key has been seen.
+        let named = crate::oauth::issuer_of(token).ok_or(TokenError::Invalid)?;
+        let issuer = self.issuers.iter().find(|issuer| issuer.name == named);
+        let issuer = issuer.ok_or(TokenError::Invalid)?;
+        let key = |keys: &JwkSet| keys.find(kid).and_then(|key| DecodingKey::from_jwk(key).ok());
+        let key = self.keys(issuer, Some(kid), key).await?.ok_or(TokenError::Invalid)?;
+        if !ALGORITHMS.contains(&header.alg) {
+            return Err(TokenError::Invalid);
+        }
+        let mut validation = Validation::new(header.alg);
+        validation.set_issuer(&[&issuer.name]);
+        validation.set_audience(&[&issuer.audience]);
+        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        validation.validate_nbf = true;
+        validation.leeway = 30;
+        let all: Value = decode(token, &key, &validation).map_err(|_| TokenError::Invalid)?.claims;
+        let common = Common::deserialize(&all).map_err(|_| TokenError::Invalid)?;
+        let sign_in = self.must_go_on(issuer, &common).await?;
+        Ok(Read { issuer, all, common, sign_in })
     }
 
     /// Refuses tokens of a sign-in that has ended, and those that would outlast what is kept of that.
@@ -224,28 +283,27 @@ impl TokenVerifier {
         }
     }
 
-    /// The key of that id; the key set is read again when it is old or does not have it.
-    async fn key(&self, issuer: &Issuer, kid: &str) -> Result<DecodingKey, TokenError> {
-        let mut keys = issuer.keys.lock().await;
-        let known = keys.as_ref().and_then(|(at, set)| Some((*at, set.find(kid)?.clone())));
-        if let Some((at, jwk)) = known
-            && at.elapsed() < KEYS_FRESH
-        {
-            return DecodingKey::from_jwk(&jwk).map_err(|_| TokenError::Invalid);
-        }
-        let recently = keys.as_ref().is_some_and(|(at, _)| at.elapsed() < KEYS_PAUSE);
-        if recently {
+    /// Out of the provider's keys, which are read again when they are old or lack the one of that id.
+    async fn keys<R>(
+        &self,
+        issuer: &Issuer,
+        kid: Option<&str>,
+        pick: impl FnOnce(&JwkSet) -> R,
+    ) -> Result<R, TokenError> {
+        let mut known = issuer.keys.lock().await;
+        if let Some((at, set)) = &*known {
+            let has_it = kid.is_none_or(|kid| set.find(kid).is_some());
             // Tokens with invented key ids must not make us ask at each request.
-            return Err(TokenError::Invalid);
+            if at.elapsed() < if has_it { KEYS_FRESH } else { KEYS_PAUSE } {
+                return Ok(pick(set));
+            }
         }
         let set = self.fetch(&issuer.name).await.map_err(|error| {
             tracing::warn!(%error, "the sign-in provider's keys could not be read");
             TokenError::KeysUnavailable
         })?;
-        let jwk = set.find(kid).cloned();
-        *keys = Some((Instant::now(), set));
-        let jwk = jwk.ok_or(TokenError::Invalid)?;
-        DecodingKey::from_jwk(&jwk).map_err(|_| TokenError::Invalid)
+        let (_, set) = known.insert((Instant::now(), set));
+        Ok(pick(set))
     }
 
     async fn fetch(&self, issuer: &str) -> Result<JwkSet, reqwest::Error> {
@@ -264,6 +322,25 @@ impl TokenVerifier {
         let (answer, _sent) = carerecord_service::send(("http", what), request).await;
         answer?.error_for_status()?.json().await
     }
+}
+
+/// What a token of a sign-in provider says.
+struct Read<'v> {
+    issuer: &'v Issuer,
+    all: Value,
+    common: Common,
+    sign_in: SignIn,
+}
+
+/// Why a logout token ends nothing.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+pub(crate) enum Unread {
+    #[error("there is no such provider")]
+    NoProvider,
+    #[error("{0}")]
+    Refused(LogoutError),
+    #[error("the provider's keys could not be read")]
+    Provider,
 }
 
 /// What every access token says. All but the first two may be missing.

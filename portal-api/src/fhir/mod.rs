@@ -130,19 +130,7 @@ impl FromRequestParts<Portal> for Session {
             Ok(token) => portal.tokens.judge(token, selected).await,
             Err(error) => Err(error),
         };
-        let judged = judged.map_err(|error| match error {
-            TokenError::Missing => {
-                FhirError::Unauthorised("Send a bearer token of the sign-in service.")
-            }
-            TokenError::Invalid => FhirError::Unauthorised(
-                "The access token is not valid or has ended. Sign in again.",
-            ),
-            TokenError::RoleNotSelected => FhirError::RoleNotSelected,
-            TokenError::SignOutsUnavailable => FhirError::Store,
-            TokenError::KeysUnavailable => {
-                FhirError::Registry(carerecord_model::PortError::Unavailable(error.to_string()))
-            }
-        })?;
+        let judged = judged.map_err(|error| refused_token(&error))?;
         draft.caller(&judged.caller);
         if let Some(limits) = parts.extensions.get::<ClientLimits>() {
             limits.admit_named(judged.caller.id()).map_err(|too_many| {
@@ -172,6 +160,23 @@ impl FromRequestParts<Portal> for Session {
         }
         let Judged { caller, scopes, sign_in, .. } = judged;
         Ok(Self { caller, purpose, draft, scopes, sign_in })
+    }
+}
+
+/// What a caller is told whose token is not taken.
+pub(crate) fn refused_token(error: &TokenError) -> FhirError {
+    match error {
+        TokenError::Missing => {
+            FhirError::Unauthorised("Send a bearer token of the sign-in service.")
+        }
+        TokenError::Invalid => {
+            FhirError::Unauthorised("The access token is not valid or has ended. Sign in again.")
+        }
+        TokenError::RoleNotSelected => FhirError::RoleNotSelected,
+        TokenError::SignOutsUnavailable => FhirError::Store,
+        TokenError::KeysUnavailable => {
+            FhirError::Registry(carerecord_model::PortError::Unavailable(error.to_string()))
+        }
     }
 }
 

@@ -22,6 +22,7 @@ mod issue;
 mod limits;
 mod redeem;
 mod scope;
+mod sign_out;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -30,7 +31,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use carerecord_model::{Clock, IdSource};
-use carerecord_service::SignOuts;
+use carerecord_service::EndedSignIns;
 use carerecord_service::signing::{PublicKeys, SigningKey, SigningKeyError, Watched};
 use carerecord_storage::Database;
 use jiff::Timestamp;
@@ -49,6 +50,7 @@ pub(crate) use error::OAuthFailure;
 pub(crate) use introspect::introspect;
 pub(crate) use issue::OwnToken;
 pub(crate) use scope::{Permission, Scopes};
+pub(crate) use sign_out::{back_channel_logout, back_channel_logout_of, sign_out};
 pub(crate) use token::token;
 
 /// Why tokens cannot be given to systems.
@@ -97,7 +99,7 @@ pub struct People {
     /// Where apps send them: the page of the web portal.
     pub page: String,
     /// Which of their sign-ins have ended.
-    pub sign_outs: Arc<dyn SignOuts>,
+    pub sign_outs: Arc<dyn EndedSignIns>,
 }
 
 impl OAuthConfig {

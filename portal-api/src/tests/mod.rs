@@ -152,9 +152,20 @@ impl Client {
         body: impl Into<Body>,
     ) -> Answer {
         let path = path.strip_prefix(BASE).unwrap_or(path).trim_start_matches('/');
+        self.ask_at(method, &format!("/fhir/{path}"), headers, body).await
+    }
+
+    /// The same of a path that is not below the FHIR API.
+    async fn ask_at(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Body>,
+    ) -> Answer {
         let mut request = Request::builder()
             .method(method)
-            .uri(format!("/fhir/{path}"))
+            .uri(path)
             .header("authorization", format!("Bearer {}", self.token));
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -227,7 +238,10 @@ fn publishers() -> Publishers {
 }
 
 fn config() -> PortalConfig {
-    serde_json::from_value(json!({"base_url": BASE, "issuer": ISSUER})).unwrap()
+    serde_json::from_value(json!({
+        "base_url": BASE, "issuer": ISSUER, "sign_in_clients": ["another-portal"],
+    }))
+    .unwrap()
 }
 
 /// The sign-in provider's key.
@@ -250,6 +264,12 @@ impl Signer {
             claims[name] = value.clone();
         }
         encode(&self.header, &claims, &self.key).unwrap()
+    }
+
+    /// A token of another type.
+    fn sign_as(&self, kind: &str, claims: &Value) -> String {
+        let header = Header { typ: Some(kind.to_owned()), ..self.header.clone() };
+        encode(&header, claims, &self.key).unwrap()
     }
 }
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-const COUNCIL: &str = "http://council.example";
+pub(super) const COUNCIL: &str = "http://council.example";
 
 pub(super) fn council() -> carerecord_service::SignInProvider {
     serde_json::from_value(json!({

@@ -13,8 +13,6 @@ mod assets;
 mod config;
 mod cross_site;
 mod display;
-#[doc(hidden)]
-pub mod fuzz;
 mod launch;
 mod looks;
 mod pages;

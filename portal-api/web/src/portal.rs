@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use carerecord_model::{Clock, IdSource};
-use carerecord_service::SignOuts;
+use carerecord_service::EndedSignIns;
 use jiff::tz::TimeZone;
 
 use crate::api::{ApiClient, Asker};
@@ -21,7 +21,7 @@ pub(crate) struct Portal {
     pub(crate) launchers: Launchers,
     pub(crate) ehrs: Ehrs,
     pub(crate) tickets: Tickets,
-    pub(crate) sign_outs: Arc<dyn SignOuts>,
+    pub(crate) sign_outs: Arc<dyn EndedSignIns>,
     pub(crate) looks: Looks,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn IdSource>,

@@ -6,7 +6,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use carerecord_model::{Clock, IdSource};
-use carerecord_service::SignOuts;
+use carerecord_service::EndedSignIns;
 use jiff::tz::TimeZone;
 use reqwest::redirect::Policy;
 use tower_http::compression::CompressionLayer;
@@ -33,7 +33,7 @@ pub fn router(
     config: WebConfig,
     rows: Arc<dyn SessionRows>,
     looks: Looks,
-    sign_outs: Arc<dyn SignOuts>,
+    sign_outs: Arc<dyn EndedSignIns>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
 ) -> Result<Router, WebError> {

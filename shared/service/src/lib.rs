@@ -52,7 +52,7 @@ pub use crate::refusal::{Refusal, refuse};
 pub use crate::request_log::RequestId;
 pub use crate::sign_in_provider::{ClaimsMapping, FIRST, MappedRole, ProviderKind, SignInProvider};
 pub use crate::sign_outs::{
-    Ended, LONGEST_SIGN_IN, SignIn, SignOuts, SignOutsUnavailable, SignedOut,
+    Ended, EndedSignIns, LONGEST_SIGN_IN, SignIn, SignOuts, SignOutsUnavailable, SignedOut,
 };
 pub use crate::telemetry::LogFormat;
 pub use crate::tls::{

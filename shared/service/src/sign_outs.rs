@@ -55,7 +55,17 @@ pub struct SignOutsUnavailable(pub String);
 
 /// Where it is kept which sign-ins have ended, for every copy of every role that takes them.
 #[async_trait]
-pub trait SignOuts: std::fmt::Debug + Send + Sync + 'static {
+pub trait EndedSignIns: std::fmt::Debug + Send + Sync + 'static {
+    /// Whether a sign-in has ended.
+    ///
+    /// # Errors
+    /// When the store could not be asked.
+    async fn has_ended(&self, sign_in: &SignIn) -> Result<bool, SignOutsUnavailable>;
+}
+
+/// The same, by which they end.
+#[async_trait]
+pub trait SignOuts: EndedSignIns {
     /// Ends sign-ins, and what was opened in them by overrides, and records it; in force everywhere
     /// and durable when it returns. `message_id` is the `jti` of the provider's message, which is
     /// good once.
@@ -68,12 +78,6 @@ pub trait SignOuts: std::fmt::Debug + Send + Sync + 'static {
         message_id: Option<String>,
         draft: &AuditDraft,
     ) -> Result<Ended, SignOutsUnavailable>;
-
-    /// Whether a sign-in has ended.
-    ///
-    /// # Errors
-    /// When the store could not be asked.
-    async fn has_ended(&self, sign_in: &SignIn) -> Result<bool, SignOutsUnavailable>;
 }
 
 /// How long it is kept what has ended. Neither sessions nor access tokens are taken for longer.

@@ -250,6 +250,7 @@ fn tokens(paths: &mut Paths) {
     paths.add("post", "/oauth/token", TOKENS, operation);
     paths.add("post", "/oauth/introspect", TOKENS, introspection(&form, assertion));
     paths.add("post", "/oauth/authorization", TOKENS, authorization(&form));
+    sign_outs(paths, &form);
     for (path, words) in [
         ("/oauth/jwks", "The public keys of its tokens (RFC 7517)"),
         (
@@ -264,6 +265,48 @@ fn tokens(paths: &mut Paths) {
             "responses": {"200": answer, "404": refusal("Fhir", "404")},
         });
         paths.add("get", path, TOKENS, operation);
+    }
+}
+
+fn sign_outs(paths: &mut Paths, form: &impl Fn(Value, Value) -> Value) {
+    let everywhere = json!({"everywhere": {"type": "boolean", "description":
+        "Whether every sign-in of the person ends that has begun by now"}});
+    let operation = json!({
+        "summary": "End the sign-in that an access token is of",
+        "description": "For every client that people sign in to, with the person's own access token of a \
+            sign-in provider. With it end its access tokens, what apps were let do in it, and what was \
+            opened by overrides.",
+        "security": [{"token": []}],
+        "requestBody": form(everywhere, json!([])),
+        "responses": {
+            "204": {"description": "It has ended"},
+            "400": refusal("Fhir", "400"),
+            "401": refusal("Fhir", "401"),
+            "403": refusal("Fhir", "403"),
+        },
+    });
+    paths.add("post", "/oauth/sign-out", TOKENS, operation);
+    let token = json!({"logout_token": {"type": "string", "description":
+        "Signed by the provider, for one of the clients that it knows here"}});
+    for (path, of) in [
+        ("/oauth/back-channel-logout", "the first sign-in provider"),
+        ("/oauth/back-channel-logout/{id}", "the sign-in provider of that id"),
+    ] {
+        let wrong = json!({"type": "object", "properties": {
+            "error": {"const": "invalid_request"}, "error_description": string()}});
+        let operation = json!({
+            "summary": format!("Take what {of} says to be over"),
+            "description": "OpenID Connect Back-Channel Logout 1.0. A client that a provider tells of ended \
+                sessions passes the logout token on to here.",
+            "security": [],
+            "requestBody": form(token.clone(), json!(["logout_token"])),
+            "responses": {
+                "200": {"description": "It has ended"},
+                "400": content("It is no good logout token, or has come before", JSON, wrong),
+                "503": {"description": "Nothing was changed: send it again"},
+            },
+        });
+        paths.add("post", path, TOKENS, operation);
     }
 }
 

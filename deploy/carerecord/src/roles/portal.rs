@@ -133,6 +133,8 @@ impl Assembly<'_> {
         });
         let tokens = TokenVerifier::new(&section.api, asks, sign_outs, self.clock.clone());
         let tokens = tokens.with_providers(&section.sign_in);
+        let web = section.web.as_ref().map(|web| web.client_id.as_str());
+        let tokens = web.map_or_else(|| tokens.clone(), |id| tokens.clone().with_client(id));
         let Some(oauth) = &section.oauth else { return Ok(tokens) };
         let (clock, ids) = (self.clock.clone(), self.ids.clone());
         let (base, url) = (&self.config.base, &section.api.base_url);

@@ -3,7 +3,7 @@
 use http::StatusCode;
 use serde::Deserialize;
 
-use super::{ApiClient, ApiError, Asker, body, encoded, refused};
+use super::{ApiClient, ApiError, Asker, body, refused};
 
 /// What an app asks for.
 #[derive(Deserialize)]
@@ -53,12 +53,7 @@ impl ApiClient {
                 form.extend(patient.map(|number| ("nhs_number", number)));
             }
         }
-        let url = self.base.join(AUTHORIZATION).map_err(|_| ApiError::Answer)?;
-        let request = self.http.post(url).timeout(self.deadline);
-        let request = request
-            .header(http::header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(encoded(&form));
-        let response = self.ask(request, asker).await?;
+        let response = self.ask(self.form_to(self.at(AUTHORIZATION)?, &form), asker).await?;
         let status = response.status();
         if !matches!(status, StatusCode::OK | StatusCode::BAD_REQUEST) {
             return Err(refused(status, response).await);

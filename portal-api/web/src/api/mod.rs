@@ -16,6 +16,7 @@ mod outcome;
 mod overrides;
 mod patient;
 mod people;
+mod sign_out;
 mod stated;
 mod team;
 mod wire;
@@ -257,14 +258,15 @@ impl ApiClient {
         asker: Asker<'_>,
         form: &[(&str, &str)],
     ) -> Result<Response, ApiError> {
-        let request = self
-            .http
-            .post(self.at(path)?)
-            .timeout(self.deadline)
-            .header(ACCEPT, FHIR_JSON)
+        let request = self.form_to(self.at(path)?, form);
+        self.ask(request.header(ACCEPT, FHIR_JSON), asker).await
+    }
+
+    fn form_to(&self, url: Url, form: &[(&str, &str)]) -> RequestBuilder {
+        let request = self.http.post(url).timeout(self.deadline);
+        request
             .header(http::header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(encoded(form));
-        self.ask(request, asker).await
+            .body(encoded(form))
     }
 
     fn at(&self, path: &str) -> Result<Url, ApiError> {
@@ -284,6 +286,11 @@ impl ApiClient {
         if let Some(purpose) = asker.purpose {
             request = request.header(X_PURPOSE_OF_USE, purpose);
         }
+        self.tell(request).await
+    }
+
+    /// Sends what shows by itself who says it.
+    async fn tell(&self, request: RequestBuilder) -> Result<Response, ApiError> {
         let (answer, _) = carerecord_service::send(("fhir", "call of the API"), request).await;
         answer.map_err(|error| {
             tracing::warn!(error = %error.without_url(), "the API could not be asked");

@@ -4,16 +4,13 @@ pub(crate) mod back_channel;
 pub(crate) mod checks;
 mod claims;
 pub(crate) mod client;
-mod logout_token;
 mod provider;
 mod providers;
 pub(crate) mod role;
 
 use askama::Template;
 use axum::extract::{Form, Query, State};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use carerecord_service::{AuditDraft, SignIn, SignedOut};
 use serde::Deserialize;
 use subtle::ConstantTimeEq;
 use tower_sessions::Session;
@@ -23,7 +20,7 @@ use crate::launch::{self, LaunchContext};
 use crate::pages::{Layout, page};
 use crate::portal::{Portal, SharedPortal};
 use crate::problem::{LaunchFailure, Problem, SignInFailure};
-use crate::session::{self, Person, SignInStarted, SignedIn};
+use crate::session::{self, Caller, Person, SignInStarted, SignedIn};
 
 pub(crate) use claims::AnyClaims;
 pub(crate) use provider::Provider;
@@ -40,19 +37,6 @@ struct SignInPage<'a> {
 #[derive(Deserialize)]
 pub(crate) struct Way {
     with: Option<String>,
-}
-
-/// Whether a logout token would be taken from a provider with one key.
-pub(crate) fn logout_token_is_taken(token: &str) -> bool {
-    let key = serde_json::json!({"keys": [{
-        "kty": "EC", "crv": "P-256", "kid": "k", "use": "sig", "alg": "ES256",
-        "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
-        "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
-    }]});
-    let Ok(keys) = serde_json::from_value(key) else { return false };
-    let (issuer, client_id) = ("https://idp.example", "carerecord-web");
-    let now = jiff::Timestamp::UNIX_EPOCH;
-    logout_token::verify(token, &keys, &logout_token::Expected { issuer, client_id, now }).is_ok()
 }
 
 /// Sends the browser to the sign-in provider; where there are several, the person says to which.
@@ -190,22 +174,9 @@ pub(crate) struct TokenForm {
 pub(crate) async fn sign_out(
     State(portal): SharedPortal,
     person: Person,
-    draft: AuditDraft,
     Form(form): Form<TokenForm>,
 ) -> Result<Response, Problem> {
-    person.check(&form.csrf)?;
-    draft.fill(|event| {
-        "sign out".clone_into(&mut event.interaction);
-        event.status = StatusCode::SEE_OTHER.as_u16();
-    });
-    let what = match SignIn::from(person.data.sign_in.clone().ok_or(Problem::Broken)?) {
-        SignIn { issuer, session_id: Some(session_id), .. } => {
-            SignedOut::Session { issuer, session_id }
-        }
-        sign_in @ SignIn { session_id: None, .. } => every_session(&portal, sign_in),
-    };
-    portal.sign_outs.end(what, None, &draft).await.map_err(|_| Problem::Broken)?;
-    leave(&portal, &person).await
+    end(&portal, person, &form, false).await
 }
 
 /// Ends every session of the person that has begun by now, with its access tokens and what was
@@ -213,26 +184,28 @@ pub(crate) async fn sign_out(
 pub(crate) async fn sign_out_everywhere(
     State(portal): SharedPortal,
     person: Person,
-    draft: AuditDraft,
     Form(form): Form<TokenForm>,
 ) -> Result<Response, Problem> {
-    person.check(&form.csrf)?;
-    draft.fill(|event| {
-        "sign out everywhere".clone_into(&mut event.interaction);
-        event.status = StatusCode::SEE_OTHER.as_u16();
-    });
-    let sign_in = person.data.sign_in.clone().map(SignIn::from).ok_or(Problem::Broken)?;
-    let what = every_session(&portal, sign_in);
-    portal.sign_outs.end(what, None, &draft).await.map_err(|_| Problem::Broken)?;
-    leave(&portal, &person).await
+    end(&portal, person, &form, true).await
 }
 
-/// Everything of the person that has begun by now.
-fn every_session(portal: &Portal, sign_in: SignIn) -> SignedOut {
-    let SignIn { issuer, subject, since, .. } = sign_in;
-    // The provider's clock may be ahead of ours.
-    let until = portal.clock.now().max(since);
-    SignedOut::Person { issuer, subject, until }
+async fn end(
+    portal: &Portal,
+    mut person: Person,
+    form: &TokenForm,
+    everywhere: bool,
+) -> Result<Response, Problem> {
+    person.check(&form.csrf)?;
+    portal.freshen(&mut person).await?;
+    let caller = Caller(person);
+    if let Err(error) = portal.api.sign_out(caller.asker(), everywhere).await {
+        tracing::warn!(%error, "the API did not end a sign-in");
+        // Of this session nobody goes without: somebody else may use this computer next.
+        if everywhere {
+            return Err(error.into());
+        }
+    }
+    leave(portal, &caller.0).await
 }
 
 /// Forgets the session, and ends it at the provider.

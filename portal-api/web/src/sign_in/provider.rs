@@ -2,7 +2,6 @@ use std::sync::Arc;
 
 use carerecord_service::{FIRST, Secret, SignIn, SignInProvider};
 use jiff::{SignedDuration, Timestamp};
-use jsonwebtoken::jwk::JwkSet;
 use openidconnect::core::CoreResponseType;
 use openidconnect::{
     AuthenticationContextClass, AuthenticationFlow, AuthorizationCode, ClientId, ClientSecret,
@@ -13,11 +12,9 @@ use openidconnect::{
 use tokio::sync::Mutex;
 use url::Url;
 
-use super::back_channel::Unread;
 use super::checks::{SendError, bounded, verified};
 use super::claims::{AnyUserInfo, CisUserInfo, Who};
 use super::client::{Answer, Client};
-use super::logout_token::{self, Expected, LogoutError, LogoutToken};
 use crate::config::{WebConfig, WebError};
 use crate::problem::SignInFailure;
 use crate::session::SignInStarted;
@@ -214,31 +211,6 @@ impl Provider {
         let mut address = request.http_get_url();
         address.query_pairs_mut().append_pair("id_token_hint", id_token);
         Some(address)
-    }
-
-    /// Checks a message of the provider that sessions are over.
-    pub(super) async fn logout_token(
-        &self,
-        token: &str,
-        now: Timestamp,
-    ) -> Result<LogoutToken, Unread> {
-        let (issuer, client_id) = (self.issuer.as_str(), self.client_id.as_str());
-        let expected = Expected { issuer, client_id, now };
-        // A key that is not known may be a new one, but inventing some makes nobody ask all the time.
-        for oldest in [SignedDuration::from_mins(10), SignedDuration::from_secs(5)] {
-            let metadata = self.metadata(now, oldest).await;
-            let metadata = metadata.map_err(|_| Unread::Provider)?;
-            let keys = serde_json::to_value(metadata.jwks()).and_then(serde_json::from_value);
-            let keys: JwkSet = keys.map_err(|_| {
-                failed("provider's keys cannot be read", SignInFailure::Provider);
-                Unread::Provider
-            })?;
-            match logout_token::verify(token, &keys, &expected) {
-                Err(LogoutError::UnknownKey) => {}
-                read => return read.map_err(Unread::Refused),
-            }
-        }
-        Err(Unread::Refused(LogoutError::UnknownKey))
     }
 
     fn client(&self, metadata: &ProviderMetadataWithLogout) -> Client {

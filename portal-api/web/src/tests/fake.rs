@@ -57,6 +57,9 @@ pub(super) struct FakeState {
     pub(super) asked_sources: Vec<String>,
     /// Method, path and parameters of every request to the API.
     pub(super) requests: Vec<Asked>,
+    /// What was asked to be ended, and whether it cannot be.
+    pub(super) asked_to_end: Vec<super::sign_outs::AskedToEnd>,
+    pub(super) ends_nothing: bool,
     /// Holds up the next search for documents.
     held: Option<Arc<Gate>>,
 }
@@ -102,6 +105,9 @@ impl Fake {
             .route("/fhir/DocumentReference/{id}", get(document))
             .route("/fhir/Binary/{id}", get(binary))
             .route("/oauth/authorization", post(super::apps::authorization))
+            .route("/oauth/sign-out", post(super::sign_outs::sign_out))
+            .route("/oauth/back-channel-logout", post(super::sign_outs::back_channel_logout))
+            .route("/oauth/back-channel-logout/{id}", post(super::sign_outs::back_channel_logout))
             .route("/fhir/{*rest}", any(nothing))
             .layer(axum::middleware::from_fn_with_state(fake.clone(), note_request))
             .with_state(fake.clone());

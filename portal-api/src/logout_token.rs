@@ -11,15 +11,15 @@ use serde_json::{Map, Value};
 
 /// What a logout token says.
 #[derive(Debug, PartialEq)]
-pub(super) struct LogoutToken {
+pub(crate) struct LogoutToken {
     /// Its id, by which it is known again.
-    pub(super) id: String,
-    pub(super) what: SignedOut,
+    pub(crate) id: String,
+    pub(crate) what: SignedOut,
 }
 
 /// Why a logout token is not taken. No text of the token is in it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-pub(super) enum LogoutError {
+pub(crate) enum LogoutError {
     #[error("it is no signed token of a kind that is taken")]
     Malformed,
     #[error("its key is not one of the provider's")]
@@ -35,7 +35,8 @@ pub(super) enum LogoutError {
 /// Who must have made a token, and for whom.
 pub(super) struct Expected<'a> {
     pub(super) issuer: &'a str,
-    pub(super) client_id: &'a str,
+    /// The clients that the provider knows here.
+    pub(super) clients: &'a [String],
     pub(super) now: Timestamp,
 }
 
@@ -50,7 +51,7 @@ pub(super) fn verify(
     let key = DecodingKey::from_jwk(key).map_err(|_| LogoutError::UnknownKey)?;
     let mut validation = Validation::new(header.alg);
     validation.set_issuer(&[expected.issuer]);
-    validation.set_audience(&[expected.client_id]);
+    validation.set_audience(expected.clients);
     validation.set_required_spec_claims(&["iss", "aud"]);
     // Times are looked at below, by the portal's own clock.
     validation.validate_exp = false;
