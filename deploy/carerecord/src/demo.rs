@@ -11,6 +11,7 @@ use carerecord_model::{
 };
 use carerecord_service::{Lifecycle, LogFormat, telemetry};
 use clap::Args;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::config::Config;
 use crate::progress;
@@ -45,7 +46,9 @@ pub async fn run(options: DemoOptions) -> anyhow::Result<ExitCode> {
     let roles = roles::start(&config, &lifecycle).await?;
     let marker = options.data.join(SAMPLES);
     if !options.empty && !marker.exists() {
-        publish_samples(&roles, options.port).await?;
+        // After the eleventh birthday of the child.
+        let cared_for_since = SystemClock.now() - SignedDuration::from_hours(24 * 30);
+        publish_samples(&roles, options.port, cared_for_since).await?;
         std::fs::write(&marker, "The sample people and documents have been published.\n")?;
     }
     print_welcome(options.empty, options.port);
@@ -133,8 +136,13 @@ fn write_missing(files: &[(PathBuf, &str)]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The people of the demo, what they have said, and their documents.
-pub async fn publish_samples(roles: &Roles, port: u16) -> anyhow::Result<()> {
+/// The people of the demo, what they have said, since when a parent may see a child's record, and their
+/// documents.
+pub async fn publish_samples(
+    roles: &Roles,
+    port: u16,
+    cared_for_since: Timestamp,
+) -> anyhow::Result<()> {
     let registry = roles.registry.as_ref().context("the demo has no registry")?;
     for record in samples::consents(SystemClock.now()) {
         // Already there after a first start that was cut off: what is stored stays.
@@ -145,6 +153,11 @@ pub async fn publish_samples(roles: &Roles, port: u16) -> anyhow::Result<()> {
     for relationship in samples::relationships(SystemClock.now()) {
         if let Err(error) = registry.put_relationship(relationship).await {
             tracing::debug!(%error, "a sample relationship was not stored");
+        }
+    }
+    for grant in samples::citizen_grants(cared_for_since) {
+        if let Err(error) = registry.put_citizen_grant(grant).await {
+            tracing::debug!(%error, "a sample grant was not stored");
         }
     }
     publish(roles, port, samples::people(), samples::documents()).await
@@ -160,11 +173,6 @@ pub async fn publish(
     let registry = roles.registry.as_ref().context("the demo has no registry")?;
     for person in people {
         registry.put_patient(person).await?;
-    }
-    for grant in samples::citizen_grants(SystemClock.now()) {
-        if let Err(error) = registry.put_citizen_grant(grant).await {
-            tracing::debug!(%error, "a sample grant was not stored");
-        }
     }
     let codes = CodeMaps::load(None)?;
     let http = peer::http_client(None)?;

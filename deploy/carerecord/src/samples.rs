@@ -119,9 +119,9 @@ fn pdf(line: &str) -> String {
     out
 }
 
-/// Who may see a sample patient's record for them: granted anew after the eleventh birthday.
-pub fn citizen_grants(now: Timestamp) -> Vec<CitizenGrant> {
-    let since = now - jiff::SignedDuration::from_hours(24 * 30);
+/// Who may see a sample patient's record for them, granted at that time: as `citizens.toml` has it no
+/// longer than until the next birthday at which proxies end.
+pub fn citizen_grants(since: Timestamp) -> Vec<CitizenGrant> {
     let grant = |patient: &str, delegate: &str| {
         let kind = CitizenGrantKind::Proxy {
             delegate: delegate.parse().ok()?,
@@ -215,7 +215,7 @@ pub fn cda(
     given: &str,
     born: &str,
     n: usize,
-    (code, title, text, node): &Kind,
+    (code, title, text, organisation): &Kind,
     restricted: bool,
     replaces: Option<&str>,
 ) -> String {
@@ -226,7 +226,7 @@ pub fn cda(
         )
     });
     let related = related.unwrap_or_default();
-    let (organisation, ods) = ORGANISATIONS[*node];
+    let (organisation, ods) = ORGANISATIONS[*organisation];
     let month = 1 + n % 10;
     let day = 1 + (n * 7) % 27;
     let coded = coded::sections(n);
@@ -264,7 +264,7 @@ pub fn cda(
     )
 }
 
-/// Code, title, text, and the node of a kind of document.
+/// Code, title, text, and the organisation of a kind of document: those of the three nodes come first.
 pub type Kind = (&'static str, &'static str, &'static str, usize);
 
 /// The kinds of documents.
@@ -277,10 +277,14 @@ pub const KINDS: [Kind; 6] = [
     ("196981000000101", "General Practice Summary", "Problems, medicines and allergies.", 0),
 ];
 
-const ORGANISATIONS: [(&str, &str); 3] = [
+const ORGANISATIONS: [(&str, &str); 7] = [
     ("Royal Example Hospital", "ZEX01"),
     ("Example Community Trust", "ZEX02"),
     ("Example Council", "ZEX05"),
+    ("Example Mental Health Trust", "ZEX03"),
+    ("Dr Legg's Surgery", "A20047"),
+    ("Example Surgery", "ZEX04"),
+    ("Example Valley ICB", "ZEX09"),
 ];
 
 const PEOPLE: [Person; 10] = [

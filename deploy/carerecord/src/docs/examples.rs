@@ -45,13 +45,9 @@ pub(super) fn example(method: &str, path: &str) -> Option<Example> {
             SYSTEM,
             named(json!([{"name": "sourceIdentifier", "valueIdentifier": number(ADA)}])),
         ),
-        ("post", "/fhir/Patient/$match") => sent(
-            SYSTEM,
-            named(json!([
-                {"name": "resource", "resource": {"resourceType": "Patient", "identifier": [number(ADA)],
-                    "name": [{"family": "Okafor", "given": ["Ada"]}], "birthDate": "1945-07-14"}},
-            ])),
-        ),
+        ("post", "/fhir/Patient/$match") => {
+            sent(SYSTEM, of_file(include_str!("../../../../docs/examples/match.json")))
+        }
         ("post", "/fhir/Patient/$may-see") => {
             sent(GP, named(json!([{"name": "patient", "valueIdentifier": number(ADA)}])))
         }
@@ -102,7 +98,10 @@ impl Example {
 
 /// A Bundle that publishes a document (MHD ITI-65).
 pub fn provide() -> Value {
-    let text = include_str!("../../../../docs/examples/provide.json");
+    of_file(include_str!("../../../../docs/examples/provide.json"))
+}
+
+fn of_file(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_default()
 }
 

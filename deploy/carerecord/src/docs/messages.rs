@@ -108,8 +108,9 @@ const FHIR: [(&str, &str); 16] = [
     ("Consent of patients", "/fhir/Consent"),
     ("Relationships with patients", "/fhir/EpisodeOfCare"),
 ];
-const EXAMPLES: [(&str, &str, &str); 5] = [
+const EXAMPLES: [(&str, &str, &str); 6] = [
     ("ITI-65: publish by FHIR", "json", include_str!("../../../../docs/examples/provide.json")),
+    ("ITI-119: who may it be", "json", include_str!("../../../../docs/examples/match.json")),
     ("ITI-41: publish by SOAP", "xml", include_str!("../../../../docs/examples/iti41.xml")),
     ("ITI-18: find by SOAP", "xml", include_str!("../../../../docs/examples/iti18.xml")),
     ("ITI-43: retrieve by SOAP", "xml", include_str!("../../../../docs/examples/iti43.xml")),

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::endpoints::cell;
-use crate::mock::catalogue;
+use crate::mock::{Scenario, catalogue};
 
 /// The page, as Markdown.
 pub(super) fn page() -> String {
@@ -11,8 +11,10 @@ pub(super) fn page() -> String {
         "# The mock and its scenarios\n\n`carerecord mock` is the product itself with invented people, for developers \
          of consumers and publishers: the doors, rules, audit and errors are the real ones. It listens where the demo \
          does (`--port` moves it), keeps nothing when it stops, and has the demo's clients and accounts; \
-         [authentication](authentication.md#in-the-demo-and-the-mock) has them. What is listed here is asked of a \
-         running mock by the tests.\n\n## People\n\n| NHS Number | what is special |\n|---|---|\n",
+         [authentication](authentication.md#in-the-demo-and-the-mock) has them. Unlike the demo it takes documents \
+         about people whom it knows only, as a deployment does: tell of others first, by the \
+         [feed](patients.md#the-feed). What is listed here is asked of a running mock by the tests.\n\n\
+         ## People\n\n| NHS Number | what is special |\n|---|---|\n",
     );
     let catalogue = match catalogue() {
         Ok(catalogue) => catalogue,
@@ -37,31 +39,38 @@ pub(super) fn page() -> String {
          token is sent; a file is one of `docs/examples`, see [messages](messages.md#examples).\n",
     );
     for scenario in &catalogue.scenario {
-        let _ = write!(out, "\n### {}\n\n", scenario.title);
-        let method = if scenario.send.is_empty() { "GET" } else { "POST" };
-        let _ = writeln!(out, "- At the {}: `{method} {}`", scenario.door, scenario.path);
-        for (name, value) in &scenario.query {
-            let _ = writeln!(out, "- `{name}` = `{value}`");
-        }
-        if !scenario.send.is_empty() {
-            let _ = writeln!(out, "- Sends `{}`", scenario.send);
-        }
-        for (from, to) in &scenario.replace {
-            let _ = writeln!(out, "- in which `{to}` stands for `{from}`");
-        }
-        if !scenario.caller.is_empty() {
-            let _ = writeln!(out, "- As `{}`", scenario.caller);
-        }
-        if !scenario.header.is_empty() {
-            let _ = writeln!(out, "- `X-Scenario: {}`", scenario.header);
-        }
-        let _ = write!(out, "- Answer: {}", scenario.status);
-        let told = |words: &str, texts: &[String]| {
-            let texts: Vec<String> = texts.iter().map(|text| format!("`{text}`")).collect();
-            if texts.is_empty() { String::new() } else { format!(", {words} {}", texts.join(", ")) }
-        };
-        let _ =
-            writeln!(out, "{}{}", told("with", &scenario.has), told("without", &scenario.lacks));
+        tell(&mut out, scenario);
     }
     out
+}
+
+/// What is sent, and what is answered.
+fn tell(out: &mut String, scenario: &Scenario) {
+    let _ = write!(out, "\n### {}\n\n", scenario.title);
+    let method = if scenario.send.is_empty() { "GET" } else { "POST" };
+    let _ = writeln!(out, "- At the {}: `{method} {}`", scenario.door, scenario.path);
+    for (name, value) in &scenario.query {
+        let _ = writeln!(out, "- `{name}` = `{value}`");
+    }
+    if !scenario.send.is_empty() {
+        let _ = writeln!(out, "- Sends `{}`", scenario.send);
+    }
+    for (from, to) in &scenario.replace {
+        let _ = writeln!(out, "- in which `{to}` stands for `{from}`");
+    }
+    if !scenario.caller.is_empty() {
+        let _ = writeln!(out, "- As `{}`", scenario.caller);
+    }
+    if !scenario.header.is_empty() {
+        let _ = writeln!(out, "- `X-Scenario: {}`", scenario.header);
+    }
+    if !scenario.opens.is_empty() {
+        let _ = writeln!(out, "- Then opens the document `{}` of the list", scenario.opens);
+    }
+    let _ = write!(out, "- Answer: {}", scenario.status);
+    let told = |words: &str, texts: &[String]| {
+        let texts: Vec<String> = texts.iter().map(|text| format!("`{text}`")).collect();
+        if texts.is_empty() { String::new() } else { format!(", {words} {}", texts.join(", ")) }
+    };
+    let _ = writeln!(out, "{}{}", told("with", &scenario.has), told("without", &scenario.lacks));
 }

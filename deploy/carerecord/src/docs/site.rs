@@ -185,8 +185,9 @@ macro_rules! example {
     };
 }
 
-const EXAMPLES: [(&str, &str, &str); 5] = [
+const EXAMPLES: [(&str, &str, &str); 6] = [
     example!("provide.json", "application/fhir+json"),
+    example!("match.json", "application/fhir+json"),
     example!("iti41.xml", "application/xml"),
     example!("iti18.xml", "application/xml"),
     example!("iti43.xml", "application/xml"),

@@ -64,6 +64,10 @@ pub struct Scenario {
     /// What stands in it in place of what.
     #[serde(default)]
     pub replace: BTreeMap<String, String>,
+    /// The uniqueId of a document among those that the answer lists: it is opened, and what follows is of
+    /// the document.
+    #[serde(default)]
+    pub opens: String,
     /// The status of the answer.
     pub status: u16,
     /// What the answer has.

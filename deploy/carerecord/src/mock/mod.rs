@@ -11,10 +11,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, ensure};
+use carerecord_registry::UnknownPatients;
 use carerecord_service::{IdSource as _, Lifecycle, LogFormat, RandomIds, telemetry};
 use clap::Args;
 
-pub use catalogue::catalogue;
+pub use catalogue::{Scenario, catalogue};
 pub use ports::{ScenarioNode, ScenarioPatients, ScenarioRegistry};
 
 use crate::demo::{self, FIRST_PORT, SAMPLES};
@@ -29,7 +30,7 @@ pub struct MockOptions {
     /// An empty folder for its databases and documents; one that is thrown away at the end unless given
     #[arg(long)]
     data: Option<PathBuf>,
-    /// How many documents 999 000 1111 has
+    /// How many documents 999 000 1111 has, e.g. 5000
     #[arg(long, default_value_t = 0)]
     documents: usize,
     /// What to log, e.g. info or debug
@@ -56,13 +57,17 @@ pub async fn run(options: MockOptions) -> anyhow::Result<ExitCode> {
 async fn serve(options: &MockOptions, data: &Path) -> anyhow::Result<ExitCode> {
     let mut config = demo::configuration(data, options.port)?;
     config.scenarios = true;
+    if let Some(registry) = &mut config.registry {
+        // As a deployment does: who is not known, or not traced, has no record.
+        registry.rules.unknown_patients = UnknownPatients::Reject;
+    }
     for source in config.portal.iter_mut().flat_map(|portal| &mut portal.source) {
         // What one request asks for is not to befall the next one.
         source.limits.breaker_failures = u32::MAX;
     }
     let lifecycle = Lifecycle::new();
     let roles = roles::start(&config, &lifecycle).await?;
-    demo::publish_samples(&roles, options.port).await?;
+    demo::publish_samples(&roles, options.port, people::CARED_FOR_SINCE.parse()?).await?;
     let more = people::documents(options.documents);
     demo::publish(&roles, options.port, people::people(), more).await?;
     merge(options.port).await?;

@@ -11,7 +11,7 @@ use carerecord_model::{
     PatientSearch, PortError, Registered, RetrievedDocument, StoredQuery, Submission,
 };
 
-use super::scenario::{of_node, of_registry};
+use super::scenario::{is_about, of_node, of_registry};
 
 /// The registry behind a node or the portal.
 pub struct ScenarioRegistry(pub Arc<dyn DocumentRegistry>);
@@ -71,6 +71,7 @@ impl DocumentRegistry for ScenarioRegistry {
 #[async_trait]
 impl PatientDirectory for ScenarioPatients {
     async fn patient(&self, number: NhsNumber) -> Result<Option<Patient>, PortError> {
+        is_about(number);
         match of_registry() {
             Some(fault) => fault.happen().await.map_or(Ok(None), Err),
             None => self.0.patient(number).await,
@@ -130,6 +131,8 @@ impl DocumentRepository for ScenarioNode {
 
 impl ScenarioNode {
     async fn goes_wrong(&self) -> Result<(), PortError> {
+        // Nodes are asked while the record is opened, which tells whom the request is about.
+        tokio::task::yield_now().await;
         match of_node(&self.0) {
             Some(fault) => fault.happen().await.map_or(Ok(()), Err),
             None => Ok(()),

@@ -1,5 +1,7 @@
-//! What a request of the mock asks to go wrong: the header `X-Scenario`.
+//! What goes wrong with a request of the mock: what its header `X-Scenario` asks for, and what always does
+//! with the person whom it is about.
 
+use std::cell::Cell;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +10,9 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use carerecord_model::{ErrorCode, NodeId, PortError, TransactionError};
+use carerecord_model::{ErrorCode, NhsNumber, NodeId, PortError, TransactionError};
+
+use super::people::{LATE_NODE, LATE_SOURCE};
 
 /// What goes wrong.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -110,8 +114,15 @@ impl Scenario {
     }
 }
 
+/// A request that is being answered.
+struct Asking {
+    scenario: Arc<Scenario>,
+    /// Whether it is about the person one of whose sources is always late.
+    about_late: Cell<bool>,
+}
+
 tokio::task_local! {
-    static ASKED: Arc<Scenario>;
+    static ASKING: Asking;
 }
 
 /// What is to go wrong with the registry, as far as the request that is being answered asks for it.
@@ -119,24 +130,35 @@ pub fn of_registry() -> Option<Fault> {
     of(|place| *place == Place::Registry)
 }
 
-/// The same of a node.
+/// The same of a node, or what always goes wrong with it for the person whom the request is about.
 pub fn of_node(id: &NodeId) -> Option<Fault> {
-    of(|place| matches!(place, Place::Source(of) if of.as_ref().is_none_or(|of| of == id)))
+    let asked =
+        of(|place| matches!(place, Place::Source(of) if of.as_ref().is_none_or(|of| of == id)));
+    let is_late = || ASKING.try_with(|asking| asking.about_late.get()).unwrap_or_default();
+    asked.or_else(|| (id.as_str() == LATE_NODE && is_late()).then_some(Fault::Late))
 }
 
 fn of(is_it: impl Fn(&Place) -> bool) -> Option<Fault> {
-    ASKED.try_with(|asked| asked.find(is_it).cloned()).ok().flatten()
+    ASKING.try_with(|asking| asking.scenario.find(is_it).cloned()).ok().flatten()
+}
+
+/// Notes whom the request is about, as soon as that is known. Outside a request nothing is noted.
+pub fn is_about(person: NhsNumber) {
+    if person.digits() == LATE_SOURCE {
+        let _ = ASKING.try_with(|asking| asking.about_late.set(true));
+    }
 }
 
 /// The layer of the mock's listeners that obeys the header.
 pub async fn obey(mut request: Request, next: Next) -> Response {
-    let Some(header) = request.headers().get(X_SCENARIO) else { return next.run(request).await };
-    let asked = header.to_str().unwrap_or("?").parse::<Scenario>();
-    match asked {
+    let header = request.headers().get(X_SCENARIO);
+    let asked = header.map(|header| header.to_str().unwrap_or("?").parse::<Scenario>());
+    match asked.unwrap_or_else(|| Ok(Scenario::default())) {
         Ok(asked) => {
-            let asked = Arc::new(asked);
-            request.extensions_mut().insert(asked.clone());
-            ASKED.scope(asked, next.run(request)).await
+            let scenario = Arc::new(asked);
+            request.extensions_mut().insert(scenario.clone());
+            let asking = Asking { scenario, about_late: Cell::new(false) };
+            ASKING.scope(asking, next.run(request)).await
         }
         Err(error) => (StatusCode::BAD_REQUEST, format!("{X_SCENARIO}: {error}\n")).into_response(),
     }
@@ -185,5 +207,30 @@ mod tests {
         assert_eq!(read("door-error; code=Nothing"), Err(ScenarioError::Code));
         assert_eq!(read("door-error"), Err(ScenarioError::Code));
         assert_eq!(read("source-down; source=x"), Err(ScenarioError::Source));
+    }
+
+    #[test]
+    fn one_source_of_one_person_is_late_as_long_as_the_request_lasts() {
+        let node = |id: &str| of_node(&id.parse().unwrap());
+        let asking = |header: &str| Asking {
+            scenario: Arc::new(header.parse().unwrap_or_default()),
+            about_late: Cell::new(false),
+        };
+        let about = |person: &str| is_about(person.parse().unwrap());
+
+        ASKING.sync_scope(asking(""), || {
+            about("9990001006");
+            assert_eq!(node(LATE_NODE), None);
+            about(LATE_SOURCE);
+            about("9990001006");
+            assert_eq!(node(LATE_NODE), Some(Fault::Late));
+            assert_eq!(node("2.999.826.1.1"), None);
+        });
+        ASKING.sync_scope(asking("source-down"), || {
+            about(LATE_SOURCE);
+            assert_eq!(node(LATE_NODE), Some(Fault::Down), "what is asked for goes before");
+        });
+        about(LATE_SOURCE);
+        assert_eq!(node(LATE_NODE), None, "outside a request");
     }
 }

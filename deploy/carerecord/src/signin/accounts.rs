@@ -119,7 +119,7 @@ pub fn demo_citizens() -> Vec<Account> {
             2,
             "Jo",
             "Quiet",
-            "Sees her own record, 999 000 1103, and that of Tia Young, 999 000 1065, whom she cares for",
+            "Sees her own record, 999 000 1103, and in the demo that of Tia Young, 999 000 1065, whom she cares for",
             known("9990001103", "1992-12-12", "P9"),
         ),
         citizen(

@@ -112,12 +112,13 @@ async fn description(deployment: &Deployment) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
-/// A token of a client or an account of the demo's sign-in provider.
+/// A token of a client or an account of the demo's sign-in providers: citizens' are UUIDs.
 pub async fn token(deployment: &Deployment, caller: &str) -> Option<String> {
     let fhir: Fhir = match caller {
         "" => return None,
         "demo-system" => deployment.fhir().as_system().await,
         "demo-source" => deployment.fhir().as_source().await,
+        citizen if citizen.contains('-') => deployment.citizen(citizen).await,
         account => deployment.fhir().as_person(account).await,
     };
     Some(fhir.token().to_owned())

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use carerecord_testkit::{Deployment, Role};
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::BINARY;
 use crate::documentation::token;
@@ -29,6 +30,8 @@ struct Scenario {
     send: String,
     #[serde(default)]
     replace: BTreeMap<String, String>,
+    #[serde(default)]
+    opens: String,
     status: u16,
     #[serde(default)]
     has: Vec<String>,
@@ -60,19 +63,18 @@ async fn every_scenario_is_answered_as_the_catalogue_says() {
         for (name, value) in &scenario.query {
             url.query_pairs_mut().append_pair(name, value);
         }
-        let mut request = match scenario.send.as_str() {
+        let request = match scenario.send.as_str() {
             "" => http.get(url),
             file => {
                 http.post(url).header("content-type", content_type(file)).body(message(scenario))
             }
         };
-        if let Some(token) = &tokens[&scenario.caller] {
-            request = request.bearer_auth(token);
+        let token = tokens[&scenario.caller].as_deref();
+        let mut answer = asked(request, token, scenario).await;
+        if !scenario.opens.is_empty() {
+            let url = address(&answer.text().await.unwrap(), scenario);
+            answer = asked(http.get(url), token, scenario).await;
         }
-        if !scenario.header.is_empty() {
-            request = request.header("x-scenario", &scenario.header);
-        }
-        let answer = request.send().await.unwrap();
         let status = answer.status().as_u16();
         let text = answer.text().await.unwrap();
         let lacking = scenario.has.iter().filter(|has| !text.contains(*has));
@@ -103,6 +105,34 @@ async fn nothing_else_obeys_scenarios() {
     let answer = request.send().await.unwrap();
 
     assert_eq!(answer.status(), 200, "{}", answer.text().await.unwrap());
+}
+
+async fn asked(
+    mut request: reqwest::RequestBuilder,
+    token: Option<&str>,
+    scenario: &Scenario,
+) -> reqwest::Response {
+    if let Some(token) = token {
+        request = request.bearer_auth(token);
+    }
+    if !scenario.header.is_empty() {
+        request = request.header("x-scenario", &scenario.header);
+    }
+    request.send().await.unwrap()
+}
+
+/// Where the document is that a scenario opens, as the list has it.
+fn address(list: &str, scenario: &Scenario) -> String {
+    let (title, opens) = (&scenario.title, &scenario.opens);
+    let list: Value = serde_json::from_str(list).unwrap_or_else(|e| panic!("{title}: {e}: {list}"));
+    let urn = format!("urn:oid:{opens}");
+    let is_it = |entry: &&Value| {
+        let id = &entry["resource"]["masterIdentifier"]["value"];
+        id == opens.as_str() || id == urn.as_str()
+    };
+    let found = list["entry"].as_array().and_then(|all| all.iter().find(is_it));
+    let found = found.unwrap_or_else(|| panic!("{title}: {opens} is not in {list}"));
+    found["resource"]["content"][0]["attachment"]["url"].as_str().unwrap().to_owned()
 }
 
 fn message(scenario: &Scenario) -> String {
