@@ -4,6 +4,7 @@ mod body;
 pub(crate) mod compare;
 pub(crate) mod copy;
 mod provenance;
+mod reference;
 
 use askama::Template;
 use axum::extract::{Path, State};
@@ -20,6 +21,7 @@ use crate::session::Caller;
 use body::{Body, body};
 pub(super) use body::{MAX_RENDERED_BYTES, View};
 use provenance::{Provenance, download_words, facts};
+use reference::reference;
 
 #[derive(Template)]
 #[template(path = "document.html")]
@@ -35,6 +37,8 @@ struct DocumentPage {
     /// The most telling of where it comes from, in one line.
     facts: Vec<String>,
     provenance: Provenance,
+    /// For the reader's own system.
+    reference: String,
     body: Body,
     download: String,
     previous: Option<Uuid>,
@@ -54,12 +58,13 @@ pub(crate) async fn document(
         open(&portal, &caller, handle, id)
     );
     let document = document?;
+    let record = record.ok().flatten();
     let (body, hash_matches) = body(&portal, &caller, handle, &document).await?;
     let at = patient.order.iter().position(|other| *other == id);
     let neighbour = |at: Option<usize>| patient.order.get(at?).copied();
     page(&DocumentPage {
         layout: portal.layout(Some(&caller.0)),
-        banner: portal.banner(&patient.nhs_number, record.ok().flatten().as_ref()),
+        banner: portal.banner(&patient.nhs_number, record.as_ref()),
         handle,
         id,
         title: document.name().to_owned(),
@@ -67,6 +72,7 @@ pub(crate) async fn document(
         now: clinical(&portal.clock.now().to_string(), &portal.zone),
         facts: facts(&document, &portal),
         provenance: Provenance::new(&document, hash_matches, &portal),
+        reference: reference(&document, (&patient.nhs_number, record.as_ref()), &portal),
         body,
         download: download_words(&document),
         previous: neighbour(at.and_then(|at| at.checked_sub(1))),
