@@ -48,6 +48,22 @@ for (const [title, words] of [
 const scan = await page.locator("img.cr-image").evaluate((img) => img.naturalWidth);
 if (scan !== 320) throw new Error(`the scan is ${scan} wide`);
 
+// A reference for another system: selected when it is entered, copied by its button.
+await open("Illustrated summary");
+await page.getByText("Copy a reference to this document").click();
+await look("document-reference", "Reference for your own system");
+await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+await page.getByRole("button", { name: "Copy", exact: true }).click();
+await page.getByText("Copied", { exact: true }).waitFor();
+const copied = await page.evaluate(() => navigator.clipboard.readText());
+if (!copied.startsWith("Title: Illustrated summary\nType: ") || copied.includes("9990001146")) {
+  throw new Error(`the reference is ${copied}`);
+}
+await page.getByLabel("Reference for your own system").focus();
+const selected = await page.getByLabel("Reference for your own system").evaluate(
+  (field) => field.value.slice(field.selectionStart, field.selectionEnd));
+if (selected !== copied) throw new Error(`selected is ${selected}`);
+
 // By keyboard: forth and back in the list, and through a copy.
 await page.goto(list);
 await page.locator('main a[href*="/document/"]').first().click();

@@ -35,3 +35,20 @@ window.addEventListener("keydown", (event) => {
   }
 });
 document.querySelector("[data-print]")?.addEventListener("click", () => window.print());
+
+// A text to be copied is selected when it is entered, and has a button.
+document.querySelectorAll("[data-copy]").forEach((button) => {
+  const field = document.getElementById(button.dataset.copy);
+  const status = button.nextElementSibling;
+  field.addEventListener("focus", () => field.select());
+  button.hidden = !navigator.clipboard;
+  button.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(field.value);
+      status.textContent = "Copied";
+    } catch {
+      field.focus();
+      status.textContent = "Your browser did not copy it. It is selected: copy it with your keyboard.";
+    }
+  });
+});

@@ -144,6 +144,24 @@ impl WebConfig {
     }
 }
 
+/// Whether requests may be sent to an address of the configuration: by TLS, or on this machine, and with
+/// nothing in it but where that is.
+pub(crate) fn check_outgoing(url: &Url) -> Result<(), &'static str> {
+    let safe = match url.scheme() {
+        "https" => url.has_host(),
+        "http" => is_this_machine(url),
+        _ => false,
+    };
+    if !safe {
+        return Err("is neither https nor on this machine");
+    }
+    let plain = url.username().is_empty()
+        && url.password().is_none()
+        && url.query().is_none()
+        && url.fragment().is_none();
+    if plain { Ok(()) } else { Err("has more than a host and a path") }
+}
+
 pub(crate) fn is_this_machine(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),

@@ -96,7 +96,11 @@ pub(crate) enum AppFailure {
 impl From<LaunchError> for LaunchFailure {
     fn from(error: LaunchError) -> Self {
         match error {
-            LaunchError::Expired | LaunchError::Replayed => Self::Ended,
+            LaunchError::Expired | LaunchError::Replayed | LaunchError::NotKnown => Self::Ended,
+            LaunchError::Assertion
+            | LaunchError::Away
+            | LaunchError::NotGiven
+            | LaunchError::Broken => Self::Away,
             LaunchError::Missing
             | LaunchError::Malformed
             | LaunchError::Algorithm
@@ -109,7 +113,9 @@ impl From<LaunchError> for LaunchFailure {
             | LaunchError::Organisation
             | LaunchError::Purpose
             | LaunchError::Patient
-            | LaunchError::ReturnUrl => Self::NotTaken,
+            | LaunchError::ReturnUrl
+            | LaunchError::NotAsked
+            | LaunchError::OtherLauncher => Self::NotTaken,
         }
     }
 }

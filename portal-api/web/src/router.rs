@@ -44,8 +44,8 @@ pub fn router(
     let portal = Arc::new(Portal {
         api: ApiClient::new(&config, config.api_client.clone().unwrap_or_else(|| http.clone())),
         ehrs: Ehrs::new(&config, &providers, &http, clock.now())?,
+        launchers: Launchers::new(&config, &providers, &http, clock.now())?,
         providers,
-        launchers: Launchers::new(&config.launchers, &config.base, clock.now())?,
         tickets: Tickets::new(rows.clone()),
         sign_outs,
         looks,
@@ -85,7 +85,7 @@ fn routes() -> Router<Arc<Portal>> {
         .route("/sign-out/everywhere", post(sign_in::sign_out_everywhere))
         .route("/signed-out", get(pages::start::signed_out))
         .route("/session-ended", get(pages::start::session_ended))
-        .route("/launch", get(launch::smart::begin).post(launch::take))
+        .route("/launch", get(launch::begin).post(launch::take))
         .route("/launch/callback", get(launch::smart::complete))
         .route("/launch/open", get(launch::ask).post(launch::go_on))
         .route("/launch/patient", get(launch::patient))

@@ -211,33 +211,10 @@ impl Inner {
                 headers.get(header::AUTHORIZATION).is_some_and(|h| *h == format!("Basic {basic}"))
             }
             EhrClient::Keys(file) => {
-                let keys = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
-                let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-                form.get("client_assertion_type").is_some_and(|sent| sent == kind)
-                    && form.get("client_assertion").is_some_and(|sent| self.asserts(sent, &keys))
+                let shown = asserted(form, file, &format!("{}/token", self.base));
+                shown.is_some_and(|id| self.kept(|kept| kept.assertions.insert(id)))
             }
         }
-    }
-
-    /// SMART App Launch 2: client-confidential-asymmetric.
-    fn asserts(&self, assertion: &str, keys: &Value) -> bool {
-        let part = |n: usize| B64.decode(assertion.split('.').nth(n).unwrap()).unwrap();
-        let json = |n: usize| -> Value { serde_json::from_slice(&part(n)).unwrap() };
-        let (head, claims) = (json(0), json(1));
-        let key = keys["keys"].as_array().unwrap().iter().find(|key| key["kid"] == head["kid"]);
-        let Some(key) = key else { return false };
-        let half = |name: &str| B64.decode(key[name].as_str().unwrap()).unwrap();
-        let point = [vec![4], half("x"), half("y")].concat();
-        let (signed, _) = assertion.rsplit_once('.').unwrap();
-        let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point);
-        let exp = claims["exp"].as_i64().unwrap();
-        let jti = claims["jti"].as_str().unwrap().to_owned();
-        key.verify(signed.as_bytes(), &part(2)).is_ok()
-            && claims["iss"] == CLIENT
-            && claims["sub"] == CLIENT
-            && claims["aud"] == format!("{}/token", self.base)
-            && (now()..=now() + 300).contains(&exp)
-            && self.kept(|kept| kept.assertions.insert(jti))
     }
 }
 
@@ -261,9 +238,7 @@ async fn configuration(State(ehr): Shared) -> Response {
         return "<html>Please sign in</html>".into_response();
     }
     if ehr.has(EhrFault::Endless) {
-        let part = axum::body::Bytes::from(vec![b' '; 1 << 16]);
-        let parts = repeat_with(move || Ok::<_, std::io::Error>(part.clone()));
-        return Body::from_stream(parts).into_response();
+        return endless();
     }
     if ehr.has(EhrFault::UnsafeEndpoint) {
         told["token_endpoint"] = "http://ehr.example/token".into();
@@ -391,6 +366,40 @@ async fn patient(
         found["id"] = "another".into();
     }
     Ok(Json(found))
+}
+
+/// Checks by what an app shows that it is the registered one, by one of the P-256 keys of a JWK set, for
+/// an address: the id of the assertion. SMART App Launch 2: client-confidential-asymmetric.
+pub(crate) fn asserted(
+    form: &HashMap<String, String>,
+    keys: &std::path::Path,
+    audience: &str,
+) -> Option<String> {
+    let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+    let assertion = form.get("client_assertion")?;
+    let part = |n: usize| B64.decode(assertion.split('.').nth(n).unwrap()).unwrap();
+    let json = |n: usize| -> Value { serde_json::from_slice(&part(n)).unwrap() };
+    let (head, claims) = (json(0), json(1));
+    let keys: Value = serde_json::from_slice(&std::fs::read(keys).unwrap()).unwrap();
+    let key = keys["keys"].as_array().unwrap().iter().find(|key| key["kid"] == head["kid"])?;
+    let half = |name: &str| B64.decode(key[name].as_str().unwrap()).unwrap();
+    let point = [vec![4], half("x"), half("y")].concat();
+    let (signed, _) = assertion.rsplit_once('.').unwrap();
+    let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point);
+    let good = key.verify(signed.as_bytes(), &part(2)).is_ok()
+        && form.get("client_assertion_type").is_some_and(|sent| sent == kind)
+        && claims["iss"] == CLIENT
+        && claims["sub"] == CLIENT
+        && claims["aud"] == audience
+        && (now()..=now() + 300).contains(&claims["exp"].as_i64().unwrap());
+    good.then(|| claims["jti"].as_str().unwrap().to_owned())
+}
+
+/// An answer that does not end.
+pub(crate) fn endless() -> Response {
+    let part = axum::body::Bytes::from(vec![b' '; 1 << 16]);
+    let parts = repeat_with(move || Ok::<_, std::io::Error>(part.clone()));
+    Body::from_stream(parts).into_response()
 }
 
 fn now() -> i64 {

@@ -6,6 +6,7 @@
 
 mod audit_repository;
 mod authority;
+mod contexts;
 mod corpus;
 mod deployment;
 mod ehr;
@@ -33,6 +34,7 @@ pub fn install_crypto() {
 
 pub use audit_repository::{AuditRepository, RepositoryFault};
 pub use authority::{Authority, Issued, trusting};
+pub use contexts::{ContextFault, Contexts};
 pub use corpus::{corpus, examples, files, must_not_skip};
 pub use deployment::{Deployment, NODES, PEER_SILENCE, Role, SOURCE_DEADLINE};
 pub use ehr::{Ehr, EhrClient, EhrFault};

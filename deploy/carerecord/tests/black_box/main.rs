@@ -13,6 +13,7 @@ mod bypass;
 mod citizens;
 mod codes;
 mod content;
+mod contexts;
 mod delegations;
 mod disk_full;
 mod doctor;
@@ -142,6 +143,7 @@ however_it_is_deployed![
     delegations::the_node_decides_again,
     smart::a_record_system_opens_the_patient_and_nobody_else,
     smart::what_is_wrong_with_a_launch_opens_nothing_and_is_recorded,
+    contexts::a_system_is_asked_for_whom_it_opens_a_record,
     apps::an_app_reads_for_a_person_and_no_more,
     apps::an_app_gets_nothing_without_the_person,
     oauth::a_system_reads_by_a_token_of_its_own,

@@ -95,6 +95,14 @@ pub async fn what_is_wrong_with_a_launch_opens_nothing_and_is_recorded(deploymen
 
 /// A patient with a letter, whom a record system knows too.
 async fn begun(deployment: &Deployment) -> Ehr {
+    known_patient(deployment).await;
+    let ehr = deployment.ehr().await;
+    ehr.has_patient("p-1", PATIENT, "Okafor", "1945-07-14");
+    ehr
+}
+
+/// A patient with a letter, whom the index knows.
+pub(crate) async fn known_patient(deployment: &Deployment) {
     let letter = Letter::text(PATIENT, 1);
     assert!(deployment.node(0).publish(&letter).await.unwrap().is_success());
     let person = "<name><given>Ngozi</given><family>Okafor</family></name>\
@@ -102,12 +110,9 @@ async fn begun(deployment: &Deployment) -> Ehr {
     let told = crate::identity::patient(PATIENT, person);
     let feed = crate::identity::Feed(deployment);
     assert_eq!(feed.tell("PRPA_IN201301UV02", &told).await, "CA");
-    let ehr = deployment.ehr().await;
-    ehr.has_patient("p-1", PATIENT, "Okafor", "1945-07-14");
-    ehr
 }
 
-fn of<'e>(events: &'e [Value], interaction: &str) -> &'e Value {
+pub(crate) fn of<'e>(events: &'e [Value], interaction: &str) -> &'e Value {
     let found = events.iter().find(|e| e["interaction"] == interaction);
     found.unwrap_or_else(|| panic!("no record of {interaction}"))
 }

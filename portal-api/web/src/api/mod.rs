@@ -323,7 +323,8 @@ async fn succeeded(response: Response) -> Result<Response, ApiError> {
     if status.is_success() { Ok(response) } else { Err(refused(status, response).await) }
 }
 
-fn encoded(form: &[(&str, &str)]) -> String {
+/// A form as it is sent.
+pub(crate) fn encoded(form: &[(&str, &str)]) -> String {
     url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish()
 }
 

@@ -8,6 +8,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::launcher::{Launcher, Launchers};
+use crate::problem::LaunchFailure;
 
 /// What a launch is about. No formatter prints it.
 #[derive(Clone, Deserialize, Serialize)]
@@ -64,6 +65,27 @@ pub(crate) enum LaunchError {
     Patient,
     #[error("the launch leads back to an address that is not the launching system's")]
     ReturnUrl,
+    #[error("the launching system is not one that is asked for contexts")]
+    NotAsked,
+    #[error("the client assertion could not be signed")]
+    Assertion,
+    #[error("the launching system cannot be asked for the context")]
+    Away,
+    #[error("the launching system did not give the context")]
+    NotGiven,
+    #[error("the context breaks off, or is too long")]
+    Broken,
+    #[error("the launching system does not know the launch, or not any more")]
+    NotKnown,
+    #[error("the context is of another launching system")]
+    OtherLauncher,
+}
+
+impl LaunchError {
+    /// Whether it is the launching system that failed.
+    pub(super) fn is_theirs(self) -> bool {
+        LaunchFailure::from(self) == LaunchFailure::Away
+    }
 }
 
 /// The claims. NHS: 7.
@@ -235,5 +257,5 @@ const ALGORITHMS: [Algorithm; 6] = [
 /// How far the clocks may differ.
 const SKEW: SignedDuration = SignedDuration::from_secs(30);
 const LONGEST: SignedDuration = SignedDuration::from_secs(60);
-const MAX_BYTES: usize = 8 << 10;
+pub(super) const MAX_BYTES: usize = 8 << 10;
 const MAX_TEXT: usize = 200;

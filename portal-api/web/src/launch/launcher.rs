@@ -1,4 +1,4 @@
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use carerecord_model::OrganisationCode;
 use carerecord_service::FIRST;
@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use url::Url;
 
-use crate::config::WebError;
+use super::opaque::Contexts;
+use crate::config::{WebConfig, WebError};
+use crate::sign_in::{Provider, Providers};
 
 /// A `[[portal.launcher]]`: a system that opens records in context.
 #[derive(Clone, Debug, Deserialize)]
@@ -19,6 +21,13 @@ pub struct LauncherConfig {
     pub name: String,
     /// The public keys that it signs with: a file with a JWK set, read again when it changes.
     pub keys: PathBuf,
+    /// Where it is asked for the context of a launch that has nothing but an id; with
+    pub context_url: Option<Url>,
+    /// the name under which it knows the portal, and
+    pub client_id: Option<String>,
+    /// a file with the key that the portal signs its assertions with (`private_key_jwt`), read again
+    /// when it changes.
+    pub client_key: Option<PathBuf>,
     /// The organisations that it may name.
     pub organisations: Vec<OrganisationCode>,
     /// Where its pages are, to go back to: origins, e.g. `https://epr.example.nhs.uk`.
@@ -38,17 +47,20 @@ pub(crate) struct Launchers(Vec<Launcher>);
 pub(super) struct Launcher {
     pub(super) config: LauncherConfig,
     pub(super) keys: Watched<ForeignKeys>,
+    /// Where it is asked for contexts, if it is.
+    pub(super) contexts: Option<Contexts>,
 }
 
 impl Launchers {
-    /// Reads the keys; paths are taken from `base`.
+    /// Reads the keys.
     pub(crate) fn new(
-        configs: &[LauncherConfig],
-        base: &Path,
+        web: &WebConfig,
+        providers: &Providers,
+        http: &reqwest::Client,
         now: Timestamp,
     ) -> Result<Self, WebError> {
         let mut all: Vec<Launcher> = Vec::new();
-        for config in configs {
+        for config in &web.launchers {
             let wrong = |what: &str| WebError::Launcher(config.id.clone(), what.to_owned());
             if config.id.is_empty() || config.name.trim().is_empty() {
                 return Err(wrong("id or name is empty"));
@@ -59,9 +71,13 @@ impl Launchers {
             if all.iter().any(|other| other.config.id == config.id) {
                 return Err(wrong("is there twice"));
             }
-            let keys = Watched::open(&base.join(&config.keys), ForeignKeys::read, now);
+            if providers.find(&config.sign_in).is_none_or(Provider::is_for_citizens) {
+                return Err(wrong("sign_in is no provider of staff"));
+            }
+            let keys = Watched::open(&web.base.join(&config.keys), ForeignKeys::read, now);
             let keys = keys.map_err(|error| wrong(&error.to_string()))?;
-            all.push(Launcher { config: config.clone(), keys });
+            let contexts = Contexts::of(config, web, http, now).map_err(|what| wrong(&what))?;
+            all.push(Launcher { config: config.clone(), keys, contexts });
         }
         Ok(Self(all))
     }

@@ -11,7 +11,7 @@ use http::StatusCode;
 use serde::Deserialize;
 use tower_sessions::Session;
 
-use super::{LaunchContext, broken};
+use super::{LaunchContext, Pending, broken};
 use crate::api::PatientRecord;
 use crate::pages::{Layout, page};
 use crate::portal::{Portal, SharedPortal};
@@ -65,19 +65,20 @@ pub(super) async fn go_to(
     context: LaunchContext,
 ) -> Result<Response, Problem> {
     let Some(data) = remember(&session, portal).await? else {
-        return sign_in_first(portal, &session, &context).await;
+        return sign_in_first(portal, &session, context).await;
     };
     if !is_same_person(portal, &data, &context) {
         // Whoever used this browser before is not the one who launches.
         forget(&session).await?;
-        return sign_in_first(portal, &session, &context).await;
+        return sign_in_first(portal, &session, context).await;
     }
     let another = data.patients.first().is_some_and(|p| p.nhs_number != context.nhs_number);
     let person = Person::of(session, data, portal.ids.random());
-    session::launch_pending(&person.session, Some(&context)).await?;
+    let launcher = context.launcher_name.clone();
+    let pending = Pending::Known(Box::new(context));
+    session::launch_pending(&person.session, Some(&pending)).await?;
     if another {
         let layout = portal.layout(Some(&person));
-        let launcher = context.launcher_name;
         return page(&SwitchPage { layout, launcher }).map(IntoResponse::into_response);
     }
     start(portal, person).await
@@ -100,9 +101,11 @@ pub(crate) async fn go_on(
 }
 
 async fn start(portal: &Portal, mut person: Person) -> Result<Response, Problem> {
-    let context = session::launch_pending(&person.session, None).await?;
-    let context = context.ok_or(Problem::Launch(LaunchFailure::Ended))?;
-    let admitted = |data: &mut SignedIn| admit(data, context).map_err(Problem::Launch);
+    let pending = session::launch_pending(&person.session, None).await?;
+    let Some(Pending::Known(context)) = pending else {
+        return Err(Problem::Launch(LaunchFailure::Ended));
+    };
+    let admitted = |data: &mut SignedIn| admit(data, *context).map_err(Problem::Launch);
     portal.change(&mut person, admitted).await?;
     // The change has read the session again, with the note in it.
     session::launch_pending(&person.session, None).await?;
@@ -112,10 +115,10 @@ async fn start(portal: &Portal, mut person: Person) -> Result<Response, Problem>
 async fn sign_in_first(
     portal: &Portal,
     session: &Session,
-    context: &LaunchContext,
+    context: LaunchContext,
 ) -> Result<Response, Problem> {
     let provider = portal.providers.find(&context.sign_in).ok_or(Problem::NotFound)?;
-    session::launch_pending(session, Some(context)).await?;
+    session::launch_pending(session, Some(&Pending::Known(Box::new(context)))).await?;
     sign_in::at(portal, session, provider).await
 }
 

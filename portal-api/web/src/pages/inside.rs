@@ -60,7 +60,7 @@ pub(crate) async fn search(
     let number = person.patient(handle)?.nhs_number;
     let layout = portal.layout(Some(&person));
     let mut caller = Caller(person);
-    let banner = whole_banner(&portal, &caller, caller.0.patient(handle)?, handle).await;
+    let (banner, _) = whole_banner(&portal, &caller, caller.0.patient(handle)?, handle).await;
     if !words.contains(char::is_alphanumeric) {
         let shown = InsidePage {
             layout,

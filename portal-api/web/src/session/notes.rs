@@ -7,7 +7,7 @@ use tower_sessions::Session;
 use super::SignInStarted;
 use super::person::broken;
 use crate::apps::AppAsks;
-use crate::launch::LaunchContext;
+use crate::launch::Pending;
 use crate::problem::Problem;
 
 /// Notes that a sign-in is under way, or takes that note away.
@@ -29,9 +29,9 @@ pub(crate) async fn launch_started(
 /// Notes that a launch is under way, or takes that note away.
 pub(crate) async fn launch_pending(
     session: &Session,
-    context: Option<&LaunchContext>,
-) -> Result<Option<LaunchContext>, Problem> {
-    note(session, LAUNCH, context).await
+    pending: Option<&Pending>,
+) -> Result<Option<Pending>, Problem> {
+    note(session, LAUNCH, pending).await
 }
 
 /// Notes that an app waits for the person, or takes that note away.

@@ -32,6 +32,9 @@ pub(crate) struct SignInStarted {
     #[serde(default)]
     pub(crate) provider: String,
     pub(crate) started_at: i64,
+    /// Whether the provider was to answer without showing a page.
+    #[serde(default)]
+    pub(crate) silent: bool,
 }
 
 /// What is kept of a person who signed in. No formatter prints it: it holds tokens and the

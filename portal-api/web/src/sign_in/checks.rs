@@ -37,14 +37,22 @@ pub(crate) fn verified<'t, AC: AdditionalClaims>(
 }
 
 /// An answer, read as far as it may be long.
-pub(crate) async fn bounded(mut response: reqwest::Response) -> Result<HttpResponse, SendError> {
+pub(crate) async fn bounded(response: reqwest::Response) -> Result<HttpResponse, SendError> {
+    bounded_to(response, MAX_ANSWER_BYTES).await
+}
+
+/// The same, with a limit of its own.
+pub(crate) async fn bounded_to(
+    mut response: reqwest::Response,
+    max_bytes: usize,
+) -> Result<HttpResponse, SendError> {
     let mut answer = http::Response::builder().status(response.status());
     if let Some(headers) = answer.headers_mut() {
         headers.clone_from(response.headers());
     }
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {
-        if body.len() + chunk.len() > MAX_ANSWER_BYTES {
+        if body.len() + chunk.len() > max_bytes {
             return Err(SendError::TooLong);
         }
         body.extend_from_slice(&chunk);

@@ -11,12 +11,13 @@ pub(crate) mod role;
 use askama::Template;
 use axum::extract::{Form, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
+use carerecord_service::{AuditDraft, SignIn};
 use serde::Deserialize;
 use subtle::ConstantTimeEq;
 use tower_sessions::Session;
 
 use crate::apps;
-use crate::launch::{self, LaunchContext};
+use crate::launch::{self, LaunchContext, Pending};
 use crate::pages::{Layout, page};
 use crate::portal::{Portal, SharedPortal};
 use crate::problem::{LaunchFailure, Problem, SignInFailure};
@@ -75,7 +76,25 @@ pub(crate) async fn at(
     session: &Session,
     provider: &Provider,
 ) -> Result<Response, Problem> {
-    let begun = provider.begin(portal.clock.now()).await;
+    go_to(portal, session, provider, false).await
+}
+
+/// The same, for who is signed in there: they are asked only if they are not.
+pub(crate) async fn silently_at(
+    portal: &Portal,
+    session: &Session,
+    provider: &Provider,
+) -> Result<Response, Problem> {
+    go_to(portal, session, provider, true).await
+}
+
+async fn go_to(
+    portal: &Portal,
+    session: &Session,
+    provider: &Provider,
+    silent: bool,
+) -> Result<Response, Problem> {
+    let begun = provider.begin(portal.clock.now(), silent).await;
     let (address, begun) = begun.map_err(Problem::SignIn)?;
     session::started(session, Some(&begun)).await?;
     Ok(Redirect::to(address.as_str()).into_response())
@@ -94,6 +113,7 @@ pub(crate) struct Returned {
 pub(crate) async fn complete(
     State(portal): SharedPortal,
     session: Session,
+    draft: AuditDraft,
     Query(returned): Query<Returned>,
 ) -> Result<Response, Problem> {
     let begun = session::started(&session, None).await?;
@@ -105,21 +125,18 @@ pub(crate) async fn complete(
     if returned.iss.as_deref().is_some_and(|iss| iss != provider.issuer()) {
         return Err(Problem::SignIn(SignInFailure::Mismatch));
     }
-    if returned.error.is_some() {
+    if let Some(error) = &returned.error {
+        // Once more, with its pages.
+        if begun.silent && NEEDS_A_PAGE.contains(&error.as_str()) {
+            return at(&portal, &session, provider).await;
+        }
         return Err(Problem::SignIn(SignInFailure::Declined));
     }
     let code = returned.code.ok_or(Problem::SignIn(SignInFailure::Mismatch))?;
     let now = portal.clock.now();
     let (tokens, who, sign_in) =
         provider.complete(code, &begun, now).await.map_err(Problem::SignIn)?;
-    let launch = session::launch_pending(&session, None).await?;
-    // The launch may have come after this sign-in was begun.
-    refuse_locked(&portal, &session).await?;
-    let named =
-        |launch: &LaunchContext| launch.sign_in == provider.id && launch.subject == sign_in.subject;
-    if !launch.as_ref().is_none_or(named) {
-        return Err(Problem::Launch(LaunchFailure::OtherPerson));
-    }
+    let launch = launch_of(&portal, &session, &draft, (provider, &sign_in)).await?;
     let mut data = SignedIn {
         csrf: portal.unguessable(),
         access_token: tokens.access_token,
@@ -146,6 +163,30 @@ pub(crate) async fn complete(
     session.cycle_id().await.map_err(|_| Problem::Broken)?;
     session::keep(&session, &data).await?;
     Ok(Redirect::to(first).into_response())
+}
+
+/// The launch that has waited for a sign-in; it has to name the one who has signed in.
+async fn launch_of(
+    portal: &Portal,
+    session: &Session,
+    draft: &AuditDraft,
+    (provider, sign_in): (&Provider, &SignIn),
+) -> Result<Option<LaunchContext>, Problem> {
+    let pending = session::launch_pending(session, None).await?;
+    // The launch may have come after this sign-in was begun.
+    refuse_locked(portal, session).await?;
+    let launch = match pending {
+        None => return Ok(None),
+        Some(Pending::Known(launch)) => *launch,
+        Some(Pending::Opaque(opaque)) => opaque.resolve(portal, draft).await?,
+    };
+    if launch.sign_in != provider.id || launch.subject != sign_in.subject {
+        draft.fill(|event| {
+            event.error = Some("the launch names somebody else than has signed in".to_owned());
+        });
+        return Err(Problem::Launch(LaunchFailure::OtherPerson));
+    }
+    Ok(Some(launch))
 }
 
 fn check_state(begun: &SignInStarted, returned: &Returned, now: i64) -> Result<(), SignInFailure> {
@@ -218,5 +259,8 @@ async fn leave(portal: &Portal, person: &Person) -> Result<Response, Problem> {
     Ok(Redirect::to(&target).into_response())
 }
 
+/// Why a provider cannot answer without a page. OpenID Connect Core 1.0, 3.1.2.6.
+const NEEDS_A_PAGE: [&str; 4] =
+    ["login_required", "interaction_required", "consent_required", "account_selection_required"];
 /// Typing a password and finding a phone takes a while; longer than this, and the person left.
 pub(crate) const SIGN_IN_SECONDS: i64 = 600;

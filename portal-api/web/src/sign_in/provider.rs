@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use carerecord_service::{FIRST, Secret, SignIn, SignInProvider};
 use jiff::{SignedDuration, Timestamp};
-use openidconnect::core::CoreResponseType;
+use openidconnect::core::{CoreAuthPrompt, CoreResponseType};
 use openidconnect::{
     AuthenticationContextClass, AuthenticationFlow, AuthorizationCode, ClientId, ClientSecret,
     CsrfToken, HttpRequest, HttpResponse, IssuerUrl, LogoutRequest, Nonce, OAuth2TokenResponse,
@@ -100,10 +100,12 @@ impl Provider {
         self.issuer.url().origin().ascii_serialization()
     }
 
-    /// Where to send the browser, and what to remember of it.
+    /// Where to send the browser, and what to remember of it; `silent` for an answer without a page, from
+    /// whoever is signed in there.
     pub(crate) async fn begin(
         &self,
         now: Timestamp,
+        silent: bool,
     ) -> Result<(Url, SignInStarted), SignInFailure> {
         // Signing in is rare: ask again each time, so that new keys are known at once.
         let client = self.client(&*self.metadata(now, SignedDuration::from_secs(5)).await?);
@@ -123,6 +125,9 @@ impl Provider {
             let vectors = serde_json::json!(provider.vtr).to_string();
             request = request.add_extra_param("vtr", vectors);
         }
+        if silent {
+            request = request.add_prompt(CoreAuthPrompt::None);
+        }
         for scope in &self.scopes {
             request = request.add_scope(Scope::new(scope.clone()));
         }
@@ -133,6 +138,7 @@ impl Provider {
             verifier: verifier.secret().clone(),
             provider: self.id.clone(),
             started_at: now.as_second(),
+            silent,
         };
         Ok((address, begun))
     }

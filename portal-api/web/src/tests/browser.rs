@@ -76,7 +76,10 @@ impl Browser {
         Self::open_with(council, |config| config.launchers.extend(launcher)).await
     }
 
-    async fn open_with(council: Option<Arc<Fake>>, more: impl FnOnce(&mut WebConfig)) -> Self {
+    pub(super) async fn open_with(
+        council: Option<Arc<Fake>>,
+        more: impl FnOnce(&mut WebConfig),
+    ) -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let fake = Fake::start().await;
         let url = |text: &str| Url::parse(text).unwrap();

@@ -2,7 +2,7 @@
 
 use http::{StatusCode, header};
 
-use super::browser::Browser;
+use super::browser::{Browser, Page};
 use super::fake::{PDF, uuid};
 
 #[tokio::test]
@@ -80,6 +80,45 @@ async fn a_page_tells_where_a_document_comes_from_and_why_it_may_be_seen() {
     old.shows("This version has been replaced");
     old.shows("Open the version that replaced it");
     old.shows("It was replaced by a newer version");
+}
+
+#[tokio::test]
+async fn a_reference_tells_which_document_it_is_and_not_whose() {
+    let (mut browser, at) = opened(1).await;
+
+    let page = browser.get(&at).await;
+    let named = browser.get(&at.replace(&uuid(1), &uuid(17))).await;
+    let refused = browser.get(&at.replace(&uuid(1), &uuid(7))).await;
+
+    let reference = reference(&page);
+    assert!(reference.starts_with("Title: "), "{reference}");
+    for line in [
+        "Type: Outpatient letter",
+        "Written: 02-Nov-2026 14:05",
+        "Organisation: Cardiology, Royal Example Hospital",
+        "Document: urn:oid:2.999.5.1",
+        "Repository: 2.999.1",
+        "Read in: Care Record",
+    ] {
+        assert!(reference.lines().any(|l| l == line), "no {line:?} in {reference}");
+    }
+    page.shows("id=\"reference\" rows=\"7\" readonly");
+    page.shows("data-copy=\"reference\" hidden");
+    named.shows("<h1 class=\"nhsuk-heading-l cr-heading-document\">Letter about Mrs Okafor</h1>");
+    let named = self::reference(&named);
+    assert!(named.starts_with("Type: Outpatient letter\n"), "{named}");
+    assert!(named.contains("\nRepository: 2.999.1\n"), "{named}");
+    for text in [reference, named] {
+        let plain = text.to_lowercase().replace([' ', '-'], "");
+        assert!(!plain.contains("9990001006") && !plain.contains("okafor"), "{text}");
+    }
+    refused.hides("id=\"reference\"");
+}
+
+/// The text that can be copied.
+fn reference(page: &Page) -> String {
+    let (_, rest) = page.body.split_once("aria-describedby=\"reference-hint\">").unwrap();
+    rest.split_once("</textarea>").unwrap().0.to_owned()
 }
 
 #[tokio::test]

@@ -32,6 +32,8 @@ pub(super) struct FakeState {
     pub(super) two_roles: bool,
     /// Whether there is one more, at the organisation of the first.
     pub(super) third_role: bool,
+    /// What it answers who wants no page shown; a code unless told.
+    pub(super) needs_a_page: Option<&'static str>,
     /// Whether ID tokens get another nonce than asked for.
     pub(super) wrong_nonce: bool,
     pub(super) renewals: u32,
@@ -164,9 +166,13 @@ async fn authorize(
     State(fake): SharedFake,
     Query(asked): Query<Vec<(String, String)>>,
 ) -> Redirect {
-    let of = |key: &str| asked.iter().find(|(k, _)| k == key).map(|(_, v)| v.clone()).unwrap();
-    let back = format!("{}?code=code-1&state={}", of("redirect_uri"), of("state"));
-    fake.state.lock().unwrap().asked = asked;
+    let find = |key: &str| asked.iter().find(|(k, _)| k == key).map(|(_, v)| v.clone());
+    let of = |key: &str| find(key).unwrap();
+    let mut state = fake.state.lock().unwrap();
+    let error = state.needs_a_page.filter(|_| find("prompt").as_deref() == Some("none"));
+    let answer = error.map_or("code=code-1".to_owned(), |error| format!("error={error}"));
+    let back = format!("{}?{answer}&state={}", of("redirect_uri"), of("state"));
+    state.asked = asked;
     Redirect::to(&back)
 }
 
@@ -599,6 +605,7 @@ impl Fake {
     fn all(&self, number: &str) -> Vec<Value> {
         let plan = with(letter(1, "Care plan", number), |d| {
             d["category"] = concept("734163000", "Care plan");
+            d["masterIdentifier"] = json!({"value": "urn:oid:2.999.5.1"});
             d["content"][0]["attachment"]["contentType"] = "text/xml".into();
             let damaged = self.state.lock().unwrap().damaged;
             let registered = if damaged { "something else" } else { CDA };
@@ -662,6 +669,9 @@ fn unlisted(number: &str) -> Vec<Value> {
         of(14, "image/png"),
         of(15, "application/pdf"),
         of(16, "application/pdf"),
+        with(letter(17, "Letter about Mrs Okafor", number), |d| {
+            d["masterIdentifier"] = json!({"value": format!("urn:oid:2.999.5.{number}")});
+        }),
     ]
 }
 

@@ -183,20 +183,20 @@ pub(super) async fn begun() -> (Browser, Epr) {
     (browser, epr)
 }
 
-fn now(browser: &Browser) -> i64 {
+pub(super) fn now(browser: &Browser) -> i64 {
     carerecord_model::Clock::now(&browser.clock).as_second()
 }
 
 /// A system with a key of its own.
 pub(super) struct Epr {
-    folder: tempfile::TempDir,
+    pub(super) folder: tempfile::TempDir,
     key: EncodingKey,
     id: String,
     number: std::cell::Cell<u32>,
 }
 
 impl Epr {
-    fn stranger() -> Self {
+    pub(super) fn stranger() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("epr.key");
         carerecord_service::signing::make_key(&file, &folder.path().join("epr.jwks.json")).unwrap();
@@ -232,7 +232,7 @@ impl Epr {
         jsonwebtoken::encode(&header, &self.claims(change), &self.key).unwrap()
     }
 
-    fn unsigned(&self) -> String {
+    pub(super) fn unsigned(&self) -> String {
         use base64::Engine as _;
         let encode = |text: &str| base64::prelude::BASE64_URL_SAFE_NO_PAD.encode(text);
         let claims = encode(&self.claims(&json!({})).to_string());

@@ -8,6 +8,7 @@ mod documents;
 mod fake;
 mod inside;
 mod launch;
+mod opaque;
 mod pages;
 mod people;
 mod providers;

@@ -1,7 +1,9 @@
 //! The configurations of roles that are apart.
 
+use std::path::PathBuf;
+
 use super::{ALL, Deployment, NODES, PEER_SILENCE, POLICY, Role, SOURCE_DEADLINE, index};
-use crate::{Ehr, EhrClient};
+use crate::{Contexts, Ehr, EhrClient};
 
 impl Deployment {
     pub(super) fn write_configurations(&self) {
@@ -102,6 +104,13 @@ impl Deployment {
              organisation = \"A20047\"\nperson_claim = \"nhsid_useruid\"\n",
             self.ports.ehr,
         );
+        text += &format!(
+            "[[portal.launcher]]\nid = \"demo-epr\"\nname = \"Example EPR\"\n\
+             keys = \"launcher.jwks.json\"\norganisations = [\"ZEX01\", \"A20047\"]\n\
+             context_url = \"http://127.0.0.1:{}/context\"\nclient_id = \"carerecord\"\n\
+             client_key = \"ehr-client.key\"\n",
+            self.ports.ehr,
+        );
         for (n, (id, _, name)) in NODES.into_iter().enumerate() {
             let at = format!("{}://127.0.0.1:{}", self.scheme(), self.ports.node_peers[n]);
             let url = format!("{at}/xds/repository");
@@ -122,13 +131,21 @@ impl Deployment {
 
     /// Starts the record system that the portal knows, which opens records by SMART App Launch.
     pub async fn ehr(&self) -> Ehr {
+        let redirect = self.url(Role::Portal, "/launch/callback");
+        Ehr::start(self.ports.ehr, &redirect, EhrClient::Keys(self.ehr_client_keys())).await
+    }
+
+    /// Starts where the system `demo-epr` is asked for contexts, in place of the record system.
+    pub async fn contexts(&self) -> Contexts {
+        Contexts::start(self.ports.ehr, self.ehr_client_keys()).await
+    }
+
+    fn ehr_client_keys(&self) -> PathBuf {
         let keys = "ehr-client.jwks.json";
-        let keys = match self.apart {
+        match self.apart {
             true => self.file(keys),
             false => self.data(Role::Portal).join(keys),
-        };
-        let redirect = self.url(Role::Portal, "/launch/callback");
-        Ehr::start(self.ports.ehr, &redirect, EhrClient::Keys(keys)).await
+        }
     }
 
     fn delegations(role: Role) -> &'static str {
@@ -145,8 +162,6 @@ impl Deployment {
                 "[[portal.oauth.client]]\nid = \"demo-app\"\nname = \"Example app\"\n",
                 "organisation = \"ZEX09\"\nredirect_uris = [\"http://127.0.0.1:9000/callback\"]\n",
                 "scopes = [\"launch/patient\", \"patient/*.rs\", \"user/*.rs\"]\n",
-                "[[portal.launcher]]\nid = \"demo-epr\"\nname = \"Example EPR\"\n",
-                "keys = \"launcher.jwks.json\"\norganisations = [\"ZEX01\", \"A20047\"]\n",
             ),
             Role::SignIn => "",
         }

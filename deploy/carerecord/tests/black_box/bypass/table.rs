@@ -407,7 +407,7 @@ pub const ROUTES: &[(&str, &str, Way)] = &[
     ("web", "GET /", Way::None("the same for everybody")),
     ("web", "GET /accessibility", Way::None("the same for everybody")),
     ("web", "GET /sign-in", Way::None("before anybody is known")),
-    ("web", "GET /sign-in/callback", Way::None("before anybody is known")),
+    ("web", "GET /sign-in/callback", Way::By(LAUNCH_BY_ID)),
     ("web", "GET /account", Way::None("the person's own account")),
     ("web", "POST /sign-out/everywhere", Way::None("ends sessions")),
     ("web", "GET /role", Way::None("the person's own roles")),
@@ -416,7 +416,7 @@ pub const ROUTES: &[(&str, &str, Way)] = &[
     ("web", "GET /signed-out", Way::None("the same for everybody")),
     ("web", "GET /session-ended", Way::None("the same for everybody")),
     ("web", "POST /launch", Way::By(LAUNCH)),
-    ("web", "GET /launch", Way::None("before anybody is known")),
+    ("web", "GET /launch", Way::By(LAUNCH_BY_ID)),
     ("web", "GET /launch/callback", Way::By(SMART)),
     ("web", "GET /launch/open", Way::By(LAUNCH)),
     ("web", "POST /launch/open", Way::By(LAUNCH)),
@@ -516,6 +516,7 @@ const WHO_CARES: &str = "only_those_who_care_for_a_patient_see_the_record";
 const CITIZENS: &str = "a_citizen_sees_their_own_record_and_nothing_else";
 const PAGES_CITIZENS: &str = "the_pages_of_citizens_show_their_own";
 const LAUNCH: &str = "a_launch_opens_the_patient_and_nobody_else";
+const LAUNCH_BY_ID: &str = "an_id_opens_the_patient_and_nobody_else";
 const APPS: &str = "an_app_reads_for_a_person_and_no_more";
 const SMART: &str = "a_record_system_opens_the_patient_and_nobody_else";
 const PROXIES: &str = "a_proxy_ends_at_a_birthday";

@@ -14,7 +14,6 @@ use openidconnect::{
 };
 use reqwest::header::{ACCEPT, HeaderValue};
 use serde::Deserialize;
-use serde_json::json;
 use tokio::sync::Mutex;
 use url::Url;
 use uuid::Uuid;
@@ -23,8 +22,8 @@ use super::client::{Answer, Client};
 use super::discovery::{Metadata, Told};
 use super::error::SmartError;
 use super::patient::{Meant, is_id};
-use crate::config::{WebConfig, WebError, is_this_machine};
-use crate::launch::LaunchContext;
+use crate::config::{WebConfig, WebError, check_outgoing};
+use crate::launch::{LaunchContext, assertion};
 use crate::session::SignInStarted;
 use crate::sign_in::checks::{SendError, bounded, verified};
 use crate::sign_in::{Provider, Providers, Returned};
@@ -91,7 +90,7 @@ impl Ehrs {
         let mut all: Vec<Ehr> = Vec::new();
         for ehr in &config.ehrs {
             let wrong = |what: String| WebError::Ehr(ehr.iss.to_string(), what);
-            ehr.validate().map_err(|what| wrong(what.to_owned()))?;
+            ehr.validate().map_err(wrong)?;
             if providers.find(&ehr.sign_in).is_none_or(Provider::is_for_citizens) {
                 return Err(wrong("sign_in is no provider of staff".to_owned()));
             }
@@ -121,27 +120,13 @@ impl Ehrs {
 }
 
 impl EhrConfig {
-    fn validate(&self) -> Result<(), &'static str> {
-        let safe = match self.iss.scheme() {
-            "https" => self.iss.has_host(),
-            "http" => is_this_machine(&self.iss),
-            _ => false,
-        };
-        if !safe {
-            return Err("iss is neither https nor on this machine");
-        }
-        let plain = self.iss.username().is_empty()
-            && self.iss.password().is_none()
-            && self.iss.query().is_none()
-            && self.iss.fragment().is_none();
-        if !plain {
-            return Err("iss has more than a host and a path");
-        }
+    fn validate(&self) -> Result<(), String> {
+        check_outgoing(&self.iss).map_err(|what| format!("iss {what}"))?;
         if self.name.trim().is_empty() || self.client_id.is_empty() {
-            return Err("name or client_id is empty");
+            return Err("name or client_id is empty".to_owned());
         }
         if self.person_claim.is_empty() {
-            return Err("person_claim is empty");
+            return Err("person_claim is empty".to_owned());
         }
         Ok(())
     }
@@ -195,6 +180,7 @@ impl Ehr {
             verifier: verifier.secret().clone(),
             provider: self.base().to_owned(),
             started_at: now.as_second(),
+            silent: false,
         };
         Ok((address, begun))
     }
@@ -248,14 +234,11 @@ impl Ehr {
             .exchange_code(AuthorizationCode::new(code))
             .set_pkce_verifier(PkceCodeVerifier::new(begun.verifier.clone()));
         if let Credential::Key(key) = &self.credential {
-            let claims = json!({
-                "iss": self.config.client_id, "sub": self.config.client_id,
-                "aud": metadata.token.as_str(), "jti": id,
-                "iat": now.as_second(), "exp": now.as_second() + ASSERTION_SECONDS,
-            });
-            let assertion = key.now(now).sign(&claims).map_err(|_| SmartError::Assertion)?;
+            let told = (self.config.client_id.as_str(), metadata.token.as_str());
+            let assertion = assertion::signed(key, told, (id, now));
+            let assertion = assertion.map_err(|_| SmartError::Assertion)?;
             request = request
-                .add_extra_param("client_assertion_type", JWT_BEARER)
+                .add_extra_param("client_assertion_type", assertion::KIND)
                 .add_extra_param("client_assertion", assertion);
         }
         let http = |request| self.send("access token", request);
@@ -387,8 +370,5 @@ fn yes() -> bool {
 
 /// Besides `openid`.
 const SCOPES: [&str; 3] = ["launch", "fhirUser", "patient/Patient.read"];
-const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-/// SMART App Launch 2: five minutes at most.
-const ASSERTION_SECONDS: i64 = 120;
 const AFTER_FAILURE: SignedDuration = SignedDuration::from_secs(5);
 const MAX_TEXT: usize = 200;

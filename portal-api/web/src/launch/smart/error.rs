@@ -3,8 +3,6 @@ use crate::problem::LaunchFailure;
 /// Why a SMART launch does not go on. For the record; nothing of what was sent is in it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub(super) enum SmartError {
-    #[error("there is no launch in it")]
-    Missing,
     #[error("the record system is not known")]
     UnknownSystem,
     #[error("the record system cannot be asked")]
@@ -63,8 +61,7 @@ impl From<SmartError> for LaunchFailure {
             | SmartError::Patient => Self::Away,
             SmartError::NotBegun | SmartError::Late | SmartError::Replayed => Self::Ended,
             SmartError::NhsNumber | SmartError::Demographics => Self::NotIdentified,
-            SmartError::Missing
-            | SmartError::UnknownSystem
+            SmartError::UnknownSystem
             | SmartError::State
             | SmartError::Issuer
             | SmartError::Declined

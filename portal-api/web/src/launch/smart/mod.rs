@@ -13,7 +13,6 @@ use axum::response::{IntoResponse, Redirect, Response};
 use carerecord_audit::AuditOutcome;
 use carerecord_service::AuditDraft;
 use jiff::SignedDuration;
-use serde::Deserialize;
 use tower_sessions::Session;
 use url::Url;
 
@@ -27,34 +26,25 @@ use crate::problem::Problem;
 use crate::session::{self, SignInStarted};
 use crate::sign_in::{Returned, SIGN_IN_SECONDS};
 
-/// What the record system sends the browser with.
-#[derive(Deserialize)]
-pub(crate) struct Asked {
-    iss: Option<String>,
-    launch: Option<String>,
-}
-
-/// Sends the browser to the authorization server of the record system.
-pub(crate) async fn begin(
-    State(portal): SharedPortal,
-    session: Session,
-    draft: AuditDraft,
-    Query(asked): Query<Asked>,
+/// Sends the browser to the authorization server of the record system at `iss`.
+pub(super) async fn begin(
+    portal: &Portal,
+    session: &Session,
+    draft: &AuditDraft,
+    (iss, launch): (&str, &str),
 ) -> Result<Response, Problem> {
     draft.fill(|event| "SMART launch".clone_into(&mut event.interaction));
-    let begun = start(&portal, &asked).await;
-    let (address, begun) = begun.map_err(|error| refused(&draft, error))?;
-    session::launch_started(&session, Some(&begun)).await?;
+    let begun = start(portal, iss, launch).await;
+    let (address, begun) = begun.map_err(|error| refused(draft, error))?;
+    session::launch_started(session, Some(&begun)).await?;
     Ok(Redirect::to(address.as_str()).into_response())
 }
 
-async fn start(portal: &Portal, asked: &Asked) -> Result<(Url, SignInStarted), SmartError> {
-    let (Some(iss), Some(launch)) = (&asked.iss, &asked.launch) else {
-        return Err(SmartError::Missing);
-    };
-    if launch.is_empty() || launch.len() > MAX_LAUNCH {
-        return Err(SmartError::Missing);
-    }
+async fn start(
+    portal: &Portal,
+    iss: &str,
+    launch: &str,
+) -> Result<(Url, SignInStarted), SmartError> {
     let ehr = portal.ehrs.find(iss).ok_or(SmartError::UnknownSystem)?;
     ehr.begin(iss, launch, portal.clock.now()).await
 }
@@ -127,5 +117,3 @@ fn refused(draft: &AuditDraft, error: SmartError) -> Problem {
     tracing::warn!(%error, "a SMART launch did not go on");
     Problem::Launch(error.into())
 }
-
-const MAX_LAUNCH: usize = 4096;

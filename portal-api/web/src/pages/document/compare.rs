@@ -62,7 +62,7 @@ pub(crate) async fn versions(
     Path((handle, id, other)): Path<(Uuid, Uuid, Uuid)>,
 ) -> Result<Response, Problem> {
     let patient = caller.0.patient(handle)?;
-    let (banner, one, two) = tokio::join!(
+    let ((banner, _), one, two) = tokio::join!(
         whole_banner(&portal, &caller, patient, handle),
         open(&portal, &caller, handle, id),
         open(&portal, &caller, handle, other),

@@ -4,6 +4,7 @@ mod body;
 pub(crate) mod compare;
 pub(crate) mod copy;
 mod provenance;
+mod reference;
 
 use askama::Template;
 use axum::extract::{Path, State};
@@ -13,7 +14,7 @@ use uuid::Uuid;
 use super::patient::opened_alert;
 use super::summary::allergies;
 use super::{Layout, page};
-use crate::api::{ApiError, Document, DocumentStatus};
+use crate::api::{ApiError, Document, DocumentStatus, PatientRecord};
 use crate::display::{Banner, clinical};
 use crate::portal::{Portal, SharedPortal};
 use crate::problem::{Problem, RefusedPage};
@@ -22,6 +23,7 @@ use crate::session::{Caller, CurrentPatient};
 use body::{Body, body};
 pub(super) use body::{MAX_RENDERED_BYTES, View};
 use provenance::{Provenance, download_words, facts};
+use reference::reference;
 
 #[derive(Template)]
 #[template(path = "document.html")]
@@ -37,6 +39,8 @@ struct DocumentPage {
     /// The most telling of where it comes from, in one line.
     facts: Vec<String>,
     provenance: Provenance,
+    /// For the reader's own system.
+    reference: String,
     body: Body,
     download: String,
     previous: Option<Uuid>,
@@ -51,7 +55,7 @@ pub(crate) async fn document(
     Path((handle, id)): Path<(Uuid, Uuid)>,
 ) -> Result<Response, Problem> {
     let patient = caller.0.patient(handle)?;
-    let (banner, document) = tokio::join!(
+    let ((banner, record), document) = tokio::join!(
         whole_banner(&portal, &caller, patient, handle),
         open(&portal, &caller, handle, id)
     );
@@ -69,6 +73,7 @@ pub(crate) async fn document(
         now: clinical(&portal.clock.now().to_string(), &portal.zone),
         facts: facts(&document, &portal),
         provenance: Provenance::new(&document, hash_matches, &portal),
+        reference: reference(&document, (&patient.nhs_number, record.as_ref()), &portal),
         body,
         download: download_words(&document),
         previous: neighbour(at.and_then(|at| at.checked_sub(1))),
@@ -78,13 +83,14 @@ pub(crate) async fn document(
     .map(IntoResponse::into_response)
 }
 
-/// The banner with what documents state of allergies; a citizen is not asked about what they know.
+/// The banner with what documents state of allergies, and the person as the index has them; a citizen
+/// is not asked about what they know.
 pub(super) async fn whole_banner(
     portal: &Portal,
     caller: &Caller,
     patient: &CurrentPatient,
     handle: Uuid,
-) -> Banner {
+) -> (Banner, Option<PatientRecord>) {
     let number = &patient.nhs_number;
     let types = if caller.0.data.citizen { 0..0 } else { 0..1 };
     let (record, elements) = tokio::join!(
@@ -92,12 +98,13 @@ pub(super) async fn whole_banner(
         portal.elements(caller.asker(), number, types)
     );
     // What is shown is worth more than its banner; the banner says what is missing.
-    let banner = portal.banner(number, record.ok().flatten().as_ref());
+    let record = record.ok().flatten();
+    let banner = portal.banner(number, record.as_ref());
     if caller.0.data.citizen {
-        return banner;
+        return (banner, record);
     }
     let banner = banner.with_alert(opened_alert(patient.opened_until, portal));
-    banner.with_allergies(allergies(&elements, handle))
+    (banner.with_allergies(allergies(&elements, handle)), record)
 }
 
 /// A document's metadata, if it is the patient's: it must never stand under another's banner.
