@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use http::StatusCode;
 use serde_json::Value;
 
 use super::browser::Browser;
-use super::fake::uuid;
+use super::fake::{Asked, uuid};
 
 /// What the CapabilityStatement says of a resource.
 struct Documented(Value);
@@ -114,19 +115,109 @@ async fn every_request_and_parameter_of_a_walk_is_documented() {
     browser.get(&format!("/alerts/{}", uuid(1))).await;
     browser.submit("/search", "/looked", &[("nhs_number", "9990001006"), ("period", "7")]).await;
 
-    let documented = Documented::all();
     let requests = browser.fake.state.lock().unwrap().requests.clone();
 
     assert!(requests.len() > 15, "{requests:?}");
-    for asked in &requests {
-        assert!(documented.has_path(&asked.path), "{asked:?}");
-        assert!(["GET", "POST"].contains(&asked.method.as_str()), "{asked:?}");
+    Documented::all().has_all(&requests);
+}
+
+/// Every route of the portal, out of its router: a new one is walked by itself. Forms are sent with
+/// what any of them takes.
+#[tokio::test]
+async fn every_page_and_form_asks_for_what_is_documented() {
+    let routes = include_str!("../router.rs");
+    let routes = routes.split("fn routes()").nth(1).unwrap();
+    let routes = routes.split(".fallback(").next().unwrap();
+    let mut browser = Browser::signed_in().await;
+    let patient = browser.find("9990001006").await;
+    let csrf = browser.get("/search").await.token();
+    let handle = patient.rsplit('/').next().unwrap();
+    let mut fields = FIELDS.to_vec();
+    fields.push(("csrf", &csrf));
+    let (mut pages, mut forms) = (0, 0);
+
+    for route in routes.split(".route(").skip(1) {
+        let (path, handlers) =
+            route.trim_start().strip_prefix('"').unwrap().split_once('"').unwrap();
+        // They end the session, or begin another one.
+        if ["/sign-out", "/sign-in", "/launch"].iter().any(|own| path.starts_with(own)) {
+            continue;
+        }
+        let path = path.replace("{handle}", handle).replace("{n}", "1");
+        let path = path.replace("{id}", &uuid(1).to_string());
+        let path = path.replace("{other}", &uuid(2).to_string());
+        if handlers.contains("get(") {
+            let page = browser.get(&path).await;
+            assert_ne!(page.status, StatusCode::UNAUTHORIZED, "{path}");
+            pages += 1;
+        }
+        if handlers.contains("post(") {
+            let own = [("sec-fetch-site", "same-origin"), ("origin", "null")];
+            let page = browser.post(&path, &fields, &own).await;
+            assert_ne!(page.status, StatusCode::UNAUTHORIZED, "{path}");
+            forms += 1;
+        }
+    }
+    let csrf = browser.get("/search").await.token();
+    browser.post("/sign-out/everywhere", &[("csrf", &csrf)], &[]).await;
+
+    assert!(pages >= 30 && forms >= 15, "{pages} pages and {forms} forms");
+    let requests = browser.fake.state.lock().unwrap().requests.clone();
+    let documented = Documented::all();
+    documented.has_all(&requests);
+    let asked = |path: &str| requests.iter().any(|asked| asked.path == path);
+    for path in ["$feeds", "Contract", "Patient/$mine", "AuditEvent/_search", "oauth/sign-out"] {
+        assert!(asked(path), "{path} was not asked for: the walk is too short");
+    }
+}
+
+/// What forms take.
+const FIELDS: [(&str, &str); 14] = [
+    ("nhs_number", "9990001006"),
+    ("family", "Okafor"),
+    ("day", "14"),
+    ("month", "7"),
+    ("year", "1945"),
+    ("words", "Seen in clinic this morning."),
+    ("reason", "emergency"),
+    ("state", "appropriate"),
+    ("note", "Seen and found right."),
+    ("period", "7"),
+    ("purpose", "direct-care"),
+    ("copy", "original"),
+    ("what", "record"),
+    ("who", "patient"),
+];
+
+impl Documented {
+    fn has_all(&self, requests: &[Asked]) {
+        for asked in requests {
+            assert!(["GET", "POST", "DELETE"].contains(&asked.method.as_str()), "{asked:?}");
+            if asked.path.starts_with("oauth/") {
+                assert!(OAUTH.contains(&asked.path.as_str()), "{asked:?}");
+                continue;
+            }
+            assert!(self.has_path(&asked.path), "{asked:?}");
+            self.has_parameters(asked);
+        }
+    }
+
+    fn has_parameters(&self, asked: &Asked) {
         let kind = asked.path.split('/').next().unwrap();
+        // The CapabilityStatement has the parameters of searches; those of operations stand in OpenAPI.
+        if asked.path.contains('$') {
+            return;
+        }
         for name in &asked.parameters {
-            let known = documented.has(kind, "searchParam", "name", name);
+            let known = self.has(kind, "searchParam", "name", name);
             // FHIR has them for every search.
             let common = ["_count", "_summary", "_format"].contains(&name.as_str());
-            assert!(known || common, "{name} of {asked:?} is not in the CapabilityStatement");
+            let includes = self.resource(kind).is_some_and(|of| of["searchInclude"].is_array());
+            let known = known || common || (name == "_include" && includes);
+            assert!(known, "{name} of {asked:?} is not in the CapabilityStatement");
         }
     }
 }
+
+/// Beside the FHIR API: docs/openapi.json has them.
+const OAUTH: [&str; 3] = ["oauth/sign-out", "oauth/back-channel-logout", "oauth/authorization"];

@@ -562,7 +562,9 @@ async fn note_request(
     if is_form {
         parameters.extend(names(&bytes));
     }
-    if let Some(path) = parts.uri.path().strip_prefix("/fhir/") {
+    let path = parts.uri.path();
+    let path = path.strip_prefix("/fhir/").or(path.strip_prefix('/'));
+    if let Some(path) = path.filter(|path| !path.starts_with("oidc/")) {
         let (method, path) = (parts.method.to_string(), path.to_owned());
         fake.state.lock().unwrap().requests.push(Asked { method, path, parameters });
     }
