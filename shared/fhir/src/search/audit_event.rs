@@ -2,9 +2,10 @@ use carerecord_model::NhsNumber;
 use jiff::Timestamp;
 
 use super::instant::span;
-use super::patient::{PATIENT, patient};
+use super::parameter::{AUDIT_EVENT, check};
+use super::patient::{is_patient, patient};
 use super::token::{Token, tokens};
-use super::{SearchError, alternatives, check, count_only, is_count, unescaped};
+use super::{SearchError, alternatives, count_only, is_count, unescaped};
 use crate::identifier_number;
 
 /// The parameters of ITI-81, with those of ours for an organisation and a request.
@@ -67,8 +68,8 @@ impl AuditEventSearch {
     /// `Malformed`; `Unsupported` for a modifier, and under `strict` for a parameter; `Missing` under
     /// `strict` without `date`.
     pub fn parse(pairs: &[(String, String)], strict: bool) -> Result<Self, SearchError> {
-        check(pairs, &MODIFIERS)?;
-        let named = pairs.iter().any(|(name, _)| PATIENT.contains(&name.as_str()));
+        check(pairs, AUDIT_EVENT)?;
+        let named = pairs.iter().any(|(name, _)| is_patient(name));
         let mut search = Self {
             patient: if named { Some(patient(pairs)?) } else { None },
             agents: Vec::new(),
@@ -126,7 +127,7 @@ impl AuditEventSearch {
             }
             "_sort" if value == "-date" => {}
             "_format" => {}
-            known if PATIENT.contains(&known) => {}
+            known if is_patient(known) => {}
             _ if is_count(name, value) => {}
             other if strict => return Err(SearchError::unsupported(other)),
             other => self.ignored.push(crate::echo::safe_name(other)),
@@ -215,14 +216,6 @@ fn set(all: &mut Vec<String>, name: &str, values: Vec<String>) -> Result<(), Sea
 
 const ODS: &str = "https://fhir.nhs.uk/Id/ods-organization-code";
 const OUTCOMES: [&str; 4] = ["0", "4", "8", "12"];
-const MODIFIERS: [&str; 5] = [
-    "patient:identifier",
-    "subject:identifier",
-    "agent:identifier",
-    "entity:identifier",
-    "address:exact",
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;
