@@ -21,7 +21,7 @@ use crate::error::FhirError;
 /// Whether a search is by organisation, or for a further page of one.
 pub(super) fn is_meant(parameters: &str) -> bool {
     let by = |name: &str| ORGANISATION.contains(&name) || name == PAGE;
-    pairs(parameters).iter().any(|(name, _)| by(name))
+    pairs(parameters).iter().any(|(name, _)| by(name.split(':').next().unwrap_or(name)))
 }
 
 /// Answers it.

@@ -261,7 +261,8 @@ const DOCUMENT_REFERENCE_DOCUMENTATION: &str = "A search needs a patient, and a 
 const LIST_DOCUMENTATION: &str = "A search needs a patient, a code and a status. Pages, _elements, \
     _total, _lastUpdated and _since as for DocumentReference; _sort by date, _lastUpdated and _id.";
 const BUNDLE_DOCUMENTATION: &str = "What Provide Document Bundle (ITI-65) takes, as a transaction of \
-    the whole. meta.profile of the Bundle says which profile it and its resources follow.";
+    the whole. meta.profile of the Bundle says which profile it and its resources follow. What is \
+    missing under Minimal makes limited metadata, which a registry can refuse.";
 const TRANSACTION_DOCUMENTATION: &str = "Provide Document Bundle (ITI-65) of the Minimal, \
     Comprehensive and UnContained profiles: all of it or nothing. Documents come as Binary; a \
     FHIR document as a Binary too, or as an entry of its own (a Bundle of type document), which is kept \
