@@ -2,7 +2,7 @@ use carerecord_model::NhsNumber;
 use jiff::Timestamp;
 
 use super::instant::span;
-use super::parameter::{AUDIT_EVENT, check};
+use super::parameter::{AUDIT_EVENT, check, has};
 use super::patient::{is_patient, patient};
 use super::token::{Token, tokens};
 use super::{SearchError, alternatives, count_only, is_count, unescaped};
@@ -98,6 +98,18 @@ impl AuditEventSearch {
 
     fn add(&mut self, name: &str, value: &str, strict: bool) -> Result<(), SearchError> {
         match name {
+            "_count" if !is_count(name, value) => {
+                self.count = Some(value.parse().map_err(|_| SearchError::malformed(name))?);
+            }
+            "_sort" if value == "-date" => {}
+            "_format" => {}
+            _ if is_count(name, value) => {}
+            other if !has(AUDIT_EVENT, other) => {
+                if strict {
+                    return Err(SearchError::unsupported(other));
+                }
+                self.ignored.push(crate::echo::safe_name(other));
+            }
             "agent.identifier" | "agent:identifier" | "agent" => {
                 set(&mut self.agents, name, codes(name, value, None)?)?;
             }
@@ -122,15 +134,8 @@ impl AuditEventSearch {
             "address:exact" => self.add_address(AuditCode::AddressExact, name, value)?,
             // A record is never changed: it was updated last when it was made.
             "date" | "_lastUpdated" => self.add_date(name, value)?,
-            "_count" if !is_count(name, value) => {
-                self.count = Some(value.parse().map_err(|_| SearchError::malformed(name))?);
-            }
-            "_sort" if value == "-date" => {}
-            "_format" => {}
             known if is_patient(known) => {}
-            _ if is_count(name, value) => {}
-            other if strict => return Err(SearchError::unsupported(other)),
-            other => self.ignored.push(crate::echo::safe_name(other)),
+            other => return Err(SearchError::unsupported(other)),
         }
         Ok(())
     }

@@ -31,9 +31,8 @@ impl InstantFilter {
     pub(super) fn since(name: &str, value: &str) -> Result<Self, SearchError> {
         // A plus that a form did not escape arrives as a space.
         let text = value.trim().replace(' ', "+");
-        let start = text.parse::<Timestamp>().ok().filter(|_| is_instant(&text));
-        let (start, end) =
-            start.and_then(|_| span(&text)).ok_or_else(|| SearchError::malformed(name))?;
+        let span = span(&text).filter(|_| is_instant(&text));
+        let (start, end) = span.ok_or_else(|| SearchError::malformed(name))?;
         Ok(Self(vec![(Prefix::From, start, end)]))
     }
 
@@ -58,7 +57,7 @@ fn is_instant(text: &str) -> bool {
         sign => own == *sign,
     };
     let has_zone = text.get(FORM.len()..).is_some_and(|zone| !zone.contains('['));
-    has_zone && FORM.iter().zip(text.bytes()).all(like)
+    has_zone && FORM.iter().zip(text.bytes()).all(like) && text.parse::<Timestamp>().is_ok()
 }
 
 fn bound(text: &str) -> Option<(Prefix, Timestamp, Timestamp)> {

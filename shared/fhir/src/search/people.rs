@@ -4,7 +4,7 @@ use carerecord_model::{Gender, NamePattern, Oid, PatientId, PatientSearch};
 
 use super::date::DateFilter;
 use super::narrow::is_narrow;
-use super::parameter::{PEOPLE, check};
+use super::parameter::{PEOPLE, check, has};
 use super::token::{Token, tokens};
 use super::{SearchError, alternatives, count_only, is_count, unescaped};
 use crate::echo::safe_name;
@@ -53,6 +53,18 @@ impl PeopleSearch {
     fn add(&mut self, name: &str, value: &str, strict: bool) -> Result<(), SearchError> {
         let search = &mut self.search;
         match name {
+            "_format" => {}
+            _ if is_count(name, value) => {}
+            "_count" => {
+                let count = value.parse().map_err(|_| SearchError::malformed(name))?;
+                self.count = Some(count);
+            }
+            other if !has(PEOPLE, other) => {
+                if strict {
+                    return Err(SearchError::unsupported(other));
+                }
+                self.ignored.push(safe_name(other));
+            }
             "identifier" => self.add_identifier(value)?,
             "_id" => self.ids.push(few(name, alternatives(name, value)?)?),
             "family" => search.family.push(patterns(name, value, false)?),
@@ -64,14 +76,7 @@ impl PeopleSearch {
             "birthdate" => search.birth_date.push(DateFilter::parse(name, value)?.spans()),
             "gender" => search.gender.push(genders(value)?),
             "active" => self.only_inactive |= !is_active(value)?,
-            "_format" => {}
-            _ if is_count(name, value) => {}
-            "_count" => {
-                let count = value.parse().map_err(|_| SearchError::malformed(name))?;
-                self.count = Some(count);
-            }
-            other if strict => return Err(SearchError::unsupported(other)),
-            other => self.ignored.push(safe_name(other)),
+            other => return Err(SearchError::unsupported(other)),
         }
         Ok(())
     }
