@@ -199,7 +199,7 @@ async fn every_profile_that_is_told_of_is_taken() {
         each(resource, "supportedProfile").iter().map(text).collect()
     };
     let client = source(&json!({})).await;
-    let (told, mut taken) = (profiles("Bundle"), Vec::new());
+    let (mut told, mut taken) = (profiles("Bundle"), Vec::new());
     for parts in ["Comprehensive", "UnContained.Comprehensive", "Minimal", "Other"] {
         let name = |of: &str| format!("{MHD}IHE.MHD.{parts}.{of}");
         let mut sent: Value = serde_json::from_str(&bundle()).unwrap();
@@ -213,7 +213,6 @@ async fn every_profile_that_is_told_of_is_taken() {
         taken.extend((answer.status == 200).then(|| name("ProvideBundle")));
     }
     taken.sort();
-    let mut told = told;
     told.sort();
     assert_eq!(told, taken);
 }

@@ -451,6 +451,16 @@ pub async fn relations_and_folders_are_as_over_soap(deployment: Deployment) {
     let source = deployment.fhir().as_source().await;
     assert!(deployment.node(1).publish(&Letter::text(PATIENT, 1)).await.unwrap().is_success());
     let old = source.documents(PATIENT).await["2.999.826.9.1.1"]["id"].as_str().unwrap().to_owned();
+    let (_, registered) = source.resource(&format!("DocumentReference/{old}")).await;
+    let registered: jiff::Timestamp =
+        registered["meta"]["lastUpdated"].as_str().unwrap().parse().unwrap();
+    let after = registered + jiff::SignedDuration::from_millis(1);
+    let since = async |at: jiff::Timestamp, status: &str| {
+        let more = format!("status={status}&_since={at}");
+        source.search("DocumentReference", PATIENT, &more).await.1["total"].clone()
+    };
+    assert_eq!(since(registered, "current,superseded").await, 1);
+    assert_eq!(since(after, "current,superseded").await, 0, "nothing has happened since then");
 
     let mut bundle = provide_bundle("2.999.826.9.4.1", &[&Letter::text(PATIENT, 2)]);
     let target = json!({"reference": format!("DocumentReference/{old}")});
@@ -478,6 +488,8 @@ pub async fn relations_and_folders_are_as_over_soap(deployment: Deployment) {
     assert_eq!((&relation["code"], &relation["target"]), (&json!("replaces"), &target));
     let superseded = source.search("DocumentReference", PATIENT, "status=superseded").await.1;
     assert_eq!(superseded["total"], 1);
+    assert_eq!(since(after, "superseded").await, 1, "that it was replaced is a change of it");
+    assert_eq!(since(after, "current").await, 1, "and the one that replaces it is new");
 
     let more = [Letter::text(PATIENT, 3), Letter::text(PATIENT, 4)];
     let mut bundle = provide_bundle("2.999.826.9.4.3", &[&more[0], &more[1]]);
