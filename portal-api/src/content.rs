@@ -58,13 +58,14 @@ impl Portal {
         note_closed(&view, &mut withheld);
         let changes = self.changes(number, search.asks_last_updated()).await?;
         let times = RecordTimes::of(found.value(), &changes);
+        let wanted = search.among(&found.value().document_entries);
         let entries: Vec<(usize, &DocumentEntry)> = found
             .value()
             .document_entries
             .iter()
             .map(Arc::as_ref)
             .enumerate()
-            .filter(|(_, entry)| search.matches(entry, &times.of_object(&entry.entry_uuid)))
+            .filter(|(_, entry)| wanted.has(entry, &times.of_object(&entry.entry_uuid)))
             .collect();
         let members = self.federation.members();
         let rule = found.decision().rule;

@@ -6,7 +6,10 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use carerecord_access::{OverrideReason, UserCaller};
 use carerecord_audit::AuditOutcome;
-use carerecord_fhir::{Entry, NHS_NUMBER_SYSTEM, SearchError, add_link, pairs, searchset};
+use carerecord_fhir::{
+    ALERT_PARAMETERS, Entry, NHS_NUMBER_SYSTEM, SearchError, add_link, check_search, pairs,
+    searchset,
+};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -27,10 +30,12 @@ pub(crate) async fn run(
     portal: &Portal,
     session: &Session,
     parameters: &str,
+    strict: bool,
 ) -> Result<Response, FhirError> {
     session.does("search privacy alerts");
     let reviewer = reviewer(portal, session)?;
     let parameters = pairs(parameters);
+    check_search(&parameters, ALERT_PARAMETERS, &["_count"], strict)?;
     let mut which = which(&parameters)?;
     which.kinds = kinds(&parameters)?;
     let (now, organisation) = (portal.clock.now(), reviewer.organisation.as_str());

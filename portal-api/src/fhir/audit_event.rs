@@ -14,7 +14,7 @@ use carerecord_fhir::{
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::input::{Asked, is_strict, uuid};
+use super::input::{Asked, is_strict, named, uuid};
 use super::{Session, alerts, answer, detection, outcome_entry};
 use crate::Portal;
 use crate::error::FhirError;
@@ -29,10 +29,10 @@ pub(crate) async fn search(
     Asked(parameters): Asked,
 ) -> Result<Response, FhirError> {
     if alerts::are_meant(&parameters) {
-        return alerts::run(&portal, &session, &parameters).await;
+        return alerts::run(&portal, &session, &parameters, is_strict(&headers)).await;
     }
     if detection::are_meant(&parameters) {
-        return detection::run(&portal, &session, &parameters).await;
+        return detection::run(&portal, &session, &parameters, is_strict(&headers)).await;
     }
     session.does("ITI-81 search AuditEvent");
     let turned = turned(&portal, &session, &parameters)?;
@@ -40,7 +40,7 @@ pub(crate) async fn search(
         Some(turned) => (turned.parameters.as_str(), turned.strict),
         None => (parameters.as_str(), is_strict(&headers)),
     };
-    let asked = AuditEventSearch::parse(&pairs(parameters), strict);
+    let asked = AuditEventSearch::parse(&named(&portal, &session, parameters), strict);
     // Whoever is refused: about whom they asked is known.
     if let Ok(asked) = &asked {
         note(&session, asked);

@@ -5,8 +5,8 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use carerecord_access::{CaredFor, CaredForQuestion, Relationship, UserCaller};
 use carerecord_fhir::{
-    Entry, SearchError, add_link, count_only, episode_of_care, found_patient_resource, only_known,
-    pairs, searchset,
+    CARED_FOR_PARAMETERS, Entry, SearchError, add_link, check_search, count_only, episode_of_care,
+    found_patient_resource, pairs, searchset,
 };
 use carerecord_model::{FoundPatient, OrganisationCode};
 use futures_util::future::try_join_all;
@@ -21,7 +21,7 @@ use crate::error::FhirError;
 /// Whether a search is by organisation, or for a further page of one.
 pub(super) fn is_meant(parameters: &str) -> bool {
     let by = |name: &str| ORGANISATION.contains(&name) || name == PAGE;
-    pairs(parameters).iter().any(|(name, _)| by(name))
+    pairs(parameters).iter().any(|(name, _)| by(name.split(':').next().unwrap_or(name)))
 }
 
 /// Answers it.
@@ -82,10 +82,7 @@ impl Wanted {
             let text = text.ok_or(FhirError::NotFound)?;
             return serde_json::from_str(&text).map_err(|_| FhirError::NotFound);
         }
-        if strict {
-            let [one, other] = ORGANISATION;
-            only_known(&parameters, &[one, other, "status", "_include", "_count", "_summary"])?;
-        }
+        check_search(&parameters, CARED_FOR_PARAMETERS, &["_include", "_count"], strict)?;
         let organisation = value(&ORGANISATION).unwrap_or_default();
         let organisation = organisation.strip_prefix(ODS).and_then(|code| code.parse().ok());
         let malformed = |name: &str| FhirError::Search(SearchError::Malformed(name.to_owned()));
@@ -161,7 +158,8 @@ fn included(portal: &Portal, session: &Session, person: &FoundPatient) -> Entry<
 }
 
 const KIND: &str = "EpisodeOfCare";
-const ORGANISATION: [&str; 2] = ["organization.identifier", "organization:identifier"];
+const ORGANISATION: [&str; 3] =
+    ["organization.identifier", "organization:identifier", "organization"];
 const ODS: &str = "https://fhir.nhs.uk/Id/ods-organization-code|";
 const PAGE: &str = "_page";
 const USUAL: u16 = 20;

@@ -3,11 +3,12 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use carerecord_access::{Caller, ConsentStatus, Provision, Refused, Released, Right};
 use carerecord_fhir::{
-    Entry, consent_resource, count_only, only_known, pairs, parse_consent, searchset,
+    CONSENT_PARAMETERS, Entry, check_search, consent_resource, count_only, parse_consent,
+    patient_number, searchset,
 };
 use carerecord_model::NhsNumber;
 
-use super::input::{Asked, Sent, is_strict, patient_of, uuid};
+use super::input::{Asked, Sent, asks_for, is_strict, named, uuid};
 use super::{Session, answer};
 use crate::Portal;
 use crate::error::FhirError;
@@ -101,17 +102,14 @@ pub(crate) async fn search(
 ) -> Result<Response, FhirError> {
     session.does("search Consent");
     permitted(&portal, &session)?;
-    let parameters = pairs(&parameters);
-    if is_strict(&headers) {
-        only_known(&parameters, &["patient.identifier", "patient:identifier", "status"])?;
-    }
-    let patient = patient_of(&parameters)?;
+    let parameters = named(&portal, &session, &parameters);
+    check_search(&parameters, CONSENT_PARAMETERS, &[], is_strict(&headers))?;
+    let patient = patient_number(&parameters)?;
     session.draft.fill(|event| event.subject = Some(patient));
     let patient = portal.surviving(patient).await?;
     session.draft.fill(|event| event.subject = Some(patient));
-    let status = parameters.iter().find(|(n, _)| n == "status").map(|(_, v)| v.as_str());
     let mut records = portal.consents.consent_records(patient).await?;
-    records.retain(|r| status.is_none_or(|s| s.split(',').any(|s| s == status_code(r.status))));
+    records.retain(|record| asks_for(&parameters, "status", status_code(record.status)));
     let records = match is_citizen(&session) {
         true => own(&portal, &session, patient, records).await,
         false => portal.access.release_consent(&session.caller, records).map_err(Into::into),

@@ -5,13 +5,15 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use carerecord_access::{AgreementStatus, Flow, Party, Policy, Purpose, Sharing, SharingAgreement};
-use carerecord_fhir::{Entry, SearchError, only_known, pairs, searchset};
+use carerecord_fhir::{
+    CONTRACT_PARAMETERS, Entry, SearchError, check_search, count_only, only_known, pairs, searchset,
+};
 use carerecord_model::OrganisationCode;
 use jiff::ToSpan as _;
 use jiff::civil::Date;
 use serde_json::{Value, json};
 
-use super::input::{Asked, is_strict};
+use super::input::{Asked, asks_for, is_strict};
 use super::{Session, answer};
 use crate::Portal;
 use crate::error::FhirError;
@@ -26,19 +28,18 @@ pub(crate) async fn search(
     session.does("search Contract");
     admit(&portal, &session)?;
     let parameters = pairs(&parameters);
-    if is_strict(&headers) {
-        only_known(&parameters, &["_id"])?;
-    }
-    let wanted = parameters.iter().find(|(name, _)| name == "_id").map(|(_, id)| id.as_str());
+    check_search(&parameters, CONTRACT_PARAMETERS, &[], is_strict(&headers))?;
     let (policy, today) = (portal.access.policy(), today(&portal));
     let url = format!("{}/Contract", portal.config.base_url);
-    let agreements = policy.agreements().iter();
-    let agreements =
-        agreements.filter(|a| wanted.is_none_or(|ids| ids.split(',').any(|i| i == id(a))));
-    let entries: Vec<Entry> = agreements
+    let agreements = policy.agreements().iter().filter(|a| asks_for(&parameters, "_id", &id(a)));
+    let mut entries: Vec<Entry> = agreements
         .map(|a| Entry::Match(format!("{url}/{}", id(a)), resource(policy, a, today).into()))
         .collect();
-    Ok(answer::resource(StatusCode::OK, searchset(&url, entries.len(), entries)))
+    let total = entries.len();
+    if count_only(&parameters) {
+        entries.clear();
+    }
+    Ok(answer::resource(StatusCode::OK, searchset(&url, total, entries)))
 }
 
 /// Answers a read of one version of an agreement.

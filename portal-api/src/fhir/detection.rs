@@ -7,7 +7,10 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use carerecord_access::{AccessFacts, AuditReach, Released};
-use carerecord_fhir::{Entry, Issue, NHS_NUMBER_SYSTEM, SearchError, add_link, pairs, searchset};
+use carerecord_fhir::{
+    ALERT_PARAMETERS, Entry, Issue, NHS_NUMBER_SYSTEM, SearchError, add_link, check_search, pairs,
+    searchset,
+};
 use carerecord_model::OrganisationCode;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -40,11 +43,13 @@ pub(crate) async fn run(
     portal: &Portal,
     session: &Session,
     parameters: &str,
+    strict: bool,
 ) -> Result<Response, FhirError> {
     session.does("search detection findings");
     let reach = reach(portal, session)?;
     let detection = of(portal)?;
     let parameters = pairs(parameters);
+    check_search(&parameters, ALERT_PARAMETERS, &["_count"], strict)?;
     let which = which(&parameters, &reach)?;
     let now = portal.clock.now();
     let counts = detection.findings.counts(which.organisation.as_deref(), now).await;

@@ -79,10 +79,11 @@ pub(crate) async fn search(
     let found = record.found.value();
     let times = RecordTimes::of(found, &changes);
     let order = Order::of(&search.shown.sort, SortBy::Creation);
+    let wanted = search.among(&found.document_entries);
     let mut matching = Vec::new();
     for entry in &found.document_entries {
         let of_entry = times.of_object(&entry.entry_uuid);
-        if search.matches(entry, &of_entry) {
+        if wanted.has(entry, &of_entry) {
             matching.push((place(&order, entry, &of_entry), Shown { entry, hit: None }));
         }
     }

@@ -5,13 +5,13 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use carerecord_fhir::{
     ElementSearch, ElementSource, ElementView, Entry, Issue, data_element, element_coverage_issues,
-    pairs, searchset,
+    searchset,
 };
 use carerecord_model::{ElementCoverage, ElementKind, NhsNumber, PatientId};
 use serde_json::Value;
 
 use super::document_reference::{entry_uuid, issues};
-use super::input::{Asked, is_strict};
+use super::input::{Asked, is_strict, named};
 use super::{Session, answer, outcome_entry, provenance};
 use crate::Portal;
 use crate::elements::{Element, Stated, relations};
@@ -64,7 +64,7 @@ async fn search(
     strict: bool,
 ) -> Result<Response, FhirError> {
     session.does(&format!("PCC-44 {}", kind.resource_type()));
-    let parameters = with_patient(portal, session, pairs(parameters))?;
+    let parameters = named(portal, session, parameters);
     let search = ElementSearch::parse(kind, &parameters, strict)?;
     session.may_include(search.with_provenance.then_some("Provenance"))?;
     let stated = stated(portal, session, search.patient, kind).await?;
@@ -230,29 +230,6 @@ fn coverage(stated: &Stated) -> Vec<Issue> {
     let mut answered = answered;
     let sum = answered.try_fold(ElementCoverage::default(), |sum, (_, one)| Some(sum.plus(one?)));
     element_coverage_issues(sum.as_ref(), "Sources", "sources")
-}
-
-/// The parameters with `patient` as a Patient that a search gave the same caller read as whom it
-/// stands for.
-fn with_patient(
-    portal: &Portal,
-    session: &Session,
-    parameters: Vec<(String, String)>,
-) -> Result<Vec<(String, String)>, FhirError> {
-    let read = |(name, value): (String, String)| {
-        if name != "patient" {
-            return Ok((name, value));
-        }
-        let own = format!("{}/", portal.config.base_url);
-        let id = value.strip_prefix(own.as_str()).unwrap_or(&value);
-        let reference = id.strip_prefix("Patient/");
-        match portal.patient_ids.open(reference.unwrap_or(id), &session.caller) {
-            Some(number) => Ok((name, number.digits())),
-            None if reference.is_some() || id.contains('/') => Err(FhirError::NotFound),
-            None => Ok((name, value)),
-        }
-    };
-    parameters.into_iter().map(read).collect()
 }
 
 /// Of one answer.

@@ -5,13 +5,14 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use carerecord_access::{Caller, Relationship, RelationshipKind};
 use carerecord_fhir::{
-    Entry, count_only, episode_of_care, only_known, pairs, parse_episode_of_care, searchset,
+    EPISODE_PARAMETERS, Entry, check_search, count_only, episode_of_care, parse_episode_of_care,
+    patient_number, searchset,
 };
 use carerecord_model::NhsNumber;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::input::{Asked, Sent, is_strict, patient_of, uuid};
+use super::input::{Asked, Sent, asks_for, is_strict, named, uuid};
 use super::{Session, answer, cared_for};
 use crate::Portal;
 use crate::error::FhirError;
@@ -110,11 +111,9 @@ pub(crate) async fn search(
         return cared_for::run(&portal, &session, is_strict(&headers), &parameters).await;
     }
     permitted(&portal, &session)?;
-    let parameters = pairs(&parameters);
-    if is_strict(&headers) {
-        only_known(&parameters, &["patient.identifier", "patient:identifier"])?;
-    }
-    let number = patient_of(&parameters)?;
+    let parameters = named(&portal, &session, &parameters);
+    check_search(&parameters, EPISODE_PARAMETERS, &[], is_strict(&headers))?;
+    let number = patient_number(&parameters)?;
     session.draft.fill(|event| event.subject = Some(number));
     let person = portal.person(number).await?;
     let number = person.as_ref().map_or(number, |person| person.nhs_number);
@@ -126,15 +125,20 @@ pub(crate) async fn search(
     let released = portal.access.release_relationships(&session.caller, shown);
     let released = session.note(released.map_err(FhirError::from))?;
     let (base, now) = (&portal.config.base_url, portal.clock.now());
-    let all = released.value();
-    let listed = if count_only(&parameters) { &[][..] } else { all.as_slice() };
-    let entries: Vec<Entry> = listed
-        .iter()
-        .map(|r| {
-            Entry::Match(format!("{base}/EpisodeOfCare/{}", r.id), episode_of_care(r, now).into())
-        })
+    let all = released.value().iter().map(|r| (r.id, episode_of_care(r, now)));
+    let is_asked = |episode: &Value| {
+        let status = episode["status"].as_str().unwrap_or_default();
+        asks_for(&parameters, "status", status)
+    };
+    let mut entries: Vec<Entry> = all
+        .filter(|(_, episode)| is_asked(episode))
+        .map(|(id, episode)| Entry::Match(format!("{base}/EpisodeOfCare/{id}"), episode.into()))
         .collect();
-    let bundle = searchset(&format!("{base}/EpisodeOfCare"), all.len(), entries);
+    let total = entries.len();
+    if count_only(&parameters) {
+        entries.clear();
+    }
+    let bundle = searchset(&format!("{base}/EpisodeOfCare"), total, entries);
     Ok(answer::resource(StatusCode::OK, bundle))
 }
 

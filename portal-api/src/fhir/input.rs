@@ -6,13 +6,14 @@ use aws_lc_rs::digest::SHA256;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use carerecord_fhir::{
-    FhirDocuments, Format, SearchError, from_xml, identifier_number, nested_bundles, pairs,
+    FhirDocuments, Format, NHS_NUMBER_SYSTEM, from_xml, from_xml_with_unknown, nested_bundles,
+    pairs,
 };
-use carerecord_model::NhsNumber;
 use serde_json::Value;
 use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
+use super::Session;
 use super::answer::Wanted;
 use crate::Portal;
 use crate::error::FhirError;
@@ -29,7 +30,7 @@ impl FromRequest<Portal> for Asked {
         if request.method() != Method::POST {
             return Ok(Self(query));
         }
-        must_be(request.headers(), &["application/x-www-form-urlencoded"], FORM_ONLY)?;
+        must_be_form(request.headers())?;
         let wanted = request.extensions().get::<Wanted>().cloned();
         let body = text(request).await?;
         let format = pairs(&body).into_iter().find(|(name, _)| name == "_format");
@@ -40,17 +41,20 @@ impl FromRequest<Portal> for Asked {
     }
 }
 
-/// A resource that was sent, as JSON.
+/// A resource that was sent, as JSON or XML. What is not known of it is there by its name in both: who
+/// reads it may have to refuse it.
 pub(crate) struct Sent(pub Value);
 
 impl FromRequest<Portal> for Sent {
     type Rejection = FhirError;
 
     async fn from_request(request: Request, _: &Portal) -> Result<Self, FhirError> {
-        let kinds = ["application/fhir+json", "application/json", "text/json"];
-        must_be(request.headers(), &kinds, JSON_ONLY)?;
+        let format = sent_format(request.headers())?;
         let body = text(request).await?;
-        Ok(Self(json(&body)?))
+        Ok(Self(match format {
+            Format::Json => json(&body)?,
+            Format::Xml => from_xml_with_unknown(body.as_bytes(), body.len()).map_err(not_xml)?,
+        }))
     }
 }
 
@@ -69,11 +73,7 @@ impl FromRequest<Portal> for Transaction {
     type Rejection = FhirError;
 
     async fn from_request(request: Request, portal: &Portal) -> Result<Self, FhirError> {
-        let format = match request.headers().get(header::CONTENT_TYPE) {
-            None => Some(Format::Json),
-            Some(kind) => kind.to_str().ok().and_then(Format::of_content_type),
-        };
-        let format = format.ok_or(FhirError::MediaType(EITHER))?;
+        let format = sent_format(request.headers())?;
         let most = portal.config.max_bundle_bytes;
         let length = request.headers().get(header::CONTENT_LENGTH);
         let length = length.and_then(|v| v.to_str().ok()?.parse().ok()).unwrap_or(most);
@@ -88,8 +88,7 @@ impl FromRequest<Portal> for Transaction {
         digest.copy_from_slice(aws_lc_rs::digest::digest(&SHA256, body.as_bytes()).as_ref());
         let value = match format {
             Format::Json => json(&body)?,
-            Format::Xml => from_xml(body.as_bytes(), most)
-                .map_err(|e| FhirError::Body(format!("not FHIR XML: {e}")))?,
+            Format::Xml => from_xml(body.as_bytes(), most).map_err(not_xml)?,
         };
         let list = if value["resourceType"] == "Parameters" { "parameter" } else { "entry" };
         let has_bundle = value[list]
@@ -104,19 +103,32 @@ impl FromRequest<Portal> for Transaction {
     }
 }
 
+/// A client that does not name the type is taken to send JSON.
+fn sent_format(headers: &HeaderMap) -> Result<Format, FhirError> {
+    let format = match headers.get(header::CONTENT_TYPE) {
+        None => Some(Format::Json),
+        Some(kind) => kind.to_str().ok().and_then(Format::of_content_type),
+    };
+    format.ok_or(FhirError::MediaType(EITHER))
+}
+
+fn not_xml(error: impl std::fmt::Display) -> FhirError {
+    FhirError::Body(format!("not FHIR XML: {error}"))
+}
+
 fn json(body: &str) -> Result<Value, FhirError> {
     serde_json::from_str(body).map_err(|e| {
         FhirError::Body(format!("not JSON at line {} column {}", e.line(), e.column()))
     })
 }
 
-/// A client that does not name the type is taken to send what is asked for.
-fn must_be(headers: &HeaderMap, kinds: &[&str], words: &'static str) -> Result<(), FhirError> {
+/// A client that does not name the type is taken to send a form.
+fn must_be_form(headers: &HeaderMap) -> Result<(), FhirError> {
     let Some(value) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
     let value = value.to_str().unwrap_or_default();
     let essence = value.split(';').next().unwrap_or_default().trim();
-    let known = kinds.iter().any(|kind| essence.eq_ignore_ascii_case(kind));
-    if known { Ok(()) } else { Err(FhirError::MediaType(words)) }
+    let known = essence.eq_ignore_ascii_case("application/x-www-form-urlencoded");
+    if known { Ok(()) } else { Err(FhirError::MediaType(FORM_ONLY)) }
 }
 
 async fn text(request: Request) -> Result<String, FhirError> {
@@ -129,13 +141,38 @@ async fn text(request: Request) -> Result<String, FhirError> {
     })
 }
 
-/// Whose resources a search wants, where it is about one patient.
-pub(crate) fn patient_of(parameters: &[(String, String)]) -> Result<NhsNumber, FhirError> {
-    let (_, token) = parameters
-        .iter()
-        .find(|(name, _)| name == "patient.identifier" || name == "patient:identifier")
-        .ok_or(FhirError::Search(SearchError::Missing("patient.identifier")))?;
-    Ok(identifier_number(token)?)
+/// The names and values of a search. A reference to a Patient that a search gave to the same caller
+/// stands for the number that it was given for; one to a document here needs no address.
+pub(crate) fn named(portal: &Portal, session: &Session, text: &str) -> Vec<(String, String)> {
+    let base = format!("{}/", portal.config.base_url.trim_end_matches('/'));
+    let relative = |reference: &str| reference.strip_prefix(&base).unwrap_or(reference).to_owned();
+    let number = |reference: &str| {
+        let relative = relative(reference);
+        let id = relative.strip_prefix("Patient/").unwrap_or(&relative);
+        portal.patient_ids.open(id, &session.caller)
+    };
+    let read = |(name, value): (String, String)| match name.as_str() {
+        "patient" | "patient:Patient" | "subject" | "subject:Patient" => match number(&value) {
+            Some(number) => {
+                let token = format!("{NHS_NUMBER_SYSTEM}|{}", number.digits());
+                ("patient.identifier".to_owned(), token)
+            }
+            None => (name, value),
+        },
+        "related" | "related:DocumentReference" => {
+            let all: Vec<String> = value.split(',').map(relative).collect();
+            (name, all.join(","))
+        }
+        _ => (name, value),
+    };
+    pairs(text).into_iter().map(read).collect()
+}
+
+/// Whether a code is one of those that every repetition of a parameter asks for.
+pub(crate) fn asks_for(parameters: &[(String, String)], name: &str, code: &str) -> bool {
+    let mut all = parameters.iter().filter(|(of, _)| of == name);
+    let is_code = |one: &str| one.rsplit('|').next() == Some(code);
+    all.all(|(_, any)| any.split(',').any(is_code))
 }
 
 /// The id of a resource that has a UUID for one: another one is of nothing.
@@ -167,7 +204,6 @@ fn preference<'h>(headers: &'h HeaderMap, wanted: &str) -> Option<&'h str> {
 
 const FORM_ONLY: &str = "Send the search as application/x-www-form-urlencoded.";
 const EITHER: &str = "Send the resource as application/fhir+json or application/fhir+xml.";
-const JSON_ONLY: &str = "Send the resource as application/fhir+json.";
 
 #[cfg(test)]
 mod tests {

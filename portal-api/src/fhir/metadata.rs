@@ -27,4 +27,4 @@ pub(crate) async fn metadata(State(portal): State<Portal>, draft: AuditDraft) ->
 }
 
 /// When what the statement says was last changed.
-const RELEASED: &str = "2026-11-27";
+const RELEASED: &str = "2026-11-28";

@@ -5,16 +5,14 @@
 use std::cmp::Ordering;
 
 use axum::http::HeaderMap;
-use carerecord_fhir::{
-    Format, NHS_NUMBER_SYSTEM, Shown, Sort, SortBy, Times, Tree, add_link, pairs,
-};
+use carerecord_fhir::{Format, Shown, Sort, SortBy, Times, Tree, add_link, pairs};
 use carerecord_model::{Dtm, ObjectId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::Session;
-use super::input::is_strict;
+use super::input::{is_strict, named};
 use crate::Portal;
 use crate::error::FhirError;
 
@@ -70,26 +68,9 @@ impl PagedSearch {
         search.filter(|search| search.kind == kind).ok_or(FhirError::NotFound)
     }
 
-    /// Its names and values. A reference to a Patient that a search gave to the same caller stands
-    /// for the number that it was given for.
+    /// Its names and values.
     pub(crate) fn pairs(&self, portal: &Portal, session: &Session) -> Vec<(String, String)> {
-        let number = |reference: &str| {
-            let base = portal.config.base_url.trim_end_matches('/');
-            let relative = reference.strip_prefix(base).unwrap_or(reference);
-            let id = relative.trim_start_matches('/').strip_prefix("Patient/").unwrap_or(relative);
-            portal.patient_ids.open(id, &session.caller)
-        };
-        let named = |(name, value): (String, String)| {
-            let is_patient = matches!(name.as_str(), "patient" | "patient:Patient" | "subject");
-            match number(&value).filter(|_| is_patient) {
-                Some(number) => {
-                    let token = format!("{NHS_NUMBER_SYSTEM}|{}", number.digits());
-                    ("patient.identifier".to_owned(), token)
-                }
-                None => (name, value),
-            }
-        };
-        pairs(&self.parameters).into_iter().map(named).collect()
+        named(portal, session, &self.parameters)
     }
 
     /// The page of what was found.

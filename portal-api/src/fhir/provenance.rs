@@ -6,8 +6,8 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use carerecord_fhir::{
-    ElementProvenance, Entry, SearchError, count_only, element_provenance, only_known, pairs,
-    searchset,
+    ElementProvenance, Entry, PROVENANCE_PARAMETERS, SearchError, check_search, count_only,
+    element_provenance, pairs, searchset,
 };
 use carerecord_model::{ElementKind, NhsNumber};
 use jiff::Timestamp;
@@ -49,12 +49,7 @@ pub(crate) async fn search(
 ) -> Result<Response, FhirError> {
     session.does("search Provenance");
     let parameters = pairs(&parameters);
-    if let Some((name, _)) = parameters.iter().find(|(name, _)| name.contains(':')) {
-        return Err(FhirError::Search(SearchError::Unsupported(known(name))));
-    }
-    if is_strict(&headers) {
-        only_known(&parameters, &["target"])?;
-    }
+    check_search(&parameters, PROVENANCE_PARAMETERS, &[], is_strict(&headers))?;
     let targets = targets(&portal, &parameters)?;
     let mut found = Vec::new();
     if let Some(patient) = patient_of(&portal, &session, &targets).await? {
@@ -177,13 +172,6 @@ async fn patient_of(
         patient = Some(own);
     }
     Ok(patient)
-}
-
-/// A parameter's name as far as an error may repeat it.
-fn known(name: &str) -> String {
-    let bare = name.split(':').next().unwrap_or_default();
-    let bare = if bare == "target" { bare } else { "(not a name)" };
-    format!("{bare} with a modifier")
 }
 
 const MOST_TARGETS: usize = 50;

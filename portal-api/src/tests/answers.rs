@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use carerecord_fhir::to_xml;
+
+use super::looking::{as_role, by};
 use super::*;
 
 #[tokio::test]
@@ -203,7 +206,8 @@ async fn addresses_methods_and_lengths_are_refused_with_an_outcome() {
     let method = client.ask("DELETE", &format!("DocumentReference/{ID}"), &[], "").await;
     let url = client.get(&format!("DocumentReference?{}", "x".repeat(10_000)), &[]).await;
     let body = client.ask("POST", "DocumentReference/_search", &form, long).await;
-    let consent = client.ask("POST", "Consent", &xml, "<Consent/>").await;
+    let text = [("content-type", "text/plain")];
+    let consent = client.ask("POST", "Consent", &text, "<Consent/>").await;
     let search = client.ask("POST", "List/_search", &xml, "<x/>").await;
 
     for (answer, status) in [
@@ -219,7 +223,9 @@ async fn addresses_methods_and_lengths_are_refused_with_an_outcome() {
         assert_eq!(answer.json()["resourceType"], "OperationOutcome");
     }
     assert_eq!(method.header("allow"), "GET,HEAD");
-    assert!(consent.text.contains("fhir+json"), "it says what to send");
+    for kind in ["fhir+json", "fhir+xml"] {
+        assert!(consent.text.contains(kind), "it says what to send: {}", consent.text);
+    }
 }
 
 #[tokio::test]
@@ -251,6 +257,60 @@ async fn an_error_of_the_registry_keeps_its_code_and_loses_its_context() {
         assert_eq!(issue["details"]["coding"][0]["code"], name);
         assert!(!answer.text.contains("9990001006"), "{}", answer.text);
     }
+}
+
+/// A body in XML says what one in JSON says, and what is not known is refused in both.
+#[tokio::test]
+async fn what_is_sent_is_taken_as_json_and_as_xml() {
+    let mut client = Client::of(registry(), Some(person())).await;
+    by(&mut client, &as_role("officer", "ZEX01", "R0001")).await;
+    let xml = [("content-type", "application/fhir+xml"), ("accept", "application/fhir+json")];
+    let json = [("content-type", "application/fhir+json")];
+    let as_xml = |value: &Value| String::from_utf8(to_xml(value).unwrap()).unwrap();
+    let mut sent = consent();
+    sent["scope"] = json!({"coding": [{
+        "system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "patient-privacy",
+    }]});
+
+    let by_json = client.ask("POST", "Consent", &json, sent.to_string()).await;
+    let by_xml = client.ask("POST", "Consent", &xml, as_xml(&sent)).await;
+
+    assert_eq!((by_json.status, by_xml.status), (201, 201), "{} {}", by_json.text, by_xml.text);
+    assert_eq!(by_json.json()["provision"], by_xml.json()["provision"]);
+    let permit = "<provision><type value=\"permit\"/></provision></provision>";
+    for (what, unknown) in [
+        ("provision.provision", as_xml(&sent).replace("</provision>", permit)),
+        ("verification", as_xml(&sent).replace("<provision>", "<verification/><provision>")),
+        (
+            "_status",
+            as_xml(&sent).replace(
+                "<status value=\"active\"/>",
+                "<status value=\"active\"><extension url=\"urn:x\"/></status>",
+            ),
+        ),
+    ] {
+        let answer = client.ask("POST", "Consent", &xml, unknown).await;
+        assert_eq!(answer.status, 422, "{what}: {}", answer.text);
+        assert!(answer.text.contains(what), "{what}: {}", answer.text);
+    }
+    let broken = client.ask("POST", "Consent", &xml, "<Consent").await;
+    assert_eq!(broken.status, 400, "{}", broken.text);
+    let found = client.search("Consent", &format!("patient={NUMBER}&status=active"), &[]).await;
+    assert_eq!(found.json()["total"], 2, "{}", found.text);
+    let found = client.search("Consent", &format!("patient={NUMBER}&status=inactive"), &[]).await;
+    assert_eq!(found.json()["total"], 0, "{}", found.text);
+
+    let asked = json!({"resourceType": "Parameters", "parameter": [
+        {"name": "patient", "valueIdentifier": {
+            "system": "https://fhir.nhs.uk/Id/nhs-number", "value": NUMBER,
+        }},
+    ]});
+    let answers = [
+        client.ask("POST", "Patient/$may-see", &json, asked.to_string()).await,
+        client.ask("POST", "Patient/$may-see", &xml, as_xml(&asked)).await,
+    ];
+    assert_eq!(answers[0].status, 200, "{}", answers[0].text);
+    assert_eq!(answers[0].json(), answers[1].json());
 }
 
 fn consent() -> Value {

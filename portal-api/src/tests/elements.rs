@@ -271,7 +271,7 @@ async fn parameters_narrow_and_what_is_not_known_is_refused() {
         assert_eq!(answer.json()["total"], 2, "{patient}: {}", answer.text);
     }
     let nobody = client.get("Observation?patient=Patient/nobody", &[]).await;
-    assert_eq!(nobody.status, 404, "{}", nobody.text);
+    assert_eq!(nobody.status, 400, "{}", nobody.text);
     let form = format!("patient.identifier={NUMBER}&code=718-7");
     let exact = client.search("Observation", &form, &[]).await;
     assert!(exact.text.contains("\"valueString\":\"5.40\""), "no digit is lost: {}", exact.text);

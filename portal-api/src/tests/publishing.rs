@@ -4,7 +4,7 @@ use carerecord_testkit::{Letter, provide_bundle};
 
 use super::*;
 
-async fn source(claims: &Value) -> Client {
+pub(super) async fn source(claims: &Value) -> Client {
     let mut client = Client::of(FakeRegistry::default(), Some(person())).await;
     let mut system = json!({
         "nhsid_nrbac_roles": [], "selected_roleid": null, "sub": "source", "client_id": "source",
@@ -17,12 +17,12 @@ async fn source(claims: &Value) -> Client {
     client
 }
 
-fn bundle() -> String {
+pub(super) fn bundle() -> String {
     let letter = Letter { unique_id: "2.999.3.1".into(), ..Letter::text(NUMBER, 1) };
     provide_bundle("2.999.3.2", &[&letter]).to_string()
 }
 
-async fn provide(client: &Client, body: String) -> Answer {
+pub(super) async fn provide(client: &Client, body: String) -> Answer {
     client.ask("POST", "", &[("content-type", "application/fhir+json")], body).await
 }
 

@@ -132,6 +132,95 @@ async fn answers_are_in_the_order_that_is_asked_for() {
     assert_eq!(since[0]["date"], "2026-01-14T10:22:31Z", "when its set was submitted");
 }
 
+/// What was registered, or changed, at or after an instant; what has no such time may have been.
+#[tokio::test]
+async fn since_finds_what_the_registry_has_changed_since_then() {
+    let changed = |id: String, changed_at| LastChange {
+        id: format!("urn:uuid:{id}").parse().unwrap(),
+        changed_at,
+    };
+    let changes = vec![
+        changed(id(0), 4_000),
+        changed(id(1), 5_000),
+        changed(id(2), 6_001),
+        changed(SET.to_owned(), 6_001),
+    ];
+    let client = Client::of(FakeRegistry { changes, ..record(3) }, Some(person())).await;
+    for (instant, expected) in [
+        ("1970-01-01T00:00:04Z", vec![id(0), id(1), id(2)]),
+        ("1970-01-01T00:00:05.000Z", vec![id(1), id(2)]),
+        ("1970-01-01T01:00:05.001%2B01:00", vec![id(2)]),
+        ("1970-01-01T01:00:05.001+01:00", vec![id(2)]),
+        ("1970-01-01T00:00:07Z", vec![]),
+    ] {
+        let since = format!("{PATIENT}&_since={instant}");
+        let found = client.search("DocumentReference", &since, &[]).await;
+        assert_eq!(ids(&found.matches()), expected, "{instant}");
+        let counted = format!("{since}&_summary=count");
+        let counted = client.search("DocumentReference", &counted, &[]).await;
+        assert_eq!(counted.json()["total"], expected.len(), "{instant}");
+        let lists = format!("{since}&code=submissionset");
+        let lists = client.search("List", &lists, &[]).await.matches();
+        assert_eq!(lists.len(), usize::from(!expected.is_empty()), "{instant}");
+    }
+    for kind in ["DocumentReference", "List"] {
+        for bad in ["", "2026", "2026-11-02T10:00:00", "ge2026-11-02T10:00:00Z", "yesterday"] {
+            let form = format!("{PATIENT}&code=folder&_since={bad}");
+            let answer = client.search(kind, &form, &[]).await;
+            assert_eq!(answer.status, 400, "{kind} {bad}: {}", answer.text);
+            assert_eq!(answer.json()["resourceType"], "OperationOutcome");
+            assert!(answer.text.contains("_since"), "{}", answer.text);
+        }
+    }
+}
+
+/// By the id of the document that others are related to: as far as the caller may see it.
+#[tokio::test]
+async fn what_is_related_is_found_by_reference_and_by_identifier() {
+    let related = |hidden: bool| {
+        let mut registry = record(4);
+        let entries = &mut registry.found.document_entries;
+        let first = Arc::make_mut(&mut entries[0]);
+        first.reference_ids = vec!["2.999.1.3^^^^urn:ihe:iti:xds:2013:uniqueId".to_owned()];
+        Arc::make_mut(&mut entries[1]).reference_ids = vec!["R-7^^^&2.999.8&ISO".to_owned()];
+        if hidden {
+            let label = Code::new("V", "2.16.840.1.113883.5.25", "");
+            Arc::make_mut(&mut entries[3]).confidentiality_codes = vec![label];
+        }
+        Client::of(registry, Some(person()))
+    };
+    let (shown, hidden) = (related(false).await, related(true).await);
+    let strict = [("prefer", "handling=strict")];
+    let three = id(3);
+    for (asked, expected) in [
+        (format!("related=DocumentReference/{three}"), vec![id(0)]),
+        (format!("related={BASE}/DocumentReference/{three}"), vec![id(0)]),
+        (
+            format!("related=DocumentReference/{},{BASE}/DocumentReference/{three}", id(2)),
+            vec![id(0)],
+        ),
+        (format!("related:DocumentReference={three}"), vec![id(0)]),
+        (format!("related={three}"), vec![id(0)]),
+        (format!("related=DocumentReference/{three}&related:identifier=R-7"), vec![]),
+        (format!("related=DocumentReference/{}", id(2)), vec![]),
+        (format!("related=https://elsewhere.example/fhir/DocumentReference/{three}"), vec![]),
+        (format!("related=Patient/{three}"), vec![]),
+        ("related=DocumentReference/x".to_owned(), vec![]),
+        ("related:identifier=urn:oid:2.999.8|R-7".to_owned(), vec![id(1)]),
+        ("related.identifier=R-7".to_owned(), vec![id(1)]),
+    ] {
+        let answer =
+            shown.search("DocumentReference", &format!("{PATIENT}&{asked}"), &strict).await;
+        assert_eq!(answer.status, 200, "{asked}: {}", answer.text);
+        assert_eq!(ids(&answer.matches()), expected, "{asked}");
+    }
+    let asked = format!("{PATIENT}&related=DocumentReference/{three}");
+    let of_hidden = hidden.search("DocumentReference", &asked, &strict).await;
+    assert_eq!(of_hidden.json()["total"], 0, "what is withheld is as if it were not there");
+    let token = format!("{PATIENT}&related=urn:oid:2.999.8|R-7");
+    assert_eq!(shown.search("DocumentReference", &token, &strict).await.status, 400);
+}
+
 #[tokio::test]
 async fn what_is_shown_beside_has_passed_the_decision() {
     let mut registry = record(3);

@@ -1,7 +1,12 @@
 use carerecord_model::ElementKind;
 use serde_json::{Value, json};
 
-use crate::search::element_parameters;
+use crate::provide::{DOCUMENT_PROFILES, LIST_PROFILES, Profile};
+use crate::search::{
+    AUDIT_EVENT, CONSENT_PARAMETERS, CONTRACT_PARAMETERS, DOCUMENT_REFERENCE, EPISODE_PARAMETERS,
+    LIST, ORGANISATION, PATIENT, PEOPLE, PROVENANCE_PARAMETERS, REVIEWED, SearchParameter,
+    SearchParameters, element_parameters,
+};
 
 /// What the portal API can do, for `GET /fhir/metadata`.
 ///
@@ -24,6 +29,7 @@ pub fn capability_statement(
 }
 
 fn documents(base_url: &str, version: &str, date: &str) -> Value {
+    let audit_event = [AUDIT_EVENT, &[REVIEWED]].concat();
     json!({
         "resourceType": "CapabilityStatement",
         "status": "active",
@@ -47,21 +53,26 @@ fn documents(base_url: &str, version: &str, date: &str) -> Value {
                 {"name": "try-again", "definition": "urn:carerecord:OperationDefinition:try-again"},
             ],
             "resource": [
+                bundle(),
                 document_reference(),
                 list(),
-                conditional(resource("Binary", &[], &["read"], &[])),
+                conditional(resource("Binary", &["read"], &[])),
                 patient(),
                 with_operations(
-                    resource("AuditEvent", &[], &["read", "search-type"], AUDIT_EVENT),
+                    resource("AuditEvent", &["read", "search-type"], &audit_event),
                     &[
                         ("detect", "urn:carerecord:OperationDefinition:detect"),
                         ("review", "urn:carerecord:OperationDefinition:review"),
                         ("statistics", "urn:carerecord:OperationDefinition:statistics"),
                     ],
                 ),
-                resource("Consent", &[], &["create", "read", "update", "search-type"], CONSENT),
+                resource(
+                    "Consent",
+                    &["create", "read", "update", "search-type"],
+                    CONSENT_PARAMETERS,
+                ),
                 with_operations(
-                    resource("Contract", &[], &["read", "search-type"], CONTRACT),
+                    resource("Contract", &["read", "search-type"], CONTRACT_PARAMETERS),
                     &[("sharing", "urn:carerecord:OperationDefinition:sharing")],
                 ),
                 episode_of_care(),
@@ -70,30 +81,31 @@ fn documents(base_url: &str, version: &str, date: &str) -> Value {
     })
 }
 
-fn resource(
-    kind: &str,
-    profiles: &[&str],
-    interactions: &[&str],
-    parameters: &[Parameter],
-) -> Value {
+fn resource(kind: &str, interactions: &[&str], parameters: SearchParameters<'_>) -> Value {
     let interactions: Vec<Value> = interactions.iter().map(|c| json!({"code": c})).collect();
-    let mut resource = json!({"type": kind, "interaction": interactions});
-    if !profiles.is_empty() {
-        resource["supportedProfile"] = profiles.iter().map(|p| mhd(p)).collect();
+    let mut resource = json!({"type": kind});
+    let parameters: Vec<Value> = parameters.iter().copied().flatten().map(parameter).collect();
+    for (name, values) in [("interaction", interactions), ("searchParam", parameters)] {
+        if !values.is_empty() {
+            resource[name] = values.into();
+        }
     }
-    if !parameters.is_empty() {
-        resource["searchParam"] = parameters.iter().map(parameter).collect();
-    }
+    resource
+}
+
+/// What comes as a transaction of the whole: there is no Bundle to be read. MHD 3.
+fn bundle() -> Value {
+    let mut resource = resource("Bundle", &[], &[]);
+    resource["supportedProfile"] = Profile::ALL.map(|profile| mhd(profile.canonical())).into();
+    resource["documentation"] = BUNDLE_DOCUMENTATION.into();
     resource
 }
 
 /// QEDm.
 fn elements(kind: ElementKind) -> Value {
     let name = kind.resource_type();
-    let mut resource = resource(name, &[], &["read", "search-type"], &[]);
-    let parameters = element_parameters(kind).into_iter();
-    resource["searchParam"] =
-        parameters.map(|(name, kind)| json!({"name": name, "type": kind})).collect();
+    let parameters = element_parameters(kind);
+    let mut resource = resource(name, &["read", "search-type"], &[PATIENT, &parameters]);
     resource["searchRevInclude"] = json!(["Provenance:target"]);
     if matches!(kind, ElementKind::MedicationStatement | ElementKind::MedicationRequest) {
         resource["searchInclude"] = json!([format!("{name}:medication")]);
@@ -103,22 +115,17 @@ fn elements(kind: ElementKind) -> Value {
 }
 
 fn provenance() -> Value {
-    let parameters = &[("target", "reference", "")];
-    let mut resource = resource("Provenance", &[], &["read", "search-type"], parameters);
+    let mut resource = resource("Provenance", &["read", "search-type"], PROVENANCE_PARAMETERS);
     let profile = "https://profiles.ihe.net/ITI/mXDE/StructureDefinition/IHE.ITI.mXDE.Provenance";
     resource["supportedProfile"] = json!([profile]);
     resource
 }
 
 fn document_reference() -> Value {
-    let profiles = [
-        "StructureDefinition/IHE.MHD.Comprehensive.DocumentReference",
-        "StructureDefinition/IHE.MHD.Minimal.DocumentReference",
-    ];
     let interactions = ["create", "read", "search-type"];
-    let resource =
-        conditional(resource("DocumentReference", &profiles, &interactions, DOCUMENT_REFERENCE));
+    let resource = conditional(resource("DocumentReference", &interactions, DOCUMENT_REFERENCE));
     let mut resource = with_operations(resource, &[("generate-metadata", GENERATE_METADATA)]);
+    resource["supportedProfile"] = DOCUMENT_PROFILES.map(mhd).into();
     resource["documentation"] = DOCUMENT_REFERENCE_DOCUMENTATION.into();
     resource["searchInclude"] = json!(["DocumentReference:relatesto"]);
     resource["searchRevInclude"] = json!(["DocumentReference:relatesto", "List:item"]);
@@ -126,11 +133,8 @@ fn document_reference() -> Value {
 }
 
 fn list() -> Value {
-    let profiles = [
-        "StructureDefinition/IHE.MHD.Comprehensive.SubmissionSet",
-        "StructureDefinition/IHE.MHD.Comprehensive.Folder",
-    ];
-    let mut resource = conditional(resource("List", &profiles, &["read", "search-type"], LIST));
+    let mut resource = conditional(resource("List", &["read", "search-type"], LIST));
+    resource["supportedProfile"] = LIST_PROFILES.map(mhd).into();
     resource["documentation"] = LIST_DOCUMENTATION.into();
     resource["searchInclude"] = json!(["List:item"]);
     resource
@@ -138,7 +142,8 @@ fn list() -> Value {
 
 fn episode_of_care() -> Value {
     let interactions = ["create", "read", "update", "search-type"];
-    let mut resource = resource("EpisodeOfCare", &[], &interactions, EPISODE_OF_CARE);
+    let parameters = [EPISODE_PARAMETERS, &[ORGANISATION]].concat();
+    let mut resource = resource("EpisodeOfCare", &interactions, &parameters);
     resource["documentation"] = EPISODE_OF_CARE_DOCUMENTATION.into();
     resource["searchInclude"] = json!(["EpisodeOfCare:patient"]);
     resource
@@ -152,7 +157,7 @@ fn conditional(mut resource: Value) -> Value {
 
 /// PDQm and PIXm.
 fn patient() -> Value {
-    let mut resource = resource("Patient", &[], &["read", "search-type"], PATIENT);
+    let mut resource = resource("Patient", &["read", "search-type"], PEOPLE);
     resource["supportedProfile"] =
         json!(["https://profiles.ihe.net/ITI/PDQm/StructureDefinition/IHE.PDQm.Patient"]);
     resource["documentation"] = PATIENT_DOCUMENTATION.into();
@@ -204,10 +209,14 @@ fn with_operations(mut resource: Value, operations: &[(&str, &str)]) -> Value {
     resource
 }
 
-fn parameter((name, kind, definition): &Parameter) -> Value {
-    let mut parameter = json!({"name": name, "type": kind});
-    if !definition.is_empty() {
+fn parameter(told: &SearchParameter) -> Value {
+    let mut parameter = json!({"name": told.name, "type": told.kind});
+    if let Some(definition) = told.definition {
         parameter["definition"] = mhd(definition).into();
+    }
+    let modifiers: Vec<String> = told.modifiers.iter().map(|name| format!(":{name}")).collect();
+    if !modifiers.is_empty() {
+        parameter["documentation"] = format!("Takes {}", modifiers.join(", ")).into();
     }
     parameter
 }
@@ -232,9 +241,6 @@ fn mhd(path: &str) -> String {
     format!("https://profiles.ihe.net/ITI/MHD/{path}")
 }
 
-/// Name, type, and the definition of those that MHD adds.
-type Parameter = (&'static str, &'static str, &'static str);
-
 /// MHD 3.106.
 const GENERATE_METADATA: &str =
     "https://profiles.ihe.net/ITI/MHD/OperationDefinition/generate-metadata";
@@ -246,14 +252,17 @@ const DOCUMENTATION: &str = "Every answer has passed the access decision. A sear
     the user's roles.";
 
 const DOCUMENT_REFERENCE_DOCUMENTATION: &str = "A search needs a patient, and a status unless it has \
-    _content. :not and :missing for codes, :missing for identifier, related, creation, date and period, \
-    :exact and :contains for names, :identifier for patient and related. _count gives pages that lose \
-    and repeat nothing, with exact totals; without it an answer is whole. _sort by creation, date, \
-    _lastUpdated and _id, the newest first unless given. _elements, _summary=count, _total. date is \
-    when it was submitted, as its sender says; _lastUpdated when the registry last changed it.";
-const LIST_DOCUMENTATION: &str = "A search needs a patient, a code and a status. :not and :missing for \
-    designationType and sourceId, :missing for identifier and date, :exact and :contains for names. \
-    Pages, _elements and _total as for DocumentReference; _sort by date, _lastUpdated and _id.";
+    _content. _count gives pages that lose and repeat nothing, with exact totals; without it an answer \
+    is whole. _sort by creation, date, _lastUpdated and _id, the newest first unless given. _elements, \
+    _summary=count, _total. date is when it was submitted, as its sender says; _lastUpdated when the \
+    registry registered it or last changed its metadata or status, by its own clock. _since, an \
+    instant, asks for what has changed since then, as _lastUpdated=ge does. related names a \
+    DocumentReference here, or with :identifier any identifier.";
+const LIST_DOCUMENTATION: &str = "A search needs a patient, a code and a status. Pages, _elements, \
+    _total, _lastUpdated and _since as for DocumentReference; _sort by date, _lastUpdated and _id.";
+const BUNDLE_DOCUMENTATION: &str = "What Provide Document Bundle (ITI-65) takes, as a transaction of \
+    the whole. meta.profile of the Bundle says which profile it and its resources follow. What is \
+    missing under Minimal makes limited metadata, which a registry can refuse.";
 const TRANSACTION_DOCUMENTATION: &str = "Provide Document Bundle (ITI-65) of the Minimal, \
     Comprehensive and UnContained profiles: all of it or nothing. Documents come as Binary; a \
     FHIR document as a Binary too, or as an entry of its own (a Bundle of type document), which is kept \
@@ -281,82 +290,6 @@ const ELEMENTS_DOCUMENTATION: &str = "Mobile Query Existing Data (PCC-44): what 
     and the section of each; what states the same or contradicts it is named, and nothing is left \
     out for it. The OperationOutcome tells for each source what was not read. An element without \
     a time is in no range. The medicine stands in the resource itself.";
-const PATIENT: &[Parameter] = &[
-    ("_id", "token", ""),
-    ("active", "token", ""),
-    ("identifier", "token", ""),
-    ("family", "string", ""),
-    ("given", "string", ""),
-    ("birthdate", "date", ""),
-    ("gender", "token", ""),
-    ("address-postalcode", "string", ""),
-];
-
-const DOCUMENT_REFERENCE: &[Parameter] = &[
-    ("patient", "reference", ""),
-    ("patient.identifier", "token", ""),
-    ("status", "token", ""),
-    ("type", "token", ""),
-    ("category", "token", ""),
-    ("setting", "token", ""),
-    ("facility", "token", ""),
-    ("event", "token", ""),
-    ("security-label", "token", ""),
-    ("format", "token", ""),
-    ("identifier", "token", ""),
-    ("related.identifier", "token", ""),
-    ("_id", "token", ""),
-    ("_lastUpdated", "date", ""),
-    ("_content", "string", ""),
-    ("source-state", "token", ""),
-    ("date", "date", ""),
-    ("creation", "date", "SearchParameter/DocumentReference-Creation"),
-    ("period", "date", ""),
-    ("author.family", "string", ""),
-    ("author.given", "string", ""),
-];
-const LIST: &[Parameter] = &[
-    ("patient", "reference", ""),
-    ("patient.identifier", "token", ""),
-    ("code", "token", ""),
-    ("status", "token", ""),
-    ("identifier", "token", ""),
-    ("_id", "token", ""),
-    ("_lastUpdated", "date", ""),
-    ("date", "date", ""),
-    ("designationType", "token", "SearchParameter/List-DesignationType"),
-    ("sourceId", "token", "SearchParameter/List-SourceId"),
-    ("source.family", "string", ""),
-    ("source.given", "string", ""),
-];
-/// ITI-81; of privacy alerts, which are told apart by their type: the last ones.
-const AUDIT_EVENT: &[Parameter] = &[
-    ("date", "date", ""),
-    ("patient.identifier", "token", ""),
-    ("agent.identifier", "token", ""),
-    ("organisation", "token", ""),
-    ("entity.identifier", "token", ""),
-    ("correlation", "token", ""),
-    ("type", "token", ""),
-    ("subtype", "token", ""),
-    ("action", "token", ""),
-    ("outcome", "token", ""),
-    ("entity-type", "token", ""),
-    ("entity-role", "token", ""),
-    ("address", "string", ""),
-    ("_lastUpdated", "date", ""),
-    ("state", "token", ""),
-    ("overdue", "token", ""),
-    ("before", "token", ""),
-];
-const EPISODE_OF_CARE: &[Parameter] = &[
-    ("patient.identifier", "token", ""),
-    ("organization.identifier", "token", ""),
-    ("status", "token", ""),
-];
-const CONTRACT: &[Parameter] = &[("_id", "token", "")];
-const CONSENT: &[Parameter] = &[("patient.identifier", "token", ""), ("status", "token", "")];
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -158,6 +158,7 @@ const KNOWN: [&str; 11] = [
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{from_xml_with_unknown, to_xml};
 
     #[test]
     fn every_kind_survives_the_way_there_and_back() {
@@ -169,9 +170,12 @@ mod tests {
                 }
                 let read = parse(&sent).unwrap();
 
-                let again = parse(&episode_of_care(&read, now())).unwrap();
+                let written = episode_of_care(&read, now());
+                let in_xml = to_xml(&written).unwrap();
+                let from_xml = from_xml_with_unknown(&in_xml, in_xml.len()).unwrap();
 
-                assert_eq!(again, read, "{kind:?}");
+                assert_eq!(parse(&written).unwrap(), read, "{kind:?}");
+                assert_eq!(parse(&from_xml).unwrap(), read, "{kind:?}, in XML");
                 assert_eq!(read.kind, kind);
             }
         }

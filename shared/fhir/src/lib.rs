@@ -65,13 +65,15 @@ pub use provide::{
     SimplifiedPublish,
 };
 pub use search::{
-    AuditCode, AuditEventSearch, DocumentReferenceSearch, ElementSearch, Include, ListCode,
-    ListSearch, PeopleSearch, SearchError, Shown, Sort, SortBy, Times, Token, count_only,
-    identifier_number, only_known, pairs,
+    ALERT_PARAMETERS, AuditCode, AuditEventSearch, CARED_FOR_PARAMETERS, CONSENT_PARAMETERS,
+    CONTRACT_PARAMETERS, DocumentReferenceMatches, DocumentReferenceSearch, EPISODE_PARAMETERS,
+    ElementSearch, Include, ListCode, ListSearch, PROVENANCE_PARAMETERS, PeopleSearch, SearchError,
+    SearchParameter, SearchParameters, Shown, Sort, SortBy, Times, Token, check_search, count_only,
+    identifier_number, only_known, pairs, patient_number,
 };
 pub use snippet::{SEARCH_STATE, SNIPPET, add_snippets, coverage_issues, element_coverage_issues};
 pub use subset::only_elements;
 pub use time::{add_times, date_time, dtm_bound};
 pub use tree::{Object, Tree};
 pub use value_set::{ValueSet, ValueSetError, parse_value_set};
-pub use xml::{FhirXmlError, from_xml, to_xml};
+pub use xml::{FhirXmlError, from_xml, from_xml_with_unknown, to_xml};

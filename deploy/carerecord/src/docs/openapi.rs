@@ -238,15 +238,13 @@ fn read(summary: &str, refusals: &[&str]) -> Value {
 fn sent(summary: &str, words: &str, refusals: &[&str]) -> Value {
     let mut operation = read(summary, refusals);
     operation["description"] = words.into();
-    operation["requestBody"] = body(&["application/fhir+json"]);
+    operation["requestBody"] = body(&["application/fhir+json", "application/fhir+xml"]);
     operation
 }
 
 /// Documents are sent.
 fn published(summary: &str, words: &str) -> Value {
-    let mut operation = sent(summary, words, &PUBLISH);
-    operation["requestBody"] = body(&["application/fhir+json", "application/fhir+xml"]);
-    operation
+    sent(summary, words, &PUBLISH)
 }
 
 fn public(mut operation: Value) -> Value {
@@ -263,16 +261,16 @@ fn body(kinds: &[&str]) -> Value {
 
 fn search_parameter(told: &Value) -> Value {
     let kind = text(&told["type"]);
-    let mut parameter = json!({
-        "name": told["name"],
-        "in": "query",
-        "description": format!("FHIR search parameter of type {kind}"),
-        "schema": string(),
-    });
-    if let Some(definition) = told["definition"].as_str() {
-        parameter["description"] = format!("Of type {kind}: {definition}").into();
+    let mut description = match told["definition"].as_str() {
+        Some(definition) => format!("Of type {kind}: {definition}"),
+        None => format!("FHIR search parameter of type {kind}"),
+    };
+    if let Some(words) = told["documentation"].as_str() {
+        description = format!("{description}. {words}");
     }
-    parameter
+    json!({
+        "name": told["name"], "in": "query", "description": description, "schema": string(),
+    })
 }
 
 fn resource_answer(words: &str) -> Value {

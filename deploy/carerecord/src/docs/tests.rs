@@ -128,7 +128,7 @@ fn each_way_of_publishing_is_described_alike() {
         }
     }
     let consent = &description["paths"]["/fhir/Consent"]["post"];
-    assert!(consent["requestBody"]["content"].get("application/fhir+xml").is_none());
+    assert!(consent["requestBody"]["content"].get("application/fhir+xml").is_some());
 }
 
 fn text(site: &Site, path: &str) -> String {

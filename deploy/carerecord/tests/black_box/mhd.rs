@@ -8,6 +8,9 @@ use carerecord_testkit::{
     fhir_document, list, patient_id, provide_bundle, simplified_publish,
 };
 use carerecord_xml::ElementRef;
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 
 /// In either form: what is published has the ids of the answer, on every door.
@@ -331,29 +334,26 @@ pub async fn fhir_documents_are_entries(deployment: Deployment) {
     deployment.assert_no_panic();
 }
 
-/// Documents with ids of every form and titles of any letters: whichever door they come by, each door
-/// finds them by each of their ids, and gives the same bytes.
+/// Documents with ids of every form and titles of any letters, others each time: whichever door they
+/// come by, each door finds them by each of their ids, and gives the same bytes.
 pub async fn whatever_comes_by_one_door_is_found_by_the_other(deployment: Deployment) {
     let source = deployment.fhir().as_source().await;
-    let mut random = Random(0x5eed);
+    let config = Config { failure_persistence: None, ..Config::default() };
+    let mut runner = TestRunner::new(config);
     for n in 0..DOCUMENTS {
+        // Not made smaller when it fails: what has been published stays.
+        let made = published(n).new_tree(&mut runner).unwrap().current();
+        let Published { unique_id, title, uuid, bytes } = made.clone();
         let by_soap = n % 2 == 0;
-        let unique_id = match random.below(4) {
-            0 => format!("2.999.826.9.30.{n}.{}", random.below(1000)),
-            1 => format!("2.999.826.9.31^A{n}/{} b", random.below(1000)),
-            2 => format!("urn:uuid:{}", random.uuid()),
-            _ => format!("https://x.example/documents/{n}?v={}", random.below(1000)),
-        };
-        let (title, uuid) = (random.title(), random.uuid());
-        let bytes: Vec<u8> = (0..=random.below(300)).map(|_| random.below(256) as u8).collect();
         let letter = Letter { unique_id, title, bytes: bytes.into(), ..Letter::text(PATIENT, n) };
         let set = format!("2.999.826.9.32.{n}");
+        let what = format!("{n}, by SOAP {by_soap}: {made:?}");
+        println!("{what}");
         match by_soap {
             true => publish_by_soap(&deployment, &letter, &uuid, &set).await,
             false => publish_by_fhir(&source, &letter, &uuid, &set).await,
         }
 
-        let what = format!("{n}, by SOAP {by_soap}: {}", letter.unique_id);
         let (status, read) = source.resource(&format!("DocumentReference/{uuid}")).await;
         assert_eq!(status, 200, "{what}: {read}");
         let id = document_identifier(&letter.unique_id.parse().unwrap());
@@ -411,34 +411,37 @@ async fn publish_by_fhir(source: &Fhir, letter: &Letter, uuid: &str, set: &str) 
     assert_eq!(status, 200, "{answer}");
 }
 
-/// The same numbers each time.
-struct Random(u64);
+/// What is published of a document.
+#[derive(Clone, Debug)]
+struct Published {
+    unique_id: String,
+    title: String,
+    uuid: String,
+    bytes: Vec<u8>,
+}
 
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, most: u64) -> u64 {
-        self.next() % most
-    }
-
-    fn uuid(&mut self) -> String {
-        let bits = u128::from(self.next()) << 64 | u128::from(self.next());
-        uuid::Builder::from_random_bytes(bits.to_be_bytes()).into_uuid().to_string()
-    }
-
-    fn title(&mut self) -> String {
-        let letters: Vec<char> = "aZ9é ßŁ&<>\"'^|~\\#%+漢".chars().collect();
-        let length = 1 + self.below(20);
-        let any = |random: &mut Self| letters[random.below(letters.len() as u64) as usize];
-        let middle: String = (0..length).map(|_| any(self)).collect();
-        format!("a{middle}b")
-    }
+/// Any document, with ids of its own.
+fn published(n: u32) -> impl Strategy<Value = Published> {
+    let uuid = || {
+        prop::array::uniform16(any::<u8>())
+            .prop_map(|bytes| uuid::Builder::from_random_bytes(bytes).into_uuid().to_string())
+    };
+    let unique_id = prop_oneof![
+        (0..1000u32).prop_map(move |m| format!("2.999.826.9.30.{n}.{m}")),
+        "[A-Za-z0-9/ ._-]{0,6}b".prop_map(move |tail| format!("2.999.826.9.31^A{n}/{tail}")),
+        uuid().prop_map(|uuid| format!("urn:uuid:{uuid}")),
+        "[A-Za-z0-9._~-]{1,12}"
+            .prop_map(move |tail| format!("https://x.example/documents/{n}?v={tail}")),
+    ];
+    // Of all scripts, and what means something in XML, HL7 v2 and URLs.
+    let title = "a([aZ9é ßŁ&<>\"'^|~\\\\#%+漢]|[\\p{L}\\p{N}\\p{S}\\p{P}]){1,20}b";
+    let bytes = prop::collection::vec(any::<u8>(), 1..=300);
+    (unique_id, title, uuid(), bytes).prop_map(|(unique_id, title, uuid, bytes)| Published {
+        unique_id,
+        title,
+        uuid,
+        bytes,
+    })
 }
 
 const DOCUMENTS: u32 = 24;
@@ -448,6 +451,16 @@ pub async fn relations_and_folders_are_as_over_soap(deployment: Deployment) {
     let source = deployment.fhir().as_source().await;
     assert!(deployment.node(1).publish(&Letter::text(PATIENT, 1)).await.unwrap().is_success());
     let old = source.documents(PATIENT).await["2.999.826.9.1.1"]["id"].as_str().unwrap().to_owned();
+    let (_, registered) = source.resource(&format!("DocumentReference/{old}")).await;
+    let registered: jiff::Timestamp =
+        registered["meta"]["lastUpdated"].as_str().unwrap().parse().unwrap();
+    let after = registered + jiff::SignedDuration::from_millis(1);
+    let since = async |at: jiff::Timestamp, status: &str| {
+        let more = format!("status={status}&_since={at}");
+        source.search("DocumentReference", PATIENT, &more).await.1["total"].clone()
+    };
+    assert_eq!(since(registered, "current,superseded").await, 1);
+    assert_eq!(since(after, "current,superseded").await, 0, "nothing has happened since then");
 
     let mut bundle = provide_bundle("2.999.826.9.4.1", &[&Letter::text(PATIENT, 2)]);
     let target = json!({"reference": format!("DocumentReference/{old}")});
@@ -475,6 +488,8 @@ pub async fn relations_and_folders_are_as_over_soap(deployment: Deployment) {
     assert_eq!((&relation["code"], &relation["target"]), (&json!("replaces"), &target));
     let superseded = source.search("DocumentReference", PATIENT, "status=superseded").await.1;
     assert_eq!(superseded["total"], 1);
+    assert_eq!(since(after, "superseded").await, 1, "that it was replaced is a change of it");
+    assert_eq!(since(after, "current").await, 1, "and the one that replaces it is new");
 
     let more = [Letter::text(PATIENT, 3), Letter::text(PATIENT, 4)];
     let mut bundle = provide_bundle("2.999.826.9.4.3", &[&more[0], &more[1]]);

@@ -246,6 +246,12 @@ fn read(consent: &Value) -> Result<ConsentRecord, ConsentError> {
     parse_consent(consent, Uuid::from_u128(1), now, "u", &"ZEX09".parse().unwrap())
 }
 
+/// Written and read, which gives the same in JSON and in XML.
 fn again(record: &ConsentRecord) -> ConsentRecord {
-    read(&crate::consent_resource(record)).unwrap()
+    let written = crate::consent_resource(record);
+    let in_xml = crate::to_xml(&written).unwrap();
+    let from_xml = crate::from_xml_with_unknown(&in_xml, in_xml.len()).unwrap();
+    let again = read(&written).unwrap();
+    assert_eq!(read(&from_xml).unwrap(), again, "in XML");
+    again
 }

@@ -33,18 +33,41 @@ pub enum Profile {
 }
 
 impl Profile {
-    /// Of a canonical, with or without a version.
-    fn of(canonical: &str) -> Option<Self> {
-        let url = canonical.split('|').next().unwrap_or(canonical);
-        match url.strip_prefix("https://profiles.ihe.net/ITI/MHD/StructureDefinition/")? {
-            "IHE.MHD.Minimal.ProvideBundle" | "IHE.MHD.Minimal.ProvideDocumentBundle" => {
-                Some(Self::Minimal)
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Minimal, Self::Comprehensive, Self::UnContained];
+
+    /// Where MHD defines it, below its own address.
+    pub(crate) fn canonical(self) -> &'static str {
+        match self {
+            Self::Minimal => "StructureDefinition/IHE.MHD.Minimal.ProvideBundle",
+            Self::Comprehensive => "StructureDefinition/IHE.MHD.Comprehensive.ProvideBundle",
+            Self::UnContained => {
+                "StructureDefinition/IHE.MHD.UnContained.Comprehensive.ProvideBundle"
             }
-            "IHE.MHD.Comprehensive.ProvideBundle"
-            | "IHE.MHD.Comprehensive.ProvideDocumentBundle" => Some(Self::Comprehensive),
-            "IHE.MHD.UnContained.Comprehensive.ProvideBundle"
-            | "IHE.MHD.UnContained.Comprehensive.ProvideDocumentBundle" => Some(Self::UnContained),
-            _ => None,
         }
     }
+
+    /// Of a canonical, with or without a version, and by the name that it had before.
+    fn of(canonical: &str) -> Option<Self> {
+        let url = canonical.split('|').next().unwrap_or(canonical);
+        let path = url.strip_prefix("https://profiles.ihe.net/ITI/MHD/")?;
+        let path = path.replace("ProvideDocumentBundle", "ProvideBundle");
+        Self::ALL.into_iter().find(|profile| profile.canonical() == path)
+    }
 }
+
+/// What documents may follow: in a Bundle as its profile says, and by themselves. MHD 2.
+pub(crate) const DOCUMENT_PROFILES: [&str; 4] = [
+    "StructureDefinition/IHE.MHD.Comprehensive.DocumentReference",
+    "StructureDefinition/IHE.MHD.UnContained.Comprehensive.DocumentReference",
+    "StructureDefinition/IHE.MHD.Minimal.DocumentReference",
+    "StructureDefinition/IHE.MHD.SimplifiedPublish.DocumentReference",
+];
+/// The same of submission sets and folders. A folder has nobody who could live elsewhere.
+pub(crate) const LIST_PROFILES: [&str; 5] = [
+    "StructureDefinition/IHE.MHD.Comprehensive.SubmissionSet",
+    "StructureDefinition/IHE.MHD.UnContained.Comprehensive.SubmissionSet",
+    "StructureDefinition/IHE.MHD.Minimal.SubmissionSet",
+    "StructureDefinition/IHE.MHD.Comprehensive.Folder",
+    "StructureDefinition/IHE.MHD.Minimal.Folder",
+];

@@ -2,9 +2,10 @@ use carerecord_model::NhsNumber;
 use jiff::Timestamp;
 
 use super::instant::span;
-use super::patient::{PATIENT, patient};
+use super::parameter::{AUDIT_EVENT, check, has};
+use super::patient::{is_patient, patient};
 use super::token::{Token, tokens};
-use super::{SearchError, alternatives, check, count_only, is_count, unescaped};
+use super::{SearchError, alternatives, count_only, is_count, unescaped};
 use crate::identifier_number;
 
 /// The parameters of ITI-81, with those of ours for an organisation and a request.
@@ -67,8 +68,8 @@ impl AuditEventSearch {
     /// `Malformed`; `Unsupported` for a modifier, and under `strict` for a parameter; `Missing` under
     /// `strict` without `date`.
     pub fn parse(pairs: &[(String, String)], strict: bool) -> Result<Self, SearchError> {
-        check(pairs, &MODIFIERS)?;
-        let named = pairs.iter().any(|(name, _)| PATIENT.contains(&name.as_str()));
+        check(pairs, AUDIT_EVENT)?;
+        let named = pairs.iter().any(|(name, _)| is_patient(name));
         let mut search = Self {
             patient: if named { Some(patient(pairs)?) } else { None },
             agents: Vec::new(),
@@ -97,6 +98,18 @@ impl AuditEventSearch {
 
     fn add(&mut self, name: &str, value: &str, strict: bool) -> Result<(), SearchError> {
         match name {
+            "_count" if !is_count(name, value) => {
+                self.count = Some(value.parse().map_err(|_| SearchError::malformed(name))?);
+            }
+            "_sort" if value == "-date" => {}
+            "_format" => {}
+            _ if is_count(name, value) => {}
+            other if !has(AUDIT_EVENT, other) => {
+                if strict {
+                    return Err(SearchError::unsupported(other));
+                }
+                self.ignored.push(crate::echo::safe_name(other));
+            }
             "agent.identifier" | "agent:identifier" | "agent" => {
                 set(&mut self.agents, name, codes(name, value, None)?)?;
             }
@@ -121,15 +134,8 @@ impl AuditEventSearch {
             "address:exact" => self.add_address(AuditCode::AddressExact, name, value)?,
             // A record is never changed: it was updated last when it was made.
             "date" | "_lastUpdated" => self.add_date(name, value)?,
-            "_count" if !is_count(name, value) => {
-                self.count = Some(value.parse().map_err(|_| SearchError::malformed(name))?);
-            }
-            "_sort" if value == "-date" => {}
-            "_format" => {}
-            known if PATIENT.contains(&known) => {}
-            _ if is_count(name, value) => {}
-            other if strict => return Err(SearchError::unsupported(other)),
-            other => self.ignored.push(crate::echo::safe_name(other)),
+            known if is_patient(known) => {}
+            other => return Err(SearchError::unsupported(other)),
         }
         Ok(())
     }
@@ -215,14 +221,6 @@ fn set(all: &mut Vec<String>, name: &str, values: Vec<String>) -> Result<(), Sea
 
 const ODS: &str = "https://fhir.nhs.uk/Id/ods-organization-code";
 const OUTCOMES: [&str; 4] = ["0", "4", "8", "12"];
-const MODIFIERS: [&str; 5] = [
-    "patient:identifier",
-    "subject:identifier",
-    "agent:identifier",
-    "entity:identifier",
-    "address:exact",
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,9 +1,10 @@
 use carerecord_model::{Code, Concept, DataElement, ElementKind, NhsNumber};
 
 use super::date::DateFilter;
-use super::patient::{PATIENT, patient};
+use super::parameter::{PATIENT, SearchParameter, check};
+use super::patient::{is_patient, patient};
 use super::token::{Tokens, tokens};
-use super::{SearchError, alternatives, check, count_only, is_count};
+use super::{SearchError, alternatives, count_only, is_count};
 
 /// The parameters of Mobile Query Existing Data [PCC-44] for one resource type. QEDm 3.44.
 #[derive(Clone, Debug)]
@@ -41,7 +42,7 @@ impl ElementSearch {
         pairs: &[(String, String)],
         strict: bool,
     ) -> Result<Self, SearchError> {
-        check(pairs, &MODIFIERS)?;
+        check(pairs, &[PATIENT, &element_parameters(kind)])?;
         let mut search = Self {
             patient: patient(pairs)?,
             kind,
@@ -76,7 +77,7 @@ impl ElementSearch {
             // The medicine stands in the resource itself.
             "_include" if is_medication(self.kind, value) => {}
             "_format" => {}
-            known if PATIENT.contains(&known) => {}
+            known if is_patient(known) => {}
             _ if is_count(name, value) => {}
             other if strict => return Err(SearchError::unsupported(other)),
             _ => {}
@@ -175,15 +176,12 @@ fn is_medication(kind: ElementKind, include: &str) -> bool {
     }
 }
 
-/// The search parameters of a type with their FHIR types, for the CapabilityStatement.
-pub(crate) fn element_parameters(kind: ElementKind) -> Vec<(&'static str, &'static str)> {
+/// The search parameters of a type, beside those that tell the patient.
+pub(crate) fn element_parameters(kind: ElementKind) -> Vec<SearchParameter> {
     let [code, status, when, recorded] = parameters(kind);
-    let mut all = vec![("patient", "reference"), ("patient.identifier", "token"), ("_id", "token")];
-    all.extend(code.map(|name| (name, "token")));
-    all.extend(has_category(kind).then_some(("category", "token")));
-    all.extend(status.map(|name| (name, "token")));
-    all.extend([when, recorded].into_iter().flatten().map(|name| (name, "date")));
-    all
+    let category = has_category(kind).then_some("category");
+    let tokens = [Some("_id"), code, category, status].into_iter().flatten();
+    let dates = [when, recorded].into_iter().flatten();
+    let tokens = tokens.map(|name| SearchParameter::new(name, "token"));
+    tokens.chain(dates.map(|name| SearchParameter::new(name, "date"))).collect()
 }
-
-const MODIFIERS: [&str; 2] = ["patient:identifier", "subject:identifier"];

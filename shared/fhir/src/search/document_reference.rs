@@ -1,16 +1,19 @@
+use std::borrow::{Borrow, Cow};
+
 use carerecord_model::{
     AvailabilityStatus, Code, CodeFilter, DocumentEntry, DocumentEntryType, DocumentFilter,
-    EntryUuid, FindDocuments, NhsNumber, PatientId, components, unescape,
+    EntryUuid, FindDocuments, NhsNumber, PatientId, UniqueId, components, unescape,
 };
 
 use super::author::Author;
 use super::coded::{CodeTest, Missing, split};
 use super::date::DateFilter;
 use super::instant::InstantFilter;
-use super::patient::{PATIENT, patient};
+use super::parameter::{DOCUMENT_REFERENCE, check, has};
+use super::patient::{is_patient, patient};
 use super::shown::{Can, Include, Shown, SortBy};
 use super::token::{Token, Tokens, tokens};
-use super::{SearchError, Times, alternatives, check, statuses};
+use super::{SearchError, Times, alternatives, statuses};
 use crate::code_system::URI;
 use crate::contained::authority;
 use crate::identifier::unique_id;
@@ -35,6 +38,7 @@ pub struct DocumentReferenceSearch {
     missing: Vec<(Field, Missing)>,
     identifiers: Tokens,
     related: Tokens,
+    related_documents: Vec<Vec<EntryUuid>>,
     creation: Vec<DateFilter>,
     date: Vec<DateFilter>,
     period: Vec<DateFilter>,
@@ -70,7 +74,7 @@ impl DocumentReferenceSearch {
     /// `Missing` without patient or status; `Malformed`; `Unsupported` for a modifier, and under
     /// `strict` for a parameter.
     pub fn parse(pairs: &[(String, String)], strict: bool) -> Result<Self, SearchError> {
-        check(pairs, &MODIFIERS)?;
+        check(pairs, DOCUMENT_REFERENCE)?;
         let mut search = Self {
             patient: patient(pairs)?,
             status: statuses(pairs)?,
@@ -82,6 +86,7 @@ impl DocumentReferenceSearch {
             missing: Vec::new(),
             identifiers: Vec::new(),
             related: Vec::new(),
+            related_documents: Vec::new(),
             creation: Vec::new(),
             date: Vec::new(),
             period: Vec::new(),
@@ -97,6 +102,10 @@ impl DocumentReferenceSearch {
     fn add(&mut self, name: &str, value: &str, strict: bool) -> Result<(), SearchError> {
         if self.shown.take(name, value, &CAN, strict)? {
             return Ok(());
+        }
+        if !has(DOCUMENT_REFERENCE, name) {
+            // Left out, as FHIR asks for.
+            return self.shown.leave(name, strict);
         }
         let (bare, modifier) = split(name);
         if let Some(field) = CodeField::of(bare) {
@@ -115,19 +124,20 @@ impl DocumentReferenceSearch {
         match name {
             "identifier" => self.identifiers.push(tokens(name, value)?),
             "related:identifier" | "related.identifier" => self.related.push(tokens(name, value)?),
-            // A resource: what is related is known by identifiers only.
-            "related" => return Err(SearchError::malformed(name)),
+            "related" | "related:DocumentReference" => {
+                self.related_documents.push(references(name, value)?);
+            }
             "creation" => self.creation.push(DateFilter::parse(name, value)?),
             "date" => self.date.push(DateFilter::parse(name, value)?),
             "period" => self.period.push(DateFilter::parse(name, value)?),
             "_lastUpdated" => self.last_updated.push(InstantFilter::parse(name, value)?),
+            "_since" => self.last_updated.push(InstantFilter::since(name, value)?),
             "_id" => self.ids.push(ids(name, value)?),
             "_content" => self.add_content(name, value)?,
             "source-state" => self.add_sources(name, value)?,
             "status" => {}
-            known if PATIENT.contains(&known) => {}
-            // Left out, as FHIR asks for.
-            other => self.shown.leave(other, strict)?,
+            known if is_patient(known) => {}
+            other => return Err(SearchError::unsupported(other)),
         }
         Ok(())
     }
@@ -158,9 +168,19 @@ impl DocumentReferenceSearch {
         Ok(())
     }
 
-    /// Whether an entry of the patient is asked for. As over XDS, a range does not exclude an
-    /// entry that has no such time: one question has one answer over both.
-    pub fn matches(&self, entry: &DocumentEntry, times: &Times) -> bool {
+    /// Tells which entries of the patient are asked for, out of those that the caller may see:
+    /// documents that `related` names are looked up among them.
+    pub fn among<E: Borrow<DocumentEntry>>(&self, entries: &[E]) -> DocumentReferenceMatches<'_> {
+        let unique_ids = |ids: &Vec<EntryUuid>| {
+            let entries = entries.iter().map(Borrow::borrow);
+            let named = entries.filter(|e| e.uuid().is_some_and(|id| ids.contains(&id)));
+            named.map(|entry| entry.unique_id.clone()).collect()
+        };
+        let related = self.related_documents.iter().map(unique_ids).collect();
+        DocumentReferenceMatches { search: self, related }
+    }
+
+    fn matches(&self, entry: &DocumentEntry, times: &Times) -> bool {
         let (start, stop) = (&entry.service_start_time, &entry.service_stop_time);
         let timeless = start.is_none() && stop.is_none();
         let within = |filters: &[DateFilter], time: Option<&_>| {
@@ -196,6 +216,21 @@ impl DocumentReferenceSearch {
             filter.narrow(&mut query.filter.creation_time);
         }
         query
+    }
+}
+
+/// A search, and the uniqueIds of the documents that it names.
+pub struct DocumentReferenceMatches<'s> {
+    search: &'s DocumentReferenceSearch,
+    related: Vec<Vec<UniqueId>>,
+}
+
+impl DocumentReferenceMatches<'_> {
+    /// Whether an entry of the patient is asked for. As over XDS, a range does not exclude an
+    /// entry that has no such time: one question has one answer over both.
+    pub fn has(&self, entry: &DocumentEntry, times: &Times) -> bool {
+        self.search.matches(entry, times)
+            && self.related.iter().all(|any| any.iter().any(|id| names_document(entry, id)))
     }
 }
 
@@ -268,6 +303,36 @@ pub(super) fn ids(name: &str, value: &str) -> Result<Vec<EntryUuid>, SearchError
     Ok(all.iter().filter_map(|id| uuid::Uuid::parse_str(id).ok()).map(EntryUuid::new).collect())
 }
 
+/// The documents of references, `DocumentReference/…` or the id alone. One to anything else is to
+/// nothing that a document here is related to.
+fn references(name: &str, value: &str) -> Result<Vec<EntryUuid>, SearchError> {
+    if value.contains('|') {
+        // An identifier: that is `related:identifier`.
+        return Err(SearchError::malformed(name));
+    }
+    let ids = alternatives(name, value)?;
+    let bare = |text: &String| {
+        let id = text.strip_prefix("DocumentReference/").unwrap_or(text);
+        uuid::Uuid::try_parse(id).ok().map(EntryUuid::new)
+    };
+    Ok(ids.iter().filter_map(bare).collect())
+}
+
+/// Whether an entry is related to a document, by its uniqueId: as XDS writes it, or as FHIR does.
+fn names_document(entry: &DocumentEntry, id: &UniqueId) -> bool {
+    let of_fhir = unique_id(id);
+    entry.reference_ids.iter().any(|cxi| match reference_id(cxi) {
+        (None, value) => value == id.as_str(),
+        (Some(system), value) => system == of_fhir.0 && value == of_fhir.1,
+    })
+}
+
+/// System and value of an identifier of the referenceIdList.
+fn reference_id(cxi: &str) -> (Option<Cow<'_, str>>, String) {
+    let value = components(cxi, '^').first().map(|id| unescape(id)).unwrap_or_default();
+    (authority(cxi, 4).map(system_of_scheme), value)
+}
+
 fn has_identifier(token: &Token, entry: &DocumentEntry) -> bool {
     let (system, value) = unique_id(&entry.unique_id);
     token.matches_identifier(Some(&system), &value)
@@ -278,8 +343,7 @@ fn has_identifier(token: &Token, entry: &DocumentEntry) -> bool {
 
 fn has_related(token: &Token, entry: &DocumentEntry) -> bool {
     entry.reference_ids.iter().any(|cxi| {
-        let value = components(cxi, '^').first().map(|id| unescape(id)).unwrap_or_default();
-        let system = authority(cxi, 4).map(|oid| system_of_scheme(oid));
+        let (system, value) = reference_id(cxi);
         token.matches_identifier(system.as_deref(), &value)
     })
 }
@@ -289,35 +353,6 @@ const NO_SOURCE: &str = "none";
 const MAX_SOURCES: usize = 200;
 /// Characters of a question about what is inside documents.
 const MAX_CONTENT: usize = 500;
-
-const MODIFIERS: [&str; 26] = [
-    "patient:identifier",
-    "subject:identifier",
-    "related:identifier",
-    "author.family:exact",
-    "author.family:contains",
-    "author.given:exact",
-    "author.given:contains",
-    "category:not",
-    "type:not",
-    "setting:not",
-    "facility:not",
-    "event:not",
-    "security-label:not",
-    "format:not",
-    "category:missing",
-    "type:missing",
-    "setting:missing",
-    "facility:missing",
-    "event:missing",
-    "security-label:missing",
-    "format:missing",
-    "identifier:missing",
-    "related:missing",
-    "creation:missing",
-    "date:missing",
-    "period:missing",
-];
 
 const CAN: Can = Can {
     sorts: &[

@@ -27,6 +27,15 @@ impl InstantFilter {
         bounds.map(Self).ok_or_else(|| SearchError::malformed(name))
     }
 
+    /// From an instant on, to the second at least and with its time zone.
+    pub(super) fn since(name: &str, value: &str) -> Result<Self, SearchError> {
+        // A plus that a form did not escape arrives as a space.
+        let text = value.trim().replace(' ', "+");
+        let span = span(&text).filter(|_| is_instant(&text));
+        let (start, end) = span.ok_or_else(|| SearchError::malformed(name))?;
+        Ok(Self(vec![(Prefix::From, start, end)]))
+    }
+
     /// Whether an instant is asked for.
     pub(super) fn matches(&self, at: Timestamp) -> bool {
         self.0.iter().any(|(prefix, start, end)| match prefix {
@@ -38,6 +47,17 @@ impl InstantFilter {
             Prefix::UpTo => at < *end,
         })
     }
+}
+
+/// Whether a text has the form of an `instant`: `2026-11-02T10:00:00Z`.
+fn is_instant(text: &str) -> bool {
+    const FORM: &[u8] = b"0000-00-00T00:00:00";
+    let like = |(form, own): (&u8, u8)| match form {
+        b'0' => own.is_ascii_digit(),
+        sign => own == *sign,
+    };
+    let has_zone = text.get(FORM.len()..).is_some_and(|zone| !zone.contains('['));
+    has_zone && FORM.iter().zip(text.bytes()).all(like) && text.parse::<Timestamp>().is_ok()
 }
 
 fn bound(text: &str) -> Option<(Prefix, Timestamp, Timestamp)> {
@@ -92,6 +112,43 @@ const MAX_TIME: usize = 40;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn since_is_from_an_instant_on() {
+        let at: Timestamp = "2026-11-02T10:00:00.500Z".parse().unwrap();
+        let since = |text: &str| InstantFilter::since("_since", text);
+
+        for yes in [
+            "2026-11-02T10:00:00.500Z",
+            "2026-11-02T10:00:00Z",
+            "2026-11-02T11:00:00+01:00",
+            "2026-11-02T11:00:00.499 01:00",
+            "2025-01-01T00:00:00-05:00",
+        ] {
+            assert!(since(yes).unwrap().matches(at), "{yes}");
+        }
+        for no in ["2026-11-02T10:00:00.501Z", "2026-11-02T10:00:01Z", "2026-11-02T10:00:00-01:00"]
+        {
+            assert!(!since(no).unwrap().matches(at), "{no}");
+        }
+        for bad in [
+            "",
+            "2026",
+            "2026-11-02",
+            "2026-11-02T10:00Z",
+            "2026-11-02T10:00:00",
+            "2026-11-02t10:00:00Z",
+            "20261102T100000Z",
+            "2026-11-02T10:00:00Z[Europe/London]",
+            "2026-13-02T10:00:00Z",
+            "2026-11-02T25:00:00Z",
+            "ge2026-11-02T10:00:00Z",
+            "2026-11-02T10:00:00Z,2026-11-03T10:00:00Z",
+            "yesterday",
+        ] {
+            assert_eq!(since(bad).unwrap_err(), SearchError::Malformed("_since".into()), "{bad}");
+        }
+    }
 
     #[test]
     fn an_instant_is_compared_to_the_millisecond() {

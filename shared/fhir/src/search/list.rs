@@ -5,10 +5,11 @@ use super::coded::{CodeTest, Missing, split};
 use super::date::DateFilter;
 use super::document_reference::ids;
 use super::instant::InstantFilter;
-use super::patient::{PATIENT, patient};
+use super::parameter::{LIST, check, has};
+use super::patient::{is_patient, patient};
 use super::shown::{Can, Include, Shown, SortBy};
 use super::token::{Token, Tokens, tokens};
-use super::{SearchError, Times, check, statuses};
+use super::{SearchError, Times, statuses};
 use crate::code_system::URI;
 use crate::identifier::unique_id;
 
@@ -58,7 +59,7 @@ impl ListSearch {
     /// `Missing` without patient, code or status; `Malformed`; `Unsupported` for a modifier, and
     /// under `strict` for a parameter.
     pub fn parse(pairs: &[(String, String)], strict: bool) -> Result<Self, SearchError> {
-        check(pairs, &MODIFIERS)?;
+        check(pairs, LIST)?;
         let mut search = Self {
             patient: patient(pairs)?,
             code: code(pairs)?,
@@ -84,6 +85,9 @@ impl ListSearch {
         if self.shown.take(name, value, &CAN, strict)? {
             return Ok(());
         }
+        if !has(LIST, name) {
+            return self.shown.leave(name, strict);
+        }
         if let Some(author) = Author::parse(name, value, "source.")? {
             self.sources.push(author);
             return Ok(());
@@ -106,13 +110,14 @@ impl ListSearch {
         match name {
             "date" => self.dates.push(DateFilter::parse(name, value)?),
             "_lastUpdated" => self.last_updated.push(InstantFilter::parse(name, value)?),
+            "_since" => self.last_updated.push(InstantFilter::since(name, value)?),
             "sourceId" => self.source_ids.push(tokens(name, value)?),
             "sourceId:not" => self.not_source_ids.push(tokens(name, value)?),
             "identifier" => self.identifiers.push(tokens(name, value)?),
             "_id" => self.ids.push(ids(name, value)?),
             "code" | "status" => {}
-            known if PATIENT.contains(&known) => {}
-            other => self.shown.leave(other, strict)?,
+            known if is_patient(known) => {}
+            other => return Err(SearchError::unsupported(other)),
         }
         Ok(())
     }
@@ -193,21 +198,6 @@ fn code(pairs: &[(String, String)]) -> Result<ListCode, SearchError> {
 fn is_oid(token: &Token, oid: &str) -> bool {
     token.matches_identifier(Some(URI), &format!("urn:oid:{oid}")) || token.code() == Some(oid)
 }
-
-const MODIFIERS: [&str; 12] = [
-    "patient:identifier",
-    "subject:identifier",
-    "source.family:exact",
-    "source.family:contains",
-    "source.given:exact",
-    "source.given:contains",
-    "designationType:not",
-    "designationType:missing",
-    "sourceId:not",
-    "sourceId:missing",
-    "identifier:missing",
-    "date:missing",
-];
 
 const CAN: Can = Can {
     sorts: &[("date", SortBy::Date), ("_lastUpdated", SortBy::LastUpdated), ("_id", SortBy::Id)],

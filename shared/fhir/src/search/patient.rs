@@ -1,6 +1,7 @@
 use carerecord_model::NhsNumber;
 
 use super::SearchError;
+use super::parameter::{PATIENT, has};
 use crate::patient::NHS_NUMBER_SYSTEM;
 
 /// The NHS Number of an identifier token, `https://fhir.nhs.uk/Id/nhs-number|9990001006`.
@@ -22,10 +23,13 @@ pub fn identifier_number(token: &str) -> Result<NhsNumber, SearchError> {
 
 /// The patient of a search. Parameters that name two patients ask for what is of both: nothing,
 /// and surely a mistake.
-pub(super) fn patient(pairs: &[(String, String)]) -> Result<NhsNumber, SearchError> {
+///
+/// # Errors
+/// `Missing` where none is named; `Malformed`; `NhsNumber`.
+pub fn patient(pairs: &[(String, String)]) -> Result<NhsNumber, SearchError> {
     let mut found: Option<NhsNumber> = None;
-    for (name, value) in pairs.iter().filter(|(n, _)| PATIENT.contains(&n.as_str())) {
-        if name == "patient" && value.contains('/') {
+    for (name, value) in pairs.iter().filter(|(n, _)| is_patient(n)) {
+        if value.contains('/') && !value.contains('|') {
             // A Patient resource: there are none here that last.
             return Err(SearchError::malformed(name));
         }
@@ -38,11 +42,7 @@ pub(super) fn patient(pairs: &[(String, String)]) -> Result<NhsNumber, SearchErr
     found.ok_or(SearchError::Missing("patient.identifier"))
 }
 
-/// The names by which searches tell the patient.
-pub(super) const PATIENT: [&str; 5] = [
-    "patient.identifier",
-    "patient:identifier",
-    "subject.identifier",
-    "subject:identifier",
-    "patient",
-];
+/// Whether a parameter tells the patient.
+pub(super) fn is_patient(name: &str) -> bool {
+    has(&[PATIENT], name)
+}

@@ -4,8 +4,9 @@ use carerecord_model::{Gender, NamePattern, Oid, PatientId, PatientSearch};
 
 use super::date::DateFilter;
 use super::narrow::is_narrow;
+use super::parameter::{PEOPLE, check, has};
 use super::token::{Token, tokens};
-use super::{SearchError, alternatives, check, count_only, is_count, unescaped};
+use super::{SearchError, alternatives, count_only, is_count, unescaped};
 use crate::echo::safe_name;
 use crate::identifier::{authority_of_system, patient_id};
 
@@ -35,7 +36,7 @@ impl PeopleSearch {
     /// `Malformed`; `NhsNumber`; `Unsupported` for a modifier, and under `strict` for a parameter;
     /// `TooWide` when it asks for nobody in particular: nhs.md 8.2.
     pub fn parse(pairs: &[(String, String)], strict: bool) -> Result<Self, SearchError> {
-        check(pairs, &MODIFIERS)?;
+        check(pairs, PEOPLE)?;
         let mut people = Self { count_only: count_only(pairs), ..Self::default() };
         for (name, value) in pairs {
             people.add(name, value, strict)?;
@@ -52,6 +53,18 @@ impl PeopleSearch {
     fn add(&mut self, name: &str, value: &str, strict: bool) -> Result<(), SearchError> {
         let search = &mut self.search;
         match name {
+            "_format" => {}
+            _ if is_count(name, value) => {}
+            "_count" => {
+                let count = value.parse().map_err(|_| SearchError::malformed(name))?;
+                self.count = Some(count);
+            }
+            other if !has(PEOPLE, other) => {
+                if strict {
+                    return Err(SearchError::unsupported(other));
+                }
+                self.ignored.push(safe_name(other));
+            }
             "identifier" => self.add_identifier(value)?,
             "_id" => self.ids.push(few(name, alternatives(name, value)?)?),
             "family" => search.family.push(patterns(name, value, false)?),
@@ -63,14 +76,7 @@ impl PeopleSearch {
             "birthdate" => search.birth_date.push(DateFilter::parse(name, value)?.spans()),
             "gender" => search.gender.push(genders(value)?),
             "active" => self.only_inactive |= !is_active(value)?,
-            "_format" => {}
-            _ if is_count(name, value) => {}
-            "_count" => {
-                let count = value.parse().map_err(|_| SearchError::malformed(name))?;
-                self.count = Some(count);
-            }
-            other if strict => return Err(SearchError::unsupported(other)),
-            other => self.ignored.push(safe_name(other)),
+            other => return Err(SearchError::unsupported(other)),
         }
         Ok(())
     }
@@ -151,7 +157,6 @@ fn few<T>(name: &str, all: Vec<T>) -> Result<Vec<T>, SearchError> {
     if all.len() > MAX_ALTERNATIVES { Err(SearchError::malformed(name)) } else { Ok(all) }
 }
 
-const MODIFIERS: [&str; 3] = ["family:exact", "given:exact", "address-postalcode:exact"];
 const MAX_ALTERNATIVES: usize = 10;
 const GENDERS: &str = "http://hl7.org/fhir/administrative-gender";
 

@@ -2,6 +2,7 @@ use carerecord_model::{Code, Dtm, StoredQuery};
 use proptest::prelude::*;
 
 use super::date::DateFilter;
+use super::parameter::{MAX_PARAMETERS, MAX_VALUE};
 use super::token::tokens;
 use super::*;
 

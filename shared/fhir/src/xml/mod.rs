@@ -10,7 +10,7 @@ use carerecord_xml::{EncodeError, XmlWriter};
 use serde_json::{Map, Value};
 
 use order::{Field, fields};
-pub use read::from_xml;
+pub use read::{from_xml, from_xml_with_unknown};
 
 /// Why a resource cannot be written as XML.
 #[derive(Debug, thiserror::Error)]

@@ -259,10 +259,10 @@ const TYPES: [(&str, &str); 80] = [
     ("Parameters", "parameter*:ParametersParameter"),
     (
         "ParametersParameter",
-        "name valueBoolean:boolean valueCode valueDate valueDecimal:decimal valueId \
-         valueIdentifier:Identifier valueInstant valueInteger:integer valueReference:Reference \
-         valueString valueUnsignedInt:integer valueUri resource:Resource \
-         part*:ParametersParameter",
+        "name valueBoolean:boolean valueCanonical valueCode valueDate valueDateTime \
+         valueDecimal:decimal valueHumanName:HumanName valueId valueIdentifier:Identifier \
+         valueInstant valueInteger:integer valueReference:Reference valueString \
+         valueUnsignedInt:integer valueUri valueUrl resource:Resource part*:ParametersParameter",
     ),
     (
         "Patient",

@@ -13,88 +13,134 @@ use super::order::{Field, fields};
 /// # Errors
 /// When it is not well formed, not FHIR, or larger than is taken.
 pub fn from_xml(bytes: &[u8], most_bytes: usize) -> Result<Value, XmlError> {
+    read(bytes, most_bytes, false)
+}
+
+/// The same for readers that refuse what they do not know: what `from_xml` leaves out is there by its
+/// name, without its value. Extensions of a primitive are named as JSON does, `_status`.
+///
+/// # Errors
+/// As `from_xml`.
+pub fn from_xml_with_unknown(bytes: &[u8], most_bytes: usize) -> Result<Value, XmlError> {
+    read(bytes, most_bytes, true)
+}
+
+fn read(bytes: &[u8], most_bytes: usize, names_unknown: bool) -> Result<Value, XmlError> {
     let text = to_utf8(bytes)?;
     // What a Binary holds stands in an attribute.
     let limits =
         Limits { max_bytes: most_bytes as u64, max_tag_bytes: most_bytes, ..Limits::metadata() };
-    let mut xml = XmlReader::new(&text, limits)?;
-    let root = xml.root()?;
-    let resource = resource(&root, &mut xml)?;
-    xml.finish()?;
+    let mut reader = Reader { xml: XmlReader::new(&text, limits)?, names_unknown };
+    let root = reader.xml.root()?;
+    let resource = reader.resource(&root)?;
+    reader.xml.finish()?;
     Ok(resource)
 }
 
-/// The depth of elements is limited by the reader, so the recursion is too.
-fn resource(start: &Start, xml: &mut XmlReader<'_>) -> Result<Value, XmlError> {
-    if start.ns() != FHIR {
-        return Err(xml.unexpected(start));
-    }
-    let kind = start.local().to_owned();
-    let mut object = if fields(&kind).is_some() {
-        elements(&kind, Map::new(), xml)?
-    } else {
-        xml.skip()?;
-        Map::new()
-    };
-    object.insert("resourceType".to_owned(), kind.into());
-    Ok(Value::Object(object))
+struct Reader<'t> {
+    xml: XmlReader<'t>,
+    /// Whether elements that are left out are named.
+    names_unknown: bool,
 }
 
-/// The elements of a type, behind what is known of it from its tag.
-fn elements(
-    kind: &str,
-    mut object: Map<String, Value>,
-    xml: &mut XmlReader<'_>,
-) -> Result<Map<String, Value>, XmlError> {
-    while let Some(child) = xml.next_child()? {
-        if child.ns() != FHIR {
-            xml.skip()?;
-            continue;
+impl Reader<'_> {
+    /// The depth of elements is limited by the reader, so the recursion is too.
+    fn resource(&mut self, start: &Start) -> Result<Value, XmlError> {
+        if start.ns() != FHIR {
+            return Err(self.xml.unexpected(start));
         }
-        let field = fields(kind).and_then(|mut all| all.find(|field| field.name == child.local()));
-        let Some(field) = field else {
-            xml.skip()?;
-            continue;
+        let kind = start.local().to_owned();
+        let mut object = if fields(&kind).is_some() {
+            self.elements(&kind, Map::new())?
+        } else {
+            self.xml.skip()?;
+            Map::new()
         };
-        let Some(value) = value(&field, &child, xml)? else { continue };
-        if !field.repeats {
-            if object.insert(field.name.to_owned(), value).is_some() {
-                return Err(xml.invalid("the element is there twice"));
-            }
-        } else if let Value::Array(all) =
-            object.entry(field.name).or_insert_with(|| Value::Array(Vec::new()))
-        {
-            all.push(value);
-        }
+        object.insert("resourceType".to_owned(), kind.into());
+        Ok(Value::Object(object))
     }
-    Ok(object)
-}
 
-/// `None` for a primitive that has extensions only.
-fn value(field: &Field, child: &Start, xml: &mut XmlReader<'_>) -> Result<Option<Value>, XmlError> {
-    if field.kind == "Resource" {
-        let inner = xml.next_child()?.ok_or_else(|| xml.invalid("there is no resource in it"))?;
-        let inner = resource(&inner, xml)?;
-        if xml.next_child()?.is_some() {
-            return Err(xml.invalid("there is more than one resource in it"));
+    /// The elements of a type, behind what is known of it from its tag.
+    fn elements(
+        &mut self,
+        kind: &str,
+        mut object: Map<String, Value>,
+    ) -> Result<Map<String, Value>, XmlError> {
+        while let Some(child) = self.xml.next_child()? {
+            if child.ns() != FHIR && self.names_unknown {
+                return Err(self.xml.unexpected(&child));
+            }
+            let field = fields(kind).and_then(|mut all| all.find(|f| f.name == child.local()));
+            let Some(field) = field.filter(|_| child.ns() == FHIR) else {
+                if self.names_unknown {
+                    object.insert(child.local().to_owned(), Value::Null);
+                }
+                self.xml.skip()?;
+                continue;
+            };
+            let value = if field.is_primitive() {
+                if self.skips_extensions()? {
+                    object.insert(format!("_{}", field.name), Value::Null);
+                }
+                self.primitive(&field, &child)?
+            } else {
+                Some(self.complex(&field, &child)?)
+            };
+            let Some(value) = value else { continue };
+            if !field.repeats {
+                if object.insert(field.name.to_owned(), value).is_some() {
+                    return Err(self.xml.invalid("the element is there twice"));
+                }
+            } else if let Value::Array(all) =
+                object.entry(field.name).or_insert_with(|| Value::Array(Vec::new()))
+            {
+                all.push(value);
+            }
         }
-        return Ok(Some(inner));
+        Ok(object)
     }
-    if !field.is_primitive() {
+
+    fn complex(&mut self, field: &Field, child: &Start) -> Result<Value, XmlError> {
+        if field.kind == "Resource" {
+            let inner = self.xml.next_child()?;
+            let inner = inner.ok_or_else(|| self.xml.invalid("there is no resource in it"))?;
+            let inner = self.resource(&inner)?;
+            if self.xml.next_child()?.is_some() {
+                return Err(self.xml.invalid("there is more than one resource in it"));
+            }
+            return Ok(inner);
+        }
         let attributes = ["id", "url"].into_iter();
         let given = attributes.filter_map(|key| Some((key.to_owned(), child.attr(key)?.into())));
-        return Ok(Some(Value::Object(elements(field.kind, given.collect(), xml)?)));
+        Ok(Value::Object(self.elements(field.kind, given.collect())?))
     }
-    let text = child.attr("value").map(str::to_owned);
-    xml.skip()?;
-    let Some(text) = text else { return Ok(None) };
-    let number = |text: &str| text.trim().parse::<serde_json::Number>().ok().map(Value::Number);
-    let value = match field.kind {
-        "boolean" => text.trim().parse::<bool>().ok().map(Value::Bool),
-        "integer" | "decimal" => number(&text),
-        _ => Some(Value::String(text)),
-    };
-    value.map(Some).ok_or_else(|| xml.invalid("the value is not of the type that it must have"))
+
+    /// Reads a primitive to its end; whether something is in it that has to be named.
+    fn skips_extensions(&mut self) -> Result<bool, XmlError> {
+        if !self.names_unknown {
+            self.xml.skip()?;
+            return Ok(false);
+        }
+        let mut any = false;
+        while self.xml.next_child()?.is_some() {
+            any = true;
+            self.xml.skip()?;
+        }
+        Ok(any)
+    }
+
+    /// `None` for a primitive that has extensions only.
+    fn primitive(&self, field: &Field, child: &Start) -> Result<Option<Value>, XmlError> {
+        let Some(text) = child.attr("value").map(str::to_owned) else { return Ok(None) };
+        let number = |text: &str| text.trim().parse::<serde_json::Number>().ok().map(Value::Number);
+        let value = match field.kind {
+            "boolean" => text.trim().parse::<bool>().ok().map(Value::Bool),
+            "integer" | "decimal" => number(&text),
+            _ => Some(Value::String(text)),
+        };
+        let wrong = "the value is not of the type that it must have";
+        value.map(Some).ok_or_else(|| self.xml.invalid(wrong))
+    }
 }
 
 const FHIR: &str = "http://hl7.org/fhir";
@@ -145,6 +191,26 @@ mod tests {
             from_xml(text.as_bytes(), MOST).unwrap(),
             json!({"resourceType": "List", "contained": [{"resourceType": "Observation"}]})
         );
+    }
+
+    #[test]
+    fn what_is_left_out_is_named_where_that_is_asked_for() {
+        let text = "<Consent xmlns=\"http://hl7.org/fhir\"><text><status value=\"generated\"/>\
+             <div xmlns=\"http://www.w3.org/1999/xhtml\">a <b>c</b></div></text>\
+             <status value=\"active\"><extension url=\"urn:x\"/></status>\
+             <provision><type value=\"deny\"/><provision><type value=\"permit\"/></provision>\
+             </provision></Consent>";
+        let foreign = "<Consent xmlns=\"http://hl7.org/fhir\"><status xmlns=\"urn:x\"/></Consent>";
+
+        assert_eq!(
+            from_xml_with_unknown(text.as_bytes(), MOST).unwrap(),
+            json!({
+                "resourceType": "Consent", "text": null, "status": "active", "_status": null,
+                "provision": {"type": "deny", "provision": null},
+            })
+        );
+        assert!(from_xml_with_unknown(foreign.as_bytes(), MOST).is_err());
+        assert!(from_xml(foreign.as_bytes(), MOST).is_ok());
     }
 
     #[test]

@@ -343,11 +343,13 @@ const PARAMETERS: &[(&str, &str, fn(Side) -> String)] = &[
     ("DocumentReference", "security-label", |_| "N".into()),
     ("DocumentReference", "format", |_| "quetzal-format".into()),
     ("DocumentReference", "identifier", hidden_unique_id),
+    ("DocumentReference", "related", |side| format!("DocumentReference/{}", side.id(HIDDEN))),
     ("DocumentReference", "related.identifier", |_| "quetzal-1".into()),
     ("DocumentReference", "_id", hidden_id),
     ("DocumentReference", "_content", |_| SECRET.into()),
     ("DocumentReference", "source-state", |_| "none".into()),
     ("DocumentReference", "_lastUpdated", |_| "ge2020".into()),
+    ("DocumentReference", "_since", |_| "2020-01-01T00:00:00Z".into()),
     ("DocumentReference", "date", |_| "le2020".into()),
     ("DocumentReference", "creation", |_| "le2020".into()),
     ("DocumentReference", "period", |_| "le2020".into()),
@@ -356,6 +358,7 @@ const PARAMETERS: &[(&str, &str, fn(Side) -> String)] = &[
     ("List", "identifier", |side| format!("urn:oid:{}", side.unique_id(HIDDEN_SET))),
     ("List", "_id", |side| format!("{},{}", side.id(HIDDEN_SET), side.id(HIDDEN_FOLDER))),
     ("List", "_lastUpdated", |_| "ge2020".into()),
+    ("List", "_since", |_| "2020-01-01T00:00:00Z".into()),
     ("List", "date", |_| "le2020".into()),
     ("List", "designationType", |_| "quetzal-folder,quetzal-content".into()),
     ("List", "sourceId", |_| "urn:oid:2.999.88.1".into()),
@@ -408,7 +411,8 @@ const ELEMENTS: [&str; 7] = [
     "Encounter",
 ];
 /// Which every search has.
-const REQUIRED: [&str; 4] = ["patient.identifier", "patient", "status", "code"];
+const REQUIRED: [&str; 6] =
+    ["patient.identifier", "patient", "subject.identifier", "subject", "status", "code"];
 /// Resources by which no document is told of. Privacy alerts have their own test; consents are what
 /// the patient has said.
 const ABOUT_NO_DOCUMENT: [&str; 5] =
@@ -448,6 +452,8 @@ const EXTRAS: &[&str] = &[
     "&_query=quetzal",
     "&_type=List",
     "&_lastUpdated=lt2020",
+    "&_since=2099-01-01T00:00:00Z",
+    "&_since=yesterday",
     "&_format=xml",
     "&_pretty=true",
 ];
