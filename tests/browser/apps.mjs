@@ -3,7 +3,7 @@
 // scripts, under the portal's own policy of content. The app answers at the address of the demo's.
 import { createHash, randomBytes } from "node:crypto";
 import { createServer } from "node:http";
-import { browser, look, must, page, pictures, portal, tabTo } from "./look.mjs";
+import { browser, fits, look, must, page, pictures, portal, tabTo } from "./look.mjs";
 
 const home = "http://127.0.0.1:9000/callback";
 // Another origin, as apps have it whose pages are elsewhere than their server.
@@ -99,8 +99,7 @@ await look("app-consent-patient", "Allow for OKAFOR, Ada");
 for (const width of [400, 320]) {
   await page.setViewportSize({ width, height: 640 });
   await look(`app-consent-${width}`, "of this one patient");
-  const over = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
-  must(over <= 0, `at ${width} it scrolls sideways by ${over}`);
+  await fits(`at ${width} it`);
 }
 await page.setViewportSize({ width: 1280, height: 720 });
 await tabTo((tag, text) => tag === "BUTTON" && text.startsWith("Allow for OKAFOR"), "the yes");

@@ -1,10 +1,6 @@
-// The desk of citizens: own record, who has looked, what is shared; somebody else's; who may not.
-import { browser, look, page, portal } from "./look.mjs";
-
-const signOut = async () => {
-  await page.getByText("Sign out").first().click();
-  await page.waitForURL(/signed-out/);
-};
+// The desk of citizens: own record, who has looked, what is shared, each at a wide and a narrow window;
+// somebody else's; who may not.
+import { both, browser, look, page, portal, signOut } from "./look.mjs";
 
 const signIn = async (name) => {
   await page.goto(portal);
@@ -13,20 +9,20 @@ const signIn = async (name) => {
 };
 
 await page.goto(portal);
-await look("citizen-start", "Is it your own record?");
+await both("citizen-start", "Is it your own record?");
 await signIn("Ada Okafor");
-await look("citizen-people", "Your own record");
+await both("citizen-people", "Your own record");
 await page.getByRole("link", { name: "See your documents" }).click();
-await look("citizen-documents", "Your documents");
+await both("citizen-documents", "Your documents");
 await page.getByRole("link", { name: "Telephone note" }).click();
-await look("citizen-document", "Dressing changed");
+await both("citizen-document", "Dressing changed");
 await page.getByRole("link", { name: "Back to the list of documents" }).click();
 await page.getByRole("link", { name: "Who has looked" }).click();
-await look("citizen-looked", "Who has looked at your record");
+await both("citizen-looked", "Who has looked at your record");
 await page.getByRole("link", { name: "What is shared" }).click();
 await look("citizen-sharing", "You have agreed to sharing with");
 await page.getByRole("button", { name: "Object to sharing" }).click();
-await look("citizen-sharing-mistake", "Choose what should not be shared");
+await both("citizen-sharing-mistake", "Choose what should not be shared");
 await page.getByLabel("What one organisation holds or wrote").check();
 await page.getByLabel("Which organisation").selectOption({ label: "Example Council" });
 await page.getByRole("button", { name: "Object to sharing" }).click();

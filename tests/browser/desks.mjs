@@ -1,18 +1,6 @@
 // The desks: a privacy officer goes through reports and agreements, who runs the programme through
 // feeds; each at a wide and a narrow window.
-import { browser, find, look, page, signIn } from "./look.mjs";
-
-async function signOut() {
-  await page.getByText("Sign out").first().click();
-  await page.waitForURL(/signed-out/);
-}
-
-async function both(name, words) {
-  await look(name, words);
-  await page.setViewportSize({ width: 400, height: 740 });
-  await look(`${name}-narrow`, words);
-  await page.setViewportSize({ width: 1280, height: 720 });
-}
+import { both, browser, find, look, page, signIn, signOut } from "./look.mjs";
 
 // The GP looks at her own record.
 await signIn();

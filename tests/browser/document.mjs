@@ -1,6 +1,6 @@
 // Reads documents of every kind and state: outline, codes, pictures, where they come from, versions
 // compared, copies; then by keyboard, on a narrow screen, enlarged, and on paper.
-import { browser, find, look, page, pictures, signIn } from "./look.mjs";
+import { browser, find, fits, look, narrow, page, pictures, signIn } from "./look.mjs";
 
 await signIn();
 await find("999 000 1146");
@@ -30,8 +30,7 @@ for (const [width, name] of [[400, "narrow"], [320, "enlarged"]]) {
   await page.reload();
   await opened();
   await look(`document-${name}`, "Atrial fibrillation");
-  const wide = await page.evaluate(() => document.documentElement.scrollWidth);
-  if (wide > width + 1) throw new Error(`${name}: the page is ${wide} wide`);
+  await fits(name);
 }
 await page.setViewportSize({ width: 1280, height: 720 });
 
@@ -39,6 +38,7 @@ for (const [title, words] of [
   ["Letter as a page", "palpitations"],
   ["Letter as rich text", "BP 120/80"],
   ["Letter that is broken", "You can download the original."],
+  ["Letter that is damaged", "The document cannot be given"],
   ["Scan that is no picture", "registered as Picture (PNG), but is"],
   ["Scan", "Print or download"],
 ]) {
@@ -105,8 +105,5 @@ await page.locator("details[open] a[href*='/document/']").first().click();
 await look("document-replaced", "This version has been replaced");
 await page.getByRole("link", { name: "compare the two" }).click();
 await look("compare", "changed");
-await page.setViewportSize({ width: 400, height: 800 });
-await look("compare-narrow", "changed");
-const wide = await page.evaluate(() => document.documentElement.scrollWidth);
-if (wide > 401) throw new Error(`compare: the page is ${wide} wide`);
+await narrow("compare", "changed");
 await browser.close();

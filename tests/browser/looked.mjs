@@ -1,11 +1,6 @@
 // Who looked: a doctor looks, a clerk is refused, a privacy officer finds both and follows a request;
 // the service desk follows it too, without the patient.
-import { browser, find, look, page, portal, signIn } from "./look.mjs";
-
-async function signOut() {
-  await page.getByText("Sign out").first().click();
-  await page.waitForURL(/signed-out/);
-}
+import { browser, find, look, narrow, page, portal, signIn, signOut } from "./look.mjs";
 
 await signIn();
 await find("999 000 1146");
@@ -33,9 +28,7 @@ const row = page.locator("main tbody tr").filter({ hasText: "Opened a document" 
 await row.getByRole("link", { name: "Follow this request" }).click();
 await look("looked-request", "One request, through every part of the service");
 const request = page.url().split("/").pop();
-await page.setViewportSize({ width: 360, height: 740 });
-await look("looked-request-narrow", "Recorded by");
-await page.setViewportSize({ width: 1280, height: 720 });
+await narrow("looked-request", "Recorded by");
 await signOut();
 
 await signIn("Callum Brisbane");

@@ -1,19 +1,7 @@
 // Access packs: a privacy officer asks, follows, fetches and removes; a citizen has a copy of her own
 // record; each at a wide and a narrow window.
 import { readFileSync } from "node:fs";
-import { browser, look, page, portal, signIn } from "./look.mjs";
-
-async function both(name, words) {
-  await look(name, words);
-  await page.setViewportSize({ width: 400, height: 740 });
-  await look(`${name}-narrow`, words);
-  await page.setViewportSize({ width: 1280, height: 720 });
-}
-
-async function signOut() {
-  await page.getByText("Sign out").first().click();
-  await page.waitForURL(/signed-out/);
-}
+import { both, browser, look, page, portal, signIn, signOut } from "./look.mjs";
 
 // As without JavaScript: by the link, until it is there.
 async function untilReady() {

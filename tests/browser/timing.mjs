@@ -1,7 +1,12 @@
-// Times the tasks of a record with 5,000 documents, in milliseconds from the act to the paint.
-import { browser, find, page, portal } from "./look.mjs";
+// Times the tasks of a record with 5,000 documents, in milliseconds from the act to the paint, and fails
+// where the 95th of 100 is over the goal. One argument more: the key of the system that launches.
+import { offer, signed } from "./epr.mjs";
+import { browser, find, must, page, portal } from "./look.mjs";
 
 const rounds = 20;
+// NHS: 8.5.
+const goal = 1000;
+const lee = { nhs_number: "9990001146", family_name: "Newman", birth_date: "1979-06-06" };
 
 await page.goto(portal);
 await page.locator("main a.nhsuk-button").first().click();
@@ -25,12 +30,12 @@ async function timed(task, act) {
   took.set(task, [...all, performance.now() - start]);
 }
 
-await find("999 000 1111");
+await find("999 000 1146");
 await page.waitForURL(/\/patient\//);
 const record = page.url();
 for (let round = 0; round < rounds; round += 1) {
   await page.goto(`${portal}/search`);
-  await page.locator("#nhs-number").fill("999 000 1111");
+  await page.locator("#nhs-number").fill("999 000 1146");
   await timed("search to overview painted", async () => {
     await page.locator("main form button").first().click();
     await page.waitForURL(/\/patient\//);
@@ -67,10 +72,24 @@ for (let round = 0; round < rounds; round += 1) {
 }
 
 const rows = await page.locator("a.cr-title").count();
-if (rows > 200) throw new Error(`${rows} documents are on one page`);
+must(rows <= 200, `${rows} documents are on one page`);
+
+// Last, since a launch closes the session to all but its patient.
+for (let round = 0; round < rounds; round += 1) {
+  const button = await offer(signed(lee));
+  await timed("launch to documents painted", async () => {
+    await button.click();
+    await page.waitForURL(/\/patient\/[0-9a-f-]{36}$/);
+  });
+  must((await page.locator("a.cr-title").count()) > 0, "documents are there");
+}
+
+const slow = [];
 for (const [task, all] of took) {
   all.sort((a, b) => a - b);
   const at = (share) => Math.round(all[Math.min(all.length - 1, Math.floor(all.length * share))]);
   console.log(`${task}: p50 ${at(0.5)} ms, p95 ${at(0.95)} ms of ${all.length}`);
+  if (at(0.95) > goal) slow.push(task);
 }
 await browser.close();
+must(slow.length === 0, `over ${goal} ms at p95: ${slow.join(", ")}`);

@@ -1,6 +1,6 @@
 // Walks sign-in, search, list, documents of each kind, refusal, an override with its review, and
-// sign-out.
-import { browser, find, findByName, look, page, portal, signIn } from "./look.mjs";
+// sign-out; the search by name, the override and its review at a narrow window, too.
+import { both, browser, find, findByName, look, page, portal, signIn, signOut } from "./look.mjs";
 
 await signIn();
 await page.getByRole("link", { name: "Patients of" }).click();
@@ -10,9 +10,9 @@ await look("team-person", "How complete this is");
 await find("999 000 1007");
 await look("wrong-number", "NHS");
 await findByName("Oka", "", "", "");
-await look("wrong-name", "Enter a date of birth or a postcode");
+await both("wrong-name", "Enter a date of birth or a postcode");
 await findByName("Oka", "14", "7", "1945");
-await look("people", "1 person found");
+await both("people", "1 person found");
 await page.getByRole("button", { name: "Open the record of OKAFOR, Ada" }).click();
 await look("person", "How complete this is");
 await find("999 000 1006");
@@ -37,24 +37,23 @@ const pdf = await page.evaluate(async (path) => {
 if (pdf.join(" ") !== "200 application/pdf %PDF-") throw new Error(`the PDF came as ${pdf}`);
 
 await find("999 000 1049");
-await look("refusal", "The patient has objected");
+await both("refusal", "The patient has objected");
 const closed = page.url();
 await page.getByRole("link", { name: "open the record with a reason" }).click();
 await look("restricted", "You are about to open restricted information");
 await page.getByRole("button", { name: "Open and record my reason" }).click();
-await look("restricted-mistake", "Choose why you open the record");
+await both("restricted-mistake", "Choose why you open the record");
 await page.getByLabel("Public interest").check();
 await page.getByLabel("Your explanation").fill("A risk to the children in the house.");
 await page.getByRole("button", { name: "Open and record my reason" }).click();
 await page.waitForURL(closed);
-await look("opened", "You have opened what is closed");
+await both("opened", "You have opened what is closed");
 const alert = page.locator(".cr-banner", { hasText: "Opened by emergency access, ends" });
 must((await alert.count()) === 1, "the banner has the alert");
 await page.goto(`${closed}?show=list`);
 await page.locator('main a[href*="/document/"]').first().click();
 await look("opened-document", "Where it comes from");
-await page.getByText("Sign out").first().click();
-await page.waitForURL(/signed-out/);
+await signOut();
 await look("signed-out", "signed out");
 await page.goto(`${portal}/search`);
 const box = await page.locator('input[inputmode="numeric"]').count();
@@ -62,11 +61,11 @@ if (box !== 0) throw new Error("the session goes on after signing out");
 
 await signIn("Leila Haddon");
 await page.getByRole("link", { name: "Privacy alerts" }).click();
-await look("alerts", "To review (1)");
+await both("alerts", "To review (1)");
 await page.locator('main a[href^="/alerts/"]').first().click();
 await look("alert", "A risk to the children");
 await page.getByRole("button", { name: "Save" }).click();
-await look("alert-mistake", "Choose where the review stands");
+await both("alert-mistake", "Choose where the review stands");
 await page.getByLabel("Closed: appropriate").check();
 await page.getByLabel("What you found").fill("Social services confirm the visit.");
 await page.getByRole("button", { name: "Save" }).click();

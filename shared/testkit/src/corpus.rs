@@ -30,6 +30,14 @@ pub fn must_not_skip(why: &str) {
     println!("skipped: {why}");
 }
 
+/// Changes one byte in the middle of a file.
+pub fn flip_byte(file: &Path) {
+    let mut bytes = std::fs::read(file).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(file, bytes).unwrap();
+}
+
 /// Every file below a folder, sorted. A folder that is gone meanwhile has none.
 pub fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();

@@ -35,7 +35,7 @@ pub fn install_crypto() {
 pub use audit_repository::{AuditRepository, RepositoryFault};
 pub use authority::{Authority, Issued, trusting};
 pub use contexts::{ContextFault, Contexts};
-pub use corpus::{corpus, examples, files, must_not_skip};
+pub use corpus::{corpus, examples, files, flip_byte, must_not_skip};
 pub use deployment::{Deployment, NODES, PEER_SILENCE, Role, SOURCE_DEADLINE};
 pub use ehr::{Ehr, EhrClient, EhrFault};
 pub use fhir::{ADA, Fhir, GP, JO, LEE, NURSE, sources};

@@ -1,7 +1,5 @@
-use std::path::{Path, PathBuf};
-
 use bytes::Bytes;
-use carerecord_testkit::{Deployment, Letter, NODES, PATIENT, Role};
+use carerecord_testkit::{Deployment, Letter, NODES, PATIENT, Role, flip_byte};
 
 /// A byte changes on the disk: the document is refused on every door, told of, and never given;
 /// others are. Sent again, it is there again.
@@ -40,7 +38,7 @@ pub async fn a_damaged_document_is_refused_and_told_of(deployment: Deployment) {
     assert_eq!(given.documents[&damaged.unique_id], damaged.bytes);
 
     // What has gone from the disk is likewise told of and made good.
-    std::fs::remove_file(file_of(&deployment, &sound)).unwrap();
+    std::fs::remove_file(deployment.object_of(&sound)).unwrap();
     let given = node.retrieve(NODES[0].0, &[&sound.unique_id]).await.unwrap();
     assert_eq!(given.exchange.error_codes(), ["XDSRepositoryError"]);
     assert!(node.publish(&sound).await.unwrap().is_success());
@@ -71,23 +69,5 @@ pub async fn a_damaged_long_document_is_broken_off(deployment: Deployment) {
 
 /// Changes one byte of the object that holds a letter.
 fn flip(deployment: &Deployment, letter: &Letter) {
-    flip_byte(&file_of(deployment, letter));
-}
-
-/// The object that holds a letter, which no other is as long as.
-pub fn file_of(deployment: &Deployment, letter: &Letter) -> PathBuf {
-    let size = letter.bytes.len() as u64;
-    let files = deployment.stored_objects(0);
-    let has = |file: &&std::path::PathBuf| std::fs::metadata(file).unwrap().len() == size;
-    let mut found = files.iter().filter(has);
-    let file = found.next().unwrap();
-    assert!(found.next().is_none(), "two objects of {size} bytes");
-    file.clone()
-}
-
-pub fn flip_byte(file: &Path) {
-    let mut bytes = std::fs::read(file).unwrap();
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 1;
-    std::fs::write(file, bytes).unwrap();
+    flip_byte(&deployment.object_of(letter));
 }

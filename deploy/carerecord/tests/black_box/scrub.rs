@@ -2,9 +2,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use bytes::Bytes;
-use carerecord_testkit::{Deployment, Letter, NODES, PATIENT, Role};
-
-use crate::integrity::{file_of, flip_byte};
+use carerecord_testkit::{Deployment, Letter, NODES, PATIENT, Role, flip_byte};
 
 /// What has changed or gone on the disk is found, told of and taken out of use while the node
 /// serves; what is whole again is given again.
@@ -17,8 +15,8 @@ pub async fn a_scrub_finds_what_differs(deployment: Deployment) {
     assert_eq!(report["bytes"], bytes);
 
     let (damaged, missing) = (&letters[7], &letters[55]);
-    flip_byte(&file_of(&deployment, damaged));
-    let gone = file_of(&deployment, missing);
+    flip_byte(&deployment.object_of(damaged));
+    let gone = deployment.object_of(missing);
     let copy = std::fs::read(&gone).unwrap();
     std::fs::remove_file(&gone).unwrap();
     let (code, report) = scrub(&deployment, &[]);
@@ -40,7 +38,7 @@ pub async fn a_scrub_finds_what_differs(deployment: Deployment) {
 
     // It is out of use, although nobody has asked for it yet.
     let node = deployment.node(0);
-    flip_byte(&file_of(&deployment, damaged));
+    flip_byte(&deployment.object_of(damaged));
     std::fs::write(&gone, copy).unwrap();
     let given = node.retrieve(NODES[0].0, &[&damaged.unique_id]).await.unwrap();
     assert_eq!(given.exchange.error_codes(), ["XDSRepositoryError"]);
@@ -62,7 +60,7 @@ pub async fn a_scrub_that_is_stopped_goes_on(deployment: Deployment) {
     let letters = publish(&deployment, 130).await;
     // The first one in the order in which it walks.
     let first = letters.iter().min_by_key(|l| &l.unique_id).unwrap();
-    flip_byte(&file_of(&deployment, first));
+    flip_byte(&deployment.object_of(first));
 
     // 130 documents take it some 13 seconds.
     let running = spawn(&deployment, &["--max-mib-per-second", "0.04"]);

@@ -94,7 +94,7 @@ pub(crate) enum ApiError {
     NotFound,
     #[error("the API could not be asked")]
     CouldNotAsk,
-    #[error("the API answered what is not understood")]
+    #[error("the API answered, and not with what was asked for")]
     Answer,
 }
 
@@ -339,7 +339,9 @@ async fn refused(status: StatusCode, response: Response) -> ApiError {
         StatusCode::NOT_FOUND | StatusCode::GONE => ApiError::NotFound,
         _ => {
             tracing::warn!(status = status.as_u16(), "the API gave no answer");
-            ApiError::CouldNotAsk
+            // A node that answers, and cannot give what it holds, is not one that is silent.
+            let answered = [StatusCode::INTERNAL_SERVER_ERROR, StatusCode::BAD_GATEWAY];
+            if answered.contains(&status) { ApiError::Answer } else { ApiError::CouldNotAsk }
         }
     }
 }

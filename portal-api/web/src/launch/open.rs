@@ -10,6 +10,7 @@ use carerecord_service::AuditDraft;
 use http::StatusCode;
 use serde::Deserialize;
 use tower_sessions::Session;
+use uuid::Uuid;
 
 use super::{LaunchContext, Pending, broken};
 use crate::api::PatientRecord;
@@ -24,6 +25,8 @@ use crate::sign_in;
 struct SwitchPage {
     layout: Layout,
     launcher: String,
+    /// The handle of the patient who is open.
+    open: Uuid,
 }
 
 #[derive(Template)]
@@ -72,14 +75,15 @@ pub(super) async fn go_to(
         forget(&session).await?;
         return sign_in_first(portal, &session, context).await;
     }
-    let another = data.patients.first().is_some_and(|p| p.nhs_number != context.nhs_number);
+    let another = data.patients.first().filter(|p| p.nhs_number != context.nhs_number);
+    let another = another.map(|patient| patient.handle);
     let person = Person::of(session, data, portal.ids.random());
     let launcher = context.launcher_name.clone();
     let pending = Pending::Known(Box::new(context));
     session::launch_pending(&person.session, Some(&pending)).await?;
-    if another {
+    if let Some(open) = another {
         let layout = portal.layout(Some(&person));
-        return page(&SwitchPage { layout, launcher }).map(IntoResponse::into_response);
+        return page(&SwitchPage { layout, launcher, open }).map(IntoResponse::into_response);
     }
     start(portal, person).await
 }

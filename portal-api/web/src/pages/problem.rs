@@ -107,11 +107,13 @@ fn fill(layout: Layout, problem: Problem, again: Option<String>) -> Result<Html<
     }
     let home = match (&layout.name, layout.citizen) {
         (Some(_), true) => "/mine",
+        (Some(_), false) if layout.locked => "/launch/patient",
         (Some(_), false) => "/search",
         (None, _) => "/",
     };
     let (href, action) = match (next(&problem), again) {
         (("/search", _), _) if layout.citizen => (home.to_owned(), "Go to your records"),
+        (("/search", _), _) if layout.locked => (home.to_owned(), "Go back to the patient"),
         (("", words), Some(again)) => (again, words),
         (("", words), None) => (home.to_owned(), words),
         ((href, words), _) => (href.to_owned(), words),

@@ -587,7 +587,9 @@ async fn document(State(fake): SharedFake, headers: HeaderMap, Path(id): Path<St
 async fn binary(State(fake): SharedFake, headers: HeaderMap, Path(id): Path<String>) -> Response {
     fake.note(&headers);
     if id == uuid(6) {
-        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+        let damaged = fake.state.lock().unwrap().damaged;
+        let answered = StatusCode::INTERNAL_SERVER_ERROR;
+        return if damaged { answered } else { StatusCode::SERVICE_UNAVAILABLE }.into_response();
     }
     let bytes = match id {
         id if id == uuid(1) => CDA.as_bytes().to_vec(),

@@ -43,6 +43,10 @@ pub(super) async fn shows_nobody_else(browser: &mut Browser, list: &str) {
     let found = browser.submit(list, "/patient/find", &[("nhs_number", "9990001049")]).await;
     assert_eq!(found.status, StatusCode::FORBIDDEN);
     assert_eq!(browser.get("/").await.location(), "/launch/patient");
+    browser.get(list).await.hides("href=\"/search\"");
+    let nothing = browser.get("/nothing").await;
+    nothing.hides("href=\"/search\"");
+    nothing.shows("href=\"/launch/patient\"");
     for address in &browser.visited {
         assert!(!address.contains("999000") && !address.contains("kafor"), "{address}");
     }
@@ -159,13 +163,14 @@ async fn another_patient_than_the_index_has_is_stopped_at() {
 async fn who_has_another_patient_open_is_asked() {
     let (mut browser, epr) = begun().await;
     browser.sign_in().await;
-    browser.find("9990001049").await;
+    let open = browser.find("9990001049").await;
 
     let sent = browser.post("/launch", &[("ctx", &epr.sign(&json!({})))], &[]).await;
     let ticket = sent.location().to_owned();
     let asked = browser.get(&ticket).await;
     asked.shows("Another patient is open here");
     asked.shows("Example EPR");
+    asked.shows(&format!("href=\"{open}\">Stay with the patient who is open"));
     let csrf = asked.token();
     let forged = browser.post("/launch/open", &[("csrf", "x")], &[]).await;
     assert_eq!(forged.status, StatusCode::FORBIDDEN);

@@ -331,6 +331,11 @@ async fn a_damaged_document_is_not_shown() {
     page.shows("The document is damaged");
     page.hides("Bisoprolol");
     assert_eq!(file.body, "the body broke off");
+
+    // Where the source has seen it by itself, it answers, and does not give it.
+    let known = browser.get(&format!("{patient}/document/{}", uuid(6))).await;
+    known.shows("The document cannot be given");
+    known.hides("does not answer");
 }
 
 #[tokio::test]
@@ -359,7 +364,7 @@ async fn the_token_goes_to_the_api_alone() {
 
     let page = browser.get(&format!("{patient}/document/{}", uuid(8))).await;
 
-    page.shows("could not be had");
+    page.shows("The document cannot be given");
 }
 
 #[tokio::test]

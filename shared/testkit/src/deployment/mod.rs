@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::{Authority, Fhir, Issued, Process, Xds, files, free_ports, trusting};
+use crate::{Authority, Fhir, Issued, Letter, Process, Xds, files, free_ports, trusting};
 
 /// A running Care Record: in one process or in six. Tests know addresses only.
 pub struct Deployment {
@@ -350,6 +350,15 @@ impl Deployment {
         }
         let folder = format!("node-{}/objects", NODES[n].0);
         files(&self.data(Role::Node(n)).join(folder))
+    }
+
+    /// The object of the first node that holds a letter, which no other is as long as.
+    pub fn object_of(&self, letter: &Letter) -> PathBuf {
+        let size = letter.bytes.len() as u64;
+        let mut found = self.stored_objects(0);
+        found.retain(|file| std::fs::metadata(file).unwrap().len() == size);
+        assert_eq!(found.len(), 1, "objects of {size} bytes");
+        found.remove(0)
     }
 
     /// Nothing in any log tells of a panic.

@@ -20,8 +20,10 @@ pub(super) enum Body {
     Image,
     /// Not shown, for this reason.
     Download(String),
-    /// The bytes could not be had.
+    /// The bytes could not be had from this source.
     Unavailable(String),
+    /// This source answers, and does not give the bytes.
+    NotGiven(String),
     /// The bytes are not those that were registered.
     Changed,
 }
@@ -139,8 +141,11 @@ pub(super) async fn body(
     };
     match shown {
         Ok(shown) => Ok(shown),
-        Err(Failed::Api(ApiError::CouldNotAsk | ApiError::Answer | ApiError::NotFound)) => {
+        Err(Failed::Api(ApiError::CouldNotAsk | ApiError::NotFound)) => {
             Ok((Body::Unavailable(document.source.display.clone()), None))
+        }
+        Err(Failed::Api(ApiError::Answer)) => {
+            Ok((Body::NotGiven(document.source.display.clone()), None))
         }
         Err(Failed::Api(error @ (ApiError::Refused(_) | ApiError::Unauthorized))) => {
             Err(refused(error, handle))

@@ -124,11 +124,14 @@ async fn text(
     let bytes = match text_bytes(portal, caller, document).await {
         Ok(Some(bytes)) => bytes,
         Ok(None) => return Ok(Err(format!("“{name}” is too large to be compared here."))),
-        Err(ApiError::CouldNotAsk | ApiError::Answer | ApiError::NotFound) => {
+        Err(error @ (ApiError::CouldNotAsk | ApiError::Answer | ApiError::NotFound)) => {
             let source = &document.source.display;
-            return Ok(Err(format!(
-                "“{name}” could not be had from {source}: that source does not answer."
-            )));
+            let why = if matches!(error, ApiError::Answer) {
+                "it is damaged there, or cannot be read"
+            } else {
+                "that source does not answer"
+            };
+            return Ok(Err(format!("“{name}” could not be had from {source}: {why}.")));
         }
         Err(error @ (ApiError::Refused(_) | ApiError::Unauthorized)) => {
             return Err(refused(error, handle));
