@@ -1,6 +1,6 @@
 // Walks sign-in, search, list, documents of each kind, refusal, an override with its review, and
 // sign-out; the search by name, the override and its review at a narrow window, too.
-import { both, browser, find, findByName, look, page, portal, signIn, signOut } from "./look.mjs";
+import { both, browser, find, findByName, look, must, page, portal, signIn, signOut } from "./look.mjs";
 
 await signIn();
 await page.getByRole("link", { name: "Patients of" }).click();
