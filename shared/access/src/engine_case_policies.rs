@@ -121,13 +121,17 @@ impl Dice<'_> {
     }
 }
 
-const OVERRIDABLE: [&str; 10] = [
+const OVERRIDABLE: [&str; 14] = [
     "objection-whole-record",
     "objection-recipient",
     "objection-source",
     "objection-document",
     "objection-class",
     "objection-label",
+    "objection-period",
+    "objection-related",
+    "objection-terms",
+    "consent-limits",
     "no-consent-model",
     "consent-missing",
     "no-relationship",
