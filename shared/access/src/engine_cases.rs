@@ -51,6 +51,36 @@ impl Case {
         Self { policy, caller, purpose, right, entry, facts }
     }
 
+    /// One in which nothing but what the patient has said stands against an answer, where they have
+    /// spoken at length.
+    pub(crate) fn throw_statements(bytes: &[u8]) -> Self {
+        let mut dice = Dice(bytes.iter());
+        let mut user = dice.user();
+        user.assurance = Assurance::Aal3;
+        user.role = "R2".to_owned();
+        user.organisation = dice.of(&["ZEX02", "ZEX02", "ZEX01"]).parse().unwrap();
+        user.asserted = None;
+        let mut entry = dice.entry();
+        entry.patient_id = PatientId::from_nhs_number(patient());
+        entry.repository_unique_id = Some("2.999.1".parse().unwrap());
+        entry.practice_setting_code = Code::absent();
+        let opened = Override { patient: patient(), until: at(LATER), ..dice.opened() };
+        let overrides = if dice.half() { vec![opened] } else { Vec::new() };
+        let statements = (0..dice.of(&[1, 2, 1])).map(|_| {
+            let patient = patient();
+            ConsentRecord { patient, provision: Provision::Terms(dice.terms()), ..dice.statement() }
+        });
+        let facts = Facts {
+            records: Some(statements.collect()),
+            relationships: Some(Vec::new()),
+            grants: Some(Vec::new()),
+            overrides,
+        };
+        let policy = Arc::new(dice.open_policy());
+        let (caller, right) = (Caller::User(Box::new(user)), Right::Query);
+        Self { policy, caller, purpose: Purpose::DirectCare, right, entry, facts }
+    }
+
     /// The same question, for the policy engine.
     pub(crate) fn asked(&self) -> Asked<'_> {
         Asked {
@@ -261,7 +291,7 @@ impl Dice<'_> {
             Grain::Related(self.contact()),
         ];
         let to = self.half().then(|| self.organisation().parse().unwrap());
-        let provision = match self.of(&["yes", "no", "terms", "yes", "terms"]) {
+        let provision = match self.of(&["yes", "no", "yes", "no", "terms"]) {
             "yes" => Provision::Permission { recipient: to },
             "no" => Provision::Objection(self.of(&grains)),
             _ => Provision::Terms(self.terms()),
@@ -300,7 +330,7 @@ impl Dice<'_> {
         if self.of(&[false, false, true]) {
             term.recipients.push(self.of(&["ZEX02", "ZEX01"]).parse().unwrap());
         }
-        let care = TermPurpose::Use(Purpose::DirectCare);
+        let care = TermPurpose::DirectCare;
         let purposes = [vec![], vec![TermPurpose::BreakGlass], vec![care], vec![]];
         term.purposes = self.of(&purposes);
         if self.of(&[false, true, false]) {

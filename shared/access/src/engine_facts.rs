@@ -279,7 +279,7 @@ pub(crate) fn provision(terms: &Terms, part: Part) -> Value {
     };
     let audience = terms.audience(term);
     let purposes = audience.purposes.iter().map(|purpose| match purpose {
-        TermPurpose::Use(purpose) => purpose.code(),
+        TermPurpose::DirectCare => Purpose::DirectCare.code(),
         TermPurpose::BreakGlass => "break-glass",
     });
     let about = (part != Part::Audience).then(|| about(term));

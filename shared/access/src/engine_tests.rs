@@ -51,6 +51,48 @@ fn invented_questions_are_decided_alike() {
     }
 }
 
+/// The same, of patients who set limits and exceptions: they decide most of it.
+#[test]
+fn limits_and_exceptions_are_decided_alike() {
+    let engine = PolicyEngine::load().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
+    let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    let rules = RefCell::new(BTreeMap::new());
+    let questions = TestRunner::new_with_rng(config, rng).run(&vec(any::<u8>(), 300), |bytes| {
+        let case = Case::throw_statements(&bytes);
+        let view = runtime.block_on(case.open());
+        for entry in [Some(&case.entry), None] {
+            let compared = engine.compare(&case.asked(), &view, entry);
+            let ruling =
+                compared.map_err(|what| TestCaseError::fail(format!("{what}: {case:?}")))?;
+            *rules.borrow_mut().entry(ruling.rule).or_insert(0_usize) += 1;
+        }
+        Ok(())
+    });
+    questions.unwrap();
+
+    println!("{rules:#?}");
+    let rules = rules.into_inner();
+    for rule in [
+        Rule::ObjectionWholeRecord,
+        Rule::ObjectionRecipient,
+        Rule::ObjectionSource,
+        Rule::ObjectionLabel,
+        Rule::ObjectionPeriod,
+        Rule::ObjectionRelated,
+        Rule::ObjectionTerms,
+        Rule::ConsentLimits,
+        Rule::ConsentMissing,
+        Rule::BreakGlass,
+        Rule::Agreement,
+        Rule::OwnRecord,
+        Rule::RecordOpen,
+    ] {
+        assert!(rules.get(&rule).is_some_and(|n| *n >= LATE), "{rule:?} decided too seldom");
+    }
+}
+
 /// The table of decisions, and the examples of the demo.
 #[test]
 fn examples_are_decided_alike() {

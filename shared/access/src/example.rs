@@ -71,7 +71,7 @@ pub struct Said {
     /// `label R`, `tag PSY`, `period 2022-01-01/2022-12-31`, `encounter E1`; each may end with `from` and `until` a day or instant.
     pub objects: Vec<String>,
     /// Rules with limits and exceptions: `permit authored 2022-01-01/2022-12-31; deny tag PSY`. After
-    /// `permit` or `deny` come `to` an organisation, `for` a purpose or `break-glass`, `during` and
+    /// `permit` or `deny` come `to` an organisation, `for` `direct-care` or `break-glass`, `during` and
     /// `authored` a time, `source`, `encounter`, `class`, `label`, `tag`; as objections they may end
     /// with times.
     pub says: Vec<String>,

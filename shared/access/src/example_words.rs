@@ -9,8 +9,8 @@ use uuid::Uuid;
 use crate::example::{document, person};
 use crate::policy::Label;
 use crate::{
-    Carer, ConsentRecord, ConsentStatus, Contact, ContactKind, Grain, Provision, Purpose,
-    Relationship, RelationshipKind, RelationshipStatus, Span, Term, TermPurpose, Terms,
+    Carer, ConsentRecord, ConsentStatus, Contact, ContactKind, Grain, Provision, Relationship,
+    RelationshipKind, RelationshipStatus, Span, Term, TermPurpose, Terms,
 };
 
 /// An objection or a permission. The place makes its id.
@@ -77,9 +77,12 @@ fn add_limit(term: &mut Term, word: &str, value: &str) -> Option<Result<(), Stri
     let added = match word {
         "to" => organisation(value).map(|to| term.recipients.push(to)),
         "for" => {
-            let purpose = Purpose::from_code(value).map(TermPurpose::Use);
-            let purpose = purpose.or((value == "break-glass").then_some(TermPurpose::BreakGlass));
-            term.purposes.push(purpose?);
+            let purpose = match value {
+                "direct-care" => TermPurpose::DirectCare,
+                "break-glass" => TermPurpose::BreakGlass,
+                _ => return None,
+            };
+            term.purposes.push(purpose);
             Ok(())
         }
         "during" => span(value).map(|span| term.applies = Some(span)),

@@ -68,9 +68,9 @@ pub struct Span {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TermPurpose {
-    /// A purpose of use.
-    Use(Purpose),
-    /// Whatever it is for, by somebody who has overridden what stands against it.
+    /// Care of this patient.
+    DirectCare,
+    /// Care by somebody who has overridden what stands against it.
     BreakGlass,
 }
 
@@ -127,7 +127,7 @@ impl Provision {
 impl From<Terms> for Provision {
     fn from(terms: Terms) -> Self {
         let root = &terms.root;
-        let for_care = |purpose: &TermPurpose| *purpose == TermPurpose::Use(Purpose::DirectCare);
+        let for_care = |purpose: &TermPurpose| *purpose == TermPurpose::DirectCare;
         if !terms.exceptions.is_empty() || !root.purposes.iter().all(for_care) {
             return Self::Terms(terms);
         }
@@ -223,7 +223,7 @@ pub(crate) struct Audience<'t> {
 impl Audience<'_> {
     fn is_towards(&self, question: &TermQuestion<'_>) -> bool {
         let claimed = |purpose: &TermPurpose| match purpose {
-            TermPurpose::Use(purpose) => *purpose == question.purpose,
+            TermPurpose::DirectCare => question.purpose == Purpose::DirectCare,
             TermPurpose::BreakGlass => question.overridden,
         };
         (self.recipients.is_empty() || self.recipients.contains(question.organisation))
