@@ -18,6 +18,7 @@ mod patient;
 mod people;
 mod stated;
 mod team;
+mod terms;
 mod wire;
 
 use std::time::Duration;
@@ -48,6 +49,7 @@ pub(crate) use patient::PatientRecord;
 pub(crate) use people::{FoundPeople, PeopleQuestion};
 pub(crate) use stated::{FoundStated, Place, Stated};
 pub(crate) use team::InCare;
+pub(crate) use terms::{Between, Term, Terms};
 
 use crate::config::WebConfig;
 
