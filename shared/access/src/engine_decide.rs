@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::consent_model::Basis;
 use crate::engine::{EngineFault, PolicyEngine, Ruling};
 use crate::engine_facts::{self as facts, Asked, DOCUMENT};
+use crate::engine_terms;
 use crate::terms::{Part, Says};
 use crate::{
     CitizenGrantKind, ConsentModel, ConsentRecord, Decision, Flow, Override, RecordView,
@@ -133,7 +134,8 @@ impl<'a> Things<'a> {
         let overrides = asked.overrides.iter().map(|o| (o, false));
         let statements = asked.records.unwrap_or_default();
         let terms = statements.iter().enumerate();
-        let terms: Vec<_> = terms.filter_map(|(n, said)| Some((n, facts::terms(said)?))).collect();
+        let terms: Vec<_> =
+            terms.filter_map(|(n, said)| Some((n, engine_terms::terms(said)?))).collect();
         let parts = |terms: &Terms| {
             let exceptions = (0..terms.exceptions.len()).map(Part::Exception);
             [Part::Root, Part::Audience].into_iter().chain(exceptions)
@@ -159,7 +161,7 @@ impl<'a> Things<'a> {
         add(&mut all, "RelationshipRule", self.rules, facts::relationship_rule);
         add(&mut all, "Statement", self.statements, facts::statement);
         add(&mut all, "Provision", &self.provisions, |(n, part)| {
-            facts::provision(&self.terms[*n].1, *part)
+            engine_terms::provision(&self.terms[*n].1, *part)
         });
         add(&mut all, "Override", &self.overrides, |(o, asserted)| facts::opened(o, *asserted));
         let relationships = asked.relationships.unwrap_or_default();

@@ -24,6 +24,7 @@ mod engine_case_policies;
 mod engine_cases;
 mod engine_decide;
 mod engine_facts;
+mod engine_terms;
 mod example;
 mod example_words;
 mod facts;

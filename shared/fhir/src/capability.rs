@@ -59,7 +59,7 @@ fn documents(base_url: &str, version: &str, date: &str) -> Value {
                         ("statistics", "urn:carerecord:OperationDefinition:statistics"),
                     ],
                 ),
-                resource("Consent", &[], &["create", "read", "update", "search-type"], CONSENT),
+                consent(),
                 with_operations(
                     resource("Contract", &[], &["read", "search-type"], CONTRACT),
                     &[("sharing", "urn:carerecord:OperationDefinition:sharing")],
@@ -147,6 +147,20 @@ fn episode_of_care() -> Value {
 /// Read unless the client has it already.
 fn conditional(mut resource: Value) -> Value {
     resource["conditionalRead"] = "full-support".into();
+    resource
+}
+
+/// PCF.
+fn consent() -> Value {
+    let interactions = ["create", "read", "update", "search-type"];
+    let mut resource = resource("Consent", &[], &interactions, CONSENT);
+    resource["supportedProfile"] = ["Basic", "Intermediate", "Advanced"]
+        .map(|level| {
+            format!("https://profiles.ihe.net/ITI/PCF/StructureDefinition/IHE.PCF.consent{level}")
+        })
+        .into_iter()
+        .collect();
+    resource["documentation"] = CONSENT_DOCUMENTATION.into();
     resource
 }
 
@@ -355,6 +369,9 @@ const EPISODE_OF_CARE: &[Parameter] = &[
     ("status", "token", ""),
 ];
 const CONTRACT: &[Parameter] = &[("_id", "token", "")];
+const CONSENT_DOCUMENTATION: &str = "A provision that is not understood is refused by the name of \
+    its element. Purposes are TREAT and BTG; authoredby is an organisation by its ODS code; related is \
+    by identifier. source[x] is not kept.";
 const CONSENT: &[Parameter] = &[("patient.identifier", "token", ""), ("status", "token", "")];
 
 #[cfg(test)]

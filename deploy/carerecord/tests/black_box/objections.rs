@@ -159,9 +159,7 @@ impl<'d> Doors<'d> {
             let system = format!("http://terminology.hl7.org/CodeSystem/{system}");
             json!({"type": "deny", "securityLabel": [{"system": system, "code": code}]})
         };
-        let time = |start: &str, end: &str| {
-            json!({"type": "deny", "dataPeriod": {"start": start, "end": end}})
-        };
+        let time = |start: &str, end: &str| json!({"type": "deny", "dataPeriod": {"start": start, "end": end}});
         let november = json!({"start": "2026-11-01", "end": "2026-11-01"});
         let care_plan =
             json!([{"coding": [{"system": "http://snomed.info/sct", "code": CARE_PLAN}]}]);
@@ -175,12 +173,7 @@ impl<'d> Doors<'d> {
                 &[0],
                 &[0],
             ),
-            grain(
-                "objection-class",
-                json!({"type": "deny", "code": care_plan}),
-                &[2],
-                &[2],
-            ),
+            grain("objection-class", json!({"type": "deny", "code": care_plan}), &[2], &[2]),
             grain(
                 "objection-source",
                 json!({"type": "deny", "data": [
