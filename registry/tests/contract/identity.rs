@@ -197,7 +197,7 @@ pub async fn a_statement_with_limits_is_kept_whole_and_decides(world: &World) {
     let root =
         Term { permits: true, authored: Some(Span { from: None, until }), ..Term::default() };
     let psychiatric = Term { labels: vec![Grain::Tag("PSY".to_owned())], ..Term::default() };
-    let said = Provision::Terms(Terms { root, exceptions: vec![psychiatric] });
+    let said = Provision::Terms(Box::new(Terms { root, exceptions: vec![psychiatric] }));
 
     world.say(PATIENT, said.clone()).await;
 

@@ -69,7 +69,7 @@ pub enum Provision {
         recipient: Option<OrganisationCode>,
     },
     /// Anything else: several limits together, or exceptions.
-    Terms(Terms),
+    Terms(Box<Terms>),
 }
 
 /// How much an objection covers.

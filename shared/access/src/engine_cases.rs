@@ -68,7 +68,11 @@ impl Case {
         let overrides = if dice.half() { vec![opened] } else { Vec::new() };
         let statements = (0..dice.of(&[1, 2, 1])).map(|_| {
             let patient = patient();
-            ConsentRecord { patient, provision: Provision::Terms(dice.terms()), ..dice.statement() }
+            ConsentRecord {
+                patient,
+                provision: Provision::Terms(dice.terms().into()),
+                ..dice.statement()
+            }
         });
         let facts = Facts {
             records: Some(statements.collect()),
@@ -294,7 +298,7 @@ impl Dice<'_> {
         let provision = match self.of(&["yes", "no", "yes", "no", "terms"]) {
             "yes" => Provision::Permission { recipient: to },
             "no" => Provision::Objection(self.of(&grains)),
-            _ => Provision::Terms(self.terms()),
+            _ => Provision::Terms(self.terms().into()),
         };
         let (since, until) = self.times();
         let status =

@@ -53,7 +53,8 @@ pub(crate) fn terms(said: &str, place: usize) -> Result<ConsentRecord, String> {
     });
     let root = terms.next().ok_or("nothing is said")??;
     let exceptions = terms.collect::<Result<_, _>>()?;
-    record(Provision::Terms(Terms { root, exceptions }), (since, until), place)
+    let said = Provision::Terms(Box::new(Terms { root, exceptions }));
+    record(said, (since, until), place)
 }
 
 /// `permit` or `deny`, then the limits: a word and a value each. `None` where a word is not known.

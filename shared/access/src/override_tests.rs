@@ -97,8 +97,8 @@ async fn what_the_patient_opens_to_overrides_rests_on_one() {
     let purposes = vec![TermPurpose::BreakGlass];
     let for_overrides = Term { permits: true, purposes, ..Term::default() };
     let mut closed = objection(Grain::WholeRecord);
-    closed.provision =
-        Provision::Terms(Terms { root: Term::default(), exceptions: vec![for_overrides] });
+    let terms = Terms { root: Term::default(), exceptions: vec![for_overrides] };
+    closed.provision = Provision::Terms(Box::new(terms));
     let only_label = policy("[break_glass]\nrules = [\"label\"]\nmax_label = \"R\"\n");
     let said = [closed];
 

@@ -111,7 +111,7 @@ impl Provision {
     /// What it says, as terms.
     pub fn terms(&self) -> Cow<'_, Terms> {
         match self {
-            Self::Terms(terms) => Cow::Borrowed(terms),
+            Self::Terms(terms) => Cow::Borrowed(terms.as_ref()),
             Self::Objection(grain) => Cow::Owned(Terms::objection(grain)),
             Self::Permission { recipient } => {
                 let recipients = recipient.iter().cloned().collect();
@@ -129,17 +129,17 @@ impl From<Terms> for Provision {
         let root = &terms.root;
         let for_care = |purpose: &TermPurpose| *purpose == TermPurpose::DirectCare;
         if !terms.exceptions.is_empty() || !root.purposes.iter().all(for_care) {
-            return Self::Terms(terms);
+            return Self::Terms(Box::new(terms));
         }
         let mut grains: Vec<Grain> =
             root.recipients.iter().cloned().map(Grain::Recipient).collect();
         grains.extend(root.authored.map(Grain::Authored));
         grains.extend(root.grains().cloned());
         match (root.permits, grains.pop()) {
-            (_, Some(_)) if !grains.is_empty() => Self::Terms(terms),
+            (_, Some(_)) if !grains.is_empty() => Self::Terms(Box::new(terms)),
             (true, None) => Self::Permission { recipient: None },
             (true, Some(Grain::Recipient(to))) => Self::Permission { recipient: Some(to) },
-            (true, Some(_)) => Self::Terms(terms),
+            (true, Some(_)) => Self::Terms(Box::new(terms)),
             (false, grain) => Self::Objection(grain.unwrap_or(Grain::WholeRecord)),
         }
     }

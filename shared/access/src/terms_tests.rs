@@ -84,7 +84,8 @@ fn the_rule_is_that_of_what_is_objected_to() {
 #[test]
 fn statements_are_stored_as_they_are() {
     let term = Term { permits: true, authored: Some(always()), ..Term::default() };
-    let terms = Provision::Terms(Terms { root: term, exceptions: vec![Term::default()] });
+    let terms = Terms { root: term, exceptions: vec![Term::default()] };
+    let terms = Provision::Terms(Box::new(terms));
     let stored = serde_json::to_string(&terms).unwrap();
 
     assert_eq!(

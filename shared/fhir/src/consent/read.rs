@@ -60,13 +60,8 @@ fn parse_provision(p: &Map<String, Value>) -> Result<Provision, Error> {
     only(p, "provision", &PROVISION)?;
     let exceptions = match p.get("provision") {
         Some(exceptions) => each(exceptions, "provision.provision", |exception| {
-            exception_of(exception).map_err(|error| match error {
-                // What exceptions would have themselves is named by its place.
-                Error::Unsupported(element) if element.starts_with("provision.provision") => {
-                    Error::Unsupported(element)
-                }
-                error => Error::Exception(Box::new(error)),
-            })
+            only(exception, "provision.provision", &PROVISION[..PROVISION.len() - 1])?;
+            exception_of(exception).map_err(|error| Error::Exception(Box::new(error)))
         })?,
         None => Vec::new(),
     };
@@ -74,7 +69,6 @@ fn parse_provision(p: &Map<String, Value>) -> Result<Provision, Error> {
 }
 
 fn exception_of(exception: &Map<String, Value>) -> Result<Term, Error> {
-    only(exception, "provision.provision", &PROVISION[..PROVISION.len() - 1])?;
     let (from, until) = period(exception.get("period"), "provision.period")?;
     let applies = (from.is_some() || until.is_some()).then_some(Span { from, until });
     Ok(Term { applies, ..term(exception)? })
