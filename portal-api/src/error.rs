@@ -232,6 +232,7 @@ fn consent_code(error: &ConsentError) -> (StatusCode, &'static str) {
         ConsentError::Missing(_) => (StatusCode::BAD_REQUEST, "required"),
         ConsentError::Malformed(_) => (StatusCode::UNPROCESSABLE_ENTITY, "structure"),
         ConsentError::Unsupported(_) => (StatusCode::UNPROCESSABLE_ENTITY, "not-supported"),
+        ConsentError::Exception(error) => consent_code(error),
     }
 }
 

@@ -1,5 +1,6 @@
+use carerecord_access::{Grain, Provision, Span, Term, Terms};
 use carerecord_model::{
-    Code, ErrorCode, FindDocuments, NhsNumber, NumberStatus, PatientId, StoredQuery,
+    Code, DocumentEntry, ErrorCode, FindDocuments, NhsNumber, NumberStatus, PatientId, StoredQuery,
 };
 use carerecord_testkit::submission::{Builder, OTHER_PATIENT, PATIENT};
 
@@ -16,6 +17,7 @@ mod tests {
         deaths_are_told_and_taken_back,
         a_number_that_is_not_traced_is_not_kept,
         an_objection_under_either_number_counts_for_both,
+        a_statement_with_limits_is_kept_whole_and_decides,
     );
 }
 
@@ -161,12 +163,7 @@ pub async fn a_number_that_is_not_traced_is_not_kept(world: &World) {
 pub async fn an_objection_under_either_number_counts_for_both(world: &World) {
     for patient in [PATIENT, OTHER_PATIENT] {
         let mut submission = Builder::of(patient).document();
-        for entry in &mut submission.document_entries {
-            // Of the hospital that the registry decides for, with nothing against it.
-            entry.repository_unique_id = "2.999.826.1.1".parse().ok();
-            let normal = Code::new("N", "2.16.840.1.113883.5.25", "normal");
-            entry.confidentiality_codes = vec![normal];
-        }
+        submission.document_entries.iter_mut().for_each(open);
         world.register(&submission).await.unwrap();
     }
     assert_eq!(world.feed(&merge(PATIENT, OTHER_PATIENT)).await, "AA");
@@ -184,6 +181,36 @@ pub async fn an_objection_under_either_number_counts_for_both(world: &World) {
     for patient in [PATIENT, OTHER_PATIENT] {
         assert_eq!(decided_for(world, patient).await, 0, "they see nothing of either any more");
     }
+}
+
+pub async fn a_statement_with_limits_is_kept_whole_and_decides(world: &World) {
+    let mut builder = Builder::default();
+    let mut submission = builder.document();
+    builder.add_document(&mut submission);
+    for (entry, created) in submission.document_entries.iter_mut().zip(["2023", "2024"]) {
+        open(entry);
+        entry.creation_time = created.parse().ok();
+    }
+    world.register(&submission).await.unwrap();
+    assert_eq!(decided_for(world, PATIENT).await, 2, "nothing stands against it yet");
+    let until = Some("2023-12-31T23:59:59Z".parse().unwrap());
+    let root =
+        Term { permits: true, authored: Some(Span { from: None, until }), ..Term::default() };
+    let psychiatric = Term { labels: vec![Grain::Tag("PSY".to_owned())], ..Term::default() };
+    let said = Provision::Terms(Box::new(Terms { root, exceptions: vec![psychiatric] }));
+
+    world.say(PATIENT, said.clone()).await;
+
+    let number: NhsNumber = "9990001006".parse().unwrap();
+    let known = world.registry.consent_of(&world.caller, number).await.unwrap();
+    assert_eq!(known.value().iter().map(|r| &r.provision).collect::<Vec<_>>(), [&said]);
+    assert_eq!(decided_for(world, PATIENT).await, 1, "that of the other year");
+}
+
+/// Of the hospital that the registry decides for, with nothing against it.
+fn open(entry: &mut DocumentEntry) {
+    entry.repository_unique_id = "2.999.826.1.1".parse().ok();
+    entry.confidentiality_codes = vec![Code::new("N", "2.16.840.1.113883.5.25", "normal")];
 }
 
 /// How many documents somebody sees for whom the registry decides.

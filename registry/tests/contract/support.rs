@@ -202,6 +202,11 @@ impl World {
 
     /// The patient objects to sharing the whole record.
     pub async fn object(&self, patient: &str) {
+        self.say(patient, Provision::Objection(Grain::WholeRecord)).await;
+    }
+
+    /// The patient says this, and nothing else.
+    pub async fn say(&self, patient: &str, provision: Provision) {
         let id: carerecord_model::PatientId = patient.parse().unwrap();
         let now = "2026-01-01T00:00:00Z".parse().unwrap();
         let record = ConsentRecord {
@@ -209,7 +214,7 @@ impl World {
             version: 1,
             patient: id.nhs_number().unwrap(),
             status: ConsentStatus::Active,
-            provision: Provision::Objection(Grain::WholeRecord),
+            provision,
             set_by: "the patient".into(),
             organisation: "ZEX09".parse().unwrap(),
             since: now,

@@ -3,6 +3,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::{Rule, Span, Terms};
+
 /// What a person has said about their record: an objection or a permission. Kept for ever; lifting
 /// it makes a new version.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -66,6 +68,8 @@ pub enum Provision {
         /// To whom; `None` is every organisation of the agreement.
         recipient: Option<OrganisationCode>,
     },
+    /// Anything else: several limits together, or exceptions.
+    Terms(Box<Terms>),
 }
 
 /// How much an objection covers.
@@ -91,4 +95,48 @@ pub enum Grain {
     Label(String),
     /// Documents with this handling tag, e.g. `PSY`, or with one that is a part of what it means.
     Tag(String),
+    /// Documents written in this time, or about care in it.
+    Authored(Span),
+    /// Documents that name this contact with care.
+    Related(Contact),
+}
+
+impl Grain {
+    /// The rule that an objection to it tells.
+    pub(crate) fn rule(&self) -> Rule {
+        match self {
+            Self::WholeRecord => Rule::ObjectionWholeRecord,
+            Self::Recipient(_) => Rule::ObjectionRecipient,
+            Self::Source(_) => Rule::ObjectionSource,
+            Self::Document(_) => Rule::ObjectionDocument,
+            Self::Class { .. } => Rule::ObjectionClass,
+            Self::Label(_) | Self::Tag(_) => Rule::ObjectionLabel,
+            Self::Authored(_) => Rule::ObjectionPeriod,
+            Self::Related(_) => Rule::ObjectionRelated,
+        }
+    }
+}
+
+/// What documents can be a part of, as they name it in their referenceIdList. ITI TF-3: 4.2.3.2.28.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Contact {
+    /// Of which kind.
+    pub kind: ContactKind,
+    /// Its identifier, as its source knows it.
+    pub id: String,
+    /// The OID, or else URI, of what the identifier is unique in; `None` for one that is unique by
+    /// itself.
+    pub scheme: Option<String>,
+}
+
+/// A kind of contact. PCF: `provision.data` with meaning `related`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ContactKind {
+    /// One that metadata name as such.
+    Encounter,
+    /// A plan of care.
+    CarePlan,
+    /// An episode of care.
+    EpisodeOfCare,
 }

@@ -7,7 +7,8 @@
 //!    and may be about one patient only.
 //!    Of documents: what a sensitivity rule withholds is nobody's to see.
 //! 3. Agreement: does one in force today link source to recipient for this data and purpose?
-//! 4. Objection: whole record, source, document, class, recipient.
+//! 4. Objection: whole record, recipient, source, document, class, label, time, contact; several limits
+//!    together; what a limited yes leaves out (`terms.rs`).
 //! 5. Consent model of the user's group: implied, or explicit with a permission in force.
 //! 6. Legitimate relationship, where the user's group needs one: in force, of a kind that counts.
 //! 7. Confidentiality label against role: the one in force, under the sensitivity rules.
@@ -29,6 +30,8 @@ use crate::consent_model::{Basis, ConsentModel};
 use crate::policy::Label;
 use crate::relationship_rules::relied_upon;
 use crate::sensitivity::Handling;
+use crate::terms::{Says, TermQuestion};
+use crate::terms_document::DocumentAsked;
 use crate::{
     AssertedPatient, Caller, CitizenCaller, ConsentRecord, Decision, Grain, Override, Policy,
     Provision, Purpose, Relationship, Right, Rule, UserCaller,
@@ -47,6 +50,15 @@ pub(crate) struct Question<'a> {
     pub opened: Option<&'a Override>,
     pub now: Timestamp,
 }
+
+/// What stands against an answer; `firm` where no override opens it.
+struct Against {
+    decision: Decision,
+    firm: bool,
+}
+
+/// What each statement with terms says.
+type Said<'a> = Vec<(&'a ConsentRecord, Says)>;
 
 /// Steps 1 and 2. `Ok(Some)` ends the decision with a yes, `Ok(None)` goes on to the documents.
 pub(crate) fn caller_may_ask(
@@ -137,7 +149,9 @@ impl Question<'_> {
             Ok(permit) => permit,
             Err(deny) => return deny,
         };
-        let (model, missing) = match self.consent_model() {
+        let document = DocumentAsked { policy: self.policy, entry, handling, sources: &sources };
+        let said = self.said(Some(document), false);
+        let (model, missing) = match self.consent_model(&said) {
             Ok(name) => (Some(name), None),
             Err(deny) => (None, Some(deny)),
         };
@@ -145,26 +159,23 @@ impl Question<'_> {
             Ok(named) => (named, None),
             Err(deny) => (None, Some(deny)),
         };
-        let against: Vec<Decision> = self
-            .objections_to_record()
-            .chain(self.objections_to_document(entry, handling, &sources))
-            .chain(missing)
-            .chain(unrelated)
-            .chain(self.label(handling))
-            .collect();
+        let against = |said: &Said<'_>, missing: Option<Decision>| -> Vec<Against> {
+            let plain = self.objections_to_record().chain(self.objections_to_document(document));
+            let plain = plain.chain(missing).chain(unrelated.clone()).chain(self.label(handling));
+            plain.map(Against::plain).chain(refused(said)).collect()
+        };
+        let calm = against(&said, missing);
         let permit = permit.on_all(model).on_all(relationship);
         let permit = permit.on_all(self.policy.named(handling));
-        if against.is_empty() {
+        if calm.is_empty() {
             return permit;
         }
-        let label = handling.label;
-        let standing = against.iter().filter(|deny| !self.opens(deny.rule, label));
-        // Of one rule the newest statement.
-        match (standing.min_by_key(|deny| deny.rule), self.opened) {
-            (None, Some(opened)) => overridden(opened, &permit, &against),
-            (Some(deny), _) => deny.clone(),
-            (None, None) => Decision::deny(Rule::FactsUnavailable),
-        }
+        let Some(opened) = self.opened else { return first(calm) };
+        let said = self.said(Some(document), true);
+        let missing = self.consent_model(&said).err();
+        let mut standing = against(&said, missing);
+        standing.retain(|against| !self.opens(against, handling.label));
+        if standing.is_empty() { overridden(opened, &permit, &calm) } else { first(standing) }
     }
 
     /// Steps 4 to 6 for the record as a whole: what is known before any document is looked at.
@@ -173,15 +184,42 @@ impl Question<'_> {
         if let Err(deny) = may_concern(self.caller, Some(self.patient)) {
             return Some(deny);
         }
-        let missing = self.consent_model().err().into_iter().chain(self.relationship().err());
-        let against = self.objections_to_record().chain(missing);
-        against.filter(|deny| !self.opens(deny.rule, None)).min_by_key(|deny| deny.rule)
+        let mut against = self.against_record(false);
+        if self.opened.is_some() && !against.is_empty() {
+            against = self.against_record(true);
+            against.retain(|against| !self.opens(against, None));
+        }
+        (!against.is_empty()).then(|| first(against))
     }
 
-    /// Whether the caller has overridden this rule.
-    fn opens(&self, rule: Rule, label: Option<Label>) -> bool {
-        self.opened.is_some()
-            && self.policy.break_glass.as_ref().is_some_and(|b| b.covers(rule, label))
+    fn against_record(&self, overridden: bool) -> Vec<Against> {
+        let said = self.said(None, overridden);
+        let missing = self.consent_model(&said).err().into_iter().chain(self.relationship().err());
+        let plain = self.objections_to_record().chain(missing);
+        plain.map(Against::plain).chain(refused(&said)).collect()
+    }
+
+    /// Whether an override opens this.
+    fn opens(&self, against: &Against, label: Option<Label>) -> bool {
+        let rules = self.policy.break_glass.as_ref();
+        !against.firm && rules.is_some_and(|rules| rules.covers(against.decision.rule, label))
+    }
+
+    /// What statements with terms say, to somebody who has overridden or as if they had not. Of a
+    /// document, or of the record as a whole.
+    pub(crate) fn said(&self, document: Option<DocumentAsked<'_>>, overridden: bool) -> Said<'_> {
+        let question = TermQuestion {
+            organisation: self.caller.organisation(),
+            purpose: self.purpose,
+            overridden,
+            now: self.now,
+            document,
+        };
+        let terms = self.in_force().filter_map(|record| match &record.provision {
+            Provision::Terms(terms) => Some((record, terms)),
+            Provision::Objection(_) | Provision::Permission { .. } => None,
+        });
+        terms.map(|(record, terms)| (record, terms.says(&question))).collect()
     }
 
     fn objections_to_record(&self) -> impl Iterator<Item = Decision> {
@@ -195,18 +233,21 @@ impl Question<'_> {
             | Grain::Document(_)
             | Grain::Class { .. }
             | Grain::Label(_)
-            | Grain::Tag(_) => None,
+            | Grain::Tag(_)
+            | Grain::Authored(_)
+            | Grain::Related(_) => None,
         })
     }
 
-    /// Step 5; it does not depend on the document.
-    pub(crate) fn consent_model(&self) -> Result<String, Decision> {
+    /// Step 5; it depends on the document by what the patient has `said` of it.
+    pub(crate) fn consent_model(&self, said: &Said<'_>) -> Result<String, Decision> {
         let organisation = self.caller.organisation();
         let Some(model) = model_for(self.policy, self.caller, self.today()) else {
             return Err(Decision::deny(Rule::NoConsentModel));
         };
         let basis = format!("consent model {}", model.name);
-        if model.basis == Basis::Explicit && !self.has_permission(organisation) {
+        let agreed = || said.iter().any(|(_, says)| *says == Says::Yes);
+        if model.basis == Basis::Explicit && !self.has_permission(organisation) && !agreed() {
             return Err(Decision::deny(Rule::ConsentMissing).on(basis));
         }
         Ok(basis)
@@ -259,36 +300,17 @@ impl Question<'_> {
 
     fn objections_to_document(
         &self,
-        entry: &DocumentEntry,
-        handling: &Handling,
-        sources: &Sources,
+        document: DocumentAsked<'_>,
     ) -> impl Iterator<Item = Decision> {
-        self.objections().filter_map(|(record, grain)| match grain {
-            Grain::Source(from) if sources.has(from) => Some(told(Rule::ObjectionSource, record)),
-            Grain::Document(id) if entry.uuid() == Some(*id) || names_lineage(entry, *id) => {
-                Some(told(Rule::ObjectionDocument, record))
-            }
-            Grain::Class { code, scheme }
-                if entry.class_code.is_absent()
-                    || (entry.class_code.code == *code
-                        && scheme.as_ref().is_none_or(|s| entry.class_code.scheme == *s)) =>
-            {
-                Some(told(Rule::ObjectionClass, record))
-            }
-            // What has a label of no known kind may be above any.
-            Grain::Label(from) if handling.label.is_none_or(|label| label >= lowest(from)) => {
-                Some(told(Rule::ObjectionLabel, record))
-            }
-            Grain::Tag(tag) if self.policy.tagged(entry, handling, &tags_within(tag)) => {
-                Some(told(Rule::ObjectionLabel, record))
-            }
-            Grain::WholeRecord
-            | Grain::Recipient(_)
-            | Grain::Source(_)
+        self.objections().filter_map(move |(record, grain)| match grain {
+            Grain::WholeRecord | Grain::Recipient(_) => None,
+            Grain::Source(_)
             | Grain::Document(_)
             | Grain::Class { .. }
             | Grain::Label(_)
-            | Grain::Tag(_) => None,
+            | Grain::Tag(_)
+            | Grain::Authored(_)
+            | Grain::Related(_) => document.is(grain, true).then(|| told(grain.rule(), record)),
         })
     }
 
@@ -299,7 +321,7 @@ impl Question<'_> {
     fn objections(&self) -> impl Iterator<Item = (&ConsentRecord, &Grain)> {
         self.in_force().filter_map(|record| match &record.provision {
             Provision::Objection(grain) => Some((record, grain)),
-            Provision::Permission { .. } => None,
+            Provision::Permission { .. } | Provision::Terms(_) => None,
         })
     }
 
@@ -308,7 +330,7 @@ impl Question<'_> {
             Provision::Permission { recipient } => {
                 recipient.as_ref().is_none_or(|to| to == organisation)
             }
-            Provision::Objection(_) => false,
+            Provision::Objection(_) | Provision::Terms(_) => false,
         })
     }
 
@@ -376,7 +398,7 @@ impl Sources {
     }
 
     /// A narrow no is read widely: it holds for what the organisation keeps or wrote.
-    fn has(&self, organisation: &OrganisationCode) -> bool {
+    pub(crate) fn has(&self, organisation: &OrganisationCode) -> bool {
         self.keeper.as_ref() == Some(organisation) || self.authors.contains(organisation)
     }
 }
@@ -394,11 +416,6 @@ pub(crate) fn authors(entry: &DocumentEntry) -> impl Iterator<Item = Organisatio
     institutions.filter_map(|i| i.id()?.parse().ok())
 }
 
-/// An objection to a document names one version; the logical id carries it over to later ones.
-fn names_lineage(entry: &DocumentEntry, id: carerecord_model::EntryUuid) -> bool {
-    entry.logical_id.is_some_and(|logical| logical.uuid() == id.uuid())
-}
-
 /// The lowest label that an objection covers: of a code that is none of the ladder, any.
 pub(crate) fn lowest(code: &str) -> Label {
     Label::from_code(code).unwrap_or(Label::Unrestricted)
@@ -414,14 +431,34 @@ fn told(rule: Rule, record: &ConsentRecord) -> Decision {
     Decision::deny(rule).set(record.set_by.clone(), record.since)
 }
 
+impl Against {
+    fn plain(decision: Decision) -> Self {
+        Self { decision, firm: false }
+    }
+}
+
+/// The refusals of statements with terms.
+fn refused<'a>(said: &'a Said<'_>) -> impl Iterator<Item = Against> + 'a {
+    said.iter().filter_map(|(record, says)| match says {
+        Says::No { rule, firm } => Some(Against { decision: told(*rule, record), firm: *firm }),
+        Says::Nothing | Says::Yes => None,
+    })
+}
+
+/// The first in the order; of one rule the newest statement, those with terms after the others.
+fn first(against: Vec<Against>) -> Decision {
+    let first = against.into_iter().map(|a| a.decision).min_by_key(|deny| deny.rule);
+    first.unwrap_or_else(|| Decision::deny(Rule::FactsUnavailable))
+}
+
 /// A yes that rests on an override: what it overrides is named with it.
-fn overridden(opened: &Override, permit: &Decision, against: &[Decision]) -> Decision {
+fn overridden(opened: &Override, permit: &Decision, against: &[Against]) -> Decision {
     let reason = opened.reason.words().to_lowercase();
     let mut decision =
         Decision::permit(Rule::BreakGlass).set(format!("your override ({reason})"), opened.since);
     decision.basis.clone_from(&permit.basis);
     decision.basis.push(format!("override {}", opened.id));
-    decision.basis.extend(against.iter().map(|deny| format!("against {}", deny.rule.id())));
+    decision.basis.extend(against.iter().map(|a| format!("against {}", a.decision.rule.id())));
     decision
 }
 

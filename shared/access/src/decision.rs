@@ -89,6 +89,14 @@ pub enum Rule {
     ObjectionClass,
     /// The patient objects to sharing documents with this label or handling tag.
     ObjectionLabel,
+    /// The patient objects to sharing documents of a time.
+    ObjectionPeriod,
+    /// The patient objects to sharing documents of a contact with care.
+    ObjectionRelated,
+    /// The patient objects to sharing documents of which several things are true together.
+    ObjectionTerms,
+    /// The patient agrees to share a part of the record, and the document is not in it.
+    ConsentLimits,
     /// No consent model covers the user.
     NoConsentModel,
     /// The consent model asks for consent, and there is none in force.
@@ -127,7 +135,7 @@ pub enum Rule {
 
 impl Rule {
     /// Each of them, in the order in which they are tried where one goes before another.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 35] = [
         Self::AssuranceTooLow,
         Self::RoleUnknown,
         Self::PurposeNotAllowed,
@@ -142,6 +150,10 @@ impl Rule {
         Self::ObjectionDocument,
         Self::ObjectionClass,
         Self::ObjectionLabel,
+        Self::ObjectionPeriod,
+        Self::ObjectionRelated,
+        Self::ObjectionTerms,
+        Self::ConsentLimits,
         Self::NoConsentModel,
         Self::ConsentMissing,
         Self::NoRelationship,
@@ -177,6 +189,10 @@ impl Rule {
             Self::ObjectionDocument => "objection-document",
             Self::ObjectionClass => "objection-class",
             Self::ObjectionLabel => "objection-label",
+            Self::ObjectionPeriod => "objection-period",
+            Self::ObjectionRelated => "objection-related",
+            Self::ObjectionTerms => "objection-terms",
+            Self::ConsentLimits => "consent-limits",
             Self::ObjectionRecipient => "objection-recipient",
             Self::NoConsentModel => "no-consent-model",
             Self::ConsentMissing => "consent-missing",
@@ -228,6 +244,21 @@ impl Rule {
             Self::ObjectionClass => "The patient has objected to sharing documents of this kind.",
             Self::ObjectionLabel => {
                 "The patient has objected to sharing documents that are marked as this one is."
+            }
+            Self::ObjectionPeriod => {
+                "The patient has objected to sharing documents of the time that this one is of, or \
+                 it does not say of which time it is."
+            }
+            Self::ObjectionRelated => {
+                "The patient has objected to sharing documents of one contact with care, and this \
+                 one is of it, or does not say of which it is."
+            }
+            Self::ObjectionTerms => {
+                "The patient has objected to sharing some documents, and this one is among them."
+            }
+            Self::ConsentLimits => {
+                "The patient has agreed to share a part of their record, and this document is not \
+                 in it."
             }
             Self::ObjectionRecipient => {
                 "The patient has objected to sharing their record with your organisation."

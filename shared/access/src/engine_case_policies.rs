@@ -15,6 +15,29 @@ impl Dice<'_> {
         if self.rarely() { policy } else { policy.with_citizens(CITIZENS).unwrap() }
     }
 
+    /// One under which everything flows, but for what patients say.
+    pub(crate) fn open_policy(&mut self) -> Policy {
+        let rules: Vec<&str> = OVERRIDABLE.iter().filter(|_| !self.half()).copied().collect();
+        let access = format!(
+            "minimum_assurance = \"AAL1\"\n[role.R2]\nname = \"R2\"\npurposes = [\"direct-care\"]\n\
+             max_label = \"V\"\n[break_glass]\nrules = {rules:?}\nmax_label = \"V\"\n{ORGANISATIONS}"
+        );
+        let basis = self.of(&["implied", "implied", "explicit"]);
+        let model = format!(
+            "[[model]]\nname = \"m\"\napplies_to = {{}}\nbasis = \"{basis}\"\nfrom = \"2026-01-01\"\n"
+        );
+        let party = |ods| json!({ "ods": ods, "role": "processor" });
+        let parties = ["ZEX01", "ZEX02"].map(party);
+        let agreement = json!({
+            "id": "dsa", "version": 1, "status": "in-force",
+            "parties": parties, "purpose": [{ "code": "TREAT" }],
+            "provides": [{ "from": ["ZEX01"], "to": ["ZEX02"], "sensitivity_max": "V" }],
+            "effective": { "from": "2026-01-01", "to": "2027-01-01" },
+        });
+        let agreements = [("dsa.json".to_owned(), agreement.to_string())];
+        Policy::parse(&access, &model, &agreements).unwrap()
+    }
+
     fn access(&mut self) -> String {
         let mut text = format!("minimum_assurance = \"{}\"\n", self.of(&["AAL2", "AAL1", "AAL3"]));
         text += &format!("system_max_label = \"{}\"\n", self.of(&["N", "R"]));
@@ -121,13 +144,17 @@ impl Dice<'_> {
     }
 }
 
-const OVERRIDABLE: [&str; 10] = [
+const OVERRIDABLE: [&str; 14] = [
     "objection-whole-record",
     "objection-recipient",
     "objection-source",
     "objection-document",
     "objection-class",
     "objection-label",
+    "objection-period",
+    "objection-related",
+    "objection-terms",
+    "consent-limits",
     "no-consent-model",
     "consent-missing",
     "no-relationship",

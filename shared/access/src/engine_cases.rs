@@ -51,6 +51,40 @@ impl Case {
         Self { policy, caller, purpose, right, entry, facts }
     }
 
+    /// One in which nothing but what the patient has said stands against an answer, where they have
+    /// spoken at length.
+    pub(crate) fn throw_statements(bytes: &[u8]) -> Self {
+        let mut dice = Dice(bytes.iter());
+        let mut user = dice.user();
+        user.assurance = Assurance::Aal3;
+        user.role = "R2".to_owned();
+        user.organisation = dice.of(&["ZEX02", "ZEX02", "ZEX01"]).parse().unwrap();
+        user.asserted = None;
+        let mut entry = dice.entry();
+        entry.patient_id = PatientId::from_nhs_number(patient());
+        entry.repository_unique_id = Some("2.999.1".parse().unwrap());
+        entry.practice_setting_code = Code::absent();
+        let opened = Override { patient: patient(), until: at(LATER), ..dice.opened() };
+        let overrides = if dice.half() { vec![opened] } else { Vec::new() };
+        let statements = (0..dice.of(&[1, 2, 1])).map(|_| {
+            let patient = patient();
+            ConsentRecord {
+                patient,
+                provision: Provision::Terms(dice.terms().into()),
+                ..dice.statement()
+            }
+        });
+        let facts = Facts {
+            records: Some(statements.collect()),
+            relationships: Some(Vec::new()),
+            grants: Some(Vec::new()),
+            overrides,
+        };
+        let policy = Arc::new(dice.open_policy());
+        let (caller, right) = (Caller::User(Box::new(user)), Right::Query);
+        Self { policy, caller, purpose: Purpose::DirectCare, right, entry, facts }
+    }
+
     /// The same question, for the policy engine.
     pub(crate) fn asked(&self) -> Asked<'_> {
         Asked {
@@ -208,8 +242,20 @@ impl Dice<'_> {
         }
         let of = if self.rarely() { other() } else { patient() };
         entry.patient_id = PatientId::from_nhs_number(of);
+        self.times_of(&mut entry);
         entry.logical_id = self.half().then(|| uuid(7).to_string().parse().ok()).flatten();
         entry
+    }
+
+    /// When it was written, when the care was, and of which contact.
+    fn times_of(&mut self, entry: &mut DocumentEntry) {
+        let times = ["2026", "20261125", "20261125120000", "20261125120001", "20261126", ""];
+        let mut time = || self.of(&times).parse().ok();
+        entry.creation_time = time();
+        entry.service_start_time = time();
+        entry.service_stop_time = time();
+        let references = [ENCOUNTER_1, ENCOUNTER_2, "E1^^^&2.999.5&ISO", "E1^^^&2.999.6&ISO"];
+        entry.reference_ids = self.some(&references).into_iter().map(str::to_owned).collect();
     }
 
     fn facts(&mut self) -> Facts {
@@ -245,11 +291,14 @@ impl Dice<'_> {
             Grain::WholeRecord,
             Grain::Label(self.of(&["N", "R", "V"]).to_owned()),
             Grain::Tag(self.of(&["TAG1", "TAG2"]).to_owned()),
+            Grain::Authored(self.span()),
+            Grain::Related(self.contact()),
         ];
         let to = self.half().then(|| self.organisation().parse().unwrap());
-        let provision = match self.half() {
-            true => Provision::Permission { recipient: to },
-            false => Provision::Objection(self.of(&grains)),
+        let provision = match self.of(&["yes", "no", "yes", "no", "terms"]) {
+            "yes" => Provision::Permission { recipient: to },
+            "no" => Provision::Objection(self.of(&grains)),
+            _ => Provision::Terms(self.terms().into()),
         };
         let (since, until) = self.times();
         let status =
@@ -268,6 +317,60 @@ impl Dice<'_> {
             recorded_at: since,
             recorded_by: "test".to_owned(),
         }
+    }
+
+    fn terms(&mut self) -> Terms {
+        let root = Term { applies: None, ..self.term() };
+        let exceptions = (0..self.of(&[0, 1, 2, 3])).map(|_| self.term()).collect();
+        Terms { root, exceptions }
+    }
+
+    /// Most are to everybody, and about little.
+    fn term(&mut self) -> Term {
+        let mut term = Term { permits: !self.half(), ..Term::default() };
+        if self.rarely() {
+            term.applies = Some(self.span());
+        }
+        if self.of(&[false, false, true]) {
+            term.recipients.push(self.of(&["ZEX02", "ZEX01"]).parse().unwrap());
+        }
+        let care = TermPurpose::DirectCare;
+        let purposes = [vec![], vec![TermPurpose::BreakGlass], vec![care], vec![]];
+        term.purposes = self.of(&purposes);
+        if self.of(&[false, true, false]) {
+            term.authored = Some(self.span());
+        }
+        let data = [
+            Grain::Source(self.organisation().parse().unwrap()),
+            Grain::Document(self.of(&[uuid(7), uuid(9)])),
+            Grain::Related(self.contact()),
+        ];
+        if self.of(&[false, false, true]) {
+            term.data = (0..self.of(&[1, 2])).map(|_| self.of(&data)).collect();
+        }
+        let scheme = self.of(&[None, Some(SNOMED.to_owned()), Some("other".to_owned())]);
+        if self.of(&[false, false, false, true]) {
+            term.classes.push(Grain::Class { code: self.of(&["C1", "C2"]).to_owned(), scheme });
+        }
+        if self.of(&[false, false, true]) {
+            let labels = ["N", "R", "U"].map(|label| Grain::Label(label.to_owned()));
+            let tags = ["TAG1", "TAG2"].map(|tag| Grain::Tag(tag.to_owned()));
+            term.labels = vec![self.of(&labels), self.of(&tags)];
+            term.labels.truncate(self.of(&[1, 2]));
+        }
+        term
+    }
+
+    fn span(&mut self) -> Span {
+        let from = self.of(&[None, Some(EARLIER), Some(NOW), Some(JUST_LATER)]);
+        let until = self.of(&[None, Some(NOW), Some(LATER), Some(JUST_BEFORE)]);
+        Span { from: from.map(at), until: until.map(at) }
+    }
+
+    fn contact(&mut self) -> Contact {
+        let kinds = [ContactKind::Encounter, ContactKind::CarePlan, ContactKind::EpisodeOfCare];
+        let scheme = self.of(&[Some("2.999.5"), Some("2.999.5"), None]).map(str::to_owned);
+        Contact { kind: self.of(&kinds), id: self.of(&["E1", "E2"]).to_owned(), scheme }
     }
 
     fn relationship(&mut self) -> Relationship {
@@ -409,4 +512,6 @@ const JUST_LATER: &str = "2026-11-25T12:00:00.000000001Z";
 const EARLIER: &str = "2026-11-24T12:00:00Z";
 const LATER: &str = "2026-11-26T12:00:00Z";
 const LONG_AGO: &str = "2020-05-01T09:00:00Z";
+const ENCOUNTER_1: &str = "E1^^^&2.999.5&ISO^urn:ihe:iti:xds:2015:encounterId";
+const ENCOUNTER_2: &str = "E2^^^^urn:ihe:iti:xds:2015:encounterId";
 const SNOMED: &str = "2.16.840.1.113883.6.96";

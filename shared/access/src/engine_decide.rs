@@ -1,5 +1,6 @@
 //! One question by the policies of `engine.rs`: first what counts, then the order.
 
+use std::borrow::Cow;
 use std::str::FromStr as _;
 
 use carerecord_model::DocumentEntry;
@@ -9,9 +10,11 @@ use serde_json::{Value, json};
 use crate::consent_model::Basis;
 use crate::engine::{EngineFault, PolicyEngine, Ruling};
 use crate::engine_facts::{self as facts, Asked, DOCUMENT};
+use crate::engine_terms;
+use crate::terms::{Part, Says};
 use crate::{
     CitizenGrantKind, ConsentModel, ConsentRecord, Decision, Flow, Override, RecordView,
-    RelationshipRule, SharingAgreement,
+    RelationshipRule, SharingAgreement, Terms,
 };
 
 /// Everything that may count, with what it is asked with.
@@ -69,9 +72,11 @@ impl PolicyEngine {
             "Citizen" => Ok(by("see-online", &things.online(asked, &counting)?)?.1),
             _ => {
                 let overrides = counting.of("Override", &things.overrides)?;
-                let context = things.look(asked, &counting)?;
+                let mut context = things.look(asked, &counting)?;
                 match by("see", &context)? {
                     (Answer::Deny, _) if !overrides.is_empty() => {
+                        let counting = counting.with("overridden", json!(true));
+                        context["said"] = things.said(asked, &counting)?;
                         Ok(by("see-by-override", &context)?.1)
                     }
                     (_, ruling) => Ok(ruling),
@@ -116,6 +121,9 @@ struct Things<'a> {
     models: &'a [ConsentModel],
     rules: &'a [RelationshipRule],
     statements: &'a [ConsentRecord],
+    /// Those with terms, by the place of the statement, and their parts.
+    terms: Vec<(usize, Cow<'a, Terms>)>,
+    provisions: Vec<(usize, Part)>,
     overrides: Vec<(&'a Override, bool)>,
 }
 
@@ -124,11 +132,24 @@ impl<'a> Things<'a> {
         let agreements = asked.policy.agreements.iter();
         let asserted = asked.caller.asserted().and_then(|asserted| asserted.opened.as_ref());
         let overrides = asked.overrides.iter().map(|o| (o, false));
+        let statements = asked.records.unwrap_or_default();
+        let terms = statements.iter().enumerate();
+        let terms: Vec<_> =
+            terms.filter_map(|(n, said)| Some((n, engine_terms::terms(said)?))).collect();
+        let parts = |terms: &Terms| {
+            let exceptions = (0..terms.exceptions.len()).map(Part::Exception);
+            [Part::Root, Part::Audience].into_iter().chain(exceptions)
+        };
+        let provisions = terms.iter().enumerate();
+        let provisions =
+            provisions.flat_map(|(n, (_, terms))| parts(terms).map(move |part| (n, part)));
         Self {
+            provisions: provisions.collect(),
+            terms,
             clauses: agreements.flat_map(|a| a.provides.iter().map(move |f| (a, f))).collect(),
             models: &asked.policy.consent_models,
             rules: &asked.policy.relationships.rule,
-            statements: asked.records.unwrap_or_default(),
+            statements,
             overrides: overrides.chain(asserted.map(|o| (o, true))).collect(),
         }
     }
@@ -139,6 +160,9 @@ impl<'a> Things<'a> {
         add(&mut all, "ConsentModel", self.models, facts::consent_model);
         add(&mut all, "RelationshipRule", self.rules, facts::relationship_rule);
         add(&mut all, "Statement", self.statements, facts::statement);
+        add(&mut all, "Provision", &self.provisions, |(n, part)| {
+            engine_terms::provision(&self.terms[*n].1, *part)
+        });
         add(&mut all, "Override", &self.overrides, |(o, asserted)| facts::opened(o, *asserted));
         let relationships = asked.relationships.unwrap_or_default();
         add(&mut all, "Relationship", relationships, |r| asked.relationship(r));
@@ -148,9 +172,6 @@ impl<'a> Things<'a> {
 
     /// What `see` and `see-by-override` look at.
     fn look(&self, asked: &Asked<'a>, counting: &Counting<'_>) -> Result<Value, EngineFault> {
-        let statements = counting.of("Statement", self.statements)?;
-        let statements = statements.into_iter().map(|place| &self.statements[place]);
-        let said = asked.records.map(|_| facts::said(statements));
         let models = counting.of("ConsentModel", self.models)?;
         let models = Most::of(models.into_iter().map(|place| {
             let model = &self.models[place];
@@ -166,13 +187,33 @@ impl<'a> Things<'a> {
             "purpose": asked.purpose,
             "patient": facts::number(asked.patient),
             "programme": asked.programme(),
-            "said": said,
+            "said": self.said(asked, counting)?,
             "clauses": places("Clause", counting.of("Clause", &self.clauses)?),
             "models": { "explicit": models.stricter, "implied": models.milder },
             "relationshipRules": { "required": rules.stricter, "exempt": rules.milder },
             "relationships": relationships.transpose()?,
             "overrides": places("Override", counting.of("Override", &self.overrides)?),
         }))
+    }
+
+    /// What the patient has said, as far as it counts; nothing where that could not be read.
+    fn said(&self, asked: &Asked<'a>, counting: &Counting<'_>) -> Result<Value, EngineFault> {
+        if asked.records.is_none() {
+            return Ok(Value::Null);
+        }
+        let counted = counting.of("Statement", self.statements)?;
+        let applying = counting.of("Provision", &self.provisions)?;
+        let of_document = !counting.context["document"].is_null();
+        let overridden = counting.context["overridden"] == true;
+        let terms = self.terms.iter().enumerate();
+        let says =
+            terms.filter(|(_, (place, _))| counted.contains(place)).map(|(n, (_, terms))| {
+                let applies =
+                    |part| applying.iter().any(|place| self.provisions[*place] == (n, part));
+                terms.settle(of_document, overridden, applies)
+            });
+        let says: Vec<Says> = says.collect();
+        Ok(facts::said(counted.into_iter().map(|place| &self.statements[place]), &says))
     }
 
     /// What `see-online` looks at.
@@ -263,6 +304,7 @@ impl Asked<'_> {
             "today": self.today(),
             "now": facts::instant(self.now),
             "document": of_document.then(|| facts::uid("Document", DOCUMENT)),
+            "overridden": false,
             "kinds": [],
             "band": self.band().map(facts::band),
             "proxiesEndAt": ends.into_iter().flatten().collect::<Vec<_>>(),

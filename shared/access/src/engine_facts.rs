@@ -10,8 +10,11 @@ use serde_json::{Value, json};
 use crate::citizen::{AgeBand, CitizenQuestion, OwnAccess, birthday, day};
 use crate::consent_model::AppliesTo;
 use crate::decide::{lowest, tags_within};
+use crate::engine_terms::{reference, times};
 use crate::policy::Label;
 use crate::sensitivity::{Handling, source_tags};
+use crate::terms::{Says, created, served};
+use crate::terms_document::references;
 use crate::{
     Asserted, AssertedPatient, Assurance, Caller, Carer, CitizenGrant, CitizenGrantKind,
     ConsentModel, ConsentRecord, ConsentStatus, Flow, Grain, Override, Policy, Proofing, Provision,
@@ -191,14 +194,22 @@ impl Asked<'_> {
             "class": class,
             "typeCode": named(&entry.type_code),
             "label": handling.label.map(label),
+            "created": created(entry).map(times),
+            "served": served(entry).map(times),
+            "references": references(entry).map(reference).collect::<Vec<_>>(),
+            "encounters": references(entry).filter(|r| r.is_encounter).map(reference)
+                .collect::<Vec<_>>(),
         });
         entities.push(entity("Document", DOCUMENT, attributes, parents));
         entities
     }
 }
 
-/// What the patient has said, of the statements that count.
-pub(crate) fn said<'r>(statements: impl Iterator<Item = &'r ConsentRecord>) -> Value {
+/// What the patient has said, of the statements that count; and what those with terms say.
+pub(crate) fn said<'r>(
+    statements: impl Iterator<Item = &'r ConsentRecord>,
+    by_terms: &[Says],
+) -> Value {
     let (mut all, mut agrees_to_all) = (false, false);
     let (mut recipients, mut sources, mut documents) = (Vec::new(), Vec::new(), Vec::new());
     let (mut classes, mut in_scheme, mut agrees) = (Vec::new(), Vec::new(), Vec::new());
@@ -220,8 +231,17 @@ pub(crate) fn said<'r>(statements: impl Iterator<Item = &'r ConsentRecord>) -> V
             Provision::Objection(Grain::Tag(tag)) => {
                 tags.extend(tags_within(tag).iter().map(|tag| uid("Tag", tag)));
             }
+            // They are asked as terms.
+            Provision::Objection(Grain::Authored(_) | Grain::Related(_)) | Provision::Terms(_) => {}
             Provision::Permission { recipient: None } => agrees_to_all = true,
             Provision::Permission { recipient: Some(to) } => agrees.push(to),
+        }
+    }
+    let (mut refused, mut firmly) = (Vec::new(), Vec::new());
+    for says in by_terms {
+        if let Says::No { rule, firm } = says {
+            refused.push(rule.id());
+            firmly.extend(firm.then_some(rule.id()));
         }
     }
     json!({
@@ -235,6 +255,9 @@ pub(crate) fn said<'r>(statements: impl Iterator<Item = &'r ConsentRecord>) -> V
         "objectsToTags": tags,
         "agreesToAll": agrees_to_all,
         "agreesToRecipients": agrees,
+        "refused": refused,
+        "refusedFirmly": firmly,
+        "agreesByTerms": by_terms.contains(&Says::Yes),
     })
 }
 
@@ -387,7 +410,7 @@ fn proofing(proofing: Proofing) -> u8 {
 }
 
 /// The place on the ladder.
-fn label(label: Label) -> i64 {
+pub(crate) fn label(label: Label) -> i64 {
     label as i64
 }
 

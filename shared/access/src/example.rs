@@ -6,8 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use carerecord_model::{
-    Author, AvailabilityStatus, Code, DocumentEntry, DocumentEntryType, EntryUuid, ExtraMetadata,
-    FoundObjects, LocalizedString, NhsNumber, ObjectId, OrganisationCode, PatientId,
+    Author, AvailabilityStatus, Code, DocumentEntry, DocumentEntryType, Dtm, EntryUuid,
+    ExtraMetadata, FoundObjects, LocalizedString, NhsNumber, ObjectId, OrganisationCode, PatientId,
 };
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::decide::caller_may_ask;
 use crate::engine_facts::Asked;
-use crate::example_words::{instant, relationship, statement};
+use crate::example_words::{ENCOUNTERS, instant, relationship, statement, terms};
 use crate::overrides::supposed_override;
 use crate::{
     Assurance, Caller, ConsentRecord, Decision, Override, Policy, PolicyEngine, PolicyError,
@@ -67,9 +67,14 @@ pub struct Who {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Said {
-    /// Objections: `whole-record`, `source ZEX01`, `recipient ZEX02`, `class 734163000`, `document`;
-    /// each may end with `from` and `until` a day or instant.
+    /// Objections: `whole-record`, `source ZEX01`, `recipient ZEX02`, `class 734163000`, `document`,
+    /// `label R`, `tag PSY`, `period 2022-01-01/2022-12-31`, `encounter E1`; each may end with `from` and `until` a day or instant.
     pub objects: Vec<String>,
+    /// Rules with limits and exceptions: `permit authored 2022-01-01/2022-12-31; deny tag PSY`. After
+    /// `permit` or `deny` come `to` an organisation, `for` `direct-care` or `break-glass`, `during` and
+    /// `authored` a time, `source`, `encounter`, `class`, `label`, `tag`; as objections they may end
+    /// with times.
+    pub says: Vec<String>,
     /// Permissions: `anyone` or an organisation; as objections they may end with times.
     pub agrees: Vec<String>,
     /// Who cares for the patient: a kind and an organisation, `encounter ZEX01`; as objections it may
@@ -106,6 +111,13 @@ pub struct Described {
     /// Organisations of its authors.
     #[serde(default)]
     pub authors: Vec<OrganisationCode>,
+    /// creationTime
+    pub created: Option<Dtm>,
+    /// serviceStartTime and serviceStopTime.
+    pub served: Option<(Dtm, Dtm)>,
+    /// Ids of encounters in its referenceIdList.
+    #[serde(default)]
+    pub encounters: Vec<String>,
 }
 
 /// What the rules say of an example.
@@ -319,6 +331,9 @@ impl Example {
         for said in &self.patient.agrees {
             records.push(statement(said, false, records.len())?);
         }
+        for said in &self.patient.says {
+            records.push(terms(said, records.len())?);
+        }
         self.related()?;
         Ok((now, records))
     }
@@ -370,6 +385,8 @@ impl Described {
         let institutions = writer.chain(&self.authors).filter_map(|organisation| {
             format!("{organisation}^^^^^&{ODS_OID}&ISO^^^^{organisation}").parse().ok()
         });
+        let encounter =
+            |id: &String| format!("{id}^^^&{ENCOUNTERS}&ISO^urn:ihe:iti:xds:2015:encounterId");
         let label = self.label.iter().map(|label| Code::new(label, LADDER, ""));
         let tags = self.tags.iter().map(|tag| Code::new(tag, "urn:carerecord:handling-tag", ""));
         DocumentEntry {
@@ -385,9 +402,9 @@ impl Described {
             mime_type: "text/plain".parse().expect("the constant is a media type"),
             hash: None,
             size: None,
-            creation_time: None,
-            service_start_time: None,
-            service_stop_time: None,
+            creation_time: self.created.clone(),
+            service_start_time: self.served.as_ref().map(|(first, _)| first.clone()),
+            service_stop_time: self.served.as_ref().map(|(_, last)| last.clone()),
             language_code: "en-GB".into(),
             class_code: code(&self.class),
             type_code: code(&self.r#type),
@@ -400,7 +417,7 @@ impl Described {
             legal_authenticator: None,
             source_patient_id: None,
             source_patient_info: Vec::new(),
-            reference_ids: Vec::new(),
+            reference_ids: self.encounters.iter().map(encounter).collect(),
             title: self.title.iter().map(LocalizedString::new).collect(),
             comments: Vec::new(),
             uri: None,

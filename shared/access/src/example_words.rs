@@ -9,8 +9,8 @@ use uuid::Uuid;
 use crate::example::{document, person};
 use crate::policy::Label;
 use crate::{
-    Carer, ConsentRecord, ConsentStatus, Grain, Provision, Relationship, RelationshipKind,
-    RelationshipStatus,
+    Carer, ConsentRecord, ConsentStatus, Contact, ContactKind, Grain, Provision, Relationship,
+    RelationshipKind, RelationshipStatus, Span, Term, TermPurpose, Terms,
 };
 
 /// An objection or a permission. The place makes its id.
@@ -33,10 +33,105 @@ pub(crate) fn statement(
             Provision::Objection(Grain::Label((*code).to_owned()))
         }
         (true, ["tag", tag]) => Provision::Objection(Grain::Tag((*tag).to_owned())),
+        (true, ["period", time]) => Provision::Objection(Grain::Authored(span(time)?)),
+        (true, ["encounter", id]) => Provision::Objection(Grain::Related(encounter(id))),
         (false, ["anyone"]) => Provision::Permission { recipient: None },
         (false, [code]) => Provision::Permission { recipient: Some(organisation(code)?) },
         _ => return Err(format!("\"{said}\" is not understood")),
     };
+    record(provision, (since, until), place)
+}
+
+/// A rule with limits and its exceptions, one after each semicolon:
+/// `permit authored 2022-01-01/2022-12-31; deny tag PSY; permit for break-glass`.
+pub(crate) fn terms(said: &str, place: usize) -> Result<ConsentRecord, String> {
+    let (words, since, until) = timed(said)?;
+    let words = words.join(" ");
+    let mut terms = words.split(';').map(|words| {
+        let words: Vec<&str> = words.split_whitespace().collect();
+        term(&words).ok_or_else(|| format!("\"{said}\" is not understood"))?
+    });
+    let root = terms.next().ok_or("nothing is said")??;
+    let exceptions = terms.collect::<Result<_, _>>()?;
+    let said = Provision::Terms(Box::new(Terms { root, exceptions }));
+    record(said, (since, until), place)
+}
+
+/// `permit` or `deny`, then the limits: a word and a value each. `None` where a word is not known.
+fn term(words: &[&str]) -> Option<Result<Term, String>> {
+    let (says, limits) = words.split_first()?;
+    let permits = *says == "permit";
+    if !permits && *says != "deny" {
+        return None;
+    }
+    let mut term = Term { permits, ..Term::default() };
+    for limit in limits.chunks(2) {
+        let [word, value] = limit else { return None };
+        if let Err(error) = add_limit(&mut term, word, value)? {
+            return Some(Err(error));
+        }
+    }
+    Some(Ok(term))
+}
+
+fn add_limit(term: &mut Term, word: &str, value: &str) -> Option<Result<(), String>> {
+    let added = match word {
+        "to" => organisation(value).map(|to| term.recipients.push(to)),
+        "for" => {
+            let purpose = match value {
+                "direct-care" => TermPurpose::DirectCare,
+                "break-glass" => TermPurpose::BreakGlass,
+                _ => return None,
+            };
+            term.purposes.push(purpose);
+            Ok(())
+        }
+        "during" => span(value).map(|span| term.applies = Some(span)),
+        "authored" => span(value).map(|span| term.authored = Some(span)),
+        "source" => organisation(value).map(|from| term.data.push(Grain::Source(from))),
+        "encounter" => {
+            term.data.push(Grain::Related(encounter(value)));
+            Ok(())
+        }
+        "class" => {
+            term.classes.push(Grain::Class { code: value.to_owned(), scheme: None });
+            Ok(())
+        }
+        "label" => {
+            Label::from_code(value)?;
+            term.labels.push(Grain::Label(value.to_owned()));
+            Ok(())
+        }
+        "tag" => {
+            term.labels.push(Grain::Tag(value.to_owned()));
+            Ok(())
+        }
+        _ => return None,
+    };
+    Some(added)
+}
+
+/// Two days or instants with a slash between them; of each there may be none.
+fn span(text: &str) -> Result<Span, String> {
+    let wrong = || format!("{text}: two days or instants with a slash between them");
+    let (from, until) = text.split_once('/').ok_or_else(wrong)?;
+    let given = |text: &str, moment, hour| {
+        (!text.is_empty()).then(|| instant(text, moment, hour)).transpose()
+    };
+    Ok(Span { from: given(from, Date::to_datetime, 0)?, until: given(until, end, 0)? })
+}
+
+/// An encounter of the example's source.
+fn encounter(id: &str) -> Contact {
+    let scheme = Some(ENCOUNTERS.to_owned());
+    Contact { kind: ContactKind::Encounter, id: id.to_owned(), scheme }
+}
+
+fn record(
+    provision: Provision,
+    (since, until): (Timestamp, Option<Timestamp>),
+    place: usize,
+) -> Result<ConsentRecord, String> {
     Ok(ConsentRecord {
         id: Uuid::from_u128(place as u128 + 1),
         version: 1,
@@ -131,3 +226,6 @@ pub(crate) fn instant(
 fn end(day: Date, _: Time) -> DateTime {
     day.to_datetime(time(23, 59, 59, 999_999_999))
 }
+
+/// What encounters of examples are numbered by.
+pub(crate) const ENCOUNTERS: &str = "2.999.5";

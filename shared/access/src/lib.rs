@@ -24,6 +24,7 @@ mod engine_case_policies;
 mod engine_cases;
 mod engine_decide;
 mod engine_facts;
+mod engine_terms;
 mod example;
 mod example_words;
 mod facts;
@@ -39,6 +40,8 @@ mod relationship;
 mod relationship_rules;
 mod release;
 mod sensitivity;
+mod terms;
+mod terms_document;
 
 pub use agreement::{AgreementStatus, Flow, Party, SharingAgreement};
 pub use caller::{
@@ -48,7 +51,7 @@ pub use caller::{
 pub use citizen::{Citizen, CitizenGrant, CitizenGrantKind, Proofing, ProxyBasis};
 pub use citizen_inquiry::{CitizenAnswers, CitizenInquiry};
 pub use consent_model::{Basis, ConsentModel};
-pub use consent_record::{ConsentRecord, ConsentStatus, Grain, Provision};
+pub use consent_record::{ConsentRecord, ConsentStatus, Contact, ContactKind, Grain, Provision};
 pub use decision::{Decision, Obligation, Outcome, Rule};
 pub use engine::{EngineError, EngineFault, PolicyEngine, Ruling};
 pub use example::{Described, Example, Judged, Said, Who};
@@ -68,3 +71,4 @@ pub use relationship::{Carer, Relationship, RelationshipKind, RelationshipStatus
 pub use relationship_rules::{ClaimRules, RelationshipRule};
 pub use release::{AccessDecisions, Refused, Released, Withheld};
 pub use sensitivity::SensitivityRule;
+pub use terms::{Span, Term, TermPurpose, Terms};

@@ -36,6 +36,8 @@ async fn each_grain_denies_what_it_names_and_says_who_set_it() {
         (Grain::Label("L".into()), Some(Rule::ObjectionLabel)),
         (Grain::Label("R".into()), None),
         (Grain::Tag("PSY".into()), None),
+        (Grain::Authored(Span { from: None, until: None }), Some(Rule::ObjectionPeriod)),
+        (Grain::Related(encounter()), Some(Rule::ObjectionRelated)),
     ];
     for (grain, expected) in cases {
         let view = view(clinician("ZEX02", "R8001"), &[objection(grain.clone())]).await.unwrap();
@@ -72,4 +74,8 @@ async fn an_objection_to_a_class_holds_for_what_has_no_class() {
 
     assert!(view.release(letter()).is_ok());
     assert_eq!(view.release(unknown).unwrap_err().decision.rule, Rule::ObjectionClass);
+}
+
+fn encounter() -> Contact {
+    Contact { kind: ContactKind::Encounter, id: "E1".to_owned(), scheme: None }
 }

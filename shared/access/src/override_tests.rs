@@ -90,6 +90,33 @@ fn who_may_override_is_the_policys_to_say() {
     assert!(error.contains("no-agreement is not a rule that may be overridden"), "{error}");
 }
 
+/// What the patient lets those see who have overridden is told as that, and asked about later, though
+/// the programme lets nobody override what they object to.
+#[tokio::test]
+async fn what_the_patient_opens_to_overrides_rests_on_one() {
+    let purposes = vec![TermPurpose::BreakGlass];
+    let for_overrides = Term { permits: true, purposes, ..Term::default() };
+    let mut closed = objection(Grain::WholeRecord);
+    let terms = Terms { root: Term::default(), exceptions: vec![for_overrides] };
+    closed.provision = Provision::Terms(Box::new(terms));
+    let only_label = policy("[break_glass]\nrules = [\"label\"]\nmax_label = \"R\"\n");
+    let said = [closed];
+
+    let calm = view_with(&said, None, &only_label).await;
+    let overridden = view_with(&said, Some(open()), &only_label).await;
+
+    assert_eq!(calm.closed().map(|refused| refused.decision.rule), WHOLE);
+    let refused = calm.release(letter()).unwrap_err();
+    assert_eq!(Some(refused.decision.rule), WHOLE);
+    assert!(overridden.closed().is_none());
+    let released = overridden.release(letter()).unwrap();
+    let decision = released.decision();
+    assert_eq!(decision.rule, Rule::BreakGlass);
+    assert!(decision.obligations.contains(&Obligation::Notify));
+    let basis = "against objection-whole-record".to_owned();
+    assert!(decision.basis.contains(&basis), "{decision:?}");
+}
+
 fn policy(break_glass: &str) -> Policy {
     let access = ACCESS.replacen("[role.R8000]", "[role.R8000]\nmay_break_glass = true", 1);
     let access = format!("{access}{break_glass}");

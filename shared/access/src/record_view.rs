@@ -232,7 +232,8 @@ impl RecordView {
         let question = self.question();
         question.closed().unwrap_or_else(|| {
             let related = question.relationship().ok().flatten();
-            Decision::permit(Rule::RecordOpen).on_all(question.consent_model().ok()).on_all(related)
+            let model = question.consent_model(&question.said(None, false)).ok();
+            Decision::permit(Rule::RecordOpen).on_all(model).on_all(related)
         })
     }
 

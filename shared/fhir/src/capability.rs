@@ -66,11 +66,7 @@ fn documents(base_url: &str, version: &str, date: &str) -> Value {
                         ("statistics", "urn:carerecord:OperationDefinition:statistics"),
                     ],
                 ),
-                resource(
-                    "Consent",
-                    &["create", "read", "update", "search-type"],
-                    CONSENT_PARAMETERS,
-                ),
+                consent(),
                 with_operations(
                     resource("Contract", &["read", "search-type"], CONTRACT_PARAMETERS),
                     &[("sharing", "urn:carerecord:OperationDefinition:sharing")],
@@ -152,6 +148,20 @@ fn episode_of_care() -> Value {
 /// Read unless the client has it already.
 fn conditional(mut resource: Value) -> Value {
     resource["conditionalRead"] = "full-support".into();
+    resource
+}
+
+/// PCF.
+fn consent() -> Value {
+    let interactions = ["create", "read", "update", "search-type"];
+    let mut resource = resource("Consent", &interactions, CONSENT_PARAMETERS);
+    resource["supportedProfile"] = ["Basic", "Intermediate", "Advanced"]
+        .map(|level| {
+            format!("https://profiles.ihe.net/ITI/PCF/StructureDefinition/IHE.PCF.consent{level}")
+        })
+        .into_iter()
+        .collect();
+    resource["documentation"] = CONSENT_DOCUMENTATION.into();
     resource
 }
 
@@ -290,6 +300,10 @@ const ELEMENTS_DOCUMENTATION: &str = "Mobile Query Existing Data (PCC-44): what 
     and the section of each; what states the same or contradicts it is named, and nothing is left \
     out for it. The OperationOutcome tells for each source what was not read. An element without \
     a time is in no range. The medicine stands in the resource itself.";
+const CONSENT_DOCUMENTATION: &str = "A provision that is not understood is refused by the name of \
+    its element. Purposes are TREAT and BTG; authoredby is an organisation by its ODS code; related is \
+    by identifier. source[x] is not kept.";
+
 #[cfg(test)]
 mod tests {
     use super::*;

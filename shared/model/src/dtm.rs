@@ -51,6 +51,26 @@ impl Dtm {
             .and_then(|t| t.to_zoned(TimeZone::UTC).ok())
             .map_or(Timestamp::UNIX_EPOCH, |z| z.timestamp())
     }
+
+    /// The last second that the value can mean.
+    pub fn last_instant(&self) -> Timestamp {
+        let first = self.instant();
+        let first = first.to_zoned(TimeZone::UTC).datetime();
+        let date = match self.0.len() {
+            4 => first.date().last_of_year(),
+            6 => first.date().last_of_month(),
+            _ => first.date(),
+        };
+        let (hour, minute, second) = match self.0.len() {
+            4 | 6 | 8 => (23, 59, 59),
+            10 => (first.hour(), 59, 59),
+            12 => (first.hour(), first.minute(), 59),
+            _ => (first.hour(), first.minute(), first.second()),
+        };
+        date.at(hour, minute, second, 0)
+            .to_zoned(TimeZone::UTC)
+            .map_or(Timestamp::MAX, |z| z.timestamp())
+    }
 }
 
 impl FromStr for Dtm {
@@ -127,6 +147,20 @@ mod tests {
         for bad in ["20", "2004122", "2004-12-24", "20041301", "20050229", "2004122424", "١٢٣٤"]
         {
             assert!(bad.parse::<Dtm>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_value_lasts_as_long_as_its_precision() {
+        for (dtm, last) in [
+            ("2004", "2004-12-31T23:59:59Z"),
+            ("200402", "2004-02-29T23:59:59Z"),
+            ("20040224", "2004-02-24T23:59:59Z"),
+            ("2004022407", "2004-02-24T07:59:59Z"),
+            ("200402240708", "2004-02-24T07:08:59Z"),
+            ("20040224070809", "2004-02-24T07:08:09Z"),
+        ] {
+            assert_eq!(dtm.parse::<Dtm>().unwrap().last_instant().to_string(), last, "{dtm}");
         }
     }
 

@@ -43,6 +43,11 @@ pub async fn a_closed_record_is_opened_with_a_reason_and_reviewed(deployment: De
     let (status, _) = gp.put("Patient/$break-glass", None, &asked("emergency", None)).await;
     assert_eq!((status, gp.get(url).await.unwrap().0), (201, 200));
     page_through(&officer).await;
+    // What is denied to overrides, too, none opens.
+    let provision = json!({"type": "deny", "purpose": [{"code": "TREAT"}, {"code": "BTG"}]});
+    let firm = crate::objections::consent(&provision);
+    let (status, stored) = gp.put("Consent", None, &firm).await;
+    assert_eq!((status, gp.get(url).await.unwrap().0), (201, 403), "{stored}");
     let (status, _) = gp.resource(ALERTS).await;
     assert_eq!(status, 403, "a clinician reviews nothing");
     let events = deployment.audit(Role::Portal);

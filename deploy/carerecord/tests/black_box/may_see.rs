@@ -85,6 +85,12 @@ async fn ask_as_a_system(deployment: &Deployment, ids: &[String]) {
     assert!(now.to_string().contains("consent model social-care"), "the whole reason: {now}");
     let supposed = answers(&system, ids, &with(suppose.clone())).await;
     assert_eq!(rules(&supposed), ["record-open", "agreement", "agreement"]);
+    let before = json!({"type": "permit", "dataPeriod": {"end": "2026-10-31"}});
+    let before = crate::objections::consent(&before);
+    let limited = with(json!([{"name": "suppose", "resource": before}]));
+    let limited = answers(&system, ids, &limited).await;
+    assert_eq!(rules(&limited), ["record-open", "consent-limits", "consent-limits"]);
+    assert!(limited.to_string().contains("agreed to share a part of their record"), "{limited}");
     let on = |day: &str| {
         let mut more = suppose.as_array().unwrap().clone();
         more.push(json!({"name": "at", "valueDate": day}));

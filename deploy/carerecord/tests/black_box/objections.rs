@@ -159,6 +159,10 @@ impl<'d> Doors<'d> {
             let system = format!("http://terminology.hl7.org/CodeSystem/{system}");
             json!({"type": "deny", "securityLabel": [{"system": system, "code": code}]})
         };
+        let time = |start: &str, end: &str| json!({"type": "deny", "dataPeriod": {"start": start, "end": end}});
+        let november = json!({"start": "2026-11-01", "end": "2026-11-01"});
+        let care_plan =
+            json!([{"coding": [{"system": "http://snomed.info/sct", "code": CARE_PLAN}]}]);
         let document = format!("DocumentReference/{}", self.ids[0]);
         vec![
             grain("objection-whole-record", json!({"type": "deny"}), &[0, 1, 2], &[0, 1, 2]),
@@ -169,13 +173,7 @@ impl<'d> Doors<'d> {
                 &[0],
                 &[0],
             ),
-            grain(
-                "objection-class",
-                json!({"type": "deny", "code": [{"coding": [
-                    {"system": "http://snomed.info/sct", "code": CARE_PLAN}]}]}),
-                &[2],
-                &[2],
-            ),
+            grain("objection-class", json!({"type": "deny", "code": care_plan}), &[2], &[2]),
             grain(
                 "objection-source",
                 json!({"type": "deny", "data": [
@@ -187,6 +185,51 @@ impl<'d> Doors<'d> {
             grain("objection-label", label("v3-ActCode", "PSY"), &[], &[]),
             grain("objection-recipient", recipient("A20047"), &[0, 1, 2], &[]),
             grain("objection-recipient", recipient("ZEX09"), &[], &[0, 1, 2]),
+            grain("objection-period", time("2026-11-01", "2026-11-01"), &[0, 1, 2], &[0, 1, 2]),
+            grain("objection-period", time("2026-10-01", "2026-10-31"), &[], &[]),
+            // The letters name no contact with care.
+            grain(
+                "objection-related",
+                json!({"type": "deny", "data": [{"meaning": "related", "reference": {
+                    "type": "Encounter",
+                    "identifier": {"system": "urn:oid:2.999.5", "value": "E1"}}}]}),
+                &[0, 1, 2],
+                &[0, 1, 2],
+            ),
+            grain(
+                "objection-terms",
+                json!({"type": "deny", "code": care_plan, "dataPeriod": november}),
+                &[2],
+                &[2],
+            ),
+            grain(
+                "objection-class",
+                json!({"type": "deny", "code": care_plan, "actor": recipient("A20047")["actor"]}),
+                &[2],
+                &[],
+            ),
+            grain("consent-limits", json!({"type": "permit", "code": care_plan}), &[0, 1], &[0, 1]),
+            grain("consent-limits", json!({"type": "permit", "dataPeriod": november}), &[], &[]),
+            grain(
+                "objection-source",
+                json!({"type": "permit", "provision": [{"type": "deny", "data": [
+                    {"meaning": "authoredby", "reference": organisation("ZEX02")}]}]}),
+                &[1],
+                &[1],
+            ),
+            grain(
+                "objection-whole-record",
+                json!({"type": "deny", "provision": [{"type": "permit", "code": care_plan}]}),
+                &[0, 1],
+                &[0, 1],
+            ),
+            grain(
+                "objection-whole-record",
+                json!({"type": "deny", "provision": [
+                    {"type": "permit", "actor": recipient("ZEX09")["actor"]}]}),
+                &[0, 1, 2],
+                &[],
+            ),
         ]
     }
 
@@ -215,7 +258,8 @@ impl<'d> Doors<'d> {
         assert_eq!(listed, there.iter().copied().map(str::to_owned).collect(), "{what}");
         let told = bundle.to_string().contains(rule) && text.contains(SET_BY);
         assert!(gone.is_empty() || told, "{what}: the reason is not told: {bundle}");
-        assert!(!gone.is_empty() || !text.contains("objection-"), "{what}: {bundle}");
+        let none = !text.contains("objection-") && !text.contains("consent-limits");
+        assert!(!gone.is_empty() || none, "{what}: {bundle}");
 
         let counted = fhir.search("DocumentReference", PATIENT, "status=current&_summary=count");
         let (_, counted) = counted.await;
@@ -340,7 +384,11 @@ impl<'d> Doors<'d> {
             assert_eq!(page.contains(&letter.title), !gone.contains(&n), "{what}: {page}");
         }
         if !gone.is_empty() {
-            assert!(page.contains("The patient has objected"), "{what}: {page}");
+            let words = match what {
+                "consent-limits" => "The patient has agreed to share a part of their record",
+                _ => "The patient has objected",
+            };
+            assert!(page.contains(words), "{what}: {page}");
             assert!(page.contains(SET_BY_WHOM), "{what}: {page}");
         }
         for (n, letter) in self.letters.iter().enumerate() {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::wire::{list, text};
-use super::{ApiClient, ApiError, Asker, FHIR_JSON, NHS_NUMBER, body};
+use super::{ApiClient, ApiError, Asker, FHIR_JSON, NHS_NUMBER, Terms, body};
 
 /// What a patient has said, as it is recorded.
 pub(crate) struct Said {
@@ -38,6 +38,8 @@ pub(crate) enum Says {
     ObjectsToLabel(String),
     /// To an organisation's seeing the record, or to all.
     Agrees(Option<String>),
+    /// Something with several limits, or with exceptions.
+    Terms(Terms),
     /// Something that this portal has no words for.
     Other,
 }
@@ -145,6 +147,9 @@ impl Said {
 
 impl Says {
     fn read(provision: &Value) -> Self {
+        if let Some(terms) = Terms::read(provision) {
+            return Self::Terms(terms);
+        }
         let organisation = |reference: &Value| text(&reference["identifier"]["value"]);
         let recipient = organisation(&provision["actor"][0]["reference"]);
         if provision["type"] == "permit" {
@@ -187,6 +192,7 @@ impl Says {
             Self::ObjectsToDocument
             | Self::ObjectsToLabel(_)
             | Self::Agrees(None)
+            | Self::Terms(_)
             | Self::Other => return None,
         })
     }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::wire::{Bundle, list, text};
-use super::{ApiClient, ApiError, Asker, FHIR_JSON, NHS_NUMBER, body};
+use super::{ApiClient, ApiError, Asker, FHIR_JSON, NHS_NUMBER, Terms, body};
 
 /// Whose records a citizen may see.
 pub(crate) struct Mine {
@@ -51,6 +51,8 @@ pub(crate) enum Wish {
     NotDocument,
     /// Share, with this organisation or with all.
     Share(Option<String>),
+    /// Something with several limits, or with exceptions.
+    Terms(Terms),
 }
 
 impl ApiClient {
@@ -148,7 +150,9 @@ impl Choice {
         };
         let actor = organisation(&provision["actor"][0]["reference"]);
         let data = &provision["data"][0];
+        let terms = Terms::read(provision);
         let says = match provision["type"].as_str()? {
+            "permit" | "deny" if terms.is_some() => Wish::Terms(terms?),
             "permit" => Wish::Share(actor),
             "deny" if actor.is_some() => Wish::NotWith(actor?),
             "deny" if data["meaning"] == "authoredby" => {

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::patient::{CLASSES, class_words};
+use super::terms::Voice;
 use super::{Layout, Mistake, form_page, mistake_of};
 use crate::api::{ApiError, Decider, Said, Says};
 use crate::display::{Banner, clinical};
@@ -214,7 +215,7 @@ impl Portal {
         let ended = said.until.as_ref().and_then(|until| until.parse::<Timestamp>().ok());
         SaidView {
             id: said.id,
-            words: words(&said.says),
+            words: words(&said.says, &time),
             by: said.by,
             since: said.since.as_ref().map_or_else(|| "Not known".to_owned(), time),
             until: said.until.as_ref().map(time),
@@ -230,7 +231,7 @@ pub(super) fn or_higher(code: &str) -> &'static str {
     if code.len() == 1 { " or higher" } else { "" }
 }
 
-fn words(says: &Says) -> String {
+fn words(says: &Says, time: &dyn Fn(&String) -> String) -> String {
     match says {
         Says::ObjectsToAll => "Objects to sharing the whole record".to_owned(),
         Says::ObjectsToSource(from) => format!("Objects to sharing what comes from {from}"),
@@ -244,6 +245,10 @@ fn words(says: &Says) -> String {
         Says::ObjectsToDocument => "Objects to sharing one document".to_owned(),
         Says::Agrees(Some(to)) => format!("Agrees that {to} sees the record"),
         Says::Agrees(None) => "Agrees that any organisation sees the record".to_owned(),
+        Says::Terms(terms) => {
+            let (objects, agrees) = ("objects to sharing", "agrees to sharing");
+            Voice { objects, agrees, name: &Clone::clone, time }.words(terms)
+        }
         Says::Other => "Something that this page has no words for".to_owned(),
     }
 }

@@ -320,7 +320,11 @@ fn rule_name(rule: &str) -> &'static str {
         "objection-document" => "Objection to sharing a document",
         "objection-class" => "Objection to sharing documents of a kind",
         "objection-label" => "Objection to sharing documents marked as confidential or sensitive",
+        "objection-period" => "Objection to sharing documents of a time",
+        "objection-related" => "Objection to sharing documents of a contact with care",
+        "objection-terms" => "Objection to sharing some documents",
         "objection-recipient" => "Objection to sharing with an organisation",
+        "consent-limits" => "Consent to a part of the record only",
         "no-agreement" => "No data sharing agreement in force",
         "consent-missing" => "Consent is needed, and none is recorded",
         "no-relationship" => "No record that you are caring for the patient",
@@ -344,6 +348,9 @@ fn advice(rule: &str) -> &'static [&'static str] {
         | "objection-document"
         | "objection-class"
         | "objection-label"
+        | "objection-period"
+        | "objection-related"
+        | "objection-terms"
         | "objection-recipient" => &[
             "Talk with the patient: only they can lift their objection. The privacy officer of \
              your organisation records it, and the change takes effect at once.",
@@ -356,6 +363,11 @@ fn advice(rule: &str) -> &'static [&'static str] {
         "consent-missing" => &[
             "Ask the patient for their consent. Once it is recorded, the documents can be opened \
              at once.",
+        ],
+        "consent-limits" => &[
+            "Talk with the patient: only they can agree to share more. The change takes effect as \
+             soon as it is recorded.",
+            "If you need the information, ask the organisation that holds it.",
         ],
         "no-relationship" => &[
             "An admission, an attendance, a referral or the registration with a practice opens the \

@@ -1,17 +1,24 @@
 //! FHIR Consent (PCF) to consent records and back. What is not understood is refused: an objection
 //! that is half-obeyed would be worse than an error.
 //!
-//! One Consent says one thing. `provision.type` `deny` is an objection to what the provision names,
-//! `permit` is the permission that an explicit consent model asks for, to one organisation or to
-//! all. An objection without limits is to the whole record. Its one limit can be
+//! `provision.type` `deny` is an objection to what the provision names, `permit` is the permission that
+//! an explicit consent model asks for; one that is limited shares what it names and nothing else.
+//! Without limits it is about the whole record. All limits must be met, each by one of its values:
 //!
+//! - `provision.dataPeriod`: documents of a time;
 //! - `provision.data` with meaning `authoredby`: what comes from an organisation (ODS identifier);
 //! - `provision.data` with meaning `instance`: one document, `DocumentReference/{id}`;
+//! - `provision.data` with meaning `related`: documents of an Encounter, CarePlan or EpisodeOfCare, by
+//!   its identifier;
 //! - `provision.code`: documents of a class, by its XDS class code. The PCF profiles leave this
 //!   element out; reading it as the class is our extension of them;
 //! - `provision.securityLabel`: documents with this code of v3-Confidentiality or a higher one, or with
 //!   this handling tag of v3-ActCode;
-//! - `provision.actor` with role `IRCP`: everything, towards one organisation (ODS identifier).
+//! - `provision.actor` with role `IRCP`: towards an organisation (ODS identifier);
+//! - `provision.purpose`: `TREAT`, or `BTG` for those who have overridden what stands against it.
+//!
+//! `provision.provision` are exceptions, of one level. What comes of them all: `Terms` of the access
+//! crate.
 
 mod read;
 mod write;
@@ -34,6 +41,9 @@ pub enum ConsentError {
     /// An element that we do not support, and so must not ignore.
     #[error("Consent.{0} is not supported here, so the consent cannot be obeyed as it stands")]
     Unsupported(String),
+    /// Of an exception from the provision.
+    #[error("in an exception (Consent.provision.provision): {0}")]
+    Exception(Box<Self>),
 }
 
 impl ConsentError {
@@ -48,6 +58,7 @@ const SCOPE: &str = "patient-privacy";
 const ROLE_SYSTEM: &str = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType";
 const RECIPIENT_ROLE: &str = "IRCP";
 const CONFIDENTIALITY: &str = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality";
+const ACT_REASON: &str = "http://terminology.hl7.org/CodeSystem/v3-ActReason";
 const ACT_CODE: &str = "http://terminology.hl7.org/CodeSystem/v3-ActCode";
 /// Who decided, as a record says it.
 const BY_PATIENT: &str = "the patient";

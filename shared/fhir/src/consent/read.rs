@@ -1,4 +1,7 @@
-use carerecord_access::{ConsentRecord, ConsentStatus, Grain, Provision};
+use carerecord_access::{
+    ConsentRecord, ConsentStatus, Contact, ContactKind, Grain, Provision, Span, Term, TermPurpose,
+    Terms,
+};
 use carerecord_model::{EntryUuid, NhsNumber, OrganisationCode};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -6,10 +9,10 @@ use uuid::Uuid;
 
 use super::ConsentError as Error;
 use super::{
-    ACT_CODE, BY_PATIENT, BY_REPRESENTATIVE, CONFIDENTIALITY, RECIPIENT_ROLE, ROLE_SYSTEM, SCOPE,
-    SCOPE_SYSTEM,
+    ACT_CODE, ACT_REASON, BY_PATIENT, BY_REPRESENTATIVE, CONFIDENTIALITY, RECIPIENT_ROLE,
+    ROLE_SYSTEM, SCOPE, SCOPE_SYSTEM,
 };
-use crate::code_system::ODS;
+use crate::code_system::{ODS, URI};
 use crate::oid_of_system;
 use crate::patient::NHS_NUMBER_SYSTEM;
 use crate::time::dtm_bound;
@@ -35,7 +38,7 @@ pub fn parse_consent(
     let provision = object.get("provision").ok_or(Error::Missing("provision"))?;
     let provision = provision.as_object().ok_or(Error::Malformed("provision"))?;
     let decided = instant(consent.get("dateTime"), false).ok_or(Error::Malformed("dateTime"))?;
-    let (start, until) = period(provision.get("period"))?;
+    let (start, until) = period(provision.get("period"), "provision.period")?;
     Ok(ConsentRecord {
         id,
         version: 1,
@@ -52,55 +55,68 @@ pub fn parse_consent(
     })
 }
 
+/// The provision and its exceptions, which have none of their own. PCF: one level.
 fn parse_provision(p: &Map<String, Value>) -> Result<Provision, Error> {
-    let known = ["type", "period", "actor", "data", "code", "securityLabel", "purpose"];
-    only(p, "provision", &known)?;
-    purpose(p.get("purpose"))?;
-    let recipient = p.get("actor").map(one_actor).transpose()?;
-    let limited = ["data", "code", "securityLabel"].into_iter().any(|limit| p.contains_key(limit));
-    match p.get("type").and_then(Value::as_str) {
-        Some("permit") if limited => {
-            Err(Error::Unsupported("provision.type permit with data, code or securityLabel".into()))
-        }
-        Some("permit") => Ok(Provision::Permission { recipient }),
-        Some("deny") => parse_objection(p, recipient).map(Provision::Objection),
-        Some(_) => Err(Error::Malformed("provision.type")),
-        None => Err(Error::Missing("provision.type")),
-    }
+    only(p, "provision", &PROVISION)?;
+    let exceptions = match p.get("provision") {
+        Some(exceptions) => each(exceptions, "provision.provision", |exception| {
+            only(exception, "provision.provision", &PROVISION[..PROVISION.len() - 1])?;
+            exception_of(exception).map_err(|error| Error::Exception(Box::new(error)))
+        })?,
+        None => Vec::new(),
+    };
+    Ok(Terms { root: term(p)?, exceptions }.into())
 }
 
-fn parse_objection(
+fn exception_of(exception: &Map<String, Value>) -> Result<Term, Error> {
+    let (from, until) = period(exception.get("period"), "provision.period")?;
+    let applies = (from.is_some() || until.is_some()).then_some(Span { from, until });
+    Ok(Term { applies, ..term(exception)? })
+}
+
+/// Type and limits.
+fn term(p: &Map<String, Value>) -> Result<Term, Error> {
+    let permits = match p.get("type").and_then(Value::as_str) {
+        Some("permit") => true,
+        Some("deny") => false,
+        Some(_) => return Err(Error::Malformed("provision.type")),
+        None => return Err(Error::Missing("provision.type")),
+    };
+    Ok(Term {
+        permits,
+        applies: None,
+        recipients: all(p, "actor", "provision.actor", actor)?,
+        purposes: all(p, "purpose", "provision.purpose", purpose)?,
+        authored: data_period(p.get("dataPeriod"))?,
+        data: all(p, "data", "provision.data", datum)?,
+        classes: all(p, "code", "provision.code", class)?,
+        labels: all(p, "securityLabel", "provision.securityLabel", label)?,
+    })
+}
+
+/// The values of an element, none where it is not there.
+fn all<T>(
     p: &Map<String, Value>,
-    recipient: Option<OrganisationCode>,
-) -> Result<Grain, Error> {
-    match (recipient, p.get("data"), p.get("code"), p.get("securityLabel")) {
-        (None, None, None, None) => Ok(Grain::WholeRecord),
-        (Some(to), None, None, None) => Ok(Grain::Recipient(to)),
-        (None, Some(data), None, None) => one_datum(data),
-        (None, None, Some(code), None) => one_class(code),
-        (None, None, None, Some(label)) => one_label(label),
-        _ => Err(Error::Unsupported("provision with more than one kind of limit".into())),
+    key: &str,
+    element: &'static str,
+    one: impl Fn(&Map<String, Value>) -> Result<T, Error>,
+) -> Result<Vec<T>, Error> {
+    p.get(key).map_or(Ok(Vec::new()), |list| each(list, element, one))
+}
+
+/// Care is what the record is for, and an override is for care; an objection to, or permission for,
+/// any other use of it is not ours to obey.
+fn purpose(coding: &Map<String, Value>) -> Result<TermPurpose, Error> {
+    let system = coding.get("system").and_then(Value::as_str).unwrap_or(ACT_REASON);
+    match coding.get("code").and_then(Value::as_str) {
+        Some("TREAT") if system == ACT_REASON => Ok(TermPurpose::DirectCare),
+        Some("BTG") if system == ACT_REASON => Ok(TermPurpose::BreakGlass),
+        _ => Err(Error::Unsupported("provision.purpose other than TREAT and BTG".into())),
     }
 }
 
-/// Care is what the record is for; an objection to, or permission for, any other use of it is not
-/// ours to obey.
-fn purpose(purpose: Option<&Value>) -> Result<(), Error> {
-    let Some(purpose) = purpose else { return Ok(()) };
-    let codings = purpose.as_array().ok_or(Error::Malformed("provision.purpose"))?;
-    for coding in codings {
-        let system = &coding["system"];
-        let known = system.is_null() || *system == ACT_REASON;
-        if coding["code"] != "TREAT" || !known {
-            return Err(Error::Unsupported("provision.purpose other than TREAT".into()));
-        }
-    }
-    Ok(())
-}
-
-fn one_actor(actors: &Value) -> Result<OrganisationCode, Error> {
+fn actor(actor: &Map<String, Value>) -> Result<OrganisationCode, Error> {
     const ELEMENT: &str = "provision.actor";
-    let actor = the_one(actors, ELEMENT)?;
     only(actor, ELEMENT, &["role", "reference"])?;
     let role = actor.get("role").ok_or(Error::Missing("provision.actor.role"))?;
     let coding = one_coding(role, "provision.actor.role")?;
@@ -111,11 +127,18 @@ fn one_actor(actors: &Value) -> Result<OrganisationCode, Error> {
     organisation(actor.get("reference"), "provision.actor.reference")
 }
 
-fn one_datum(data: &Value) -> Result<Grain, Error> {
-    const ELEMENT: &str = "provision.data";
+fn data_period(value: Option<&Value>) -> Result<Option<Span>, Error> {
+    const ELEMENT: &str = "provision.dataPeriod";
+    match period(value, ELEMENT)? {
+        (None, None) if value.is_some() => Err(Error::Malformed(ELEMENT)),
+        (None, None) => Ok(None),
+        (from, until) => Ok(Some(Span { from, until })),
+    }
+}
+
+fn datum(datum: &Map<String, Value>) -> Result<Grain, Error> {
     const REFERENCE: &str = "provision.data.reference";
-    let datum = the_one(data, ELEMENT)?;
-    only(datum, ELEMENT, &["meaning", "reference"])?;
+    only(datum, "provision.data", &["meaning", "reference"])?;
     let reference = datum.get("reference").and_then(Value::as_object);
     match datum.get("meaning").and_then(Value::as_str) {
         Some("instance") => {
@@ -125,9 +148,40 @@ fn one_datum(data: &Value) -> Result<Grain, Error> {
             document(literal.unwrap_or_default()).map(Grain::Document)
         }
         Some("authoredby") => organisation(datum.get("reference"), REFERENCE).map(Grain::Source),
+        Some("related") => contact(reference.ok_or(Error::Missing(REFERENCE))?).map(Grain::Related),
         Some(_) => Err(Error::Unsupported("provision.data.meaning of this kind".into())),
         None => Err(Error::Missing("provision.data.meaning")),
     }
+}
+
+/// A contact by its business identifier: metadata of documents know no other.
+fn contact(reference: &Map<String, Value>) -> Result<Contact, Error> {
+    only(reference, "provision.data.reference", &["type", "identifier", "display"])?;
+    let kind = match reference.get("type").and_then(Value::as_str) {
+        Some("Encounter") => ContactKind::Encounter,
+        Some("CarePlan") => ContactKind::CarePlan,
+        Some("EpisodeOfCare") => ContactKind::EpisodeOfCare,
+        Some(_) => {
+            return Err(Error::Unsupported("provision.data.reference.type of this kind".into()));
+        }
+        None => return Err(Error::Missing("provision.data.reference.type")),
+    };
+    let identifier = reference.get("identifier");
+    let identifier = identifier.ok_or(Error::Missing("provision.data.reference.identifier"))?;
+    let text = |key: &str| identifier[key].as_str().filter(|text| !text.trim().is_empty());
+    let id = text("value").ok_or(Error::Missing("provision.data.reference.identifier.value"))?;
+    let system = text("system");
+    let system = system.ok_or(Error::Missing("provision.data.reference.identifier.system"))?;
+    if id.len() > MAX_URI || system.len() > MAX_URI {
+        return Err(Error::Malformed("provision.data.reference.identifier"));
+    }
+    // As the metadata of a document published by FHIR name it.
+    if system == URI {
+        let id = id.strip_prefix("urn:oid:").unwrap_or(id).to_owned();
+        return Ok(Contact { kind, id, scheme: None });
+    }
+    let scheme = oid_of_system(system).into_iter().next();
+    Ok(Contact { kind, id: id.to_owned(), scheme })
 }
 
 /// `DocumentReference/{id}`, here or at the end of a URL, or the entry's `urn:uuid:`.
@@ -141,12 +195,9 @@ fn document(reference: &str) -> Result<EntryUuid, Error> {
     id.map(EntryUuid::new).ok_or(Error::Malformed("provision.data.reference"))
 }
 
-fn one_class(code: &Value) -> Result<Grain, Error> {
+fn class(concept: &Map<String, Value>) -> Result<Grain, Error> {
     const ELEMENT: &str = "provision.code";
-    let [concept] = code.as_array().map_or(&[][..], Vec::as_slice) else {
-        return Err(Error::Malformed(ELEMENT));
-    };
-    let coding = one_coding(concept, ELEMENT)?;
+    let coding = one_coding_of(concept, ELEMENT)?;
     let code = coding.get("code").and_then(Value::as_str).filter(|c| !c.trim().is_empty());
     let code = code.ok_or(Error::Malformed(ELEMENT))?.to_owned();
     // Sources write one code system in several ways, as either OID or as URI: an objection to a
@@ -157,9 +208,8 @@ fn one_class(code: &Value) -> Result<Grain, Error> {
     Ok(Grain::Class { code, scheme })
 }
 
-fn one_label(labels: &Value) -> Result<Grain, Error> {
+fn label(coding: &Map<String, Value>) -> Result<Grain, Error> {
     const ELEMENT: &str = "provision.securityLabel";
-    let coding = the_one(labels, ELEMENT)?;
     only(coding, ELEMENT, &["system", "code", "display", "userSelected"])?;
     let code = coding.get("code").and_then(Value::as_str).unwrap_or_default();
     match coding.get("system").and_then(Value::as_str) {
@@ -257,22 +307,21 @@ fn set_by(consent: &Value) -> &'static str {
 
 type Instants = (Option<Timestamp>, Option<Timestamp>);
 
-fn period(period: Option<&Value>) -> Result<Instants, Error> {
-    const ELEMENT: &str = "provision.period";
+fn period(period: Option<&Value>, element: &'static str) -> Result<Instants, Error> {
     let Some(period) = period else { return Ok((None, None)) };
-    let object = period.as_object().ok_or(Error::Malformed(ELEMENT))?;
-    only(object, ELEMENT, &["start", "end"])?;
-    let start = instant(object.get("start"), false).ok_or(Error::Malformed(ELEMENT))?;
-    let end = instant(object.get("end"), true).ok_or(Error::Malformed(ELEMENT))?;
+    let object = period.as_object().ok_or(Error::Malformed(element))?;
+    only(object, element, &["start", "end"])?;
+    let start = instant(object.get("start"), false).ok_or(Error::Malformed(element))?;
+    let end = instant(object.get("end"), true).ok_or(Error::Malformed(element))?;
     match (start, end) {
-        (Some(start), Some(end)) if end < start => Err(Error::Malformed(ELEMENT)),
+        (Some(start), Some(end)) if end < start => Err(Error::Malformed(element)),
         both => Ok(both),
     }
 }
 
 /// A period; `None` when it cannot be read, or ends before it begins.
 pub(crate) fn instants(value: Option<&Value>) -> Option<Instants> {
-    period(value).ok()
+    period(value, "period").ok()
 }
 
 /// `Some(None)` when absent; `None` when it is there and cannot be read. The end of a period that
@@ -284,16 +333,23 @@ fn instant(value: Option<&Value>, end: bool) -> Option<Option<Timestamp>> {
         return text.parse().ok().map(Some);
     }
     let dtm = dtm_bound(text)?;
-    if !end {
-        return Some(Some(dtm.instant()));
+    Some(Some(if end { dtm.last_instant() } else { dtm.instant() }))
+}
+
+/// Reads each object of a list that is not empty, nor longer than decisions have time for.
+fn each<T>(
+    list: &Value,
+    element: &'static str,
+    one: impl Fn(&Map<String, Value>) -> Result<T, Error>,
+) -> Result<Vec<T>, Error> {
+    let values = list.as_array().filter(|values| !values.is_empty());
+    let values = values.ok_or(Error::Malformed(element))?;
+    if values.len() > MOST_VALUES {
+        let what = format!("{element} with more than {MOST_VALUES} values");
+        return Err(Error::Unsupported(what));
     }
-    let date = dtm.instant().to_zoned(jiff::tz::TimeZone::UTC).date();
-    let last = match dtm.as_str().len() {
-        4 => date.last_of_year(),
-        6 => date.last_of_month(),
-        _ => date,
-    };
-    format!("{last}T23:59:59Z").parse().ok().map(Some)
+    let read = |value: &Value| one(value.as_object().ok_or(Error::Malformed(element))?);
+    values.iter().map(read).collect()
 }
 
 /// The only object of a list.
@@ -310,9 +366,15 @@ fn one_coding<'a>(
     concept: &'a Value,
     element: &'static str,
 ) -> Result<&'a Map<String, Value>, Error> {
-    let object = concept.as_object().ok_or(Error::Malformed(element))?;
-    only(object, element, &["coding", "text"])?;
-    let coding = the_one(object.get("coding").unwrap_or(&Value::Null), element)?;
+    one_coding_of(concept.as_object().ok_or(Error::Malformed(element))?, element)
+}
+
+fn one_coding_of<'a>(
+    concept: &'a Map<String, Value>,
+    element: &'static str,
+) -> Result<&'a Map<String, Value>, Error> {
+    only(concept, element, &["coding", "text"])?;
+    let coding = the_one(concept.get("coding").unwrap_or(&Value::Null), element)?;
     only(coding, element, &["system", "code", "display", "userSelected"])?;
     Ok(coding)
 }
@@ -347,7 +409,20 @@ const KNOWN: [&str; 17] = [
     "policy",
     "provision",
 ];
-const ACT_REASON: &str = "http://terminology.hl7.org/CodeSystem/v3-ActReason";
+/// Of an exception all but the last.
+const PROVISION: [&str; 9] = [
+    "type",
+    "period",
+    "actor",
+    "data",
+    "code",
+    "securityLabel",
+    "purpose",
+    "dataPeriod",
+    "provision",
+];
+/// Of one element.
+const MOST_VALUES: usize = 32;
 const MAX_URI: usize = 512;
 /// The codes of v3-Confidentiality, from the lowest.
 const LADDER: [&str; 6] = ["U", "L", "M", "N", "R", "V"];

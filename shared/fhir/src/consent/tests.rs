@@ -1,4 +1,6 @@
-use carerecord_access::{ConsentRecord, ConsentStatus, Grain, Provision};
+use carerecord_access::{
+    ConsentRecord, ConsentStatus, Contact, ContactKind, Grain, Provision, Span, TermPurpose,
+};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -43,12 +45,129 @@ fn every_grain_survives_the_way_there_and_back() {
             json!({"type": "deny", "securityLabel": [{"system": ACT_CODE, "code": "PSY"}]}),
             Grain::Tag("PSY".into()),
         ),
+        (
+            json!({"type": "deny", "dataPeriod": {"start": "2022", "end": "2022-06"}}),
+            Grain::Authored(span("2022-01-01T00:00:00Z", "2022-06-30T23:59:59Z")),
+        ),
+        (
+            json!({"type": "deny", "data": [{"meaning": "related", "reference": encounter("E 1")}]}),
+            Grain::Related(Contact {
+                kind: ContactKind::Encounter,
+                id: "E 1".into(),
+                scheme: Some("2.999.5".into()),
+            }),
+        ),
+        (
+            json!({"type": "deny", "data": [{"meaning": "related", "reference": {
+                "type": "CarePlan", "identifier":
+                    {"system": "urn:ietf:rfc:3986", "value": "urn:oid:2.999.7.1"}}}]}),
+            Grain::Related(Contact {
+                kind: ContactKind::CarePlan,
+                id: "2.999.7.1".into(),
+                scheme: None,
+            }),
+        ),
     ];
     for (provision, grain) in grains {
         let record = parse(&provision).unwrap();
         assert_eq!(record.provision, Provision::Objection(grain), "{provision}");
 
         assert_eq!(again(&record), record);
+    }
+}
+
+/// The example of PCF: care is agreed to, psychiatric documents are not shared, but in an emergency.
+#[test]
+fn limits_and_exceptions_survive_the_way_there_and_back() {
+    let ircp = json!({"coding": [{"system": ROLE_SYSTEM, "code": "IRCP"}]});
+    let tag = |code: &str| json!({"system": ACT_CODE, "code": code});
+    let purpose = |code: &str| json!({"system": ACT_REASON, "code": code});
+    let provision = json!({
+        "type": "permit",
+        "period": {"start": "2026-01-02", "end": "2031-01-02"},
+        "purpose": [purpose("TREAT"), purpose("BTG")],
+        "actor": [{"role": ircp, "reference": org("ZEX01")}, {"role": ircp, "reference": org("ZEX02")}],
+        "dataPeriod": {"start": "2022-01-01"},
+        "data": [{"meaning": "authoredby", "reference": org("ZEX03")},
+            {"meaning": "related", "reference": encounter("E1")}],
+        "code": [{"coding": [{"code": "1"}]}, {"coding": [{"code": "2"}]}],
+        "securityLabel": [{"system": CONFIDENTIALITY, "code": "N"}, tag("ETH")],
+        "provision": [
+            {"type": "deny", "period": {"end": "2027"}, "securityLabel": [tag("PSY")]},
+            {"type": "permit", "purpose": [purpose("BTG")]},
+        ],
+    });
+
+    let record = parse(&provision).unwrap();
+
+    let Provision::Terms(terms) = &record.provision else { panic!("{record:?}") };
+    let root = &terms.root;
+    assert!(root.permits && root.applies.is_none(), "the record says how long it holds");
+    assert_eq!(record.until.unwrap().to_string(), "2031-01-02T23:59:59Z");
+    assert_eq!(root.recipients.len(), 2);
+    assert_eq!(root.purposes, [TermPurpose::DirectCare, TermPurpose::BreakGlass]);
+    let from = Some("2022-01-01T00:00:00Z".parse().unwrap());
+    assert_eq!(root.authored, Some(Span { from, until: None }));
+    assert_eq!((root.data.len(), root.classes.len(), root.labels.len()), (2, 2, 2));
+    let until = Some("2027-12-31T23:59:59Z".parse().unwrap());
+    let [psychiatric, emergency] = terms.exceptions.as_slice() else { panic!("{terms:?}") };
+    assert_eq!(psychiatric.applies, Some(Span { from: None, until }));
+    assert_eq!(psychiatric.labels, [Grain::Tag("PSY".into())]);
+    assert!(!psychiatric.permits && emergency.permits);
+    assert_eq!(emergency.purposes, [TermPurpose::BreakGlass]);
+    assert_eq!(again(&record), record);
+    let written = crate::consent_resource(&record);
+    let data = |n: usize| written["provision"]["data"][n]["reference"]["identifier"].clone();
+    assert_eq!(data(1), encounter("E1")["identifier"]);
+}
+
+#[test]
+fn several_limits_are_terms() {
+    let ircp = json!({"coding": [{"code": "IRCP"}]});
+    let label = json!({"system": ACT_CODE, "code": "PSY"});
+    for provision in [
+        json!({"type": "deny", "securityLabel": [label, {"system": ACT_CODE, "code": "ETH"}]}),
+        json!({"type": "permit", "securityLabel": [label]}),
+        json!({"type": "permit", "code": [{"coding": [{"code": "1"}]}]}),
+        json!({"type": "permit", "dataPeriod": {"end": "2022"}}),
+        json!({"type": "deny", "purpose": [{"code": "BTG"}]}),
+        json!({"type": "deny", "actor": [{"role": ircp, "reference": org("ZEX02")},
+            {"role": ircp, "reference": org("ZEX03")}]}),
+        json!({"type": "deny", "actor": [{"role": ircp, "reference": org("ZEX02")}],
+            "code": [{"coding": [{"code": "1"}]}]}),
+        json!({"type": "deny", "provision": [{"type": "permit", "purpose": [{"code": "BTG"}]}]}),
+    ] {
+        let record = parse(&provision).unwrap();
+
+        assert!(matches!(record.provision, Provision::Terms(_)), "{provision}");
+        assert_eq!(again(&record), record, "{provision}");
+    }
+}
+
+#[test]
+fn an_exception_that_is_not_understood_is_refused_by_name() {
+    let within = |exception: Value| json!({"type": "deny", "provision": [exception]});
+    let cases = [
+        (
+            within(json!({"type": "permit", "provision": [{"type": "deny"}]})),
+            "Consent.provision.provision.provision is not supported",
+        ),
+        (within(json!({"type": "permit", "action": []})), "Consent.provision.provision.action"),
+        (within(json!({})), "Consent.provision.provision): Consent.provision.type is required"),
+        (
+            within(json!({"type": "permit", "dataPeriod": {}})),
+            "Consent.provision.provision): Consent.provision.dataPeriod",
+        ),
+        (json!({"type": "deny", "provision": []}), "Consent.provision.provision is not"),
+        (json!({"type": "deny", "provision": [1]}), "Consent.provision.provision is not"),
+        (
+            json!({"type": "deny", "provision": vec![json!({"type": "deny"}); 33]}),
+            "Consent.provision.provision with more than 32 values",
+        ),
+    ];
+    for (provision, element) in cases {
+        let error = parse(&provision).unwrap_err().to_string();
+        assert!(error.contains(element), "{provision}: {error}");
     }
 }
 
@@ -92,7 +211,6 @@ fn a_provision_that_is_not_understood_is_refused_by_name() {
     let ircp = json!({"coding": [{"code": "IRCP"}]});
     let cases = [
         (json!({"type": "deny", "class": [{"code": "x"}]}), "provision.class"),
-        (json!({"type": "deny", "provision": [{"type": "permit"}]}), "provision.provision"),
         (json!({"type": "deny", "purpose": [{"code": "HRESCH"}]}), "provision.purpose"),
         (json!({"type": "deny", "purpose": "TREAT"}), "provision.purpose"),
         (json!({"type": "deny", "securityLabel": []}), "provision.securityLabel"),
@@ -104,15 +222,6 @@ fn a_provision_that_is_not_understood_is_refused_by_name() {
         (
             json!({"type": "deny", "securityLabel": [{"system": "urn:x", "code": "R"}]}),
             "provision.securityLabel of this system",
-        ),
-        (
-            json!({"type": "deny", "securityLabel": [{"system": ACT_CODE, "code": "PSY"},
-                {"system": ACT_CODE, "code": "ETH"}]}),
-            "provision.securityLabel",
-        ),
-        (
-            json!({"type": "permit", "securityLabel": [{"system": ACT_CODE, "code": "PSY"}]}),
-            "provision.type",
         ),
         (json!({"type": "deny", "actor": [], "data": []}), "provision.actor"),
         (json!({"type": "deny", "actor": [{"reference": org("ZEX02")}]}), "provision.actor.role"),
@@ -127,23 +236,37 @@ fn a_provision_that_is_not_understood_is_refused_by_name() {
             "provision.actor.reference",
         ),
         (
-            json!({"type": "deny", "actor": [{"role": ircp, "reference": org("ZEX02")},
-                {"role": ircp, "reference": org("ZEX03")}]}),
-            "provision.actor",
-        ),
-        (
-            json!({"type": "deny", "actor": [{"role": ircp, "reference": org("ZEX02")}],
-            "code": [{"coding": [{"code": "1"}]}]}),
-            "provision with more than one kind",
-        ),
-        (json!({"type": "permit", "code": [{"coding": [{"code": "1"}]}]}), "provision.type"),
-        (
             json!({"type": "deny", "code": [{"coding": [{"code": "1"}, {"code": "2"}]}]}),
             "provision.code",
         ),
         (
-            json!({"type": "deny", "data": [{"meaning": "related", "reference": {}}]}),
+            json!({"type": "deny", "data": [{"meaning": "dependents", "reference": {}}]}),
             "provision.data.meaning",
+        ),
+        (
+            json!({"type": "deny", "data": [{"meaning": "related", "reference":
+                {"identifier": {"system": "urn:oid:2.999.5", "value": "E1"}}}]}),
+            "provision.data.reference.type is required",
+        ),
+        (
+            json!({"type": "deny", "data": [{"meaning": "related", "reference":
+                {"type": "Encounter", "reference": "Encounter/1"}}]}),
+            "provision.data.reference.reference",
+        ),
+        (
+            json!({"type": "deny", "data": [{"meaning": "related", "reference":
+                {"type": "Encounter", "identifier": {"value": "E1"}}}]}),
+            "provision.data.reference.identifier.system",
+        ),
+        (
+            json!({"type": "deny", "data": [{"meaning": "related", "reference":
+                {"type": "Patient", "identifier": {"system": "urn:x", "value": "E1"}}}]}),
+            "provision.data.reference.type",
+        ),
+        (json!({"type": "deny", "dataPeriod": {}}), "provision.dataPeriod"),
+        (
+            json!({"type": "deny", "dataPeriod": {"start": "2023", "end": "2022"}}),
+            "provision.dataPeriod",
         ),
         (
             json!({"type": "deny", "data": [{"meaning": "instance", "reference":
@@ -190,7 +313,8 @@ fn a_consent_that_is_not_understood_is_refused_by_name() {
 proptest! {
     #[test]
     fn any_json_is_read_or_refused(keys in proptest::collection::vec((0..8usize, json_value()), 0..4)) {
-        let names = ["type", "period", "actor", "data", "code", "purpose", "reference", "role"];
+        let names =
+            ["type", "dataPeriod", "actor", "data", "code", "purpose", "provision", "securityLabel"];
         let mut provision = json!({"type": "deny"});
         for (key, value) in keys {
             provision[names[key]] = value;
@@ -220,6 +344,14 @@ fn json_value() -> impl Strategy<Value = Value> {
                 .prop_map(|m| Value::Object(m.into_iter().collect())),
         ]
     })
+}
+
+fn span(from: &str, until: &str) -> Span {
+    Span { from: Some(from.parse().unwrap()), until: Some(until.parse().unwrap()) }
+}
+
+fn encounter(id: &str) -> Value {
+    json!({"type": "Encounter", "identifier": {"system": "urn:oid:2.999.5", "value": id}})
 }
 
 fn org(code: &str) -> Value {

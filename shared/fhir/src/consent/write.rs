@@ -1,11 +1,15 @@
-use carerecord_access::{ConsentRecord, ConsentStatus, Grain, Provision};
+use carerecord_access::{
+    ConsentRecord, ConsentStatus, Contact, ContactKind, Grain, Span, Term, TermPurpose,
+};
 use carerecord_model::OrganisationCode;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
-    ACT_CODE, BY_REPRESENTATIVE, CONFIDENTIALITY, RECIPIENT_ROLE, ROLE_SYSTEM, SCOPE, SCOPE_SYSTEM,
+    ACT_CODE, ACT_REASON, BY_REPRESENTATIVE, CONFIDENTIALITY, RECIPIENT_ROLE, ROLE_SYSTEM, SCOPE,
+    SCOPE_SYSTEM,
 };
-use crate::code_system::ODS;
+use crate::code_system::{ODS, URI};
 use crate::patient::NHS_NUMBER_SYSTEM;
 use crate::system_of_scheme;
 use crate::tree::Object;
@@ -46,55 +50,86 @@ pub fn consent_resource(record: &ConsentRecord) -> Value {
         .into()
 }
 
-fn provision(record: &ConsentRecord) -> Object<'_> {
-    let (kind, recipient) = match &record.provision {
-        Provision::Permission { recipient } => ("permit", recipient.as_ref()),
-        Provision::Objection(Grain::Recipient(to)) => ("deny", Some(to)),
-        Provision::Objection(
-            Grain::WholeRecord
-            | Grain::Source(_)
-            | Grain::Document(_)
-            | Grain::Class { .. }
-            | Grain::Label(_)
-            | Grain::Tag(_),
-        ) => ("deny", None),
+fn provision(record: &ConsentRecord) -> Object<'static> {
+    let terms = record.provision.terms();
+    let since = Some(record.since);
+    let held = record.until.map(|until| period(&Span { from: since, until: Some(until) }));
+    let exceptions = terms.exceptions.iter();
+    let exceptions = exceptions.map(|term| term_object(term, term.applies.as_ref().map(period)));
+    term_object(&terms.root, held).with("provision", exceptions.collect::<Vec<_>>())
+}
+
+fn term_object(term: &Term, held: Option<Value>) -> Object<'static> {
+    Object::new()
+        .with("type", if term.permits { "permit" } else { "deny" })
+        .with("period", held)
+        .with("actor", term.recipients.iter().map(actor).collect::<Vec<_>>())
+        .with("securityLabel", term.labels.iter().filter_map(label).collect::<Vec<_>>())
+        .with("purpose", term.purposes.iter().map(purpose).collect::<Vec<_>>())
+        .with("code", term.classes.iter().filter_map(class).collect::<Vec<_>>())
+        .with("dataPeriod", term.authored.as_ref().map(period))
+        .with("data", term.data.iter().filter_map(datum).collect::<Vec<_>>())
+}
+
+fn period(span: &Span) -> Value {
+    let instant = |at: Option<Timestamp>| at.map(|at| at.to_string());
+    Object::new().with("start", instant(span.from)).with("end", instant(span.until)).into()
+}
+
+fn purpose(purpose: &TermPurpose) -> Value {
+    let code = match purpose {
+        TermPurpose::DirectCare => "TREAT",
+        TermPurpose::BreakGlass => "BTG",
     };
-    let period = record
-        .until
-        .map(|until| json!({"start": record.since.to_string(), "end": until.to_string()}));
-    let mut provision = Object::new()
-        .with("type", kind)
-        .with("period", period)
-        .with("actor", recipient.map(|to| vec![actor(to)]));
-    match &record.provision {
-        Provision::Objection(Grain::Class { code, scheme }) => {
-            let system = scheme.as_deref().map(system_of_scheme);
-            let coding = Object::new().with("system", system).with("code", code.as_str());
-            provision.set("code", json!([{"coding": [Value::from(coding)]}]));
-        }
-        Provision::Objection(Grain::Label(code)) => {
-            provision.set("securityLabel", json!([{"system": CONFIDENTIALITY, "code": code}]));
-        }
-        Provision::Objection(Grain::Tag(tag)) => {
-            provision.set("securityLabel", json!([{"system": ACT_CODE, "code": tag}]));
-        }
-        Provision::Objection(Grain::Source(from)) => provision.set(
-            "data",
-            json!([{
-                "meaning": "authoredby", "reference": organisation(from),
-            }]),
-        ),
-        Provision::Objection(Grain::Document(id)) => provision.set(
-            "data",
-            json!([{
-                "meaning": "instance",
-                "reference": {"reference": format!("DocumentReference/{}", id.uuid())},
-            }]),
-        ),
-        Provision::Objection(Grain::WholeRecord | Grain::Recipient(_))
-        | Provision::Permission { .. } => {}
+    json!({"system": ACT_REASON, "code": code})
+}
+
+fn label(grain: &Grain) -> Option<Value> {
+    match grain {
+        Grain::Label(code) => Some(json!({"system": CONFIDENTIALITY, "code": code})),
+        Grain::Tag(tag) => Some(json!({"system": ACT_CODE, "code": tag})),
+        Grain::WholeRecord
+        | Grain::Source(_)
+        | Grain::Document(_)
+        | Grain::Class { .. }
+        | Grain::Recipient(_)
+        | Grain::Authored(_)
+        | Grain::Related(_) => None,
     }
-    provision
+}
+
+fn class(grain: &Grain) -> Option<Value> {
+    let Grain::Class { code, scheme } = grain else { return None };
+    let system = scheme.as_deref().map(system_of_scheme);
+    let coding = Object::new().with("system", system).with("code", code.as_str());
+    Some(json!({"coding": [Value::from(coding)]}))
+}
+
+fn datum(grain: &Grain) -> Option<Value> {
+    let (meaning, reference) = match grain {
+        Grain::Source(from) => ("authoredby", organisation(from)),
+        Grain::Document(id) => {
+            ("instance", json!({"reference": format!("DocumentReference/{}", id.uuid())}))
+        }
+        Grain::Related(contact) => ("related", related(contact)),
+        Grain::WholeRecord
+        | Grain::Class { .. }
+        | Grain::Recipient(_)
+        | Grain::Label(_)
+        | Grain::Tag(_)
+        | Grain::Authored(_) => return None,
+    };
+    Some(json!({"meaning": meaning, "reference": reference}))
+}
+
+fn related(contact: &Contact) -> Value {
+    let kind = match contact.kind {
+        ContactKind::Encounter => "Encounter",
+        ContactKind::CarePlan => "CarePlan",
+        ContactKind::EpisodeOfCare => "EpisodeOfCare",
+    };
+    let system = contact.scheme.as_deref().map_or(URI.into(), system_of_scheme);
+    json!({"type": kind, "identifier": {"system": system, "value": contact.id}})
 }
 
 fn actor(to: &OrganisationCode) -> Value {

@@ -156,7 +156,7 @@ const TYPES: [(&str, &str); 80] = [
         "ConsentProvision",
         "type period:Period actor*:ConsentActor action*:CodeableConcept securityLabel*:Coding \
          purpose*:Coding class*:Coding code*:CodeableConcept dataPeriod:Period \
-         data*:ConsentData",
+         data*:ConsentData provision*:ConsentProvision",
     ),
     ("ContactPoint", "system value use rank:integer period:Period"),
     (

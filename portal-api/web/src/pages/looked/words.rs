@@ -71,8 +71,12 @@ pub(in crate::pages) fn why(rule: Option<&str>, outcome: &str) -> &'static str {
         | "objection-document"
         | "objection-class"
         | "objection-label"
+        | "objection-period"
+        | "objection-related"
+        | "objection-terms"
         | "objection-recipient" => "Not shown: the patient has objected",
         "consent-missing" | "no-consent-model" => "Not shown: the patient has not agreed",
+        "consent-limits" => "Not shown: the patient has agreed to share a part only",
         "no-agreement" => "Not shown: no agreement between the organisations allows it",
         "no-relationship" => "Not shown: they are not known to care for the patient",
         "other-patient" | "subject-unknown" => "Not shown: it was about another patient",

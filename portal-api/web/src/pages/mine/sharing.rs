@@ -12,6 +12,7 @@ use super::{Whose, known, refused, whose};
 use crate::api::{Choice, Wish};
 use crate::display::{Banner, clinical};
 use crate::pages::consent::or_higher;
+use crate::pages::terms::Voice;
 use crate::pages::{Layout, form_page};
 use crate::portal::{Portal, SharedPortal};
 use crate::problem::Problem;
@@ -117,7 +118,7 @@ async fn show(
         .filter(|(code, name)| !code.is_empty() && !name.is_empty())
         .collect();
     let view = |choice: Choice| ChoiceView {
-        words: words(&choice.says, &sources),
+        words: words(&choice.says, &sources, &|time| clinical(time, &portal.zone)),
         since: choice.since.as_ref().map(|time| clinical(time, &portal.zone)),
         until: choice.until.as_ref().map(|time| clinical(time, &portal.zone)),
         set_by: choice.set_by,
@@ -131,7 +132,11 @@ async fn show(
     form_page(&shown, wrong)
 }
 
-fn words(says: &Wish, names: &BTreeMap<String, String>) -> String {
+fn words(
+    says: &Wish,
+    names: &BTreeMap<String, String>,
+    time: &dyn Fn(&String) -> String,
+) -> String {
     let name = |code: &String| names.get(code).unwrap_or(code).clone();
     match says {
         Wish::Nothing => "Nothing of your record is shared".to_owned(),
@@ -151,6 +156,10 @@ fn words(says: &Wish, names: &BTreeMap<String, String>) -> String {
         Wish::Share(Some(code)) => format!("You have agreed to sharing with {}", name(code)),
         Wish::Share(None) => {
             "You have agreed to sharing with everybody who needs your agreement".to_owned()
+        }
+        Wish::Terms(terms) => {
+            let (objects, agrees) = ("you object to sharing", "you agree to sharing");
+            Voice { objects, agrees, name: &name, time }.words(terms)
         }
     }
 }
