@@ -177,12 +177,6 @@ impl TokenVerifier {
             Some(provider) if provider.is_for_citizens() => citizen(provider, &all, common),
             Some(provider) => mapped(provider, &all, common, selected_role),
             None => {
-                // An id that another provider's person has is nobody's of this one.
-                let others = self.issuers.iter().filter_map(|issuer| issuer.mapping.as_ref());
-                let mut others = others.map(|provider| provider.own(""));
-                if others.any(|prefix| common.sub.starts_with(&prefix)) {
-                    return Err(TokenError::Invalid);
-                }
                 let claims = Claims::deserialize(all).map_err(|_| TokenError::Invalid)?;
                 claims.caller(selected_role)
             }
@@ -256,6 +250,15 @@ impl TokenVerifier {
         validation.leeway = 30;
         let all: Value = decode(token, &key, &validation).map_err(|_| TokenError::Invalid)?.claims;
         let common = Common::deserialize(&all).map_err(|_| TokenError::Invalid)?;
+        // An id that another provider's person or session has is nobody's of the first one.
+        let others = self.issuers.iter().filter_map(|issuer| issuer.mapping.as_ref());
+        let mut others = others.map(|provider| provider.own(""));
+        let ids = [Some(&common.sub), common.sid.as_ref()];
+        if issuer.mapping.is_none()
+            && others.any(|of| ids.into_iter().flatten().any(|id| id.starts_with(&of)))
+        {
+            return Err(TokenError::Invalid);
+        }
         let sign_in = self.must_go_on(issuer, &common).await?;
         Ok(Read { issuer, all, common, sign_in })
     }

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use carerecord_clinical::{Absence, absence};
 use carerecord_fhir::{ElementRelation, ElementRelationKind, system_of_scheme};
 use carerecord_model::{Assertion, Concept, DataElement, ElementKind};
 
@@ -75,9 +76,9 @@ fn none_known(elements: &[Element], related: &mut [Vec<ElementRelation>]) {
 
 /// Whether an element says that there is nothing at all of its kind.
 fn says_none(element: &DataElement) -> bool {
-    let is_general = |code: &str| GENERAL.contains(&code) || code.starts_with("no-known-");
+    let mut codes = element.concept.codings.iter().map(|coding| coding.code.as_str());
     element.assertion == Assertion::Absent
-        && element.concept.codings.iter().any(|coding| is_general(&coding.code))
+        && codes.any(|code| absence(code) == Some(Absence::Everything))
 }
 
 /// What elements that go together share: the concept, by any of its codes or by its words; of what is
@@ -127,6 +128,3 @@ fn agree(one: &DataElement, other: &DataElement) -> bool {
 const MOST: usize = 10;
 /// With how many of one concept each is compared.
 const MOST_COMPARED: usize = 500;
-/// No known allergy, also as it was called before; no current problems; no known medications; no
-/// drug therapy prescribed.
-const GENERAL: [&str; 5] = ["716186003", "160244002", "160245001", "787481004", "182849000"];

@@ -111,6 +111,11 @@ async fn without_a_token_or_with_a_wrong_form_nothing_ends() {
     }
     client.token = "no token".to_owned();
     assert_eq!(post(&client, "/oauth/sign-out", &[]).await.status, 401);
+    for anothers in [json!({"sub": "council:1234"}), json!({"sid": "council:s1"})] {
+        client.token = client.signer.token(&anothers);
+        let everywhere = [("everywhere", "true")];
+        assert_eq!(post(&client, "/oauth/sign-out", &everywhere).await.status, 401, "{anothers}");
+    }
 
     client.token = good;
     assert_eq!(status(&client).await, 200);

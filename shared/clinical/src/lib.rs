@@ -26,7 +26,7 @@ mod time;
 
 pub use active::pdf_is_active;
 pub use compare::{Change, Comparison, Piece, compare};
-pub use elements::{ELEMENT_RULES, Elements, data_elements, says_none_known};
+pub use elements::{Absence, ELEMENT_RULES, Elements, absence, data_elements};
 pub use entries::CodedEntry;
 pub use error::HeaderError;
 pub use header::{

@@ -1,6 +1,6 @@
 //! What the documents of a patient say in coded entries.
 
-use carerecord_clinical::says_none_known;
+use carerecord_clinical::{Absence, absence};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -12,6 +12,8 @@ pub(crate) struct FoundStated {
     pub(crate) stated: Vec<Stated>,
     pub(crate) sources: Vec<Source>,
     pub(crate) withheld: Vec<Refusal>,
+    /// Whether something was not read that might have coded entries.
+    pub(crate) is_short: bool,
     /// What was not read: the source, the API's words, and how many documents that is about.
     pub(crate) gaps: Vec<(String, String, u64)>,
 }
@@ -24,8 +26,8 @@ pub(crate) struct Stated {
     pub(crate) words: String,
     /// Whether the document says that it is not there.
     pub(crate) negated: bool,
-    /// Whether it is that there is none.
-    pub(crate) none_known: bool,
+    /// What its code says of what is not there.
+    pub(crate) absence: Option<Absence>,
     /// The status by its FHIR code, and how sure it is.
     pub(crate) status: Option<String>,
     pub(crate) verification: Option<String>,
@@ -60,7 +62,10 @@ impl FoundStated {
             let name = text(&issue["details"]["text"])?;
             Some((name, text(&issue["diagnostics"])?, counted))
         };
+        let left = issues.iter().filter_map(|issue| coded(issue, SEARCH_STATE));
         Self {
+            // Letters and scans have none in any case.
+            is_short: left.into_iter().any(|state| state != "uncoded"),
             stated: bundle.resources(kind).filter_map(Stated::read).collect(),
             sources: issues.iter().filter_map(Source::read).collect(),
             withheld: Refusal::all(&issues),
@@ -97,7 +102,7 @@ impl Stated {
         }
         Some(Self {
             reference: format!("{kind}/{}", resource["id"].as_str()?),
-            none_known: about.is_some_and(is_none_known),
+            absence: about.and_then(absence_of),
             words: about.and_then(words).unwrap_or_else(|| "Not named in the document".to_owned()),
             negated,
             status,
@@ -188,9 +193,9 @@ fn words(concept: &Value) -> Option<String> {
         .or_else(|| codings().find_map(|coding| text(&coding["code"])))
 }
 
-fn is_none_known(concept: &Value) -> bool {
+fn absence_of(concept: &Value) -> Option<Absence> {
     let mut codes = list(&concept["coding"]).iter().filter_map(|coding| coding["code"].as_str());
-    codes.any(says_none_known)
+    codes.find_map(absence)
 }
 
 fn code(concept: &Value) -> Option<String> {

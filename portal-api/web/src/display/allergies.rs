@@ -1,5 +1,7 @@
 use std::collections::BTreeSet;
 
+use carerecord_clinical::Absence;
+
 use crate::api::{FoundStated, Stated};
 
 /// What the banner says of allergies: which ones, that none is known, that none is recorded, or that
@@ -9,8 +11,8 @@ pub(crate) struct Allergies {
     pub(crate) words: String,
     /// Whether there is one.
     pub(crate) warns: bool,
-    /// What keeps it from being the whole truth.
-    pub(crate) but: Option<&'static str>,
+    /// What keeps it from being the whole truth; empty where nothing does.
+    pub(crate) but: String,
     /// Where the documents stand that say so.
     pub(crate) href: String,
 }
@@ -20,33 +22,44 @@ impl Allergies {
     pub(crate) fn new(found: Option<&FoundStated>, href: String) -> Self {
         let Some(found) = found else {
             let words = "Not available from the sources".to_owned();
-            return Self { words, warns: false, but: None, href };
+            return Self { words, warns: false, but: String::new(), href };
         };
-        let complete = !found.sources.is_empty()
+        let answered = !found.sources.is_empty()
             && found.sources.iter().all(|source| source.state.has_answered());
+        let all_read = !found.is_short && found.withheld.is_empty();
         let meant = || found.stated.iter().filter(|stated| !is_mistaken(stated));
-        let mut seen = BTreeSet::new();
-        let known: Vec<&str> = meant()
-            .filter(|stated| is_in_force(stated))
-            .map(|stated| stated.words.as_str())
-            .filter(|words| seen.insert(words.to_lowercase()))
-            .collect();
-        let none_known = meant().any(|stated| stated.none_known);
-        let contradicted = meant().any(|stated| !stated.conflicts.is_empty());
-        let words = match (known.as_slice(), none_known) {
-            ([], true) => "None known".to_owned(),
-            ([], false) if meant().any(|stated| !stated.negated) => "None active".to_owned(),
-            ([], false) if complete => "Not recorded in coded entries".to_owned(),
-            ([], false) => "Not available from every source".to_owned(),
-            (known, _) => listed(known),
+        let known = distinct(meant().filter(|stated| is_in_force(stated)));
+        let says = |absence: Absence| meant().filter(move |stated| is_absent(stated, absence));
+        let in_part = distinct(says(Absence::Part));
+        let words = if !known.is_empty() {
+            listed(&known)
+        } else if says(Absence::Everything).next().is_some() {
+            "None known".to_owned()
+        } else if !in_part.is_empty() {
+            listed(&in_part)
+        } else if meant().any(|stated| stated.absence.is_none() && !stated.negated) {
+            "None active".to_owned()
+        } else if answered {
+            "Not recorded in coded entries".to_owned()
+        } else {
+            "Not available from every source".to_owned()
         };
-        let but = match (contradicted, complete) {
-            (true, _) => Some("documents differ"),
-            (false, false) if !known.is_empty() || none_known => Some("not all sources answered"),
-            (false, _) => None,
-        };
+        let caveats = [
+            (meant().any(|stated| !stated.conflicts.is_empty()), "documents differ"),
+            (!answered, "not all sources answered"),
+            (!all_read, "not everything could be read"),
+        ];
+        let but = caveats.into_iter().filter_map(|(is_so, words)| is_so.then_some(words));
+        let but = but.collect::<Vec<_>>().join("; ");
         Self { words, warns: !known.is_empty(), but, href }
     }
+}
+
+/// The words of each, once.
+fn distinct<'s>(stated: impl Iterator<Item = &'s Stated>) -> Vec<&'s str> {
+    let mut seen = BTreeSet::new();
+    let words = stated.map(|stated| stated.words.as_str());
+    words.filter(|words| seen.insert(words.to_lowercase())).collect()
 }
 
 fn is_mistaken(stated: &Stated) -> bool {
@@ -55,10 +68,18 @@ fn is_mistaken(stated: &Stated) -> bool {
         .any(|code| code.as_deref() == Some("entered-in-error"))
 }
 
+fn is_over(stated: &Stated) -> bool {
+    matches!(stated.status.as_deref(), Some("inactive" | "resolved"))
+}
+
 /// What is not said to be over may be there.
 fn is_in_force(stated: &Stated) -> bool {
-    let is_over = matches!(stated.status.as_deref(), Some("inactive" | "resolved"));
-    !stated.negated && !stated.none_known && !is_over
+    !stated.negated && stated.absence.is_none() && !is_over(stated)
+}
+
+/// Whether it says, as of now, that there is none of that.
+fn is_absent(stated: &Stated, absence: Absence) -> bool {
+    !stated.negated && stated.absence == Some(absence) && !is_over(stated)
 }
 
 fn listed(known: &[&str]) -> String {
@@ -78,11 +99,17 @@ mod tests {
     use crate::api::{Source, SourceState};
 
     fn stated(words: &str, status: &str) -> Stated {
+        let absence = match words {
+            "No known allergy" => Some(Absence::Everything),
+            "No known food allergy" => Some(Absence::Part),
+            "Not asked" => Some(Absence::NoInformation),
+            _ => None,
+        };
         Stated {
             reference: format!("AllergyIntolerance/{words}"),
             words: words.to_owned(),
             negated: false,
-            none_known: words.starts_with("No known"),
+            absence,
             status: Some(status.to_owned()),
             verification: None,
             details: Vec::new(),
@@ -94,7 +121,7 @@ mod tests {
         }
     }
 
-    fn said(stated: Vec<Stated>, states: &[SourceState]) -> (String, Option<&'static str>) {
+    fn found(stated: Vec<Stated>, states: &[SourceState]) -> FoundStated {
         let source = |state: &SourceState| Source {
             state: *state,
             id: None,
@@ -105,10 +132,18 @@ mod tests {
             last_good: None,
         };
         let sources = states.iter().map(source).collect();
-        let found = FoundStated { stated, sources, withheld: Vec::new(), gaps: Vec::new() };
-        let said = Allergies::new(Some(&found), String::new());
+        FoundStated { stated, sources, is_short: false, withheld: Vec::new(), gaps: Vec::new() }
+    }
+
+    /// The words, with the caveats in brackets.
+    fn said_of(found: &FoundStated) -> String {
+        let said = Allergies::new(Some(found), String::new());
         assert_eq!(said.warns, !said.words.starts_with("No"), "{said:?}");
-        (said.words, said.but)
+        if said.but.is_empty() { said.words } else { format!("{} ({})", said.words, said.but) }
+    }
+
+    fn said(stated: Vec<Stated>, states: &[SourceState]) -> String {
+        said_of(&found(stated, states))
     }
 
     const ALL: [SourceState; 1] = [SourceState::Answered];
@@ -116,25 +151,39 @@ mod tests {
 
     #[test]
     fn each_is_named_once_and_what_is_over_or_a_mistake_is_not() {
-        let all = ["Nuts", "nuts", "Latex", "Eggs", "Milk", "Soya", "Fish"];
+        let all = ["Nuts", "nuts", "Latex", "Eggs", "Milk", "Soya", "Fish", "No known allergy"];
         let mut all: Vec<Stated> = all.into_iter().map(|words| stated(words, "active")).collect();
         all.push(stated("Aspirin", "resolved"));
         all.push(stated("Iodine", "entered-in-error"));
+        all.push(stated("Not asked", "active"));
         all.push(Stated { negated: true, ..stated("Penicillin", "active") });
 
-        assert_eq!(said(all, &ALL), ("Nuts, Latex, Eggs, Milk and 2 more".into(), None));
+        assert_eq!(said(all, &ALL), "Nuts, Latex, Eggs, Milk and 2 more");
     }
 
     #[test]
     fn nothing_is_told_apart_from_none_known_and_from_could_not_ask() {
-        let none = || stated("No known allergy", "active");
-
-        assert_eq!(said(vec![none()], &ALL), ("None known".into(), None));
-        let (words, but) = said(vec![none()], &SOME);
-        assert_eq!((words.as_str(), but), ("None known", Some("not all sources answered")));
-        assert_eq!(said(vec![], &ALL), ("Not recorded in coded entries".into(), None));
-        assert_eq!(said(vec![], &SOME), ("Not available from every source".into(), None));
-        assert_eq!(said(vec![], &[]), ("Not available from every source".into(), None));
+        let one = |words: &str, status: &str| vec![stated(words, status)];
+        let refuted = Stated { negated: true, ..stated("No known allergy", "active") };
+        for (all, whole) in [
+            (one("No known allergy", "active"), "None known"),
+            (one("No known food allergy", "active"), "No known food allergy"),
+            (one("Aspirin", "resolved"), "None active"),
+            (one("No known allergy", "resolved"), "Not recorded in coded entries"),
+            (one("Not asked", "active"), "Not recorded in coded entries"),
+            (vec![refuted], "Not recorded in coded entries"),
+            (vec![], "Not recorded in coded entries"),
+        ] {
+            let mut short = found(Vec::new(), &SOME);
+            short.stated = all;
+            let whole_of_some = whole.replace("Not recorded in coded entries", "Not available from every source");
+            assert_eq!(said_of(&short), format!("{whole_of_some} (not all sources answered)"));
+            short.sources.pop();
+            assert_eq!(said_of(&short), whole);
+            short.is_short = true;
+            assert_eq!(said_of(&short), format!("{whole} (not everything could be read)"));
+        }
+        assert!(said(vec![], &[]).starts_with("Not available from every source"));
         let failed = Allergies::new(None, String::new());
         assert_eq!(failed.words, "Not available from the sources");
     }
@@ -145,8 +194,8 @@ mod tests {
             Stated { conflicts: vec!["other".to_owned()], ..stated("Penicillin", "active") };
         let none = stated("No known allergy", "active");
 
-        let (words, but) = said(vec![none, contradicted], &SOME);
+        let said = said(vec![none, contradicted], &SOME);
 
-        assert_eq!((words.as_str(), but), ("Penicillin", Some("documents differ")));
+        assert_eq!(said, "Penicillin (documents differ; not all sources answered)");
     }
 }

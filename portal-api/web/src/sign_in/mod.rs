@@ -16,6 +16,7 @@ use serde::Deserialize;
 use subtle::ConstantTimeEq;
 use tower_sessions::Session;
 
+use crate::api::ApiError;
 use crate::apps;
 use crate::launch::{self, LaunchContext, Pending};
 use crate::pages::{Layout, page};
@@ -237,14 +238,20 @@ async fn end(
     everywhere: bool,
 ) -> Result<Response, Problem> {
     person.check(&form.csrf)?;
-    portal.freshen(&mut person).await?;
+    let is_fresh = portal.freshen(&mut person).await.is_ok();
     let caller = Caller(person);
-    if let Err(error) = portal.api.sign_out(caller.asker(), everywhere).await {
+    let ended = if is_fresh {
+        portal.api.sign_out(caller.asker(), everywhere).await
+    } else {
+        Err(ApiError::Unauthorized)
+    };
+    if let Err(error) = ended {
         tracing::warn!(%error, "the API did not end a sign-in");
-        // Of this session nobody goes without: somebody else may use this computer next.
         if everywhere {
             return Err(error.into());
         }
+        // This session ends all the same, here and at the provider, which tells the API in its turn:
+        // somebody else may use this computer next.
     }
     leave(portal, &caller.0).await
 }

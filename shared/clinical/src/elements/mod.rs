@@ -8,14 +8,14 @@ mod none_known;
 
 use carerecord_model::{Concept, ConceptCoding, DataElement};
 
-pub use none_known::says_none_known;
+pub use none_known::{Absence, absence};
 
 use crate::header::PatientHeader;
 use crate::open::{Opened, clinical_document, open};
 use crate::{Coding, HeaderError, Kind};
 
 /// The version of the rules by which elements are taken out: another one, when they change.
-pub const ELEMENT_RULES: &str = "2";
+pub const ELEMENT_RULES: &str = "3";
 
 /// What was taken out of a document. Has no `Debug`: all of it is patient data.
 pub struct Elements {

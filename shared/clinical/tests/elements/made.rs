@@ -30,6 +30,20 @@ fn what_is_negated_is_never_there() {
     );
     assert_eq!(all.left_out, 1);
 
+    let named = |name: &str| {
+        let observation = format!(
+            "<act><entryRelationship typeCode='SUBJ'><observation negationInd='true'>
+               <value code='419199007' codeSystem='2.16.840.1.113883.6.96'/>
+               <participant typeCode='CSM'><participantRole><playingEntity><name>{name}</name>
+               </playingEntity></participantRole></participant></observation></entryRelationship></act>"
+        );
+        let element = cda("48765-2", &observation).elements.remove(0);
+        assert_eq!(element.assertion, Assertion::Absent);
+        (element.concept.codings.first().map(|c| c.code.clone()), element.verification)
+    };
+    assert_eq!(named("Penicillin"), (None, Some("refuted".to_owned())));
+    assert_eq!(named("No known allergies"), (Some("716186003".to_owned()), None));
+
     let given = cda(
         "11369-6",
         "<substanceAdministration moodCode='EVN' negationInd='true'><statusCode code='completed'/>

@@ -23,6 +23,7 @@ impl<'d> Within<'_, 'd> {
         let kind = observation.child("value").map(|value| self.texts.concept(value));
         let kind = kind.unwrap_or_default();
         let substance = self.substance(observation);
+        let names_it = substance.as_ref().is_some_and(|substance| !says_none(substance));
         // A value that is no kind of allergy is the substance, or says that there is none.
         let concept = match substance {
             Some(substance) => substance,
@@ -32,7 +33,8 @@ impl<'d> Within<'_, 'd> {
         let mut element = self.element(ElementKind::AllergyIntolerance, observation, concept);
         element.assertion = assertion_of(&element.concept);
         if is_negated(observation) || is_negated(act) {
-            if element.concept.codings.is_empty() && element.assertion == Assertion::Present {
+            let is_general = element.concept.codings.is_empty() && !names_it;
+            if is_general && element.assertion == Assertion::Present {
                 element.concept = none_known(&kind, element.concept.text);
             } else if element.assertion == Assertion::Present {
                 element.verification = Some("refuted".to_owned());
@@ -116,6 +118,15 @@ fn criticality(value: ElementRef<'_>) -> Option<String> {
         _ => return None,
     };
     Some(code.to_owned())
+}
+
+/// Whether a substance that has no code is none, in words: what else is named is what somebody does not
+/// react to.
+fn says_none(substance: &Concept) -> bool {
+    let text = substance.text.as_deref().unwrap_or_default().to_lowercase();
+    let mut words = text.split(|c: char| !c.is_alphanumeric());
+    let is_no = |word: &str| ["no", "none", "nil", "not", "nka", "nkda"].contains(&word);
+    substance.codings.is_empty() && words.any(is_no)
 }
 
 /// "No known allergy", of the kind that is meant.
