@@ -177,8 +177,15 @@ fn provisions(row: &Row) -> Vec<Value> {
         provision
     };
     let permission = |to: &String| json!({"type": "permit", "actor": recipient(to)});
-    let objections = row.patient.objects.iter().map(objection);
-    objections.chain(row.patient.agrees.iter().map(permission)).collect()
+    let limited = |said: &String| {
+        let span = said.strip_prefix("permit authored ").unwrap_or_else(|| panic!("{said}"));
+        let (start, end) = span.split_once('/').unwrap();
+        json!({"type": "permit", "dataPeriod": {"start": start, "end": end}})
+    };
+    let patient = &row.patient;
+    let objections = patient.objects.iter().map(objection);
+    let permissions = patient.agrees.iter().map(permission);
+    objections.chain(permissions).chain(patient.says.iter().map(limited)).collect()
 }
 
 const AUDIENCE: &str = "urn:oid:2.999.826.1";
