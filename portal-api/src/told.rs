@@ -101,6 +101,7 @@ fn examples() -> Vec<FhirError> {
         access_pack::FULL,
         access_pack::BROKEN_OFF,
         access_pack::NOT_MADE,
+        access_pack::ALTERED,
         access_pack::WITHDRAWN,
         FhirError::UnknownDomain,
         FhirError::Body("not JSON".to_owned()),

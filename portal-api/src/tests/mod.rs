@@ -32,6 +32,7 @@ use axum::http::{HeaderMap, Request};
 use carerecord_access::{AccessDecisions, Policy};
 use carerecord_audit::{AuditFilter, AuditLog, SigningKey};
 use carerecord_model::*;
+use carerecord_sealing::{DataKey, FileKeys};
 use carerecord_service::AuditTrail;
 use carerecord_storage::Database;
 use carerecord_testkit::consent_of;
@@ -223,7 +224,9 @@ fn packs(folder: &TempDir, database: &Database, clock: Arc<dyn Clock>) -> Access
     let config = AccessPackConfig { max_mib: 1, max_total_mib: 2, ..AccessPackConfig::default() };
     let key: PackKey = Arc::new(|| SigningKey::from_seed(&[7; 32]).map_err(|e| e.to_string()));
     let log = AuditLog::new(database.clone());
-    AccessPacks::open(config, &folder.path().join("packs"), key, log, clock).unwrap()
+    let sealing = DataKey::from_slice(&[9; 32]).map(|key| ("portal".to_owned(), key));
+    let sealing = Arc::new(FileKeys::new(Some("portal".to_owned()), sealing).unwrap());
+    AccessPacks::open(config, &folder.path().join("packs"), sealing, key, log, clock).unwrap()
 }
 
 /// One system, whose node takes everything.
