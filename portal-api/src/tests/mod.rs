@@ -21,6 +21,7 @@ mod related;
 mod searching;
 mod sign_outs;
 mod tokens;
+mod usage;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -118,6 +119,7 @@ impl Client {
                 name: "portal".to_owned(),
                 source: Arc::new(AuditLog::new(database.clone())),
             }],
+            log: AuditLog::new(database.clone()),
             publishers: publishers(),
             detection: detection(&database),
             feed_rules: FeedRules::load(std::path::Path::new(POLICY)).unwrap(),

@@ -92,6 +92,7 @@ impl Assembly<'_> {
             overrides: OverrideStore::new(database.clone()),
             delegations,
             audit_logs: self.audit_logs(&database)?,
+            log: AuditLog::new(database.clone()),
             publishers,
             patient_ids: PatientIds::new(secret),
         });

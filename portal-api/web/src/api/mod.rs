@@ -19,6 +19,7 @@ mod people;
 mod sign_out;
 mod stated;
 mod team;
+mod usage;
 mod wire;
 
 use std::time::Duration;
@@ -49,6 +50,7 @@ pub(crate) use patient::PatientRecord;
 pub(crate) use people::{FoundPeople, PeopleQuestion};
 pub(crate) use stated::{FoundStated, Place, Stated};
 pub(crate) use team::InCare;
+pub(crate) use usage::{Told, Usage, UsedBy};
 
 use crate::config::WebConfig;
 
