@@ -10,7 +10,7 @@ use crate::fhir::elements::{
 use crate::fhir::{
     access_pack, alerts, answer, audit_event, binary, break_glass, citizen_access, claim, consent,
     contract, cross_reference, detection, document_reference, episode_of_care, fallback, feeds,
-    list, may_see, metadata, mine, patient, patient_match, provenance, provide, simplified,
+    list, may_see, metadata, mine, patient, patient_match, provenance, provide, simplified, usage,
     wrong_method,
 };
 use crate::{Portal, oauth};
@@ -97,6 +97,7 @@ pub fn router(portal: Portal, trail: AuditTrail) -> Router {
         .route("/fhir/Consent/_search", post(consent::search))
         .route("/fhir/Consent/{id}", get(consent::read).put(consent::update))
         .route("/fhir/$feeds", get(feeds::feeds))
+        .route("/fhir/$usage", get(usage::usage))
         .route("/fhir/$try-again", post(feeds::try_again))
         .route("/fhir/Contract", get(contract::search))
         .route("/fhir/Contract/$sharing", get(contract::sharing))

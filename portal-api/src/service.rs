@@ -5,6 +5,7 @@ use carerecord_access::{
     AccessDecisions, Caller, CitizenGrantStore, ConsentStore, Decision, Override, PatientRecords,
     Purpose, RecordView, Refused, RelationshipStore, Released, Right, Rule, Withheld,
 };
+use carerecord_audit::AuditLog;
 use carerecord_model::{
     Clock, ContentFilter, CrossReference, DocumentEntry, DocumentRegistry, EntryRef, EntryUuid,
     FoundObjects, Get, GetAll, GetDocuments, IdSource, MetadataLevel, NhsNumber, NodeId,
@@ -45,6 +46,7 @@ pub struct Portal {
     pub(crate) overrides: OverrideStore,
     delegations: Option<Arc<Delegator>>,
     pub(crate) audit_logs: Arc<[RoleLog]>,
+    pub(crate) log: AuditLog,
     pub(crate) publishers: Publishers,
     pub(crate) detection: Option<Detection>,
     pub(crate) feed_rules: Arc<FeedRules>,
@@ -87,6 +89,8 @@ pub struct PortalParts {
     pub delegations: Option<Arc<Delegator>>,
     /// The logs that are searched besides those of nodes, the portal's own first.
     pub audit_logs: Vec<RoleLog>,
+    /// The portal's own log, out of which its uses are counted.
+    pub log: AuditLog,
     /// Who may publish, and where to.
     pub publishers: Publishers,
     /// The rules that go through the record of accesses; without them there are no reports.
@@ -168,6 +172,7 @@ impl Portal {
             detection: parts.detection,
             feed_rules: Arc::new(parts.feed_rules),
             access_packs: parts.access_packs,
+            log: parts.log,
             room: Arc::new(Semaphore::new(ROOM_KIB)),
         }
     }

@@ -6,7 +6,7 @@ use carerecord_model::PortError;
 use serde_json::Value;
 
 use crate::error::FhirError;
-use crate::fhir::access_pack;
+use crate::fhir::{access_pack, usage};
 use crate::oauth::{AuthorizeError, OAuthFailure};
 
 /// One way to be refused.
@@ -97,10 +97,12 @@ fn examples() -> Vec<FhirError> {
             "too-costly",
             "More people fit than are shown: say more of whom you look for.",
         ),
+        usage::TOO_MUCH,
         access_pack::TOO_MANY,
         access_pack::FULL,
         access_pack::BROKEN_OFF,
         access_pack::NOT_MADE,
+        access_pack::ALTERED,
         access_pack::WITHDRAWN,
         FhirError::UnknownDomain,
         FhirError::Body("not JSON".to_owned()),

@@ -13,7 +13,6 @@ mod iti41;
 mod iti43;
 mod iti86;
 mod kept;
-mod keys;
 mod local;
 mod objects;
 mod on_demand;
@@ -33,7 +32,6 @@ mod turns;
 
 pub use config::{RepositoryConfig, WhenAway};
 pub use integrity::Fault;
-pub use keys::{DataKey, FileKeys, KeyError, KeyWrapper, WrappedKey};
 pub use local::LocalRepository;
 pub use objects::{Objects, RemoteStore, RemoteStoreError};
 pub use on_demand::{DocumentProducer, OnDemand};

@@ -4,9 +4,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use carerecord_sealing::{KeyError, KeyWrapper, WrappedKey};
 use carerecord_storage::{Database, StoreError, sql};
-
-use crate::keys::{KeyError, KeyWrapper, WrappedKey};
 
 /// How far it is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::{Context, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use carerecord_repository::{DataKey, FileKeys, KeyWrapper};
+use carerecord_sealing::{DataKey, FileKeys, KeyWrapper};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 

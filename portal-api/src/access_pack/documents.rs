@@ -100,12 +100,12 @@ impl Filling<'_> {
         let mut body = content.body;
         while let Some(chunk) = body.next().await {
             let Ok(chunk) = chunk else {
-                self.zip.take_back(file).await?;
+                self.zip.leave_out(file);
                 known.not_included = Some(NOT_HAD.to_owned());
                 return Ok(Some(self.not_had(&document)));
             };
             if !self.zip.has_room(chunk.len() as u64, FOR_THE_REST) {
-                self.zip.take_back(file).await?;
+                self.zip.leave_out(file);
                 known.not_included = Some(FULL.to_owned());
                 return Ok(Some(LEFT_OUT.to_owned()));
             }

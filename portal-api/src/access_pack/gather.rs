@@ -201,7 +201,7 @@ impl Portal {
         audit.fill(|event| event.subject = Some(opened.number));
         let reach = self.pack_reach(&job.caller, &opened)?;
         audit.decision(&reach.decision());
-        let zip = Zip::begin(&packs.0.store.partial(job.pack.id), most).await?;
+        let zip = packs.0.store.begin(job.pack.id, most).await?;
         let mut filling = Filling {
             portal: self,
             packs,

@@ -6,6 +6,7 @@ pub mod contents;
 mod documents;
 mod gather;
 pub mod manifest;
+mod sealed;
 mod state;
 mod still;
 mod store;
@@ -21,13 +22,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use carerecord_access::{Caller, Purpose};
 use carerecord_audit::{AuditEvent, AuditLog, SigningKey};
 use carerecord_model::{Clock, NhsNumber};
+use carerecord_sealing::{ByteStream, KeyWrapper};
 use carerecord_service::RequestId;
 use carerecord_storage::StoreError;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
-use tokio::fs::File;
 use tokio::io;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -50,7 +51,8 @@ pub struct AccessPackConfig {
     pub of_one_person: usize,
     /// The longest that one becomes, with all that is in it; what it has no room for is named in it.
     pub max_mib: u64,
-    /// What all together take at most.
+    /// What all together take at most, but for the one document that each is adding, which is on disk twice
+    /// meanwhile.
     pub max_total_mib: u64,
 }
 
@@ -168,13 +170,15 @@ pub(crate) enum NotTaken {
 }
 
 impl AccessPacks {
-    /// Packs in a folder of their own, which is made where it is not there.
+    /// Packs in a folder of their own, which is made where it is not there; `sealing` encrypts the keys of
+    /// its files.
     ///
     /// # Errors
     /// When the configuration does not make sense, or the folder cannot be made.
     pub fn open(
         config: AccessPackConfig,
         folder: &Path,
+        sealing: Arc<dyn KeyWrapper>,
         key: PackKey,
         log: AuditLog,
         clock: Arc<dyn Clock>,
@@ -190,7 +194,7 @@ impl AccessPacks {
         }
         let (queue, jobs) = mpsc::unbounded_channel();
         Ok(Self(Arc::new(Inner {
-            store: PackStore::open(folder)?,
+            store: PackStore::open(folder, sealing)?,
             config,
             key,
             log,
@@ -287,9 +291,12 @@ impl AccessPacks {
         Ok(packs)
     }
 
-    /// The bytes of one that was made.
-    pub(crate) async fn bytes(&self, id: Uuid) -> io::Result<File> {
-        self.0.store.bytes(id).await
+    /// The bytes of one that was made, so many.
+    ///
+    /// # Errors
+    /// `InvalidData` when they were altered since.
+    pub(crate) async fn bytes(&self, id: Uuid, size: u64) -> io::Result<ByteStream<io::Error>> {
+        self.0.store.bytes(id, size).await
     }
 
     /// Stops the making of a pack, and removes it.

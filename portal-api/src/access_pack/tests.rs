@@ -2,26 +2,28 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use carerecord_access::SystemCaller;
 use carerecord_model::{IdSource as _, RandomIds, SystemClock};
+use carerecord_sealing::{DataKey, FileKeys};
 use carerecord_storage::Database;
 use carerecord_testkit::unzip;
+use futures_util::TryStreamExt as _;
 use uuid::Uuid;
 
 use super::store::PackStore;
-use super::zip::Zip;
 use super::*;
 
 #[tokio::test]
 async fn a_zip_file_has_what_was_written_and_nothing_that_broke_off() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("pack.zip");
-    std::fs::write(&path, "of a run that was broken off").unwrap();
-    let mut zip = Zip::begin(&path, 1 << 20).await.unwrap();
+    let (store, id) = (store(&folder.path().join("packs")), Uuid::from_u128(1));
+    std::fs::write(store.partial(id), "of a run that was broken off").unwrap();
+    let mut zip = store.begin(id, 1 << 20).await.unwrap();
     let long = vec![7; 300_000];
 
     zip.file("one.txt", b"one").await.unwrap();
     let mut broken = zip.entry("broken.bin").await.unwrap();
     zip.write(&mut broken, &long).await.unwrap();
-    zip.take_back(broken).await.unwrap();
+    assert!(!zip.has_room(800_000, 16), "what is put aside counts");
+    zip.leave_out(broken);
     let mut two = zip.entry("two.bin").await.unwrap();
     for part in long.chunks(1_000) {
         zip.write(&mut two, part).await.unwrap();
@@ -33,7 +35,8 @@ async fn a_zip_file_has_what_was_written_and_nothing_that_broke_off() {
     let hashes = zip.hashes();
     let size = zip.finish().await.unwrap();
 
-    let bytes = std::fs::read(&path).unwrap();
+    store.complete(id).await.unwrap();
+    let bytes = all_of(store.bytes(id, size).await.unwrap()).await;
     assert_eq!(bytes.len() as u64, size);
     let files = unzip(&bytes);
     assert_eq!(files.keys().collect::<Vec<_>>(), ["empty", "one.txt", "two.bin"]);
@@ -41,15 +44,87 @@ async fn a_zip_file_has_what_was_written_and_nothing_that_broke_off() {
     assert_eq!(hashes.keys().collect::<Vec<_>>(), ["empty", "one.txt", "two.bin"]);
     let of_nothing = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
     assert_eq!(hashes["empty"], of_nothing);
-    let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+    let left: Vec<_> = std::fs::read_dir(folder.path().join("packs")).unwrap().collect();
+    assert_eq!(left.len(), 1, "nothing is left of what was put aside");
+    let mode = left[0].as_ref().unwrap().metadata().unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
+}
+
+#[tokio::test]
+async fn nothing_on_the_disk_can_be_read_or_altered() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("packs");
+    let store = store(&place);
+    let letter = b"A letter about Ada Okafor. ".repeat(20_000);
+    let mut sizes = Vec::new();
+    for n in [1, 2] {
+        let mut zip = store.begin(Uuid::from_u128(n), 16 << 20).await.unwrap();
+        let mut entry = zip.entry("letter.txt").await.unwrap();
+        zip.write(&mut entry, &letter).await.unwrap();
+        zip.end(entry).await.unwrap();
+        sizes.push(zip.finish().await.unwrap());
+        store.complete(Uuid::from_u128(n)).await.unwrap();
+        store.keep(&pack(n, Timestamp::from_second(10).unwrap())).await.unwrap();
+    }
+    for file in std::fs::read_dir(&place).unwrap() {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        for words in ["Okafor", "letter.txt", "9990001006", "ZEX01"] {
+            assert!(!bytes.windows(words.len()).any(|part| part == words.as_bytes()), "{words}");
+        }
+    }
+
+    let (id, size) = (Uuid::from_u128(1), sizes[0]);
+    let path = |n: u128, ending: &str| place.join(format!("{}.{ending}", Uuid::from_u128(n)));
+    let whole = std::fs::read(path(1, "pack")).unwrap();
+    let other = std::fs::read(path(2, "pack")).unwrap();
+    let piece = (64 << 10) + 16;
+    let head = whole.len() % piece - size as usize % (64 << 10) - 16;
+    let (first, second) = (head..head + piece, head + piece..head + 2 * piece);
+    let flipped = |at: usize| {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1;
+        bytes
+    };
+    let swapped = [&whole[..head], &whole[second], &whole[first], &whole[head + 2 * piece..]];
+    let wrong = [
+        flipped(0),
+        flipped(head - 1),
+        flipped(head),
+        flipped(whole.len() - 1),
+        swapped.concat(),
+        whole[..whole.len() - 1].to_vec(),
+        whole[..head + 2 * piece].to_vec(),
+        whole[..head].to_vec(),
+        whole[..10].to_vec(),
+        Vec::new(),
+        [&whole[..], b"x"].concat(),
+        [&whole[..head], &other[head..]].concat(),
+        other,
+    ];
+    for (n, bytes) in wrong.into_iter().enumerate() {
+        std::fs::write(path(1, "pack"), bytes).unwrap();
+        let Err(error) = store.bytes(id, size).await else { panic!("{n}") };
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{n}: {error}");
+    }
+    std::fs::write(path(1, "pack"), &whole).unwrap();
+    assert!(store.bytes(id, size - 1).await.is_err(), "what is known of it says another size");
+    assert_eq!(all_of(store.bytes(id, size).await.unwrap()).await.len() as u64, size);
+
+    std::fs::copy(path(2, "state"), path(1, "state")).unwrap();
+    assert_eq!(store.pack(id).await.unwrap_err().kind(), io::ErrorKind::InvalidData);
+    let stolen = PackStore::open(&place, keys(2)).unwrap();
+    assert_eq!(
+        stolen.pack(Uuid::from_u128(2)).await.unwrap_err().kind(),
+        io::ErrorKind::InvalidData
+    );
+    assert!(stolen.bytes(id, size).await.is_err());
 }
 
 #[tokio::test]
 async fn what_nobody_can_fetch_is_swept_away() {
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().join("packs");
-    let store = PackStore::open(&place).unwrap();
+    let store = store(&place);
     let mode = std::fs::metadata(&place).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o700);
     let at = |second| Timestamp::from_second(second).unwrap();
@@ -57,18 +132,24 @@ async fn what_nobody_can_fetch_is_swept_away() {
         store.keep(&pack(n, at(until))).await.unwrap();
         std::fs::write(store.partial(Uuid::from_u128(n)), "part").unwrap();
     }
-    let orphan = place.join(format!("{}.zip", Uuid::from_u128(4)));
+    let orphan = place.join(format!("{}.pack", Uuid::from_u128(4)));
     std::fs::write(&orphan, "of one that was removed meanwhile").unwrap();
-    let garbled = place.join(format!("{}.json", Uuid::from_u128(5)));
+    let garbled = place.join(format!("{}.state", Uuid::from_u128(5)));
     std::fs::write(&garbled, "{").unwrap();
+    // As they were before packs were encrypted.
+    let plain =
+        ["json", "zip"].map(|ending| place.join(format!("{}.{ending}", Uuid::from_u128(6))));
+    std::fs::write(&plain[0], "{\"expires_at\": \"2999-01-01T00:00:00Z\"}").unwrap();
+    std::fs::write(&plain[1], "a letter").unwrap();
     // The first that is looked at cannot be removed.
-    std::fs::create_dir(place.join(format!("{}.zip", Uuid::from_u128(0)))).unwrap();
+    std::fs::create_dir(place.join(format!("{}.pack", Uuid::from_u128(0)))).unwrap();
 
     store.sweep(at(20), |id| id == Uuid::from_u128(3)).await.unwrap();
 
     let left: Vec<Uuid> = store.all().await.unwrap().iter().map(|pack| pack.id).collect();
     assert_eq!(left, [Uuid::from_u128(3), Uuid::from_u128(2)], "2 is kept, and 3 is being made");
     assert!(!orphan.exists() && !garbled.exists());
+    assert!(!plain[0].exists() && !plain[1].exists());
     assert!(store.partial(Uuid::from_u128(3)).exists());
     assert!(!store.partial(Uuid::from_u128(2)).exists(), "nobody goes on with it");
     assert_eq!(std::fs::read_dir(&place).unwrap().count(), 4);
@@ -123,7 +204,21 @@ async fn packs(folder: &tempfile::TempDir, config: AccessPackConfig) -> io::Resu
     let database = Database::open(&folder.path().join("portal.db")).await.unwrap();
     let key: PackKey = Arc::new(|| Err("there is none".to_owned()));
     let (log, clock) = (AuditLog::new(database), Arc::new(SystemClock));
-    AccessPacks::open(config, &folder.path().join("packs"), key, log, clock)
+    AccessPacks::open(config, &folder.path().join("packs"), keys(1), key, log, clock)
+}
+
+fn store(place: &Path) -> PackStore {
+    PackStore::open(place, keys(1)).unwrap()
+}
+
+fn keys(byte: u8) -> Arc<dyn KeyWrapper> {
+    let key = DataKey::from_slice(&[byte; 32]).map(|key| ("portal".to_owned(), key));
+    Arc::new(FileKeys::new(Some("portal".to_owned()), key).unwrap())
+}
+
+async fn all_of(bytes: ByteStream<io::Error>) -> Vec<u8> {
+    let parts: Vec<_> = bytes.try_collect().await.unwrap();
+    parts.concat()
 }
 
 fn pack(n: u128, expires_at: Timestamp) -> Pack {

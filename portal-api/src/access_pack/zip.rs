@@ -1,50 +1,65 @@
-//! A pack as a ZIP file (PKWARE APPNOTE 6.3): files one behind the other as they are, without
-//! compression, so that nothing is held whole. What was written of a file that breaks off is taken
-//! back.
+//! A pack as a ZIP file (PKWARE APPNOTE 6.3), encrypted on the disk: files one behind the other as they
+//! are, without compression, so that nothing is held whole. What is encrypted cannot be changed later: a
+//! file whose length and sum are not known yet is put aside until they are, and one that breaks off is
+//! not put in.
 
 use std::collections::BTreeMap;
-use std::io::SeekFrom;
-use std::path::Path;
+use std::path::PathBuf;
 
 use bytes::{BufMut, BytesMut};
+use carerecord_sealing::sealed_size;
 use flate2::Crc;
-use tokio::fs::{File, OpenOptions};
-use tokio::io::{self, AsyncSeekExt, AsyncWriteExt, BufWriter};
+use futures_util::TryStreamExt as _;
+use tokio::io;
 
 use super::manifest::FileHash;
+use super::sealed::{Aside, HEADER, SealedFile};
 
-/// A ZIP file that is being written, for its owner only.
+/// A ZIP file that is being written.
 pub(super) struct Zip {
-    out: BufWriter<File>,
+    out: SealedFile,
+    /// Where files are put aside.
+    place: PathBuf,
     /// How long it is.
     length: u64,
+    /// How long the file is that is put aside.
+    aside: u64,
     /// What stands at the end of the file, of each file in it.
     directory: BytesMut,
     hashes: BTreeMap<String, String>,
-    /// The longest that it may become.
+    /// The longest that it may become on the disk.
     most: u64,
 }
 
 /// A file in it that is being written.
 pub(super) struct Entry {
     name: String,
-    begins: u64,
+    aside: Aside,
+    sums: Sums,
+}
+
+/// What the ZIP file says of a file in it.
+#[derive(Default)]
+struct Sums {
     size: u64,
     crc: Crc,
     hash: FileHash,
 }
 
+impl Sums {
+    fn take(&mut self, bytes: &[u8]) {
+        self.size += bytes.len() as u64;
+        self.crc.update(bytes);
+        self.hash.update(bytes);
+    }
+}
+
 impl Zip {
-    /// An empty one; what a run left that was broken off goes away.
-    pub(super) async fn begin(path: &Path, most: u64) -> io::Result<Self> {
-        match tokio::fs::remove_file(path).await {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            Ok(()) | Err(_) => {}
-        }
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).await?;
+    /// An empty one, which puts files aside at `place`.
+    pub(super) fn begin(out: SealedFile, place: PathBuf, most: u64) -> Self {
         let (directory, hashes) = (BytesMut::new(), BTreeMap::new());
         let most = most.min(LONGEST);
-        Ok(Self { out: BufWriter::new(file), length: 0, directory, hashes, most })
+        Self { out, place, length: 0, aside: 0, directory, hashes, most }
     }
 
     /// Whether there is room for so many bytes more, where one part in `keep` of the whole is kept for
@@ -52,8 +67,9 @@ impl Zip {
     pub(super) fn has_room(&self, more: u64, keep: u64) -> bool {
         let kept = self.most.checked_div(keep).unwrap_or_default();
         let of_files = PER_FILE * (self.hashes.len() as u64 + FILES_AT_THE_END);
-        let all = [more, kept, of_files].into_iter().fold(self.length, u64::saturating_add);
-        all <= self.most
+        let parts = [self.aside, more, kept, of_files];
+        let all = parts.into_iter().fold(self.length, u64::saturating_add);
+        all <= self.most && HEADER + sealed_size(all) <= self.most
     }
 
     /// Whether it may have another document.
@@ -63,52 +79,51 @@ impl Zip {
 
     /// Begins a file.
     pub(super) async fn entry(&mut self, name: &str) -> io::Result<Entry> {
-        let begins = self.length;
-        let header = local_header(name, 0, 0);
-        self.put(&header).await?;
-        let name = name.to_owned();
-        Ok(Entry { name, begins, size: 0, crc: Crc::new(), hash: FileHash::default() })
+        let aside = Aside::begin(&self.place).await?;
+        Ok(Entry { name: name.to_owned(), aside, sums: Sums::default() })
     }
 
     /// Adds bytes to a file.
     pub(super) async fn write(&mut self, entry: &mut Entry, bytes: &[u8]) -> io::Result<()> {
-        if self.length + bytes.len() as u64 > LONGEST {
+        self.aside += bytes.len() as u64;
+        if self.length + self.aside > LONGEST {
             return Err(io::Error::other("the pack is longer than a ZIP file can be"));
         }
-        entry.size += bytes.len() as u64;
-        entry.crc.update(bytes);
-        entry.hash.update(bytes);
-        self.put(bytes).await
+        entry.sums.take(bytes);
+        entry.aside.write(bytes).await
     }
 
-    /// Ends a file.
+    /// Ends a file, and puts it in.
     pub(super) async fn end(&mut self, entry: Entry) -> io::Result<()> {
-        let (crc, size) = (entry.crc.sum(), short(entry.size)?);
-        let header = local_header(&entry.name, crc, size);
-        self.out.flush().await?;
-        self.out.seek(SeekFrom::Start(entry.begins)).await?;
-        self.out.write_all(&header).await?;
-        self.out.flush().await?;
-        self.out.seek(SeekFrom::Start(self.length)).await?;
-        central_header(&mut self.directory, &entry.name, crc, size, short(entry.begins)?);
-        self.hashes.insert(entry.name, entry.hash.finish());
+        self.head(&entry.name, entry.sums).await?;
+        let mut bytes = entry.aside.bytes().await?;
+        while let Some(bytes) = bytes.try_next().await? {
+            self.put(&bytes).await?;
+        }
+        self.aside = 0;
         Ok(())
     }
 
-    /// Takes back what was written of a file.
-    pub(super) async fn take_back(&mut self, entry: Entry) -> io::Result<()> {
-        self.out.flush().await?;
-        self.length = entry.begins;
-        self.out.get_mut().set_len(self.length).await?;
-        self.out.seek(SeekFrom::Start(self.length)).await?;
-        Ok(())
+    /// Leaves out a file that broke off.
+    pub(super) fn leave_out(&mut self, entry: Entry) {
+        drop(entry);
+        self.aside = 0;
     }
 
     /// A file as a whole.
     pub(super) async fn file(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        let mut entry = self.entry(name).await?;
-        self.write(&mut entry, bytes).await?;
-        self.end(entry).await
+        let mut sums = Sums::default();
+        sums.take(bytes);
+        self.head(name, sums).await?;
+        self.put(bytes).await
+    }
+
+    /// What stands before a file that comes next, and of it at the end.
+    async fn head(&mut self, name: &str, sums: Sums) -> io::Result<()> {
+        let (begins, crc, size) = (short(self.length)?, sums.crc.sum(), short(sums.size)?);
+        central_header(&mut self.directory, name, crc, size, begins);
+        self.hashes.insert(name.to_owned(), sums.hash.finish());
+        self.put(&local_header(name, crc, size)).await
     }
 
     /// SHA-256 in hex of each file so far, by name.
@@ -131,13 +146,12 @@ impl Zip {
         end.put_u32_le(short(begins)?);
         end.put_u16_le(0);
         self.put(&end).await?;
-        self.out.flush().await?;
-        self.out.get_ref().sync_all().await?;
+        self.out.finish().await?;
         Ok(self.length)
     }
 
     async fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.out.write_all(bytes).await?;
+        self.out.write(bytes).await?;
         self.length += bytes.len() as u64;
         Ok(())
     }

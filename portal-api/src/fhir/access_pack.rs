@@ -10,7 +10,6 @@ use carerecord_audit::AuditOutcome;
 use carerecord_fhir::{Issue, outcome};
 use carerecord_model::NhsNumber;
 use serde_json::{Value, json};
-use tokio_util::io::ReaderStream;
 use uuid::Uuid;
 
 use super::input::{Sent, uuid};
@@ -127,7 +126,7 @@ pub(crate) async fn fetch(
         Stage::Making | Stage::Failed => return Err(NOT_READY),
     };
     still(&portal, &session, &judged, &pack, &made.given).await?;
-    let file = of(&portal)?.bytes(pack.id).await.map_err(|e| folder(&e))?;
+    let bytes = of(&portal)?.bytes(pack.id, made.size).await.map_err(|e| folder(&e))?;
     let name = format!("attachment; filename=\"access-pack-{}.zip\"", short(pack.id));
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(ZIP)),
@@ -139,7 +138,7 @@ pub(crate) async fn fetch(
             HeaderValue::from_str(&name).unwrap_or(HeaderValue::from_static("attachment")),
         ),
     ];
-    Ok((headers, Body::from_stream(ReaderStream::with_capacity(file, CHUNK))).into_response())
+    Ok((headers, Body::from_stream(bytes)).into_response())
 }
 
 /// Stops the making of a pack, and removes it.
@@ -335,6 +334,10 @@ fn not_taken(error: NotTaken) -> FhirError {
 }
 
 fn folder(error: &std::io::Error) -> FhirError {
+    if error.kind() == std::io::ErrorKind::InvalidData {
+        tracing::error!(%error, "what is kept of an access pack is not what was written");
+        return ALTERED;
+    }
     tracing::error!(%error, "the folder of access packs failed");
     FhirError::Store
 }
@@ -372,6 +375,11 @@ pub(crate) const NOT_MADE: FhirError = FhirError::Operation(
     "The pack could not be made, because a part of the service did not answer or had no room. Ask for it \
      again.",
 );
+pub(crate) const ALTERED: FhirError = FhirError::Operation(
+    StatusCode::GONE,
+    "exception",
+    "What is kept of the pack is not what was made: it was altered, or a part of it is lost. Ask for it again.",
+);
 pub(crate) const WITHDRAWN: FhirError = FhirError::Operation(
     StatusCode::GONE,
     "deleted",
@@ -379,6 +387,5 @@ pub(crate) const WITHDRAWN: FhirError = FhirError::Operation(
 );
 const ZIP: &str = "application/zip";
 const RETRY_SECONDS: &str = "2";
-const CHUNK: usize = 64 << 10;
 const LONGEST_REASON: usize = 500;
 const LONGEST_REFERENCE: usize = 100;

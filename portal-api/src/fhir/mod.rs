@@ -29,6 +29,7 @@ pub(crate) mod provenance;
 pub(crate) mod provide;
 mod resources;
 pub(crate) mod simplified;
+pub(crate) mod usage;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;

@@ -70,8 +70,19 @@ fn value(answer: &Answer, name: &str) -> Value {
     fields.filter(|(key, _)| key.starts_with("value")).map(|(_, v)| v).next().unwrap_or_default()
 }
 
-fn zip(client: &Client, id: &str) -> PathBuf {
-    client.folder.path().join("packs").join(format!("{id}.zip"))
+fn file(client: &Client, id: &str) -> PathBuf {
+    client.folder.path().join("packs").join(format!("{id}.pack"))
+}
+
+/// A pack as it is given, which is no text.
+async fn fetched(client: &Client, id: &str) -> Vec<u8> {
+    let request = Request::builder()
+        .uri(format!("/fhir/{PACKS}/{id}/file"))
+        .header("authorization", format!("Bearer {}", client.token));
+    let request = request.body(Body::empty()).unwrap();
+    let response = client.router.clone().oneshot(request).await.unwrap();
+    assert_eq!(response.status(), 200);
+    axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap().to_vec()
 }
 
 /// The letter, marked above what the officer may see.
@@ -122,7 +133,7 @@ async fn a_pack_is_not_given_out_when_its_facts_have_changed() {
         let id = asked(&client).await;
         let told = done(&client, &id).await;
         assert_eq!((told.status, value(&told, "contents")), (200, json!(1)), "{}", told.text);
-        assert!(zip(&client, &id).exists());
+        assert!(file(&client, &id).exists());
         let list = client.get(PACKS, &[]).await;
         assert!(list.text.contains("SAR-1"), "{}", list.text);
         for part in ["documents", "reason", "output"] {
@@ -138,7 +149,7 @@ async fn a_pack_is_not_given_out_when_its_facts_have_changed() {
         let record = &client.audited().await[0];
         assert_eq!((record.outcome, record.subject), (AuditOutcome::Refused, NUMBER.parse().ok()));
         assert_eq!(record.decision.as_ref().unwrap().rule, "label");
-        assert!(!zip(&client, &id).exists(), "the bytes are gone");
+        assert!(!file(&client, &id).exists(), "the bytes are gone");
 
         // Also when the facts are as they were.
         *later.lock().unwrap() = None;
@@ -174,9 +185,9 @@ async fn a_pack_takes_no_more_than_its_room_and_says_what_had_none() {
 
     assert_eq!((told.status, value(&told, "complete")), (200, json!(false)), "{}", told.text);
     assert!(told.text.contains("The pack has room for"), "{}", told.text);
-    let bytes = std::fs::read(zip(&client, &id)).unwrap();
-    assert!(bytes.len() <= 1 << 20, "{}", bytes.len());
-    let files = unzip(&bytes);
+    let on_disk = std::fs::metadata(file(&client, &id)).unwrap().len();
+    assert!(on_disk <= 1 << 20, "{on_disk}");
+    let files = unzip(&fetched(&client, &id).await);
     for name in ["documents.json", "index.html", "manifest.json", "manifest.sig"] {
         assert!(files.contains_key(name), "{name}");
     }
@@ -186,9 +197,30 @@ async fn a_pack_takes_no_more_than_its_room_and_says_what_had_none() {
 }
 
 #[tokio::test]
+async fn a_pack_that_was_altered_is_given_to_nobody() {
+    let client = desk(registry(), Trouble::None).await;
+    let _making = make(&client);
+    let id = asked(&client).await;
+    assert_eq!(done(&client, &id).await.status, 200);
+    let mut bytes = std::fs::read(file(&client, &id)).unwrap();
+    let last = bytes.len() - 1;
+    for cut in [false, true] {
+        bytes[last - 1] ^= 1;
+        std::fs::write(file(&client, &id), &bytes[..last + usize::from(!cut)]).unwrap();
+
+        let answer = client.get(&format!("{PACKS}/{id}/file"), &[]).await;
+
+        assert_eq!(answer.status, 410, "{}", answer.text);
+        assert!(answer.text.contains("it was altered"), "{}", answer.text);
+    }
+    assert_eq!(client.ask("DELETE", &format!("{PACKS}/{id}"), &[], "").await.status, 202);
+    assert!(!file(&client, &id).exists());
+}
+
+#[tokio::test]
 async fn all_packs_together_take_no_more_than_their_room() {
     let client = desk(registry(), Trouble::None).await;
-    let other = zip(&client, &Uuid::from_u128(1).to_string());
+    let other = file(&client, &Uuid::from_u128(1).to_string());
     std::fs::write(&other, vec![0; 2 << 20]).unwrap();
     let answer = ask(&client).await;
     assert_eq!(answer.status, 429, "{}", answer.text);

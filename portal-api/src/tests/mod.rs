@@ -21,6 +21,7 @@ mod related;
 mod searching;
 mod sign_outs;
 mod tokens;
+mod usage;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +33,7 @@ use axum::http::{HeaderMap, Request};
 use carerecord_access::{AccessDecisions, Policy};
 use carerecord_audit::{AuditFilter, AuditLog, SigningKey};
 use carerecord_model::*;
+use carerecord_sealing::{DataKey, FileKeys};
 use carerecord_service::AuditTrail;
 use carerecord_storage::Database;
 use carerecord_testkit::consent_of;
@@ -117,6 +119,7 @@ impl Client {
                 name: "portal".to_owned(),
                 source: Arc::new(AuditLog::new(database.clone())),
             }],
+            log: AuditLog::new(database.clone()),
             publishers: publishers(),
             detection: detection(&database),
             feed_rules: FeedRules::load(std::path::Path::new(POLICY)).unwrap(),
@@ -223,7 +226,9 @@ fn packs(folder: &TempDir, database: &Database, clock: Arc<dyn Clock>) -> Access
     let config = AccessPackConfig { max_mib: 1, max_total_mib: 2, ..AccessPackConfig::default() };
     let key: PackKey = Arc::new(|| SigningKey::from_seed(&[7; 32]).map_err(|e| e.to_string()));
     let log = AuditLog::new(database.clone());
-    AccessPacks::open(config, &folder.path().join("packs"), key, log, clock).unwrap()
+    let sealing = DataKey::from_slice(&[9; 32]).map(|key| ("portal".to_owned(), key));
+    let sealing = Arc::new(FileKeys::new(Some("portal".to_owned()), sealing).unwrap());
+    AccessPacks::open(config, &folder.path().join("packs"), sealing, key, log, clock).unwrap()
 }
 
 /// One system, whose node takes everything.

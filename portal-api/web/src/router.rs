@@ -113,6 +113,7 @@ fn routes() -> Router<Arc<Portal>> {
         .route("/patient/{handle}/relationship", get(pages::claim::ask).post(pages::claim::claim))
         .route("/agreements", get(pages::agreements::list))
         .route("/feeds", get(pages::feeds::list))
+        .route("/usage", get(pages::usage::show))
         .route("/feeds/again", post(pages::feeds::try_again))
         .route("/patient/{handle}/consent", get(pages::consent::ask).post(pages::consent::record))
         .route("/patient/{handle}/consent/{id}/lift", post(pages::consent::lift))

@@ -1,8 +1,8 @@
+use carerecord_sealing::WrappedKey;
 use carerecord_storage::{Connection, StoreError, sql};
 use jiff::Timestamp;
 
 use super::Holding;
-use crate::keys::WrappedKey;
 use crate::objects::StoredObject;
 
 pub(super) async fn insert(

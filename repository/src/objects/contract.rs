@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use carerecord_codec::mtom::MtomError;
 use carerecord_model::{ByteRange, IdSource as _, RandomIds};
+use carerecord_sealing::{DataKey, FileKeys};
 use carerecord_testkit::{S3Fault, S3Server};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tempfile::TempDir;
 
 use super::{ObjectError, Objects, RemoteStore, StoredObject};
 use crate::integrity::Fault;
-use crate::keys::{DataKey, FileKeys};
 
 /// A store with what keeps it there.
 struct Place {

@@ -1,8 +1,8 @@
 use carerecord_codec::mtom::MtomError;
+use carerecord_sealing::{KeyError, SealingError};
 use object_store::client::{HttpError, HttpErrorKind};
 
 use crate::integrity::Fault;
-use crate::keys::KeyError;
 
 /// Why bytes were not stored or read.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +24,16 @@ pub(crate) enum ObjectError {
 impl From<Fault> for ObjectError {
     fn from(fault: Fault) -> Self {
         Self::Fault(fault)
+    }
+}
+
+impl From<SealingError> for ObjectError {
+    fn from(error: SealingError) -> Self {
+        match error {
+            SealingError::Differs => Self::Fault(Fault::Differs),
+            SealingError::TooLong(most) => Self::TooLong(most),
+            SealingError::Failed => Self::Keys(KeyError::Unavailable(error.to_string())),
+        }
     }
 }
 

@@ -7,7 +7,6 @@ mod contract;
 mod error;
 mod local;
 mod remote;
-mod sealed;
 mod upload;
 
 use std::path::{Path, PathBuf};
@@ -18,6 +17,9 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use carerecord_codec::mtom::MtomError;
 use carerecord_model::ByteRange;
+use carerecord_sealing::{
+    DataKey, KeyError, KeyWrapper, WrappedKey, opened, sealed_range, sealed_size,
+};
 use futures_util::{Stream, StreamExt, TryStreamExt};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as Key;
@@ -30,7 +32,6 @@ pub use remote::{RemoteStore, RemoteStoreError};
 use upload::{PutRules, Upload};
 
 use crate::integrity::Fault;
-use crate::keys::{DataKey, KeyError, KeyWrapper, WrappedKey};
 
 /// The bytes of a node's documents, in an object store. Objects are immutable.
 #[derive(Clone)]
@@ -146,9 +147,9 @@ impl Objects {
         let unknown = || KeyError::Unknown(wrapped.key_id.clone());
         let keys = self.keys.as_ref().ok_or_else(unknown)?;
         let data = keys.open(wrapped, &object.key).await?;
-        let sealed = range.map(|range| sealed::sealed_range(range, object.size));
+        let sealed = range.map(|range| sealed_range(range, object.size));
         let bytes = self.get(&object.key, sealed).await?;
-        Ok(sealed::opened(bytes, &data, object.size, range))
+        Ok(opened(bytes, &data, object.size, range))
     }
 
     async fn get(&self, key: &str, range: Option<ByteRange>) -> Result<ObjectBytes, ObjectError> {
@@ -174,7 +175,7 @@ impl Objects {
     pub(crate) async fn must_have(&self, object: &StoredObject) -> Result<(), ObjectError> {
         let found = self.store.head(&Key::from(object.key.as_str())).await?;
         let size = match object.wrapped {
-            Some(_) => sealed::sealed_size(object.size),
+            Some(_) => sealed_size(object.size),
             None => object.size,
         };
         if found.size == size { Ok(()) } else { Err(Fault::Differs.into()) }

@@ -1,13 +1,12 @@
 use bytes::{Bytes, BytesMut};
 
 use aws_lc_rs::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY, SHA256};
+use carerecord_sealing::{DataKey, Sealer, WrappedKey};
 use object_store::path::Path as Key;
 use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
 
 use super::error::transport;
-use super::sealed::Sealer;
 use super::{ObjectError, StoredObject, hex};
-use crate::keys::{DataKey, WrappedKey};
 
 /// How a store takes objects.
 #[derive(Clone, Copy, Debug)]

@@ -13,6 +13,14 @@ impl AccessDecisions {
         self.on_duty(caller, runs.is_some_and(|role| role.may_run_programme))
     }
 
+    /// Whether somebody may see how the portal is used, counted: who runs the programme.
+    ///
+    /// # Errors
+    /// `Refused`, which may always be told.
+    pub fn may_see_usage(&self, caller: &Caller) -> Result<Decision, Refused> {
+        self.may_see_feeds(caller)
+    }
+
     /// Whether somebody may see the agreements, and what flows under them: who runs the programme, and
     /// privacy officers.
     ///

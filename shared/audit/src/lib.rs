@@ -20,6 +20,7 @@ mod syslog;
 #[cfg(test)]
 mod testing;
 mod tree;
+mod usage;
 mod verify;
 mod witness;
 
@@ -42,5 +43,6 @@ pub use tree::{
     PublicKey, SignedHead, SigningKey, TreeHash, TreeHead, prove_consistency, prove_inclusion,
     seq_of_id,
 };
+pub use usage::{UsageError, UsageReport, UsedBy, Uses};
 pub use verify::{Finding, Verdict, Verifier, Warning, WitnessFiles};
 pub use witness::{FileWitness, SyslogWitness, Witness, WitnessError};

@@ -51,6 +51,7 @@ fn documents(base_url: &str, version: &str, date: &str) -> Value {
             "operation": [
                 {"name": "feeds", "definition": "urn:carerecord:OperationDefinition:feeds"},
                 {"name": "try-again", "definition": "urn:carerecord:OperationDefinition:try-again"},
+                {"name": "usage", "definition": "urn:carerecord:OperationDefinition:usage"},
             ],
             "resource": [
                 bundle(),

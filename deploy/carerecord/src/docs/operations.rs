@@ -123,6 +123,18 @@ pub(super) const OPERATIONS: &[Told] = &[
     },
     Told {
         kind: "",
+        name: "usage",
+        methods: &[("get", "/fhir/$usage")],
+        query: &["from", "to"],
+        summary: "How the portal is used, by day, role and organisation",
+        words: "For roles that run the programme. From one day to another, both included (UTC; 92 at most, and \
+                the last 31 unless given): for each day, role and organisation records-opened, \
+                documents-opened, launches, break-glass and refusals. Counts of 1 to 4 are told as \"fewer than 5\", \
+                those of 0 are left out; nothing in it is about a patient. 422 when more was recorded than \
+                is counted at once.",
+    },
+    Told {
+        kind: "",
         name: "try-again",
         methods: &[("post", "/fhir/$try-again")],
         query: &[],

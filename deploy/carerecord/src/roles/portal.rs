@@ -12,6 +12,7 @@ use carerecord_portal_api::{
     People, Portal, PortalParts, Publisher, Publishers, RoleLog, SignOutStore, TokenVerifier,
 };
 use carerecord_repository::LocalRepository;
+use carerecord_sealing::{DataKey, FileKeys};
 use carerecord_service::{ClientTls, Listener};
 use carerecord_storage::Database;
 use carerecord_web::{Looks, WebConfig};
@@ -70,8 +71,8 @@ impl Assembly<'_> {
         let detection = detection.map(|rules| Detection::new(rules, database.clone()));
         let feed_rules = FeedRules::load(&self.config.policy)
             .context("what is expected of feeds cannot be read")?;
-        let access_packs = self.access_packs(section, &database)?;
         let secret = key_file(&self.config.data.join("patient-ids.key"))?;
+        let access_packs = self.access_packs(section, &database, &secret)?;
         let portal = Portal::new(PortalParts {
             detection,
             feed_rules,
@@ -91,6 +92,7 @@ impl Assembly<'_> {
             overrides: OverrideStore::new(database.clone()),
             delegations,
             audit_logs: self.audit_logs(&database)?,
+            log: AuditLog::new(database.clone()),
             publishers,
             patient_ids: PatientIds::new(secret),
         });
@@ -101,7 +103,10 @@ impl Assembly<'_> {
         let trail = self.trail(&database, "portal", "fhir", None);
         let mut router = carerecord_portal_api::router(portal, trail.clone());
         if let Some(web) = &section.web {
-            let looks = Looks::new(Arc::new(SqlLookRows(database.clone())), looks_secret(&secret));
+            let looks = Looks::new(
+                Arc::new(SqlLookRows(database.clone())),
+                derived(&secret, b"carerecord web looks"),
+            );
             router = router.merge(self.web(section, web, &database, looks, sign_outs)?);
         }
         let router = router.merge(crate::docs::router(&section.api.base_url));
@@ -142,11 +147,13 @@ impl Assembly<'_> {
         Ok(tokens.with_own(own.context("portal.oauth cannot be used")?))
     }
 
-    /// The packs that people ask for, signed with the key of the log as it is when each is made.
+    /// The packs that people ask for, signed with the key of the log as it is when each is made, and
+    /// encrypted on the disk.
     fn access_packs(
         &self,
         section: &PortalSection,
         database: &Database,
+        secret: &[u8; 32],
     ) -> anyhow::Result<AccessPacks> {
         let config = self.config;
         let (file, clock) = (config.audit.key(&config.base, &config.data), self.clock.clone());
@@ -156,7 +163,19 @@ impl Assembly<'_> {
         });
         let (log, clock) = (AuditLog::new(database.clone()), self.clock.clone());
         let folder = config.data.join("access-packs");
-        let packs = AccessPacks::open(section.access_packs.clone(), &folder, key, log, clock);
+        let sealing = DataKey::from_slice(&derived(secret, b"carerecord access packs"));
+        let sealing = FileKeys::new(
+            Some("portal".to_owned()),
+            sealing.map(|key| ("portal".to_owned(), key)),
+        )?;
+        let packs = AccessPacks::open(
+            section.access_packs.clone(),
+            &folder,
+            Arc::new(sealing),
+            key,
+            log,
+            clock,
+        );
         packs.context("the folder of access packs cannot be used")
     }
 
@@ -213,11 +232,11 @@ impl Assembly<'_> {
     }
 }
 
-/// A secret of its own for looks, out of the one that all copies of a portal share.
-fn looks_secret(secret: &[u8; 32]) -> [u8; 32] {
+/// A secret for one use of its own, out of the one that all copies of a portal share.
+fn derived(secret: &[u8; 32], usage: &[u8]) -> [u8; 32] {
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
     let mut out = [0; 32];
-    out.copy_from_slice(hmac::sign(&key, b"carerecord web looks").as_ref());
+    out.copy_from_slice(hmac::sign(&key, usage).as_ref());
     out
 }
 

@@ -39,6 +39,7 @@ pub async fn an_officer_has_a_pack_made(deployment: Deployment) {
     assert_eq!(documents[0]["unique_id"], letters[0].unique_id);
     let file = documents[0]["file"].as_str().unwrap();
     assert_eq!(files[file], letters[0].bytes.to_vec());
+    nothing_can_be_read(&deployment, &letters[0]);
     let accesses = text(&files, "accesses.jsonl");
     let by_gp: Vec<&str> = accesses.lines().filter(|line| line.contains(GP)).collect();
     let other = |line: &&str| line.contains(&letters[1].unique_id);
@@ -426,6 +427,21 @@ fn left_of(deployment: &Deployment, id: &str) -> Vec<String> {
 
 fn nothing_is_left_of(deployment: &Deployment, id: &str) {
     assert_eq!(left_of(deployment, id), Vec::<String>::new());
+}
+
+/// What lies on the disk of packs tells nothing of anybody.
+fn nothing_can_be_read(deployment: &Deployment, letter: &Letter) {
+    let folder = std::fs::read_dir(deployment.data(Role::Portal).join("access-packs")).unwrap();
+    let mut files = 0;
+    for file in folder {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        let names = [PATIENT, REFERENCE, &letter.title, &letter.unique_id].map(str::as_bytes);
+        for known in names.into_iter().chain([&letter.bytes[..]]) {
+            assert!(!bytes.windows(known.len()).any(|part| part == known), "a pack can be read");
+        }
+        files += 1;
+    }
+    assert!(files >= 2, "a pack and what is known of it");
 }
 
 fn only_the_owner_reads(deployment: &Deployment) {

@@ -82,6 +82,49 @@ pub async fn what_sources_send_is_seen_by_who_runs_the_programme(deployment: Dep
     deployment.assert_no_panic();
 }
 
+/// What is done is counted for who runs the programme, and tells nothing of anybody.
+pub async fn uses_are_counted_for_who_runs_the_programme(deployment: Deployment) {
+    let letter = Letter::text(PATIENT, 1);
+    assert!(deployment.node(0).publish(&letter).await.unwrap().is_success());
+    let doctor = deployment.fhir().as_person(GP).await;
+    for _ in 0..5 {
+        assert_eq!(doctor.documents(PATIENT).await.len(), 1);
+    }
+    assert_eq!(doctor.resource("$usage").await.0, 403);
+
+    let operator = deployment.fhir().as_person(OPERATOR).await;
+    let (status, answer) = operator.resource("$usage").await;
+
+    assert_eq!(status, 200, "{answer}");
+    let used = answer["parameter"].as_array().unwrap().iter().filter(|p| p["name"] == "used");
+    let counts: Vec<u64> =
+        used.filter_map(|used| part(used, "records-opened")["valueUnsignedInt"].as_u64()).collect();
+    assert!(counts.iter().any(|count| *count >= 5), "{answer}");
+    assert!(answer.to_string().contains("fewer than 5"), "the doctor was refused once: {answer}");
+    for secret in [PATIENT, GP, "Farrow", &letter.unique_id] {
+        assert!(!answer.to_string().contains(secret), "{secret}: {answer}");
+    }
+    for bad in ["from=all", "from=2020-01-01", "colour=red"] {
+        assert_eq!(operator.resource(&format!("$usage?{bad}")).await.0, 400, "{bad}");
+    }
+    for who in [OFFICER, DESK] {
+        let person = deployment.fhir().as_person(who).await;
+        assert_eq!(person.resource("$usage").await.0, 403, "{who}");
+    }
+    let system = deployment.fhir().as_system().await;
+    assert_eq!(system.resource("$usage").await.0, 403);
+    let mut browser = Browser::sign_in(&deployment, OPERATOR).await;
+    let (status, page) = browser.get("/usage?days=7").await;
+    assert_eq!(status, 200, "{page}");
+    for words in ["By organisation and role", "<svg", "Records opened: ", "at least 1"] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    assert!(!page.contains(PATIENT) && !page.contains("Farrow"), "{page}");
+    let mut officer = Browser::sign_in(&deployment, OFFICER).await;
+    assert_eq!(officer.get("/usage").await.0, 403);
+    deployment.assert_no_panic();
+}
+
 /// A letter that replaces one which nobody has sent yet is refused. The node keeps it, shows it to nobody,
 /// and registers it when somebody who runs the programme has it tried again.
 pub async fn what_the_registry_refused_is_tried_again(deployment: Deployment) {

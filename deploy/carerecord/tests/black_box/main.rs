@@ -130,6 +130,7 @@ however_it_is_deployed![
     reports::rules_find_what_should_be_looked_at_twice,
     reports::the_pages_have_reports,
     feeds::what_sources_send_is_seen_by_who_runs_the_programme,
+    feeds::uses_are_counted_for_who_runs_the_programme,
     feeds::what_the_registry_refused_is_tried_again,
     looking::who_may_not_look_learns_nothing,
     may_see::who_asks_gets_the_answer_that_the_doors_give,

@@ -290,7 +290,7 @@ impl<'d> Shooter<'d> {
             path if ["AuditEvent", "Contract", "$access-pack"].iter().any(|p| path.contains(p)) => {
                 &self.officer
             }
-            "/fhir/$feeds" | "/fhir/$try-again" => &self.operator,
+            "/fhir/$feeds" | "/fhir/$try-again" | "/fhir/$usage" => &self.operator,
             path if publishes.contains(&path) && route.method == "POST" => &self.source,
             path if path.ends_with("$generate-metadata") => &self.source,
             "/fhir/Patient/$mine" => &self.citizen,
@@ -388,7 +388,7 @@ impl<'d> Shooter<'d> {
         let (cookie, csrf) = match officer {
             true => (&self.officer_cookie, &self.officer_csrf),
             false if route.path.starts_with("/mine") => (&self.citizen_cookie, &self.citizen_csrf),
-            false if route.path.starts_with("/feeds") => {
+            false if ["/feeds", "/usage"].iter().any(|p| route.path.starts_with(p)) => {
                 (&self.operator_cookie, &self.operator_csrf)
             }
             false => (&self.cookie, &self.csrf),

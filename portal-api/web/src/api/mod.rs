@@ -20,6 +20,7 @@ mod sign_out;
 mod stated;
 mod team;
 mod terms;
+mod usage;
 mod wire;
 
 use std::time::Duration;
@@ -51,6 +52,7 @@ pub(crate) use people::{FoundPeople, PeopleQuestion};
 pub(crate) use stated::{FoundStated, Place, Stated};
 pub(crate) use team::InCare;
 pub(crate) use terms::{Between, Term, Terms};
+pub(crate) use usage::{Told, Usage, UsedBy};
 
 use crate::config::WebConfig;
 

@@ -23,6 +23,7 @@ pub(crate) mod start;
 pub(crate) mod summary;
 pub(crate) mod team;
 mod terms;
+pub(crate) mod usage;
 
 use askama::Template;
 use axum::http::StatusCode;

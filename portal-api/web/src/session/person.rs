@@ -453,7 +453,7 @@ pub(super) fn broken(error: &tower_sessions::session::Error) -> Problem {
 
 const PERSON: &str = "person";
 /// Pages about other patients, or other roles.
-const OF_OTHERS: [&str; 13] = [
+const OF_OTHERS: [&str; 14] = [
     "/oauth/consent/patient",
     "/search",
     "/team",
@@ -464,6 +464,7 @@ const OF_OTHERS: [&str; 13] = [
     "/looked",
     "/reports",
     "/feeds",
+    "/usage",
     "/agreements",
     "/access-packs",
     "/mine",

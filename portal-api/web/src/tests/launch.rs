@@ -32,6 +32,7 @@ pub(super) async fn shows_nobody_else(browser: &mut Browser, list: &str) {
         "/reports",
         "/reports/0199a1c2-9f3e-7cc1-8f8e-0e6f1d2b3c4d",
         "/feeds",
+        "/usage",
         "/agreements",
         "/access-packs",
         "/mine",

@@ -1,5 +1,5 @@
-//! Keys of objects. Each encrypted object has a key of its own, which is kept beside it in the
-//! node's table, encrypted by a key that is kept elsewhere: in a file, or with a key service.
+//! Keys of objects. Each encrypted object has a key of its own, which is kept beside it, encrypted by a
+//! key that is kept elsewhere: in a file, or with a key service.
 
 mod files;
 

@@ -8,26 +8,57 @@ use std::ops::Range;
 use aws_lc_rs::aead::{Aad, LessSafeKey, NONCE_LEN, Nonce};
 use bytes::{Bytes, BytesMut};
 use carerecord_model::ByteRange;
-use futures_util::{StreamExt, stream};
+use futures_util::stream::{self, BoxStream};
+use futures_util::{StreamExt, TryStreamExt as _};
 
-use super::{ObjectBytes, ObjectError};
-use crate::integrity::Fault;
-use crate::keys::{DataKey, KeyError};
+use crate::DataKey;
+
+/// Bytes on their way, encrypted or not.
+pub type ByteStream<E> = BoxStream<'static, Result<Bytes, E>>;
+
+/// Why an object was not encrypted or decrypted.
+#[derive(Debug, thiserror::Error)]
+pub enum SealingError {
+    /// The bytes are not those that were encrypted by this key, or not all of them.
+    #[error("the bytes are not those that were stored")]
+    Differs,
+    /// It is longer than so many bytes.
+    #[error("it is longer than {0} bytes")]
+    TooLong(u64),
+    /// The cipher failed.
+    #[error("encryption failed")]
+    Failed,
+}
+
+impl From<SealingError> for std::io::Error {
+    fn from(error: SealingError) -> Self {
+        let kind = match error {
+            SealingError::Differs => std::io::ErrorKind::InvalidData,
+            SealingError::TooLong(_) => std::io::ErrorKind::FileTooLarge,
+            SealingError::Failed => std::io::ErrorKind::Other,
+        };
+        Self::new(kind, error)
+    }
+}
 
 /// Encrypts a document on its way in.
-pub(crate) struct Sealer {
+pub struct Sealer {
     key: LessSafeKey,
     number: u64,
     piece: Vec<u8>,
 }
 
 impl Sealer {
-    pub(crate) fn new(key: &DataKey) -> Self {
+    /// With the key of the object, which encrypts nothing else.
+    pub fn new(key: &DataKey) -> Self {
         Self { key: key.cipher(), number: 0, piece: Vec::new() }
     }
 
     /// Takes as much as makes a piece whole; returns how much, and the piece when more follows it.
-    pub(crate) fn add(&mut self, bytes: &[u8]) -> Result<(usize, Option<Vec<u8>>), ObjectError> {
+    ///
+    /// # Errors
+    /// When the object is too long, or the cipher fails.
+    pub fn add(&mut self, bytes: &[u8]) -> Result<(usize, Option<Vec<u8>>), SealingError> {
         let done = match self.piece.len() == PIECE {
             true if !bytes.is_empty() => Some(self.seal(false)?),
             _ => None,
@@ -38,35 +69,40 @@ impl Sealer {
     }
 
     /// The last piece, which can be empty.
-    pub(crate) fn finish(&mut self) -> Result<Vec<u8>, ObjectError> {
+    ///
+    /// # Errors
+    /// When the object is too long, or the cipher fails.
+    pub fn finish(&mut self) -> Result<Vec<u8>, SealingError> {
         self.seal(true)
     }
 
-    fn seal(&mut self, last: bool) -> Result<Vec<u8>, ObjectError> {
+    fn seal(&mut self, last: bool) -> Result<Vec<u8>, SealingError> {
         let mut piece = std::mem::take(&mut self.piece);
         let nonce = nonce(self.number, last)?;
-        self.key.seal_in_place_append_tag(nonce, Aad::from(FORM), &mut piece).map_err(|_| {
-            ObjectError::Keys(KeyError::Unavailable("encryption failed".to_owned()))
-        })?;
+        let sealed = self.key.seal_in_place_append_tag(nonce, Aad::from(FORM), &mut piece);
+        sealed.map_err(|_| SealingError::Failed)?;
         self.number += 1;
         Ok(piece)
     }
 }
 
 /// Where in the object the pieces are that hold a range of a document of this size.
-pub(crate) fn sealed_range(range: ByteRange, size: u64) -> ByteRange {
+pub fn sealed_range(range: ByteRange, size: u64) -> ByteRange {
     let pieces = pieces(range);
     let end = (pieces.end * SEALED).min(sealed_size(size));
     ByteRange { start: pieces.start * SEALED, end: end - 1 }
 }
 
 /// The document out of an object's bytes, which begin where the range's first piece does.
-pub(crate) fn opened(
-    bytes: ObjectBytes,
+pub fn opened<E>(
+    bytes: ByteStream<E>,
     key: &DataKey,
     size: u64,
     range: Option<ByteRange>,
-) -> ObjectBytes {
+) -> ByteStream<E>
+where
+    E: From<SealingError> + Send + 'static,
+{
     let last = last_piece(size);
     let pieces = range.map_or(0..last + 1, pieces);
     let state =
@@ -82,8 +118,8 @@ pub(crate) fn opened(
     Box::pin(pieces.fuse())
 }
 
-struct Opener {
-    bytes: ObjectBytes,
+struct Opener<E> {
+    bytes: ByteStream<E>,
     key: LessSafeKey,
     buffer: BytesMut,
     size: u64,
@@ -92,18 +128,18 @@ struct Opener {
     range: Option<ByteRange>,
 }
 
-impl Opener {
-    async fn next(&mut self) -> Result<Option<Bytes>, ObjectError> {
+impl<E: From<SealingError>> Opener<E> {
+    async fn next(&mut self) -> Result<Option<Bytes>, E> {
         let Some(number) = self.pieces.next() else { return self.end().await };
         let is_last = number == self.last;
         let plain = if is_last { self.size - number * PIECE as u64 } else { PIECE as u64 } as usize;
         while self.buffer.len() < plain + TAG {
-            let more = self.bytes.next().await.ok_or(Fault::Differs)??;
+            let more = self.bytes.try_next().await?.ok_or(SealingError::Differs)?;
             self.buffer.extend_from_slice(&more);
         }
         let mut piece = self.buffer.split_to(plain + TAG);
         let opened = self.key.open_in_place(nonce(number, is_last)?, Aad::from(FORM), &mut piece);
-        opened.map_err(|_| Fault::Differs)?;
+        opened.map_err(|_| SealingError::Differs)?;
         piece.truncate(plain);
         let piece = piece.freeze();
         let Some(range) = self.range else { return Ok(Some(piece)) };
@@ -115,14 +151,14 @@ impl Opener {
     }
 
     /// Nothing may follow.
-    async fn end(&mut self) -> Result<Option<Bytes>, ObjectError> {
-        while let Some(more) = self.bytes.next().await {
-            self.buffer.extend_from_slice(&more?);
+    async fn end(&mut self) -> Result<Option<Bytes>, E> {
+        while let Some(more) = self.bytes.try_next().await? {
+            self.buffer.extend_from_slice(&more);
             if !self.buffer.is_empty() {
                 break;
             }
         }
-        if self.buffer.is_empty() { Ok(None) } else { Err(Fault::Differs.into()) }
+        if self.buffer.is_empty() { Ok(None) } else { Err(SealingError::Differs.into()) }
     }
 }
 
@@ -136,12 +172,19 @@ fn last_piece(size: u64) -> u64 {
     size.saturating_sub(1) / PIECE as u64
 }
 
-pub(crate) fn sealed_size(size: u64) -> u64 {
+/// How long an object is with a document of this size.
+pub fn sealed_size(size: u64) -> u64 {
     size + (last_piece(size) + 1) * TAG as u64
 }
 
-fn nonce(number: u64, last: bool) -> Result<Nonce, ObjectError> {
-    let number = u32::try_from(number).map_err(|_| ObjectError::TooLong(MOST))?;
+/// The size of the document in an object that is so long; `None` when no document makes it so.
+pub fn plain_size(sealed: u64) -> Option<u64> {
+    let size = sealed.checked_sub(sealed.div_ceil(SEALED) * TAG as u64)?;
+    (sealed_size(size) == sealed).then_some(size)
+}
+
+fn nonce(number: u64, last: bool) -> Result<Nonce, SealingError> {
+    let number = u32::try_from(number).map_err(|_| SealingError::TooLong(MOST))?;
     let mut nonce = [0; NONCE_LEN];
     nonce[7..11].copy_from_slice(&number.to_be_bytes());
     nonce[11] = last.into();
@@ -159,7 +202,6 @@ const FORM: &[u8] = b"carerecord object 1";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use futures_util::TryStreamExt;
 
     fn sealed(key: &DataKey, document: &[u8]) -> Vec<u8> {
         let (mut sealer, mut out) = (Sealer::new(key), Vec::new());
@@ -180,7 +222,7 @@ mod tests {
         object: &[u8],
         size: usize,
         range: Option<ByteRange>,
-    ) -> Result<Vec<u8>, ObjectError> {
+    ) -> Result<Vec<u8>, SealingError> {
         let chunks: Vec<_> = object.chunks(9_999).map(|c| Ok(Bytes::copy_from_slice(c))).collect();
         let pieces: Vec<Bytes> =
             opened(Box::pin(stream::iter(chunks)), key, size as u64, range).try_collect().await?;
@@ -200,6 +242,11 @@ mod tests {
             let object = sealed(&key, &document);
 
             assert_eq!(open(&key, &object, size, None).await.unwrap(), document, "{size}");
+            assert_eq!(plain_size(object.len() as u64), Some(size as u64));
+        }
+        // Nothing has no piece, and a piece is more than its tag but for the only one.
+        for no_document in [0, TAG as u64 - 1, SEALED + 1, SEALED + TAG as u64] {
+            assert_eq!(plain_size(no_document), None, "{no_document}");
         }
     }
 
@@ -243,7 +290,7 @@ mod tests {
             swapped,
         ] {
             let error = open(&key, &wrong, size, None).await.unwrap_err();
-            assert_eq!(error.fault(), Some(Fault::Differs));
+            assert!(matches!(error, SealingError::Differs), "{error}");
         }
         // A first piece that was made the last.
         assert!(open(&key, &object[..piece], PIECE, None).await.is_err());
