@@ -70,6 +70,12 @@ async fn the_overview_follows_the_role() {
     page.shows("Also in this record");
     page.shows(&format!("href=\"{patient}?show=list&#38;group=letters\">Letters (5)</a>"));
     page.hides("Outpatient letter</a>");
+    page.shows("Also in the summary: ");
+    page.shows(&format!("href=\"{patient}/summary#results\">Results (205)</a>."));
+    page.hides("<strong>Sodium");
+    let place = |words: &str| page.body.find(&format!("__key\">{words}")).unwrap();
+    assert!(place("Encounters") < place("Allergies") && place("Allergies") < place("Problems"));
+    assert!(place("Medicines") < place("Immunisations"), "what the view does not name is last");
 }
 
 #[tokio::test]

@@ -34,6 +34,7 @@ pub(crate) use groups::{CLASSES, class_words, slug};
 use list::{Asked, ListView, SelectView, selects};
 use overview::OverviewView;
 use role_view::RoleView;
+pub use role_view::ViewConfig;
 use sources::SourcesView;
 
 #[derive(Template)]
@@ -193,7 +194,7 @@ async fn show(
     let patient = caller.0.patient(handle)?;
     let (number, filter) = (patient.nhs_number, patient.filter.clone());
     let chosen = Face::of(&shown.show).or(patient.face);
-    let view = RoleView::of(caller.0.role().map(|role| role.code.as_str()));
+    let view = RoleView::of(caller.0.role(), &portal.config);
     let Gathered { banner, kept_under, found, mut elements, asked_at } =
         gather(portal, &caller, handle, &number, chosen).await?;
     let face = chosen.unwrap_or_else(|| Face::for_record(found.documents.len()));
@@ -204,7 +205,8 @@ async fn show(
     let brief = if face == Face::Overview {
         let more = elements.len()..summary::TYPES;
         elements.extend(portal.elements(caller.asker(), &number, more).await);
-        Brief::new(elements, &found.documents, handle, &portal.zone)
+        let brief = Brief::new(elements, &found.documents, handle, &portal.zone);
+        brief.map(|brief| brief.arranged(view.kinds, view.elsewhere))
     } else {
         None
     };
