@@ -22,6 +22,7 @@ pub(crate) mod search;
 pub(crate) mod start;
 pub(crate) mod summary;
 pub(crate) mod team;
+mod typed;
 
 use askama::Template;
 use axum::http::StatusCode;

@@ -345,6 +345,7 @@ fn people(form: &[(String, String)]) -> (StatusCode, Json<Value>) {
             "identifier": [{"system": NHS, "value": number}],
             "address": [{"use": "home", "postalCode": postcode}],
             "meta": {"security": [{"code": code}]}, "deceasedDateTime": "2026-10-20",
+            "generalPractitioner": [{"display": "Dr Legg's Surgery"}],
         }})
     };
     let note = json!({"severity": "warning", "details": {"text": "The index is being built."}});
