@@ -1,6 +1,6 @@
 // Walks sign-in, search, list, documents of each kind, refusal, an override with its review, and
 // sign-out.
-import { browser, find, findByName, look, page, portal, signIn } from "./look.mjs";
+import { browser, find, findByName, look, must, page, portal, signIn } from "./look.mjs";
 
 await signIn();
 await page.getByRole("link", { name: "Patients of" }).click();
@@ -39,6 +39,20 @@ const pdf = await page.evaluate(async (path) => {
   return [answer.status, answer.headers.get("content-type"), (await answer.text()).slice(0, 5)];
 }, content);
 if (pdf.join(" ") !== "200 application/pdf %PDF-") throw new Error(`the PDF came as ${pdf}`);
+
+// Somebody who has died: told first, as easy to go back from as to go on.
+await find("999 000 1073");
+await look("died", "This person has died");
+const dead = page.url();
+must(dead.endsWith("/died"), `the record opens at ${dead}`);
+await page.getByRole("button", { name: "Back without opening it" }).click();
+await look("died-back", "Find a patient");
+await page.goto(dead.replace(/died$/, "summary"));
+must(page.url() === dead, `the summary opens at ${page.url()}`);
+await page.getByRole("button", { name: "Go on to the record" }).click();
+await look("died-record", "How complete this is");
+await find("999 000 1073");
+await look("died-again", "How complete this is");
 
 await find("999 000 1049");
 await look("refusal", "The patient has objected");

@@ -7,6 +7,7 @@ pub(crate) mod alerts;
 pub(crate) mod claim;
 pub(crate) mod consent;
 pub(crate) mod content;
+pub(crate) mod died;
 pub(crate) mod document;
 pub(crate) mod feeds;
 pub(crate) mod filter;

@@ -3,7 +3,7 @@
 
 use askama::Template;
 use axum::extract::{Form, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use jiff::civil::Date;
 use serde::Deserialize;
 
@@ -65,16 +65,17 @@ pub(crate) struct PeopleFields {
 /// be meant, best first.
 pub(crate) async fn find(
     State(portal): SharedPortal,
-    Caller(mut person): Caller,
+    mut caller: Caller,
     Form(fields): Form<PeopleFields>,
 ) -> Result<Response, Problem> {
-    person.check(&fields.csrf)?;
-    let layout = portal.layout(Some(&person));
+    caller.0.check(&fields.csrf)?;
+    let layout = portal.layout(Some(&caller.0));
     let typed = fields.search.clone();
     let fields = match typed.as_deref().map(typed::read) {
         None => fields.bounded(),
         Some(Ok(Typed::Number(number))) => {
-            return search::turn_to(&portal, &mut person, number).await;
+            let handle = portal.turn_to(&mut caller, number).await?;
+            return Ok(Redirect::to(&format!("/patient/{handle}")).into_response());
         }
         Some(Ok(Typed::Person(fields))) => *fields,
         Some(Err(mistake)) => {
@@ -83,7 +84,7 @@ pub(crate) async fn find(
         }
     };
     match (read(&fields, portal.today()), typed) {
-        (Ok(question), _) => show(&portal, &Caller(person), fields, &question).await,
+        (Ok(question), _) => show(&portal, &caller, fields, &question).await,
         (Err(mistakes), None) => search::with_mistakes(layout, fields, mistakes),
         (Err(mistakes), Some(typed)) => {
             let words = mistakes.first().map_or(search::NOTHING, |mistake| mistake.words);

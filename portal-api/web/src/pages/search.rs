@@ -12,7 +12,7 @@ use crate::api::ApiError;
 use crate::display::Banner;
 use crate::portal::{Portal, SharedPortal};
 use crate::problem::Problem;
-use crate::session::{Caller, Person, SignedIn};
+use crate::session::Caller;
 
 #[derive(Template)]
 #[template(path = "search.html")]
@@ -155,29 +155,20 @@ pub(crate) struct NumberForm {
 /// Takes an NHS Number and turns to that patient.
 pub(crate) async fn find(
     State(portal): SharedPortal,
-    Caller(mut person): Caller,
+    mut caller: Caller,
     Form(form): Form<NumberForm>,
 ) -> Result<Response, Problem> {
-    person.check(&form.csrf)?;
+    caller.0.check(&form.csrf)?;
     match read(&form.nhs_number) {
-        Ok(number) => turn_to(&portal, &mut person, number).await,
+        Ok(number) => {
+            let handle = portal.turn_to(&mut caller, number).await?;
+            Ok(Redirect::to(&format!("/patient/{handle}")).into_response())
+        }
         Err(mistake) => {
-            let layout = portal.layout(Some(&person));
+            let layout = portal.layout(Some(&caller.0));
             with_mistake(layout, &form.nhs_number, mistake, PeopleFields::default())
         }
     }
-}
-
-/// Turns to a patient, under a handle: the number stays out of the address.
-pub(super) async fn turn_to(
-    portal: &Portal,
-    person: &mut Person,
-    number: NhsNumber,
-) -> Result<Response, Problem> {
-    let fresh = portal.ids.random();
-    let turn = |data: &mut SignedIn| Ok(data.turn_to(number, fresh));
-    let handle = portal.change(person, turn).await?;
-    Ok(Redirect::to(&format!("/patient/{handle}")).into_response())
 }
 
 /// The number that was typed, or what is wrong with it.

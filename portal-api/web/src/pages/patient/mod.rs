@@ -25,7 +25,7 @@ use crate::api::{ApiError, Found, OverrideState, PatientRecord, Recording, Refus
 use crate::display::Banner;
 use crate::portal::{Portal, SharedPortal};
 use crate::problem::{Problem, RefusedPage};
-use crate::session::{Caller, CurrentPatient, Person, SeenBefore, SignedIn, SourcesAsked};
+use crate::session::{Caller, CurrentPatient, Death, Person, SeenBefore, SignedIn, SourcesAsked};
 
 pub(crate) use face::Face;
 use fresh::Fresh;
@@ -195,8 +195,17 @@ async fn show(
     let (number, filter) = (patient.nhs_number, patient.filter.clone());
     let chosen = Face::of(&shown.show).or(patient.face);
     let view = RoleView::of(caller.0.role(), &portal.config);
-    let Gathered { banner, kept_under, found, mut elements, asked_at } =
+    let Gathered { banner, kept_under, interrupts, found, mut elements, asked_at } =
         gather(portal, &caller, handle, &number, chosen).await?;
+    if interrupts && caller.0.patient(handle)?.death == Death::NotKnown {
+        // It was not known when the record was opened.
+        let tell = |data: &mut SignedIn| {
+            data.patient_mut(handle)?.death.becomes_known();
+            Ok(())
+        };
+        portal.change(&mut caller.0, tell).await?;
+        return Err(Problem::Died(handle));
+    }
     let face = chosen.unwrap_or_else(|| Face::for_record(found.documents.len()));
     let banner = banner
         .with_alert(withheld_alert(&found.withheld))
@@ -299,6 +308,8 @@ struct Gathered {
     banner: Banner,
     /// The number that the record is kept under.
     kept_under: NhsNumber,
+    /// Whether a death is to be told first.
+    interrupts: bool,
     found: Found,
     /// Of allergies; of every type where the overview is asked for.
     elements: Elements,
@@ -330,6 +341,7 @@ async fn gather(
         None
     });
     let banner = portal.banner(number, record.as_ref());
+    let interrupts = portal.interrupts(&caller.0, record.as_ref());
     let kept_under = record.and_then(|record| record.nhs_number).unwrap_or(*number);
     match found {
         Ok(found) if found.documents.is_empty() && !found.withheld.is_empty() => {
@@ -350,7 +362,7 @@ async fn gather(
                 found.sources.clone_from(&asked.sources);
             }
             let asked_at = asked.map_or_else(|| portal.now(), |asked| asked.at);
-            Ok(Gathered { banner, kept_under, found, elements, asked_at })
+            Ok(Gathered { banner, kept_under, interrupts, found, elements, asked_at })
         }
         Err(ApiError::Refused(refusal)) => Err(refused(vec![refusal], banner)),
         Err(
