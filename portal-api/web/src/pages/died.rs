@@ -96,6 +96,26 @@ impl Portal {
         self.change(&mut caller.0, turn).await
     }
 
+    /// Tells of a death that was not known when the record was opened.
+    ///
+    /// # Errors
+    /// [`Problem::Died`], unless it has been told.
+    pub(crate) async fn tell_of_death(
+        &self,
+        person: &mut Person,
+        handle: Uuid,
+    ) -> Result<(), Problem> {
+        if person.patient(handle)?.death == Death::Told {
+            return Ok(());
+        }
+        let tell = |data: &mut SignedIn| {
+            data.patient_mut(handle)?.death.becomes_known();
+            Ok(())
+        };
+        self.change(person, tell).await?;
+        person.patient(handle).map(|_| ())
+    }
+
     /// Whether a person is told of the patient's death before the record is shown: not who looks
     /// after accesses or follows requests, nor citizens.
     pub(crate) fn interrupts(&self, person: &Person, record: Option<&PatientRecord>) -> bool {

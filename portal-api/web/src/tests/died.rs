@@ -82,3 +82,26 @@ async fn those_who_look_after_accesses_are_not_interrupted() {
 
     assert_eq!(browser.get(&patient).await.status, StatusCode::OK);
 }
+
+#[tokio::test]
+async fn a_death_that_becomes_known_later_is_told_then() {
+    let mut browser = Browser::signed_in().await;
+    browser.fake.state.lock().unwrap().nobody = true;
+
+    let patient = browser.find("9990001073").await;
+    let without = browser.get(&patient).await;
+    browser.fake.state.lock().unwrap().nobody = false;
+    let told = browser.get(&patient).await;
+    let died = format!("{patient}/died");
+    browser.fake.state.lock().unwrap().nobody = true;
+    let unnamed = browser.get(&died).await;
+    browser.submit(&died, &died, &[]).await;
+    browser.fake.state.lock().unwrap().nobody = false;
+
+    assert_eq!(without.status, StatusCode::OK, "the record is not closed for that");
+    without.shows("Name not known");
+    assert_eq!((told.status, told.location()), (StatusCode::SEE_OTHER, died.as_str()));
+    unnamed.shows("the date is not known here");
+    unnamed.shows("999 000 1073");
+    browser.get(&patient).await.shows("OKAFOR, Ada (Dr)");
+}
