@@ -136,7 +136,8 @@ pub(crate) struct Role {
 pub(crate) struct CurrentPatient {
     pub(crate) handle: Uuid,
     pub(crate) nhs_number: NhsNumber,
-    pub(crate) filter: Filter,
+    /// As set in this session.
+    pub(crate) filter: Option<Filter>,
     /// The documents of the list as last shown, for next and previous.
     pub(crate) order: Vec<Uuid>,
     /// Who it is, where a citizen looks: they cannot look people up.
@@ -187,7 +188,7 @@ impl CurrentPatient {
         Self {
             handle,
             nhs_number,
-            filter: Filter::default(),
+            filter: None,
             order: Vec::new(),
             person: None,
             face: None,

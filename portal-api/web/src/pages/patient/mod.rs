@@ -25,7 +25,7 @@ use crate::api::{ApiError, Found, OverrideState, PatientRecord, Recording, Refus
 use crate::display::Banner;
 use crate::portal::{Portal, SharedPortal};
 use crate::problem::{Problem, RefusedPage};
-use crate::session::{Caller, CurrentPatient, Death, Person, SeenBefore, SignedIn, SourcesAsked};
+use crate::session::{Caller, CurrentPatient, Person, SeenBefore, SignedIn, SourcesAsked};
 
 pub(crate) use face::Face;
 use fresh::Fresh;
@@ -53,6 +53,8 @@ struct PatientPage {
     sources: SourcesView,
     withheld: Vec<Refusal>,
     filter: Filter,
+    /// Whether the filter was not set here, but used last.
+    used_before: bool,
     mistake: Option<FilterMistake>,
     selects: Vec<SelectView>,
     group: Option<&'static str>,
@@ -126,8 +128,12 @@ pub(crate) async fn filter(
     let group = group_of_slug(&form.group).filter(|_| form.clear.is_none());
     match form.read() {
         Ok(filter) => {
+            let kept = portal.looks.keep_filter(&person, &filter, portal.clock.now()).await;
+            if let Err(error) = kept {
+                tracing::warn!(%error, "a filter is kept for this session only");
+            }
             let set = |data: &mut SignedIn| {
-                data.patient_mut(handle)?.filter = filter;
+                data.patient_mut(handle)?.filter = Some(filter);
                 Ok(())
             };
             portal.change(&mut person, set).await?;
@@ -192,20 +198,19 @@ async fn show(
     let layout = portal.layout(Some(&person));
     let mut caller = Caller(person);
     let patient = caller.0.patient(handle)?;
-    let (number, filter) = (patient.nhs_number, patient.filter.clone());
+    let (number, set) = (patient.nhs_number, patient.filter.clone());
     let chosen = Face::of(&shown.show).or(patient.face);
     let view = RoleView::of(caller.0.role(), &portal.config);
     let Gathered { banner, kept_under, interrupts, found, mut elements, asked_at } =
         gather(portal, &caller, handle, &number, chosen).await?;
-    if interrupts && caller.0.patient(handle)?.death == Death::NotKnown {
-        // It was not known when the record was opened.
-        let tell = |data: &mut SignedIn| {
-            data.patient_mut(handle)?.death.becomes_known();
-            Ok(())
-        };
-        portal.change(&mut caller.0, tell).await?;
-        return Err(Problem::Died(handle));
+    if interrupts {
+        portal.tell_of_death(&mut caller.0, handle).await?;
     }
+    let used_before = set.is_none();
+    let filter = match set {
+        Some(filter) => filter,
+        None => last_filter(portal, &caller.0).await.of_documents(&found.documents),
+    };
     let face = chosen.unwrap_or_else(|| Face::for_record(found.documents.len()));
     let banner = banner
         .with_alert(withheld_alert(&found.withheld))
@@ -245,22 +250,13 @@ async fn show(
         opened_until: opened_until(&found.overriding),
     };
     kept.keep(portal, &mut caller.0, handle).await?;
-    let faces = Face::ALL.map(|each| FaceView {
-        name: each.name(),
-        href: each.address(
-            handle,
-            group.map(slug).as_deref().filter(|_| each != Face::Overview),
-            1,
-        ),
-        current: each == face,
-    });
     page(&PatientPage {
         layout,
         banner,
         merged: (kept_under != number).then(|| number.grouped()),
         handle,
         face,
-        faces: faces.into(),
+        faces: faces(handle, face, group),
         words: "",
         sources: SourcesView::new(&found, asked_at, &portal.zone, portal.clock.now()),
         withheld: found.withheld,
@@ -268,6 +264,7 @@ async fn show(
         may_open: found.overriding == OverrideState::Offered,
         opened: opened(found.overriding, &portal.zone),
         selects: selects(&found.documents, &filter),
+        used_before: used_before && filter.is_set(),
         filter,
         mistake,
         group,
@@ -276,6 +273,24 @@ async fn show(
         overview,
         brief,
     })
+}
+
+/// The faces of a record, with the group that is shown where they have groups.
+fn faces(handle: Uuid, current: Face, group: Option<&str>) -> Vec<FaceView> {
+    let group = group.map(slug);
+    let view = |each: Face| FaceView {
+        name: each.name(),
+        href: each.address(handle, group.as_deref().filter(|_| each != Face::Overview), 1),
+        current: each == current,
+    };
+    Face::ALL.map(view).into()
+}
+
+/// The filter that the person last used, with whatever patient; none where that cannot be told.
+async fn last_filter(portal: &Portal, person: &Person) -> Filter {
+    let filter = portal.looks.filter(person, portal.clock.now()).await;
+    let filter = filter.inspect_err(|error| tracing::warn!(%error, "the last filter is not used"));
+    filter.ok().flatten().unwrap_or_default()
 }
 
 /// Why something is open, and until what time of the day.
