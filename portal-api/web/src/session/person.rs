@@ -136,8 +136,10 @@ pub(crate) struct Role {
 pub(crate) struct CurrentPatient {
     pub(crate) handle: Uuid,
     pub(crate) nhs_number: NhsNumber,
-    /// As set in this session.
-    pub(crate) filter: Option<Filter>,
+    pub(crate) filter: Filter,
+    /// Whether the filter was set in this session.
+    #[serde(default)]
+    pub(crate) filter_set: bool,
     /// The documents of the list as last shown, for next and previous.
     pub(crate) order: Vec<Uuid>,
     /// Who it is, where a citizen looks: they cannot look people up.
@@ -188,7 +190,8 @@ impl CurrentPatient {
         Self {
             handle,
             nhs_number,
-            filter: None,
+            filter: Filter::default(),
+            filter_set: false,
             order: Vec::new(),
             person: None,
             face: None,

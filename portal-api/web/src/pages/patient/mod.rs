@@ -133,7 +133,8 @@ pub(crate) async fn filter(
                 tracing::warn!(%error, "a filter is kept for this session only");
             }
             let set = |data: &mut SignedIn| {
-                data.patient_mut(handle)?.filter = Some(filter);
+                let patient = data.patient_mut(handle)?;
+                (patient.filter, patient.filter_set) = (filter, true);
                 Ok(())
             };
             portal.change(&mut person, set).await?;
@@ -198,7 +199,8 @@ async fn show(
     let layout = portal.layout(Some(&person));
     let mut caller = Caller(person);
     let patient = caller.0.patient(handle)?;
-    let (number, set) = (patient.nhs_number, patient.filter.clone());
+    let number = patient.nhs_number;
+    let set = patient.filter_set.then(|| patient.filter.clone());
     let chosen = Face::of(&shown.show).or(patient.face);
     let view = RoleView::of(caller.0.role(), &portal.config);
     let Gathered { banner, kept_under, interrupts, found, mut elements, asked_at } =
