@@ -32,7 +32,7 @@ await page.goto(portal);
 await page.locator("main button, main a.nhsuk-button").first().click();
 await page.getByRole("button", { name: "Imogen Farrow" }).click();
 await page.goto(`${portal}/search`);
-await page.locator("#nhs-number").fill("999 000 1146");
+await page.locator("#search").fill("999 000 1146");
 await page.locator("main form button").first().click();
 await page.waitForLoadState();
 await page.goto(`${page.url()}?show=list`);

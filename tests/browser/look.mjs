@@ -98,14 +98,16 @@ export async function choose(label) {
   throw new Error(`no arrow leads to ${label}`);
 }
 
-export async function find(number) {
+// By the one box of the first page.
+export async function find(typed) {
   await page.goto(`${portal}/search`);
-  await page.locator("#nhs-number").fill(number);
-  await page.locator("main form button").first().click();
+  await page.locator("#search").fill(typed);
+  await page.getByRole("button", { name: "Search", exact: true }).click();
 }
 
 export async function findByName(family, day, month, year) {
   await page.goto(`${portal}/search`);
+  await page.locator("summary", { hasText: "More fields" }).click();
   await page.getByLabel("Family name").fill(family);
   await page.getByLabel("Day").fill(day);
   await page.getByLabel("Month").fill(month);

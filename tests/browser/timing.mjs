@@ -35,7 +35,7 @@ await page.waitForURL(/\/patient\//);
 const record = page.url();
 for (let round = 0; round < rounds; round += 1) {
   await page.goto(`${portal}/search`);
-  await page.locator("#nhs-number").fill("999 000 1146");
+  await page.locator("#search").fill("999 000 1146");
   await timed("search to overview painted", async () => {
     await page.locator("main form button").first().click();
     await page.waitForURL(/\/patient\//);

@@ -13,6 +13,10 @@ await findByName("Oka", "", "", "");
 await both("wrong-name", "Enter a date of birth or a postcode");
 await findByName("Oka", "14", "7", "1945");
 await both("people", "1 person found");
+await find("Oka");
+await look("box-too-little", "Enter a date of birth or a postcode");
+await find("Okafor, Ada, 14 July 1945");
+await look("box-people", "1 person found");
 await page.getByRole("button", { name: "Open the record of OKAFOR, Ada" }).click();
 await look("person", "How complete this is");
 await find("999 000 1006");
@@ -36,6 +40,20 @@ const pdf = await page.evaluate(async (path) => {
 }, content);
 if (pdf.join(" ") !== "200 application/pdf %PDF-") throw new Error(`the PDF came as ${pdf}`);
 
+// Somebody who has died: told first, as easy to go back from as to go on.
+await find("999 000 1073");
+await look("died", "This person has died");
+const dead = page.url();
+must(dead.endsWith("/died"), `the record opens at ${dead}`);
+await page.getByRole("button", { name: "Back without opening it" }).click();
+await look("died-back", "Find a patient");
+await page.goto(dead.replace(/died$/, "summary"));
+must(page.url() === dead, `the summary opens at ${page.url()}`);
+await page.getByRole("button", { name: "Go on to the record" }).click();
+await look("died-record", "How complete this is");
+await find("999 000 1073");
+await look("died-again", "How complete this is");
+
 await find("999 000 1049");
 await both("refusal", "The patient has objected");
 const closed = page.url();
@@ -56,7 +74,7 @@ await look("opened-document", "Where it comes from");
 await signOut();
 await look("signed-out", "signed out");
 await page.goto(`${portal}/search`);
-const box = await page.locator('input[inputmode="numeric"]').count();
+const box = await page.locator("#search").count();
 if (box !== 0) throw new Error("the session goes on after signing out");
 
 await signIn("Leila Haddon");

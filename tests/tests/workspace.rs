@@ -51,9 +51,10 @@ fn permitted(licence: &str) -> bool {
 fn layer(name: &str) -> Option<u8> {
     match name {
         "carerecord-model" | "carerecord-xml" | "carerecord-migrations" => Some(0),
-        "carerecord-codec" | "carerecord-clinical" | "carerecord-sealing" | "carerecord-storage" => {
-            Some(1)
-        }
+        "carerecord-codec"
+        | "carerecord-clinical"
+        | "carerecord-sealing"
+        | "carerecord-storage" => Some(1),
         "carerecord-access" => Some(2),
         "carerecord-fhir" | "carerecord-audit" => Some(3),
         "carerecord-service" => Some(4),

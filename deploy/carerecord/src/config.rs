@@ -15,7 +15,7 @@ use carerecord_service::{
     ListenerConfig, LogFormat, SignInProvider, TlsConfig, XuaConfig, XuaMode,
 };
 use carerecord_storage::Database;
-use carerecord_web::{EhrConfig, LauncherConfig};
+use carerecord_web::{EhrConfig, LauncherConfig, ViewConfig};
 use serde::Deserialize;
 
 use crate::audit::AuditSection;
@@ -328,6 +328,9 @@ pub struct PortalSection {
     /// Electronic patient records that open records by SMART App Launch.
     #[serde(default)]
     pub ehr: Vec<EhrConfig>,
+    /// Who gets which view of a record; the first that fits, else by the code of the role.
+    #[serde(default)]
+    pub view: Vec<ViewConfig>,
     /// Codes for metadata that are made of a document's header, as `carerecord publish --codes`
     /// takes them; the built-in ones unless given.
     pub code_maps: Option<PathBuf>,

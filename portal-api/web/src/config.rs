@@ -4,6 +4,7 @@ use carerecord_service::{LONGEST_SIGN_IN, Secret, SignInProvider};
 use url::{Host, Url};
 
 use crate::launch::{EhrConfig, LauncherConfig};
+use crate::pages::patient::ViewConfig;
 
 /// How the web portal is set up.
 #[derive(Clone, Debug)]
@@ -50,6 +51,8 @@ pub struct WebConfig {
     pub base: PathBuf,
     /// Codes of the job roles that run the programme.
     pub programme_roles: Vec<String>,
+    /// Who gets which view of a record; the first that fits.
+    pub views: Vec<ViewConfig>,
 }
 
 /// Why the web portal cannot be set up.
@@ -76,6 +79,9 @@ pub enum WebError {
     /// An electronic patient record that opens records by SMART App Launch.
     #[error("ehr {0}: {1}")]
     Ehr(String, String),
+    /// A view of a record for those with a role.
+    #[error("view {0} {1}")]
+    View(String, String),
     /// The HTTP client.
     #[error("the HTTP client cannot be set up")]
     Client(#[from] reqwest::Error),
@@ -104,6 +110,7 @@ impl WebConfig {
             ehrs: Vec::new(),
             base: PathBuf::new(),
             programme_roles: vec!["R8013".to_owned()],
+            views: Vec::new(),
         }
     }
 
@@ -139,6 +146,9 @@ impl WebConfig {
         }
         if i64::from(self.session_hours) > LONGEST_SIGN_IN.as_hours() {
             return Err(WebError::TooLong);
+        }
+        for view in &self.views {
+            view.check().map_err(|what| WebError::View(view.view.clone(), what))?;
         }
         Ok(())
     }

@@ -28,5 +28,6 @@ pub use assets::assets;
 pub use config::{WebConfig, WebError};
 pub use launch::{EhrConfig, LauncherConfig};
 pub use looks::{LookRow, LookRows, LookRowsError, Looks};
+pub use pages::patient::ViewConfig;
 pub use router::router;
 pub use session::{SessionRow, SessionRows, SessionRowsError};

@@ -19,6 +19,8 @@ pub(crate) enum Problem {
     Launch(LaunchFailure),
     /// An app's request does not go on, for this reason.
     App(AppFailure),
+    /// The patient of this handle has died, which is told first.
+    Died(Uuid),
     /// The session is for the patient of a launch, and for nobody else.
     Locked,
     /// The decision is against it.
@@ -124,7 +126,7 @@ impl Problem {
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::SignedOut { .. } => StatusCode::UNAUTHORIZED,
-            Self::RoleNeeded => StatusCode::SEE_OTHER,
+            Self::RoleNeeded | Self::Died(_) => StatusCode::SEE_OTHER,
             Self::SignIn(SignInFailure::Provider)
             | Self::Launch(LaunchFailure::Away)
             | Self::CouldNotAsk => StatusCode::SERVICE_UNAVAILABLE,

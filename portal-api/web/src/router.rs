@@ -110,6 +110,7 @@ fn routes() -> Router<Arc<Portal>> {
             "/patient/{handle}/restricted",
             get(pages::restricted::ask).post(pages::restricted::open),
         )
+        .route("/patient/{handle}/died", get(pages::died::ask).post(pages::died::go_on))
         .route("/patient/{handle}/relationship", get(pages::claim::ask).post(pages::claim::claim))
         .route("/agreements", get(pages::agreements::list))
         .route("/feeds", get(pages::feeds::list))

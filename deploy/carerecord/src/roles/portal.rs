@@ -209,6 +209,7 @@ impl Assembly<'_> {
         config.sign_in_name.clone_from(&web.sign_in_name);
         config.launchers.clone_from(&section.launcher);
         config.ehrs.clone_from(&section.ehr);
+        config.views.clone_from(&section.view);
         config.base.clone_from(&self.config.base);
         for provider in &section.sign_in {
             let secret = provider.client_secret_file.as_ref();

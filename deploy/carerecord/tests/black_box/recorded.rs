@@ -409,9 +409,12 @@ impl<'d> Shooter<'d> {
             ("POST", "/patient/{handle}/restricted") => form(&[("reason", "emergency")]),
             ("POST", "/patient/{handle}/search") => form(&[("words", "pulse")]),
             ("POST", "/patient/{handle}/filter") => form(&[("text", "letter")]),
-            ("POST", "/patient/{handle}/sources" | "/patient/{handle}/consent/{id}/lift") => {
-                form(&[])
-            }
+            (
+                "POST",
+                "/patient/{handle}/sources"
+                | "/patient/{handle}/died"
+                | "/patient/{handle}/consent/{id}/lift",
+            ) => form(&[]),
             ("POST", "/patient/{handle}/consent") => {
                 form(&[("says", "agrees"), ("decider", "patient")])
             }

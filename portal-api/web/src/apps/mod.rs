@@ -161,7 +161,7 @@ pub(crate) async fn decide(
         return Err(ended(&draft));
     }
     let number = match form.patient {
-        Some(handle) => Some(caller.0.patient(handle)?.nhs_number),
+        Some(handle) => Some(caller.0.held(handle)?.nhs_number),
         None => None,
     };
     draft.fill(|event| event.subject = number);

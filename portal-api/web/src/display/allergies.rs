@@ -176,7 +176,8 @@ mod tests {
         ] {
             let mut short = found(Vec::new(), &SOME);
             short.stated = all;
-            let whole_of_some = whole.replace("Not recorded in coded entries", "Not available from every source");
+            let whole_of_some =
+                whole.replace("Not recorded in coded entries", "Not available from every source");
             assert_eq!(said_of(&short), format!("{whole_of_some} (not all sources answered)"));
             short.sources.pop();
             assert_eq!(said_of(&short), whole);

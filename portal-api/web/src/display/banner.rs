@@ -110,7 +110,7 @@ fn alerts(person: &PatientRecord) -> Vec<String> {
         (person.is_dead, "This person has died"),
         (!person.verified, "NHS number not verified"),
     ];
-    all.into_iter().filter_map(|(is_so, words)| is_so.then(|| words.to_owned())).collect()
+    all.into_iter().filter(|(is_so, _)| *is_so).map(|(_, words)| words.to_owned()).collect()
 }
 
 fn died(person: &PatientRecord) -> String {

@@ -201,9 +201,13 @@ pub(crate) async fn patient(
         };
         return Ok((StatusCode::CONFLICT, page(&stopped)?).into_response());
     }
+    let interrupts = portal.interrupts(&person, record.as_ref());
     let fresh = portal.ids.random();
     let open = |data: &mut SignedIn| {
         let handle = data.turn_to(launched.nhs_number, fresh);
+        if interrupts {
+            data.patient_mut(handle)?.death.becomes_known();
+        }
         if let Some(launch) = &mut data.launch {
             launch.handle = Some(handle);
         }

@@ -1,5 +1,5 @@
 //! What each person has seen of a patient's list of documents, so that the next time what is new
-//! can be told.
+//! can be told; and the filter that each has last used, which tells of no patient.
 //!
 //! That somebody looked at somebody's record is personal data of both. So of a look only its time
 //! and a short digest of each document of the list are kept, for half a year, in a row whose key
@@ -17,6 +17,7 @@ use carerecord_model::NhsNumber;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
+use crate::pages::filter::Filter;
 use crate::session::{Person, open, seal};
 
 /// Where looks are kept. The binary gives an implementation.
@@ -36,7 +37,7 @@ pub trait LookRows: fmt::Debug + Send + Sync + 'static {
 /// A look at rest.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct LookRow {
-    /// A keyed digest of who looked, as what, and at whose record.
+    /// A keyed digest of who looked, as what, and at whose record; of who filters, as what.
     pub id_hash: [u8; 32],
     /// The day after which it goes: it tells no time of day.
     pub expires_at: Timestamp,
@@ -49,7 +50,14 @@ pub struct LookRow {
 #[error("store of looks failed: {0}")]
 pub struct LookRowsError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
 
-/// What people have seen.
+/// What tells rows and keys of one purpose from all others.
+#[derive(Clone, Copy)]
+struct Labels {
+    row: &'static str,
+    key: &'static str,
+}
+
+/// What people have seen, and the filters that they use.
 #[derive(Clone)]
 pub struct Looks {
     rows: Arc<dyn LookRows>,
@@ -70,10 +78,8 @@ impl Looks {
         whose: &NhsNumber,
         now: Timestamp,
     ) -> Result<Option<Look>, LookRowsError> {
-        let Some(row) = self.key(ROW, person, whose) else { return Ok(None) };
-        let data = self.rows.load(&row, now).await?;
-        let key = self.key(KEY, person, whose);
-        Ok(data.zip(key).and_then(|(data, key)| Look::decode(&open(&key, data)?)))
+        let data = self.load(LOOK, person, Some(whose), now).await?;
+        Ok(data.and_then(|data| Look::decode(&data)))
     }
 
     /// Keeps what a person sees of a record now.
@@ -84,9 +90,55 @@ impl Looks {
         look: &Look,
         now: Timestamp,
     ) -> Result<(), LookRowsError> {
-        let keys = self.key(ROW, person, whose).zip(self.key(KEY, person, whose));
+        self.save(LOOK, person, Some(whose), look.encode(), now).await
+    }
+
+    /// The filter that a person last used, as far as it is kept.
+    pub(crate) async fn filter(
+        &self,
+        person: &Person,
+        now: Timestamp,
+    ) -> Result<Option<Filter>, LookRowsError> {
+        let data = self.load(FILTER, person, None, now).await?;
+        Ok(data.and_then(|data| serde_json::from_slice(&data).ok()))
+    }
+
+    /// Keeps of the filter that a person uses now what tells of no patient.
+    pub(crate) async fn keep_filter(
+        &self,
+        person: &Person,
+        filter: &Filter,
+        now: Timestamp,
+    ) -> Result<(), LookRowsError> {
+        let Ok(data) = serde_json::to_vec(&filter.of_no_patient()) else { return Ok(()) };
+        self.save(FILTER, person, None, data, now).await
+    }
+
+    async fn load(
+        &self,
+        labels: Labels,
+        person: &Person,
+        whose: Option<&NhsNumber>,
+        now: Timestamp,
+    ) -> Result<Option<Vec<u8>>, LookRowsError> {
+        let Some(row) = self.key(labels.row, person, whose) else { return Ok(None) };
+        let data = self.rows.load(&row, now).await?;
+        let key = self.key(labels.key, person, whose);
+        Ok(data.zip(key).and_then(|(data, key)| open(&key, data)))
+    }
+
+    async fn save(
+        &self,
+        labels: Labels,
+        person: &Person,
+        whose: Option<&NhsNumber>,
+        data: Vec<u8>,
+        now: Timestamp,
+    ) -> Result<(), LookRowsError> {
+        let key = self.key(labels.key, person, whose);
+        let keys = self.key(labels.row, person, whose).zip(key);
         let Some((id_hash, key)) = keys else { return Ok(()) };
-        let Some(data) = seal(&key, look.encode()) else { return Ok(()) };
+        let Some(data) = seal(&key, data) else { return Ok(()) };
         let day = SignedDuration::from_hours(24).as_secs();
         let days = now.as_second().div_euclid(day) + KEPT_DAYS + 1;
         let Ok(expires_at) = Timestamp::from_second(days * day) else { return Ok(()) };
@@ -94,11 +146,12 @@ impl Looks {
     }
 
     /// Another role sees another list.
-    fn key(&self, label: &str, person: &Person, whose: &NhsNumber) -> Option<[u8; 32]> {
+    fn key(&self, label: &str, person: &Person, whose: Option<&NhsNumber>) -> Option<[u8; 32]> {
         let sign_in = person.data.sign_in.as_ref()?;
         let role = person.data.acting_as.as_deref().unwrap_or_default();
         let mut tag = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, &self.secret));
-        for part in [label, &sign_in.issuer, &sign_in.subject, role, &whose.digits()] {
+        let whose = whose.map(NhsNumber::digits).unwrap_or_default();
+        for part in [label, &sign_in.issuer, &sign_in.subject, role, &whose] {
             tag.update(&(part.len() as u64).to_be_bytes());
             tag.update(part.as_bytes());
         }
@@ -164,8 +217,9 @@ fn short(document: Uuid) -> u32 {
     hash.as_ref().first_chunk().map_or(0, |four| u32::from_be_bytes(*four))
 }
 
-const ROW: &str = "carerecord web look row";
-const KEY: &str = "carerecord web look key";
+const LOOK: Labels = Labels { row: "carerecord web look row", key: "carerecord web look key" };
+const FILTER: Labels =
+    Labels { row: "carerecord web filter row", key: "carerecord web filter key" };
 const MAX_SEEN: usize = 20_000;
 const KEPT_DAYS: i64 = 180;
 

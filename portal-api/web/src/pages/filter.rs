@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::api::Document;
 use crate::display::day_of;
 
-/// Which documents of a patient to show. Kept in the session: words to look for in titles would
+/// Which documents of a patient to show. Kept in the session, and what tells of no patient for longer: words to look for in titles would
 /// say too much in an address.
 #[derive(Clone, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default)]
@@ -91,6 +91,35 @@ impl Filter {
         *self != Self::default()
     }
 
+    /// What of it tells of no patient, to be used again for others: no words, nor days, which would hide
+    /// what comes after them.
+    pub(crate) fn of_no_patient(&self) -> Self {
+        Self {
+            class: self.class.clone(),
+            kind: self.kind.clone(),
+            setting: self.setting.clone(),
+            source: self.source.clone(),
+            ..Self::default()
+        }
+    }
+
+    /// Without what no document has: the fields of the page could not show that.
+    pub(crate) fn of_documents(mut self, documents: &[Document]) -> Self {
+        type Part<'a> = (&'a mut String, fn(&Document) -> Option<&str>);
+        let parts: [Part<'_>; 4] = [
+            (&mut self.class, |document| Some(&document.class.code)),
+            (&mut self.kind, |document| Some(&document.kind.code)),
+            (&mut self.setting, |document| document.setting.as_deref()),
+            (&mut self.source, |document| Some(&document.source.code)),
+        ];
+        for (part, of) in parts {
+            if !documents.iter().any(|document| of(document) == Some(part.as_str())) {
+                part.clear();
+            }
+        }
+        self
+    }
+
     /// Whether a document is shown; `fresh` is whether it has come since the reader last looked.
     /// One without a date passes no date filter.
     pub(crate) fn takes(&self, document: &Document, fresh: bool, zone: &TimeZone) -> bool {
@@ -170,6 +199,34 @@ mod tests {
         assert!(!takes(|f| f.setting = "Cardiology".into()));
         assert!(!takes(|f| f.kind = "823681000000100".into()));
         assert!(!takes(|f| f.fresh = Some("yes".into())), "it is not new");
+    }
+
+    #[test]
+    fn what_is_used_again_tells_of_no_patient_and_can_be_seen() {
+        let form = FilterForm {
+            class: "1".into(),
+            setting: "Cardiology service".into(),
+            source: "ZEX01".into(),
+            author: "calloway".into(),
+            from: "2026-03-27".into(),
+            text: "okafor".into(),
+            fresh: Some("yes".into()),
+            ..FilterForm::default()
+        };
+        let mut document = crate::tests::document(1);
+        document.class.code = "2".into();
+        document.source.code = "ZEX01".into();
+
+        let kept = form.read().unwrap().of_no_patient();
+        let here = kept.clone().of_documents(&[document]);
+
+        let text = serde_json::to_string(&kept).unwrap();
+        for words in ["calloway", "2026", "okafor", "true"] {
+            assert!(!text.contains(words), "{words} in {text}");
+        }
+        assert_eq!((kept.class.as_str(), kept.source.as_str()), ("1", "ZEX01"));
+        assert_eq!((here.class.as_str(), here.setting.as_str()), ("", ""));
+        assert_eq!(here.source, "ZEX01");
     }
 
     #[test]

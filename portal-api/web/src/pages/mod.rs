@@ -7,6 +7,7 @@ pub(crate) mod alerts;
 pub(crate) mod claim;
 pub(crate) mod consent;
 pub(crate) mod content;
+pub(crate) mod died;
 pub(crate) mod document;
 pub(crate) mod feeds;
 pub(crate) mod filter;
@@ -23,6 +24,7 @@ pub(crate) mod start;
 pub(crate) mod summary;
 pub(crate) mod team;
 mod terms;
+mod typed;
 pub(crate) mod usage;
 
 use askama::Template;

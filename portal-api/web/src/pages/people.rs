@@ -1,12 +1,13 @@
-//! The search for people by name. What is looked for goes by form and is kept nowhere: in an
+//! The search for people. What is looked for goes by form and is kept nowhere: in an
 //! address it would name somebody.
 
 use askama::Template;
 use axum::extract::{Form, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use jiff::civil::Date;
 use serde::Deserialize;
 
+use super::typed::{self, Typed};
 use super::{Layout, Mistake, page, search};
 use crate::api::{FoundPeople, PeopleQuestion};
 use crate::display::{Banner, counted};
@@ -20,6 +21,8 @@ struct PeoplePage {
     layout: Layout,
     people: PeopleFields,
     mistakes: Vec<Mistake>,
+    /// How the search was understood.
+    asked: Vec<(&'static str, String)>,
     summary: String,
     notes: Vec<String>,
     rows: Vec<Row>,
@@ -32,13 +35,18 @@ struct Row {
     /// As the form takes it.
     number: String,
     postcode: String,
+    /// Where the person is registered.
+    practice: String,
 }
 
-/// What the search by name sends; also what stands in its fields.
+/// What the search sends: what was typed into its one box, or else the other fields. Also what stands in
+/// those.
 #[derive(Clone, Default, Deserialize)]
 pub(crate) struct PeopleFields {
     #[serde(default)]
-    csrf: String,
+    pub(super) csrf: String,
+    /// Set where it comes from the box.
+    pub(super) search: Option<String>,
     #[serde(default)]
     pub(crate) family: String,
     #[serde(default)]
@@ -53,21 +61,47 @@ pub(crate) struct PeopleFields {
     pub(crate) postcode: String,
 }
 
-/// Looks for people, and shows who may be meant, best first.
+/// Takes what is known of somebody: opens the record of a number, or looks for people and shows who may
+/// be meant, best first.
 pub(crate) async fn find(
     State(portal): SharedPortal,
-    Caller(person): Caller,
+    mut caller: Caller,
     Form(fields): Form<PeopleFields>,
 ) -> Result<Response, Problem> {
-    person.check(&fields.csrf)?;
-    let fields = fields.bounded();
-    let layout = portal.layout(Some(&person));
-    let question = match read(&fields, portal.today()) {
-        Ok(question) => question,
-        Err(mistakes) => return search::with_mistakes(layout, fields, mistakes),
+    caller.0.check(&fields.csrf)?;
+    let layout = portal.layout(Some(&caller.0));
+    let typed = fields.search.clone();
+    let fields = match typed.as_deref().map(typed::read) {
+        None => fields.bounded(),
+        Some(Ok(Typed::Number(number))) => {
+            let handle = portal.turn_to(&mut caller, number).await?;
+            return Ok(Redirect::to(&format!("/patient/{handle}")).into_response());
+        }
+        Some(Ok(Typed::Person(fields))) => *fields,
+        Some(Err(mistake)) => {
+            let typed = typed.unwrap_or_default();
+            return search::with_mistake(layout, &typed, mistake, PeopleFields::default());
+        }
     };
-    let caller = Caller(person);
-    let found = portal.api.people(caller.asker(), &question).await?;
+    match (read(&fields, portal.today()), typed) {
+        (Ok(question), _) => show(&portal, &caller, fields, &question).await,
+        (Err(mistakes), None) => search::with_mistakes(layout, fields, mistakes),
+        (Err(mistakes), Some(typed)) => {
+            let words = mistakes.first().map_or(search::NOTHING, |mistake| mistake.words);
+            search::with_mistake(layout, &typed, search::Mistake::Words(words), fields)
+        }
+    }
+}
+
+/// Looks for people, and shows who may be meant, best first.
+async fn show(
+    portal: &Portal,
+    caller: &Caller,
+    fields: PeopleFields,
+    question: &PeopleQuestion,
+) -> Result<Response, Problem> {
+    let layout = portal.layout(Some(&caller.0));
+    let found = portal.api.people(caller.asker(), question).await?;
     let (people, notes, too_many) = match found {
         FoundPeople::These(people, notes) => (people, notes, false),
         FoundPeople::TooMany => (Vec::new(), Vec::new(), true),
@@ -79,23 +113,43 @@ pub(crate) async fn find(
     };
     let rows = people.iter().map(|(number, record)| {
         let unknown = if record.restricted { "Not shown" } else { "Not known" };
+        let shown = |told: &Option<String>| told.clone().unwrap_or_else(|| unknown.to_owned());
         Row {
             banner: portal.banner(number, Some(record)),
             number: number.digits(),
-            postcode: record.postcode.clone().unwrap_or_else(|| unknown.to_owned()),
+            postcode: shown(&record.postcode),
+            practice: shown(&record.practice),
         }
     });
     let (mistakes, rows) = (Vec::new(), rows.collect());
-    let body =
-        page(&PeoplePage { layout, people: fields, mistakes, summary, notes, rows, too_many })?;
-    Ok(body.into_response())
+    let (asked, people) = (asked(question), fields);
+    page(&PeoplePage { layout, people, mistakes, asked, summary, notes, rows, too_many })
+        .map(IntoResponse::into_response)
+}
+
+/// What was looked for, part by part.
+fn asked(question: &PeopleQuestion) -> Vec<(&'static str, String)> {
+    let parts = [
+        ("Family name", Some(question.family.clone())),
+        ("Given name", question.given.clone()),
+        ("Born", question.born.map(|born| born.strftime("%d-%b-%Y").to_string())),
+        ("Postcode", question.postcode.clone()),
+    ];
+    parts.into_iter().filter_map(|(name, part)| Some((name, part?))).collect()
 }
 
 impl PeopleFields {
-    fn bounded(self) -> Self {
+    /// Whether anything stands in a field.
+    pub(super) fn is_set(&self) -> bool {
+        let Self { csrf: _, search: _, family, given, day, month, year, postcode } = self;
+        [family, given, day, month, year, postcode].iter().any(|field| !field.is_empty())
+    }
+
+    pub(super) fn bounded(self) -> Self {
         let cut = |text: &str| text.trim().chars().take(MAX_CHARS).collect();
         Self {
             csrf: String::new(),
+            search: None,
             family: cut(&self.family),
             given: cut(&self.given),
             day: cut(&self.day),
@@ -163,7 +217,7 @@ fn birth_date(fields: &PeopleFields, today: Date) -> Result<Option<Date>, &'stat
 }
 
 /// As a number, or by its name.
-fn month(text: &str) -> Option<i8> {
+pub(super) fn month(text: &str) -> Option<i8> {
     if let Ok(number) = text.parse() {
         return Some(number);
     }

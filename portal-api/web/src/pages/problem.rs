@@ -74,6 +74,9 @@ pub(crate) async fn show(
     if matches!(problem, Problem::RoleNeeded) {
         return Redirect::to("/role").into_response();
     }
+    if let Problem::Died(handle) = problem {
+        return Redirect::to(&format!("/patient/{handle}/died")).into_response();
+    }
     // The API may have turned a token down that the session still holds.
     if matches!(problem, Problem::SignedOut { .. })
         && let Err(broken) = forget(&session).await
@@ -155,9 +158,11 @@ fn next(problem: &Problem) -> (&'static str, &'static str) {
         Problem::SignIn(_) => ("/sign-in", "Try again"),
         Problem::RoleNeeded => ("/role", "Choose your role"),
         Problem::CouldNotAsk | Problem::Broken => ("", "Try again"),
-        Problem::Refused(_) | Problem::NotFound | Problem::Forged | Problem::Unreadable => {
-            ("/search", "Search for a patient")
-        }
+        Problem::Refused(_)
+        | Problem::NotFound
+        | Problem::Died(_)
+        | Problem::Forged
+        | Problem::Unreadable => ("/search", "Search for a patient"),
         Problem::Launch(_) | Problem::App(_) => ("/", "Go to the start page"),
         Problem::Locked => ("/launch/patient", "Go back to the patient"),
     }
@@ -283,6 +288,7 @@ fn words(problem: &Problem) -> (&'static str, &'static [&'static str]) {
             &["Something in it is missing, or there is too much of it."],
         ),
         Problem::RoleNeeded => ("Choose your role", &["Choose the role you act in."]),
+        Problem::Died(_) => ("This person has died", &["Open the record again to go on."]),
         Problem::Broken => (
             "Something is wrong on our side",
             &["The page could not be made. Try again in a few minutes."],

@@ -12,13 +12,14 @@ use crate::api::ApiError;
 use crate::display::Banner;
 use crate::portal::{Portal, SharedPortal};
 use crate::problem::Problem;
-use crate::session::{Caller, SignedIn};
+use crate::session::Caller;
 
 #[derive(Template)]
 #[template(path = "search.html")]
 struct SearchPage {
     layout: Layout,
     typed: String,
+    /// What is wrong with it.
     error: Option<String>,
     /// Whether the error is the check digit, which needs explaining.
     explain_check: bool,
@@ -58,7 +59,24 @@ impl SearchPage {
     }
 }
 
-/// The page with what is wrong in the search by name.
+/// The page with what is wrong in the search box, and what was understood of it.
+pub(super) fn with_mistake(
+    layout: Layout,
+    typed: &str,
+    mistake: Mistake,
+    people: PeopleFields,
+) -> Result<Response, Problem> {
+    let shown = SearchPage {
+        typed: typed.chars().take(MAX_SHOWN).collect(),
+        explain_check: mistake == Mistake::Number(NhsNumberError::CheckDigit),
+        error: Some(mistake.words(typed)),
+        people,
+        ..SearchPage::of(layout)
+    };
+    form_page(&shown, true)
+}
+
+/// The page with what is wrong in the other fields.
 pub(super) fn with_mistakes(
     layout: Layout,
     people: PeopleFields,
@@ -126,37 +144,29 @@ async fn alerts(portal: &Portal, caller: &Caller, layout: &Layout) -> Option<Opt
     Some(Some((of(&["new", "in-review"]), of(&["overdue"]))))
 }
 
-/// What the search box sends.
+/// What the buttons of lists of people send.
 #[derive(Deserialize)]
-pub(crate) struct SearchForm {
+pub(crate) struct NumberForm {
     csrf: String,
     #[serde(default)]
     nhs_number: String,
 }
 
-/// Takes an NHS Number and turns to that patient, under a handle: the number stays out of the
-/// address.
+/// Takes an NHS Number and turns to that patient.
 pub(crate) async fn find(
     State(portal): SharedPortal,
-    Caller(mut person): Caller,
-    Form(form): Form<SearchForm>,
+    mut caller: Caller,
+    Form(form): Form<NumberForm>,
 ) -> Result<Response, Problem> {
-    person.check(&form.csrf)?;
+    caller.0.check(&form.csrf)?;
     match read(&form.nhs_number) {
         Ok(number) => {
-            let fresh = portal.ids.random();
-            let turn = |data: &mut SignedIn| Ok(data.turn_to(number, fresh));
-            let handle = portal.change(&mut person, turn).await?;
+            let handle = portal.turn_to(&mut caller, number).await?;
             Ok(Redirect::to(&format!("/patient/{handle}")).into_response())
         }
         Err(mistake) => {
-            let shown = SearchPage {
-                typed: form.nhs_number.chars().take(MAX_SHOWN).collect(),
-                explain_check: mistake == Mistake::Number(NhsNumberError::CheckDigit),
-                error: Some(mistake.words(&form.nhs_number)),
-                ..SearchPage::of(portal.layout(Some(&person)))
-            };
-            form_page(&shown, true)
+            let layout = portal.layout(Some(&caller.0));
+            with_mistake(layout, &form.nhs_number, mistake, PeopleFields::default())
         }
     }
 }
@@ -166,14 +176,17 @@ pub(crate) fn number_of(typed: &str) -> Result<NhsNumber, String> {
     read(typed).map_err(|mistake| mistake.words(typed))
 }
 
+/// What is wrong with what was typed into the search box.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Mistake {
+pub(super) enum Mistake {
     Number(NhsNumberError),
     NationalInsurance,
     Chi,
+    /// Told in these words.
+    Words(&'static str),
 }
 
-fn read(typed: &str) -> Result<NhsNumber, Mistake> {
+pub(super) fn read(typed: &str) -> Result<NhsNumber, Mistake> {
     let dense: String = typed.chars().filter(char::is_ascii_alphanumeric).collect();
     if is_national_insurance(&dense) {
         return Err(Mistake::NationalInsurance);
@@ -186,7 +199,7 @@ fn read(typed: &str) -> Result<NhsNumber, Mistake> {
 }
 
 impl Mistake {
-    fn words(self, typed: &str) -> String {
+    pub(super) fn words(self, typed: &str) -> String {
         let digits = typed.chars().filter(char::is_ascii_digit).count();
         match self {
             Self::Number(NhsNumberError::Empty) => "Enter an NHS number".to_owned(),
@@ -212,6 +225,7 @@ impl Mistake {
             Self::Chi => {
                 "This looks like a CHI number from Scotland: enter the NHS number".to_owned()
             }
+            Self::Words(words) => words.to_owned(),
         }
     }
 }
@@ -231,7 +245,10 @@ fn is_chi(digits: &str) -> bool {
     matches!((part(0..2), part(2..4)), (Some(1..=31), Some(1..=12)))
 }
 
-const MAX_SHOWN: usize = 40;
+/// Said when nothing was typed.
+pub(super) const NOTHING: &str =
+    "Enter an NHS number, or a name with a date of birth or a postcode";
+const MAX_SHOWN: usize = 200;
 
 #[cfg(test)]
 mod tests {

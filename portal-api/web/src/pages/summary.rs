@@ -284,6 +284,12 @@ fn gaps(found: &[Option<FoundStated>]) -> Vec<(String, String)> {
     gaps
 }
 
+/// Whether there is a kind of that id.
+#[cfg(test)]
+pub(super) fn is_kind(id: &str) -> bool {
+    KINDS.iter().any(|kind| kind.id == id)
+}
+
 /// How many types are asked for.
 pub(super) const TYPES: usize = 7;
 

@@ -7,7 +7,7 @@ mod turns;
 
 pub(crate) use notes::{app_asking, app_asks, launch_pending, launch_started, started};
 pub(crate) use person::{
-    Caller, CurrentPatient, KnownPerson, Launched, MAX_PATIENTS, Person, Role, SeenBefore,
+    Caller, CurrentPatient, Death, KnownPerson, Launched, MAX_PATIENTS, Person, Role, SeenBefore,
     SignInStarted, SignedIn, SourcesAsked, forget, keep, keep_now, remember,
 };
 pub use rows::{SessionRow, SessionRows, SessionRowsError};

@@ -137,6 +137,9 @@ pub(crate) struct CurrentPatient {
     pub(crate) handle: Uuid,
     pub(crate) nhs_number: NhsNumber,
     pub(crate) filter: Filter,
+    /// Whether the filter was set in this session.
+    #[serde(default)]
+    pub(crate) filter_set: bool,
     /// The documents of the list as last shown, for next and previous.
     pub(crate) order: Vec<Uuid>,
     /// Who it is, where a citizen looks: they cannot look people up.
@@ -154,6 +157,50 @@ pub(crate) struct CurrentPatient {
     /// Until when the person has opened what is closed, as the API last told.
     #[serde(default)]
     pub(crate) opened_until: Option<Timestamp>,
+    /// Whether the person is to be told first that the patient has died.
+    #[serde(default)]
+    pub(crate) death: Death,
+}
+
+/// What a person has been told of a patient's death.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Death {
+    /// None is known.
+    #[default]
+    NotKnown,
+    /// It has to be told before the record is shown.
+    ToTell,
+    /// The person knows, and has gone on.
+    Told,
+}
+
+impl Death {
+    /// It has to be told, unless it has been.
+    pub(crate) fn becomes_known(&mut self) {
+        if *self == Self::NotKnown {
+            *self = Self::ToTell;
+        }
+    }
+}
+
+impl CurrentPatient {
+    /// One of whom nothing is kept yet.
+    fn new(handle: Uuid, nhs_number: NhsNumber) -> Self {
+        Self {
+            handle,
+            nhs_number,
+            filter: Filter::default(),
+            filter_set: false,
+            order: Vec::new(),
+            person: None,
+            face: None,
+            asked: None,
+            before: None,
+            opened_until: None,
+            death: Death::default(),
+        }
+    }
 }
 
 /// What a citizen is told of somebody whose record they may see.
@@ -255,8 +302,14 @@ impl Person {
         if same { Ok(()) } else { Err(Problem::Forged) }
     }
 
-    /// The patient of a handle.
+    /// The patient of a handle, to show something of the record: who has died is told of first.
     pub(crate) fn patient(&self, handle: Uuid) -> Result<&CurrentPatient, Problem> {
+        let patient = self.held(handle)?;
+        if patient.death == Death::ToTell { Err(Problem::Died(handle)) } else { Ok(patient) }
+    }
+
+    /// The patient of a handle, where nothing of the record is shown.
+    pub(crate) fn held(&self, handle: Uuid) -> Result<&CurrentPatient, Problem> {
         let found = self.data.patients.iter().find(|patient| patient.handle == handle);
         found.ok_or(Problem::NotFound)
     }
@@ -284,17 +337,7 @@ impl SignedIn {
         let at = patients.iter().position(|patient| patient.nhs_number == nhs_number);
         let patient = match at {
             Some(at) => patients.remove(at),
-            None => CurrentPatient {
-                handle: fresh,
-                nhs_number,
-                filter: Filter::default(),
-                order: Vec::new(),
-                person: None,
-                face: None,
-                asked: None,
-                before: None,
-                opened_until: None,
-            },
+            None => CurrentPatient::new(fresh, nhs_number),
         };
         let handle = patient.handle;
         patients.insert(0, patient);
@@ -318,17 +361,7 @@ impl SignedIn {
             let at = before.iter().position(|p| p.nhs_number == person.nhs_number);
             let mut patient = match at {
                 Some(at) => before.swap_remove(at),
-                None => CurrentPatient {
-                    handle: ids.random(),
-                    nhs_number: person.nhs_number,
-                    filter: Filter::default(),
-                    order: Vec::new(),
-                    person: None,
-                    face: None,
-                    asked: None,
-                    before: None,
-                    opened_until: None,
-                },
+                None => CurrentPatient::new(ids.random(), person.nhs_number),
             };
             patient.person = Some(known);
             patient

@@ -49,6 +49,8 @@ pub(super) struct FakeState {
     pub(super) purposes: Vec<String>,
     /// Whether one document's bytes are not those that were registered.
     pub(super) damaged: bool,
+    /// Whether it cannot say who people are.
+    pub(super) nobody: bool,
     /// Whether it cannot say what documents state.
     pub(super) no_elements: bool,
     /// Whether it tells of people as a council does.
@@ -264,6 +266,9 @@ async fn patients(
     if form[0].0 == "family" {
         return people(&form).into_response();
     }
+    if fake.state.lock().unwrap().nobody {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
     let number = form[0].1.rsplit('|').next().unwrap();
     if number == "9990001022" {
         let none = json!({"resourceType": "Bundle", "type": "searchset", "total": 0});
@@ -345,6 +350,7 @@ fn people(form: &[(String, String)]) -> (StatusCode, Json<Value>) {
             "identifier": [{"system": NHS, "value": number}],
             "address": [{"use": "home", "postalCode": postcode}],
             "meta": {"security": [{"code": code}]}, "deceasedDateTime": "2026-10-20",
+            "generalPractitioner": [{"display": "Dr Legg's Surgery"}],
         }})
     };
     let note = json!({"severity": "warning", "details": {"text": "The index is being built."}});

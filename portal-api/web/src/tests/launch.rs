@@ -21,6 +21,23 @@ async fn a_launch_opens_the_patient_and_nobody_else() {
     shows_nobody_else(&mut browser, &list).await;
 }
 
+#[tokio::test]
+async fn a_launch_tells_of_a_death_first_and_leads_back_to_its_system() {
+    let (mut browser, epr) = begun().await;
+
+    let opened = browser.launch(&epr.sign(&json!({"nhs_number": "9990001073"}))).await;
+    let list = opened.location().to_owned();
+    let died = browser.get(&list).await.location().to_owned();
+    let page = browser.get(&died).await;
+
+    assert_eq!(died, format!("{list}/died"));
+    page.shows("This person has died");
+    page.shows("href=\"https://epr.example/ward/3\" role=\"button\" draggable=\"false\" data-module=\"nhsuk-button\">Back to Example EPR without opening it</a>");
+    page.hides("href=\"/search\" role=\"button\"");
+    assert_eq!(browser.submit(&died, &died, &[]).await.location(), list);
+    assert_eq!(browser.get(&list).await.status, StatusCode::OK);
+}
+
 /// The session is for the patient of this list alone, and no address has told who that is.
 pub(super) async fn shows_nobody_else(browser: &mut Browser, list: &str) {
     for of_others in [

@@ -3,6 +3,7 @@
 mod account;
 mod apps;
 mod browser;
+mod died;
 mod documented;
 mod documents;
 mod fake;

@@ -71,3 +71,64 @@ async fn mistakes_are_told_at_their_fields_and_nothing_is_asked() {
     let forged = browser.post("/people/find", &[("family", "Okafor"), ("csrf", "x")], &[]).await;
     assert_ne!(forged.status, StatusCode::OK);
 }
+
+#[tokio::test]
+async fn one_box_takes_a_number_or_what_is_known_of_a_person() {
+    let mut browser = Browser::signed_in().await;
+    let search = browser.get("/search").await;
+    search.shows("for=\"search\">Search by NHS number, name, date of birth or postcode</label>");
+
+    let number = [("search", " 999 000-1006 ")];
+    let opened = browser.submit("/search", "/people/find", &number).await;
+    let typed = [("search", "Mary Okafor, 14 July 1945 xx11xx")];
+    let page = browser.submit("/search", "/people/find", &typed).await;
+
+    assert_eq!(opened.status, StatusCode::SEE_OTHER);
+    assert!(opened.location().starts_with("/patient/"));
+    page.shows("2 people found.");
+    page.shows("Family name <strong class=\"cr-nowrap\">Okafor</strong>, Given name");
+    page.shows("<strong class=\"cr-nowrap\">14-Jul-1945</strong>, Postcode");
+    page.shows("OKAFOR, Ada Mary");
+    page.shows("<span>Dr Legg&#39;s Surgery</span>");
+    assert_eq!(page.body.matches("Not shown").count(), 2, "neither home nor practice");
+    page.hides("ZZ9");
+    // Nothing has to be typed again to change the search.
+    page.shows("value=\"Okafor\"");
+    page.shows("value=\"July\"");
+    for address in &browser.visited {
+        assert!(!address.contains("Okafor") && !address.contains("999000"), "{address}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_box_cannot_take_stands_in_it_with_words() {
+    let mut browser = Browser::signed_in().await;
+    let asked = |browser: &Browser| {
+        let state = browser.fake.state.lock().unwrap();
+        state.requests.iter().filter(|asked| asked.path.starts_with("Patient")).count()
+    };
+    let before = asked(&browser);
+    for (typed, words) in [
+        ("9990001007", "Enter a real NHS number; check the digits"),
+        ("Okafor", "Enter a date of birth or a postcode"),
+        ("14/7/1945", "Enter a family name, or how it begins"),
+        ("Okafor 31/2/1945", "Date of birth must be a real date, such as 15 3 1984"),
+        ("", "Enter an NHS number, or a name with a date of birth or a postcode"),
+    ] {
+        let page = browser.submit("/search", "/people/find", &[("search", typed)]).await;
+
+        assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(page.title(), "Error: Find a patient - Care Record");
+        page.shows(&format!("<a href=\"#search\">{words}</a>"));
+        page.shows(&format!(
+            "spellcheck=\"false\" value=\"{typed}\" aria-describedby=\"search-hint"
+        ));
+    }
+    // What was understood of it need not be typed again.
+    let page = browser.submit("/search", "/people/find", &[("search", "Okafor")]).await;
+    page.shows("<details class=\"nhsuk-details\" open> <summary class=\"nhsuk-details__summary\"><span class=\"nhsuk-details__summary-text\">More fields");
+    page.shows("name=\"family\" type=\"text\" maxlength=\"60\" autocomplete=\"off\" spellcheck=\"false\" value=\"Okafor\"");
+    let hostile = [("search", "\"><script>x, 9")];
+    browser.submit("/search", "/people/find", &hostile).await.hides("<script>x");
+    assert_eq!(asked(&browser), before, "nobody was looked for");
+}

@@ -57,6 +57,65 @@ async fn a_group_stands_alone_and_the_filter_stays_with_it() {
 }
 
 #[tokio::test]
+async fn the_last_filter_is_used_again_and_says_so() {
+    let mut browser = Browser::signed_in().await;
+    let patient = browser.find("9990001006").await;
+    let to = format!("{patient}/filter");
+    let list = |patient: &str| format!("{patient}?show=list");
+    let again = "This is the filter that you last used";
+
+    let fields = [("class", "823751000000102"), ("text", "outpatient")];
+    browser.submit(&list(&patient), &to, &fields).await;
+    let set = browser.get(&list(&patient)).await;
+    // Another session, and then another patient: whole words are not kept, the class is.
+    browser.sign_in().await;
+    let patient = browser.find("9990001006").await;
+    let same = browser.get(&list(&patient)).await;
+    let long = browser.find("9990001111").await;
+    let other = browser.get(&list(&long)).await;
+    let overview = browser.get(&format!("{patient}?show=overview")).await;
+
+    set.shows("1 of 7 documents match the filter.");
+    set.hides(again);
+    same.shows("5 of 7 documents match the filter.");
+    same.shows(again);
+    same.shows("<option value=\"823751000000102\" selected>");
+    same.hides("value=\"outpatient\"");
+    other.shows("450 of 450 documents match the filter.");
+    overview.shows("your filter works there, not here");
+    // Taken off, it stays off; and it is nobody else's, nor of another role.
+    browser.submit(&list(&patient), &format!("{patient}/filter"), &[("clear", "yes")]).await;
+    browser.sign_in().await;
+    let patient = browser.find("9990001006").await;
+    browser.get(&list(&patient)).await.shows("7 documents.");
+}
+
+#[tokio::test]
+async fn the_last_filter_is_of_one_role_and_leaves_records_without_such_documents_whole() {
+    let mut browser = Browser::open().await;
+    browser.fake.state.lock().unwrap().two_roles = true;
+    browser.sign_in().await;
+    browser.submit("/role", "/role", &[("role", "111")]).await;
+    let patient = browser.find("9990001006").await;
+    let to = format!("{patient}/filter");
+    let list = |patient: &str| format!("{patient}?show=list");
+
+    browser.submit(&list(&patient), &to, &[("class", "734163000")]).await;
+    let long = browser.find("9990001111").await;
+    let without = browser.get(&list(&long)).await;
+    browser.submit("/role", "/role", &[("role", "112")]).await;
+    let patient = browser.find("9990001006").await;
+    let other_role = browser.get(&list(&patient)).await;
+
+    without.shows("450 documents.");
+    without.hides("match the filter");
+    other_role.shows("7 documents.");
+    let rows = browser.looks.0.lock().unwrap();
+    let class = b"734163000";
+    assert!(rows.values().all(|row| !row.data.windows(class.len()).any(|part| part == class)));
+}
+
+#[tokio::test]
 async fn the_overview_follows_the_role() {
     let mut browser = Browser::with_council().await;
     let back = browser.begin_at("/sign-in?with=council").await;
@@ -70,6 +129,12 @@ async fn the_overview_follows_the_role() {
     page.shows("Also in this record");
     page.shows(&format!("href=\"{patient}?show=list&#38;group=letters\">Letters (5)</a>"));
     page.hides("Outpatient letter</a>");
+    page.shows("Also in the summary: ");
+    page.shows(&format!("href=\"{patient}/summary#results\">Results (205)</a>."));
+    page.hides("<strong>Sodium");
+    let place = |words: &str| page.body.find(&format!("__key\">{words}")).unwrap();
+    assert!(place("Encounters") < place("Allergies") && place("Allergies") < place("Problems"));
+    assert!(place("Medicines") < place("Immunisations"), "what the view does not name is last");
 }
 
 #[tokio::test]

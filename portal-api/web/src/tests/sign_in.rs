@@ -95,8 +95,9 @@ async fn who_has_several_roles_chooses_one() {
     browser.get(&patient).await;
     let calls = browser.fake.state.lock().unwrap().calls.clone();
     assert!(calls.iter().all(|call| *call == ("Bearer token-0".into(), Some("112".into()))));
-    // The first page's count of the team, the patient, the documents, and their allergies.
-    assert_eq!(calls.len(), 4);
+    // The first page's count of the team, whether the patient lives, the patient, the documents, and
+    // their allergies.
+    assert_eq!(calls.len(), 5);
 }
 
 #[tokio::test]

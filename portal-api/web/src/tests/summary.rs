@@ -127,6 +127,7 @@ async fn the_banner_says_what_documents_state_of_allergies() {
 async fn the_banner_counts_its_alerts() {
     let mut browser = Browser::signed_in().await;
     let patient = browser.find("9990001073").await;
+    browser.submit(&format!("{patient}/died"), &format!("{patient}/died"), &[]).await;
 
     let page = browser.get(&patient).await;
 

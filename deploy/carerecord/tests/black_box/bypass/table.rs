@@ -447,6 +447,12 @@ pub const ROUTES: &[(&str, &str, Way)] = &[
     ("web", "POST /people/find", Way::None("who people are, and no document")),
     ("web", "GET /patient/{handle}", Way::By(DOORS)),
     ("web", "GET /patient/{handle}/summary", Way::By(DOORS)),
+    ("web", "GET /patient/{handle}/died", Way::None("who has died, and no document")),
+    (
+        "web",
+        "POST /patient/{handle}/died",
+        Way::None("leads to the record, which is decided there"),
+    ),
     ("web", "GET /patient/{handle}/restricted", Way::By(DOORS)),
     ("web", "POST /patient/{handle}/restricted", Way::By("the_pages_ask_why_and_the_inbox_has_it")),
     ("web", "GET /looked", Way::By(PAGES_LOOKED)),

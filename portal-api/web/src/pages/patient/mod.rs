@@ -34,6 +34,7 @@ pub(crate) use groups::{CLASSES, class_words, slug};
 use list::{Asked, ListView, SelectView, selects};
 use overview::OverviewView;
 use role_view::RoleView;
+pub use role_view::ViewConfig;
 use sources::SourcesView;
 
 #[derive(Template)]
@@ -52,6 +53,8 @@ struct PatientPage {
     sources: SourcesView,
     withheld: Vec<Refusal>,
     filter: Filter,
+    /// Whether the filter was not set here, but used last.
+    used_before: bool,
     mistake: Option<FilterMistake>,
     selects: Vec<SelectView>,
     group: Option<&'static str>,
@@ -125,8 +128,13 @@ pub(crate) async fn filter(
     let group = group_of_slug(&form.group).filter(|_| form.clear.is_none());
     match form.read() {
         Ok(filter) => {
+            let kept = portal.looks.keep_filter(&person, &filter, portal.clock.now()).await;
+            if let Err(error) = kept {
+                tracing::warn!(%error, "a filter is kept for this session only");
+            }
             let set = |data: &mut SignedIn| {
-                data.patient_mut(handle)?.filter = filter;
+                let patient = data.patient_mut(handle)?;
+                (patient.filter, patient.filter_set) = (filter, true);
                 Ok(())
             };
             portal.change(&mut person, set).await?;
@@ -191,11 +199,20 @@ async fn show(
     let layout = portal.layout(Some(&person));
     let mut caller = Caller(person);
     let patient = caller.0.patient(handle)?;
-    let (number, filter) = (patient.nhs_number, patient.filter.clone());
+    let number = patient.nhs_number;
+    let set = patient.filter_set.then(|| patient.filter.clone());
     let chosen = Face::of(&shown.show).or(patient.face);
-    let view = RoleView::of(caller.0.role().map(|role| role.code.as_str()));
-    let Gathered { banner, kept_under, found, mut elements, asked_at } =
+    let view = RoleView::of(caller.0.role(), &portal.config);
+    let Gathered { banner, kept_under, interrupts, found, mut elements, asked_at } =
         gather(portal, &caller, handle, &number, chosen).await?;
+    if interrupts {
+        portal.tell_of_death(&mut caller.0, handle).await?;
+    }
+    let used_before = set.is_none();
+    let filter = match set {
+        Some(filter) => filter,
+        None => last_filter(portal, &caller.0).await.of_documents(&found.documents),
+    };
     let face = chosen.unwrap_or_else(|| Face::for_record(found.documents.len()));
     let banner = banner
         .with_alert(withheld_alert(&found.withheld))
@@ -204,7 +221,8 @@ async fn show(
     let brief = if face == Face::Overview {
         let more = elements.len()..summary::TYPES;
         elements.extend(portal.elements(caller.asker(), &number, more).await);
-        Brief::new(elements, &found.documents, handle, &portal.zone)
+        let brief = Brief::new(elements, &found.documents, handle, &portal.zone);
+        brief.map(|brief| brief.arranged(view.kinds, view.elsewhere))
     } else {
         None
     };
@@ -234,22 +252,13 @@ async fn show(
         opened_until: opened_until(&found.overriding),
     };
     kept.keep(portal, &mut caller.0, handle).await?;
-    let faces = Face::ALL.map(|each| FaceView {
-        name: each.name(),
-        href: each.address(
-            handle,
-            group.map(slug).as_deref().filter(|_| each != Face::Overview),
-            1,
-        ),
-        current: each == face,
-    });
     page(&PatientPage {
         layout,
         banner,
         merged: (kept_under != number).then(|| number.grouped()),
         handle,
         face,
-        faces: faces.into(),
+        faces: faces(handle, face, group),
         words: "",
         sources: SourcesView::new(&found, asked_at, &portal.zone, portal.clock.now()),
         withheld: found.withheld,
@@ -257,6 +266,7 @@ async fn show(
         may_open: found.overriding == OverrideState::Offered,
         opened: opened(found.overriding, &portal.zone),
         selects: selects(&found.documents, &filter),
+        used_before: used_before && filter.is_set(),
         filter,
         mistake,
         group,
@@ -265,6 +275,24 @@ async fn show(
         overview,
         brief,
     })
+}
+
+/// The faces of a record, with the group that is shown where they have groups.
+fn faces(handle: Uuid, current: Face, group: Option<&str>) -> Vec<FaceView> {
+    let group = group.map(slug);
+    let view = |each: Face| FaceView {
+        name: each.name(),
+        href: each.address(handle, group.as_deref().filter(|_| each != Face::Overview), 1),
+        current: each == current,
+    };
+    Face::ALL.map(view).into()
+}
+
+/// The filter that the person last used, with whatever patient; none where that cannot be told.
+async fn last_filter(portal: &Portal, person: &Person) -> Filter {
+    let filter = portal.looks.filter(person, portal.clock.now()).await;
+    let filter = filter.inspect_err(|error| tracing::warn!(%error, "the last filter is not used"));
+    filter.ok().flatten().unwrap_or_default()
 }
 
 /// Why something is open, and until what time of the day.
@@ -297,6 +325,8 @@ struct Gathered {
     banner: Banner,
     /// The number that the record is kept under.
     kept_under: NhsNumber,
+    /// Whether a death is to be told first.
+    interrupts: bool,
     found: Found,
     /// Of allergies; of every type where the overview is asked for.
     elements: Elements,
@@ -328,6 +358,7 @@ async fn gather(
         None
     });
     let banner = portal.banner(number, record.as_ref());
+    let interrupts = portal.interrupts(&caller.0, record.as_ref());
     let kept_under = record.and_then(|record| record.nhs_number).unwrap_or(*number);
     match found {
         Ok(found) if found.documents.is_empty() && !found.withheld.is_empty() => {
@@ -348,7 +379,7 @@ async fn gather(
                 found.sources.clone_from(&asked.sources);
             }
             let asked_at = asked.map_or_else(|| portal.now(), |asked| asked.at);
-            Ok(Gathered { banner, kept_under, found, elements, asked_at })
+            Ok(Gathered { banner, kept_under, interrupts, found, elements, asked_at })
         }
         Err(ApiError::Refused(refusal)) => Err(refused(vec![refusal], banner)),
         Err(

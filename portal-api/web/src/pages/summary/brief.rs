@@ -7,6 +7,8 @@ use crate::api::{ApiError, Document, FoundStated};
 /// The summary in brief: what matters most of each kind, beside the documents.
 pub(crate) struct Brief {
     pub(crate) kinds: Vec<BriefKind>,
+    /// What there is besides, of which only the summary tells.
+    pub(crate) elsewhere: Vec<BriefKind>,
     /// How far it can be taken for all there is.
     pub(crate) completeness: String,
     pub(crate) complete: bool,
@@ -44,11 +46,24 @@ impl Brief {
             let rows = rows(stated, kind.order, documents, handle, zone);
             BriefKind { id: kind.id, heading: kind.heading, count, failed, rows }
         };
-        Some(Self { kinds: KINDS.iter().map(kind).collect(), completeness, complete })
+        let kinds = KINDS.iter().map(kind).collect();
+        Some(Self { kinds, elsewhere: Vec::new(), completeness, complete })
+    }
+
+    /// With the kinds `first` at the beginning, and without those that are told of `elsewhere`; the
+    /// others follow as they were.
+    pub(crate) fn arranged(self, first: &[&str], elsewhere: &[&str]) -> Self {
+        let is_elsewhere = |kind: &BriefKind| elsewhere.contains(&kind.id);
+        let (mut elsewhere, mut kinds): (Vec<_>, Vec<_>) =
+            self.kinds.into_iter().partition(is_elsewhere);
+        elsewhere.retain(|kind| kind.count > 0 || kind.failed);
+        let place = |kind: &BriefKind| first.iter().position(|id| *id == kind.id);
+        kinds.sort_by_key(|kind| place(kind).unwrap_or(first.len()));
+        Self { kinds, elsewhere, ..self }
     }
 
     /// Whether documents state nothing at all.
     pub(crate) fn is_empty(&self) -> bool {
-        self.kinds.iter().all(|kind| kind.count == 0 && !kind.failed)
+        self.kinds.iter().chain(&self.elsewhere).all(|kind| kind.count == 0 && !kind.failed)
     }
 }
