@@ -45,8 +45,11 @@ impl Portal {
         let (caller, purpose) = (&session.caller, session.purpose);
         let (document, opened, entry) = self.opened_document(caller, purpose, id, draft).await?;
         let (related, sets) = (related(id), sets(id));
-        let (related, sets, changes) =
-            tokio::join!(self.find(&related), self.find(&sets), self.changes(opened.number, true),);
+        let (related, sets, changes) = tokio::join!(
+            self.find(&related),
+            self.find(&sets),
+            self.changes(opened.number, true, false),
+        );
         let (mut all, sets) = (related?, sets?);
         all.document_entries.retain(|entry| entry.uuid() != Some(id));
         all.document_entries.push(entry);
@@ -55,8 +58,7 @@ impl Portal {
         all.associations.retain(|a| !is_member(a));
         all.associations.extend(sets.associations.into_iter().filter(is_member));
         let (released, _) = opened.view.release_found(all);
-        let changed = changes.unwrap_or_default().into_iter().find(|change| change.id == id);
-        let modified = changed.and_then(|c| jiff::Timestamp::from_millisecond(c.changed_at).ok());
+        let modified = changes.unwrap_or_default().of(id);
         Ok(InContext { document, found: released.into_value(), modified })
     }
 }

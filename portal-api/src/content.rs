@@ -8,8 +8,8 @@ use std::sync::Arc;
 use carerecord_access::{Caller, Purpose};
 use carerecord_fhir::DocumentReferenceSearch;
 use carerecord_model::{
-    ContentAnswer, ContentQuestion, Coverage, DocumentEntry, DocumentRepository, LastChange,
-    NhsNumber, Snippet, UniqueId,
+    ContentAnswer, ContentQuestion, Coverage, DocumentEntry, DocumentRepository, NhsNumber,
+    Snippet, UniqueId,
 };
 use carerecord_service::Delegation;
 use futures_util::future::join_all;
@@ -19,7 +19,7 @@ use crate::error::FhirError;
 use crate::federation::{Member, NodeState, Reading};
 use crate::opened::{Opened, note_closed};
 use crate::service::Record;
-use crate::times::RecordTimes;
+use crate::times::{Changes, RecordTimes};
 
 /// A record, and which of its documents have the words.
 pub(crate) struct Searched {
@@ -30,7 +30,7 @@ pub(crate) struct Searched {
     /// one that has no index, outside for one that did not answer.
     pub coverage: Vec<Option<Option<Coverage>>>,
     /// When the registry last changed what, where that is asked for.
-    pub changes: Vec<LastChange>,
+    pub changes: Changes,
 }
 
 /// A document that has the words.
@@ -56,8 +56,9 @@ impl Portal {
             self.open_whole(caller, purpose, search.patient).await?;
         let (found, mut withheld) = view.release_found(all);
         note_closed(&view, &mut withheld);
-        let changes = self.changes(number, search.asks_last_updated()).await?;
-        let times = RecordTimes::of(found.value(), &changes);
+        let shown = &search.shown;
+        let changes = self.changes(number, search.asks_last_updated(), shown.has_lists()).await?;
+        let times = RecordTimes::of(found.value(), &withheld.folders_in_part, &changes);
         let wanted = search.among(&found.value().document_entries);
         let entries: Vec<(usize, &DocumentEntry)> = found
             .value()

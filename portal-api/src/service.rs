@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use carerecord_access::{
 use carerecord_audit::AuditLog;
 use carerecord_model::{
     Clock, ContentFilter, CrossReference, DocumentEntry, DocumentRegistry, EntryRef, EntryUuid,
-    FoundObjects, Get, GetAll, GetDocuments, IdSource, MetadataLevel, NhsNumber, NodeId,
+    FoundObjects, Get, GetAll, GetDocuments, IdSource, MetadataLevel, NhsNumber, NodeId, ObjectId,
     PatientDirectory, PatientId, PortError, Scope, StoredQuery,
 };
 use carerecord_service::{AuditDraft, Even};
@@ -211,14 +212,15 @@ impl Portal {
     }
 
     /// Everything that the caller may see of the record that a SubmissionSet or folder is in. Whose
-    /// it is, and how much of it is withheld, stands in the draft whatever is answered.
+    /// it is, and how much of it is withheld, stands in the draft whatever is answered. With it come
+    /// those of its folders that are shown in part.
     pub(crate) async fn record_of_list(
         &self,
         caller: &Caller,
         purpose: Purpose,
         id: EntryUuid,
         draft: &AuditDraft,
-    ) -> Result<Released<FoundObjects>, FhirError> {
+    ) -> Result<(Released<FoundObjects>, HashSet<ObjectId>), FhirError> {
         self.access.admit(caller, purpose, Right::Query)?;
         let patient = self.patient_of_list(id).await?.ok_or(FhirError::NotFound)?;
         let Opened { view, number, .. } = self.open(caller, purpose, patient).await?;
@@ -231,7 +233,7 @@ impl Portal {
         let all = self.everything_for(&view, purpose, number).await?;
         let (found, withheld) = view.release_found(all);
         draft.fill(|event| event.withheld = withheld.count);
-        Ok(found)
+        Ok((found, withheld.folders_in_part))
     }
 
     async fn patient_of_list(&self, id: EntryUuid) -> Result<Option<NhsNumber>, FhirError> {

@@ -7,15 +7,15 @@ use axum::response::Response;
 use carerecord_access::{OverrideReason, UserCaller};
 use carerecord_audit::AuditOutcome;
 use carerecord_fhir::{
-    ALERT_PARAMETERS, Entry, NHS_NUMBER_SYSTEM, SearchError, add_link, check_search, pairs,
-    searchset,
+    Entry, NHS_NUMBER_SYSTEM, SearchError, add_link, check_reviewed, count_only, pairs, searchset,
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::document_reference::left_out;
 use super::input::{Sent, uuid};
-use super::{Session, answer, detection};
+use super::{Session, answer, detection, outcome_entry};
 use crate::Portal;
 use crate::error::FhirError;
 use crate::overrides::{Alert, AlertCount, Grant, GrantKind, Note, ReviewState, WhichAlerts};
@@ -35,21 +35,27 @@ pub(crate) async fn run(
     session.does("search privacy alerts");
     let reviewer = reviewer(portal, session)?;
     let parameters = pairs(parameters);
-    check_search(&parameters, ALERT_PARAMETERS, &["_count"], strict)?;
+    let ignored = check_reviewed(&parameters, strict)?;
     let mut which = which(&parameters)?;
     which.kinds = kinds(&parameters)?;
     let (now, organisation) = (portal.clock.now(), reviewer.organisation.as_str());
     let counts = portal.overrides.counts(organisation, now).await;
     let total = which.total(&counts.map_err(|e| FhirError::store(&e))?);
-    let found = portal.overrides.alerts(organisation, &which, now).await;
-    let alerts = found.map_err(|e| FhirError::store(&e))?;
+    let alerts = match count_only(&parameters) {
+        true => Vec::new(),
+        false => {
+            let found = portal.overrides.alerts(organisation, &which, now).await;
+            found.map_err(|e| FhirError::store(&e))?
+        }
+    };
     session.draft.fill(|event| event.listed = alerts.iter().map(|a| a.id.to_string()).collect());
     session.draft.subjects(alerts.iter().map(|a| a.grant.opened.patient));
     let url = format!("{}/AuditEvent", portal.config.base_url);
-    let entries: Vec<Entry> = alerts
+    let mut entries: Vec<Entry> = alerts
         .iter()
         .map(|a| Entry::Match(format!("{url}/{}", a.id), resource(a, now).into()))
         .collect();
+    entries.extend(outcome_entry(left_out(&ignored)).map(Entry::Outcome));
     let mut bundle = searchset(&url, usize::try_from(total).unwrap_or_default(), entries);
     if let Some(last) = alerts.last().filter(|_| alerts.len() == which.most as usize) {
         let next = format!("{url}?{}", next_page(&parameters, last.id));

@@ -8,13 +8,13 @@ use carerecord_audit::{
     AuditEvent, AuditOutcome, AuditQuestion, CodeField, CodeWanted, audit_event,
 };
 use carerecord_fhir::{
-    AuditCode, AuditEventSearch, Entry, Issue, SourceState, Tree, add_link, log_issue, pairs,
-    searchset,
+    AuditCode, AuditEventSearch, Entry, Issue, SourceState, Tree, add_link, log_issue, searchset,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::input::{Asked, is_strict, named, uuid};
+use super::paging::{MAX_PARAMETERS, page_asked, page_link};
 use super::{Session, alerts, answer, detection, outcome_entry};
 use crate::Portal;
 use crate::error::FhirError;
@@ -85,7 +85,7 @@ pub(crate) async fn search(
             total: looked.total,
             missing: missing(&looked),
         };
-        link(&portal, &session, &turned)
+        page_link(&portal, &session, "AuditEvent", &json!(turned).to_string(), parameters)
     });
     Ok(answer::resource(StatusCode::OK, bundle(&portal, &asked, looked, issues, next)))
 }
@@ -146,18 +146,8 @@ fn turned(
     if parameters.len() > MAX_PARAMETERS {
         return Err(FhirError::TooLong);
     }
-    let link = pairs(parameters).into_iter().find(|(name, _)| name == PAGE);
-    let Some((_, link)) = link else { return Ok(None) };
-    let text = portal.patient_ids.open_search(&link, &session.caller);
-    let text = text.ok_or(FhirError::NotFound)?;
+    let Some(text) = page_asked(portal, session, parameters)? else { return Ok(None) };
     Ok(Some(serde_json::from_str(&text).map_err(|_| FhirError::NotFound)?))
-}
-
-/// The link to a further page. What is looked for is sealed: a URL names nobody.
-fn link(portal: &Portal, session: &Session, turned: &Turned) -> String {
-    let text = json!(turned).to_string();
-    let sealed = portal.patient_ids.seal_search(&text, &session.caller, portal.ids.as_ref());
-    format!("{}/AuditEvent?{PAGE}={sealed}", portal.config.base_url)
 }
 
 /// What was asked for, for the record of this search itself.
@@ -385,9 +375,6 @@ const ONE_RECORD: FhirError = FhirError::Operation(
     "Send patient.identifier, whose record it is about, and no other search parameter but date and \
      _count.",
 );
-const PAGE: &str = "_page";
-/// Links to further pages hold them, sealed, and must fit into a URL.
-const MAX_PARAMETERS: usize = 4 << 10;
 /// Records of one answer, unless asked otherwise, and at most.
 const USUAL: u32 = 50;
 const MOST: u32 = 200;

@@ -5,8 +5,9 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use carerecord_access::{CaredFor, CaredForQuestion, Relationship, UserCaller};
 use carerecord_fhir::{
-    CARED_FOR_PARAMETERS, Entry, SearchError, add_link, check_search, count_only, episode_of_care,
-    found_patient_resource, pairs, searchset,
+    CARED_FOR_PARAMETERS, EPISODE_STATUS, Entry, SearchError, add_link, check_search, codes,
+    count_only, episode_of_care, found_patient_resource, names_patient, one_value, pairs,
+    reference_id, searchset,
 };
 use carerecord_model::{FoundPatient, OrganisationCode};
 use futures_util::future::try_join_all;
@@ -14,7 +15,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Session, answer};
+use super::document_reference::left_out;
+use super::input::named;
+use super::paging::{PAGE, page_asked, page_link};
+use super::{Session, answer, outcome_entry};
 use crate::Portal;
 use crate::error::FhirError;
 
@@ -32,7 +36,7 @@ pub(super) async fn run(
     parameters: &str,
 ) -> Result<Response, FhirError> {
     session.does("search EpisodeOfCare by organisation");
-    let wanted = Wanted::read(portal, session, strict, parameters)?;
+    let (wanted, ignored) = Wanted::read(portal, session, strict, parameters)?;
     session
         .draft
         .fill(|event| event.listed = vec![format!("organisation {}", wanted.organisation)]);
@@ -43,13 +47,15 @@ pub(super) async fn run(
     let released = access.release_cared_for(&session.caller, purpose, relationships);
     let released = session.note(released.map_err(FhirError::from))?;
     session.draft.decision(released.decision());
-    let entries = wanted.entries(portal, session, released.into_value()).await?;
+    let mut entries = wanted.entries(portal, session, released.into_value()).await?;
+    entries.extend(outcome_entry(left_out(&ignored)).map(Entry::Outcome));
     let total = usize::try_from(total).unwrap_or(usize::MAX);
     let mut bundle = searchset(&format!("{}/{KIND}", portal.config.base_url), total, entries);
     let next = next.filter(|_| !wanted.count_only);
     let page = next.map(|next| Wanted { after: Some(next), ..wanted });
     if let Some(page) = page {
-        add_link(&mut bundle, "next", &page.link(portal, session));
+        let page = json!(page).to_string();
+        add_link(&mut bundle, "next", &page_link(portal, session, KIND, &page, parameters));
     }
     Ok(answer::resource(StatusCode::OK, bundle))
 }
@@ -66,40 +72,43 @@ struct Wanted {
 }
 
 impl Wanted {
+    /// With what is left out of it.
     fn read(
         portal: &Portal,
         session: &Session,
         strict: bool,
         parameters: &str,
-    ) -> Result<Self, FhirError> {
-        let parameters = pairs(parameters);
-        let value = |names: &[&str]| {
-            let found = parameters.iter().find(|(name, _)| names.contains(&name.as_str()));
-            found.map(|(_, value)| value.as_str())
-        };
-        if let Some(link) = value(&[PAGE]) {
-            let text = portal.patient_ids.open_search(link, &session.caller);
-            let text = text.ok_or(FhirError::NotFound)?;
-            return serde_json::from_str(&text).map_err(|_| FhirError::NotFound);
+    ) -> Result<(Self, Vec<String>), FhirError> {
+        if let Some(text) = page_asked(portal, session, parameters)? {
+            let wanted = serde_json::from_str(&text).map_err(|_| FhirError::NotFound)?;
+            return Ok((wanted, Vec::new()));
         }
-        check_search(&parameters, CARED_FOR_PARAMETERS, &["_include", "_count"], strict)?;
-        let organisation = value(&ORGANISATION).unwrap_or_default();
-        let organisation = organisation.strip_prefix(ODS).and_then(|code| code.parse().ok());
+        let parameters = named(portal, session, parameters);
+        let ignored =
+            check_search(&parameters, CARED_FOR_PARAMETERS, &["_include", "_count"], strict)?;
+        if names_patient(&parameters) {
+            return Err(FhirError::Search(SearchError::Unsupported(BOTH.to_owned())));
+        }
         let malformed = |name: &str| FhirError::Search(SearchError::Malformed(name.to_owned()));
-        let organisation = organisation.ok_or_else(|| malformed(ORGANISATION[0]))?;
-        match value(&["status"]) {
-            Some("active") => {}
-            Some(_) => return Err(malformed("status")),
-            None => return Err(FhirError::Search(SearchError::Missing("status"))),
-        }
-        let people = match value(&["_include"]) {
+        let value = |name: &str| one_value(&parameters, &[name]).map(|one| one.map(|(_, v)| v));
+        let people = match value("_include")? {
             None => false,
             Some("EpisodeOfCare:patient") => true,
             Some(_) => return Err(malformed("_include")),
         };
-        let count = value(&["_count"]).map_or(Ok(USUAL), str::parse::<u16>);
+        let status = codes(&parameters, "status", EPISODE_STATUS)?;
+        if status.is_empty() {
+            return Err(FhirError::Search(SearchError::Missing("status")));
+        }
+        // Who was in care, or will be, is not listed.
+        if status.iter().flatten().any(|code| *code != "active") {
+            return Err(malformed("status"));
+        }
+        let count = value("_count")?.map_or(Ok(USUAL), str::parse::<u16>);
         let count = count.map_err(|_| malformed("_count"))?.clamp(1, MOST);
-        Ok(Self { organisation, count, count_only: count_only(&parameters), people, after: None })
+        let organisation = organisation(&parameters)?;
+        let count_only = count_only(&parameters);
+        Ok((Self { organisation, count, count_only, people, after: None }, ignored))
     }
 
     async fn ask(&self, portal: &Portal, user: &UserCaller) -> Result<CaredFor, FhirError> {
@@ -142,12 +151,18 @@ impl Wanted {
         }
         Ok(entries)
     }
+}
 
-    fn link(&self, portal: &Portal, session: &Session) -> String {
-        let text = json!(self).to_string();
-        let sealed = portal.patient_ids.seal_search(&text, &session.caller, portal.ids.as_ref());
-        format!("{}/{KIND}?{PAGE}={sealed}", portal.config.base_url)
-    }
+/// The organisation by its ODS code: an identifier, or a reference to it.
+fn organisation(parameters: &[(String, String)]) -> Result<OrganisationCode, SearchError> {
+    let malformed = || SearchError::Malformed(ORGANISATION[0].to_owned());
+    let (name, value) = one_value(parameters, &ORGANISATION)?.ok_or_else(malformed)?;
+    let code = match value.strip_prefix(ODS) {
+        Some(code) => code,
+        None if name == "organization" => reference_id(name, value, &["Organization"])?,
+        None => return Err(malformed()),
+    };
+    code.parse().map_err(|_| malformed())
 }
 
 fn included(portal: &Portal, session: &Session, person: &FoundPatient) -> Entry<'static> {
@@ -161,6 +176,7 @@ const KIND: &str = "EpisodeOfCare";
 const ORGANISATION: [&str; 3] =
     ["organization.identifier", "organization:identifier", "organization"];
 const ODS: &str = "https://fhir.nhs.uk/Id/ods-organization-code|";
-const PAGE: &str = "_page";
+/// What cannot be heeded together.
+const BOTH: &str = "patient beside organization";
 const USUAL: u16 = 20;
 const MOST: u16 = 50;

@@ -3,13 +3,14 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use carerecord_access::{Caller, ConsentStatus, Provision, Refused, Released, Right};
 use carerecord_fhir::{
-    CONSENT_PARAMETERS, Entry, check_search, consent_resource, count_only, parse_consent,
-    patient_number, searchset,
+    CONSENT_PARAMETERS, CONSENT_STATUS, Entry, check_search, codes, consent_resource, count_only,
+    parse_consent, patient_number, searchset,
 };
 use carerecord_model::NhsNumber;
 
+use super::document_reference::left_out;
 use super::input::{Asked, Sent, asks_for, is_strict, named, uuid};
-use super::{Session, answer};
+use super::{Session, answer, outcome_entry};
 use crate::Portal;
 use crate::error::FhirError;
 
@@ -103,13 +104,14 @@ pub(crate) async fn search(
     session.does("search Consent");
     permitted(&portal, &session)?;
     let parameters = named(&portal, &session, &parameters);
-    check_search(&parameters, CONSENT_PARAMETERS, &[], is_strict(&headers))?;
+    let ignored = check_search(&parameters, CONSENT_PARAMETERS, &[], is_strict(&headers))?;
+    let status = codes(&parameters, "status", CONSENT_STATUS)?;
     let patient = patient_number(&parameters)?;
     session.draft.fill(|event| event.subject = Some(patient));
     let patient = portal.surviving(patient).await?;
     session.draft.fill(|event| event.subject = Some(patient));
     let mut records = portal.consents.consent_records(patient).await?;
-    records.retain(|record| asks_for(&parameters, "status", status_code(record.status)));
+    records.retain(|record| asks_for(&status, status_code(record.status)));
     let records = match is_citizen(&session) {
         true => own(&portal, &session, patient, records).await,
         false => portal.access.release_consent(&session.caller, records).map_err(Into::into),
@@ -118,10 +120,11 @@ pub(crate) async fn search(
     let base = &portal.config.base_url;
     let total = records.value().len();
     let shown = if count_only(&parameters) { &[][..] } else { records.value().as_slice() };
-    let entries: Vec<Entry> = shown
+    let mut entries: Vec<Entry> = shown
         .iter()
         .map(|r| Entry::Match(format!("{base}/Consent/{}", r.id), consent_resource(r).into()))
         .collect();
+    entries.extend(outcome_entry(left_out(&ignored)).map(Entry::Outcome));
     let bundle = searchset(&format!("{base}/Consent"), total, entries);
     Ok(answer::resource(StatusCode::OK, bundle))
 }

@@ -6,15 +6,17 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use carerecord_access::{AgreementStatus, Flow, Party, Policy, Purpose, Sharing, SharingAgreement};
 use carerecord_fhir::{
-    CONTRACT_PARAMETERS, Entry, SearchError, check_search, count_only, only_known, pairs, searchset,
+    CONTRACT_PARAMETERS, Entry, SearchError, check_search, count_only, only_known, pairs,
+    searchset, values,
 };
 use carerecord_model::OrganisationCode;
 use jiff::ToSpan as _;
 use jiff::civil::Date;
 use serde_json::{Value, json};
 
+use super::document_reference::left_out;
 use super::input::{Asked, asks_for, is_strict};
-use super::{Session, answer};
+use super::{Session, answer, outcome_entry};
 use crate::Portal;
 use crate::error::FhirError;
 
@@ -28,10 +30,11 @@ pub(crate) async fn search(
     session.does("search Contract");
     admit(&portal, &session)?;
     let parameters = pairs(&parameters);
-    check_search(&parameters, CONTRACT_PARAMETERS, &[], is_strict(&headers))?;
+    let ignored = check_search(&parameters, CONTRACT_PARAMETERS, &[], is_strict(&headers))?;
+    let ids = values(&parameters, "_id")?;
     let (policy, today) = (portal.access.policy(), today(&portal));
     let url = format!("{}/Contract", portal.config.base_url);
-    let agreements = policy.agreements().iter().filter(|a| asks_for(&parameters, "_id", &id(a)));
+    let agreements = policy.agreements().iter().filter(|a| asks_for(&ids, &id(a)));
     let mut entries: Vec<Entry> = agreements
         .map(|a| Entry::Match(format!("{url}/{}", id(a)), resource(policy, a, today).into()))
         .collect();
@@ -39,6 +42,7 @@ pub(crate) async fn search(
     if count_only(&parameters) {
         entries.clear();
     }
+    entries.extend(outcome_entry(left_out(&ignored)).map(Entry::Outcome));
     Ok(answer::resource(StatusCode::OK, searchset(&url, total, entries)))
 }
 

@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use carerecord_access::{AccessFacts, AuditReach, Released};
 use carerecord_fhir::{
-    ALERT_PARAMETERS, Entry, Issue, NHS_NUMBER_SYSTEM, SearchError, add_link, check_search, pairs,
+    Entry, Issue, NHS_NUMBER_SYSTEM, SearchError, add_link, check_reviewed, count_only, pairs,
     searchset,
 };
 use carerecord_model::OrganisationCode;
@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::alerts::{self, Step};
+use super::document_reference::left_out;
 use super::input::Sent;
 use super::parameters::{Parameters, wrong};
 use super::{Session, answer, audit_event, outcome_entry};
@@ -49,13 +50,18 @@ pub(crate) async fn run(
     let reach = reach(portal, session)?;
     let detection = of(portal)?;
     let parameters = pairs(parameters);
-    check_search(&parameters, ALERT_PARAMETERS, &["_count"], strict)?;
+    let ignored = check_reviewed(&parameters, strict)?;
     let which = which(&parameters, &reach)?;
     let now = portal.clock.now();
     let counts = detection.findings.counts(which.organisation.as_deref(), now).await;
     let total = which.total(&counts.map_err(|e| FhirError::store(&e))?);
-    let found = detection.findings.findings(&which, now).await;
-    let found = found.map_err(|e| FhirError::store(&e))?;
+    let found = match count_only(&parameters) {
+        true => Vec::new(),
+        false => {
+            let found = detection.findings.findings(&which, now).await;
+            found.map_err(|e| FhirError::store(&e))?
+        }
+    };
     let last = found.last().filter(|_| found.len() == which.most as usize).map(|f| f.id);
     let found = released(portal, &reach, found).await?;
     session.draft.fill(|event| {
@@ -67,7 +73,8 @@ pub(crate) async fn run(
         let resource = resource(detection, f.value(), now);
         Entry::Match(format!("{url}/{}", f.value().id), resource.into())
     };
-    let entries: Vec<Entry<'_>> = found.iter().map(entry).collect();
+    let mut entries: Vec<Entry<'_>> = found.iter().map(entry).collect();
+    entries.extend(outcome_entry(left_out(&ignored)).map(Entry::Outcome));
     let mut bundle = searchset(&url, usize::try_from(total).unwrap_or_default(), entries);
     if let Some(last) = last {
         let next = format!("{url}?{}", alerts::next_page(&parameters, last));

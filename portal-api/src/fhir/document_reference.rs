@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -26,7 +26,7 @@ use crate::content::{Hit, Searched};
 use crate::error::FhirError;
 use crate::federation::NodeState;
 use crate::service::{Record, source_id};
-use crate::times::RecordTimes;
+use crate::times::{Changes, RecordTimes};
 
 /// Answers a read of one DocumentReference.
 pub(crate) async fn read(
@@ -44,7 +44,7 @@ pub(crate) async fn read(
         event.subject = document.value().patient_id.nhs_number();
         event.listed = vec![document.value().entry_uuid.to_string()];
     });
-    let times = RecordTimes::of(&read.found, &[]);
+    let times = RecordTimes::of(&read.found, &HashSet::new(), &Changes::default());
     let (entry, masked) = (document.value(), document.masked);
     let resources = Resources::of(&portal, &read.found, masked, &times);
     let mut resource = Value::from(resources.document(entry));
@@ -75,9 +75,10 @@ pub(crate) async fn search(
     let ask = search.source_state.as_deref();
     let record = portal.record(&session.caller, session.purpose, search.patient, ask).await;
     let record = session.note(record)?;
-    let changes = portal.changes(record.number, search.asks_last_updated()).await?;
+    let (asks, lists) = (search.asks_last_updated(), search.shown.has_lists());
+    let changes = portal.changes(record.number, asks, lists).await?;
     let found = record.found.value();
-    let times = RecordTimes::of(found, &changes);
+    let times = RecordTimes::of(found, &record.withheld.folders_in_part, &changes);
     let order = Order::of(&search.shown.sort, SortBy::Creation);
     let wanted = search.among(&found.document_entries);
     let mut matching = Vec::new();
@@ -104,7 +105,7 @@ async fn run_content(
     let found = portal.search_content(&session.caller, session.purpose, search, words).await;
     let Searched { record, hits, coverage, changes } = session.note(found)?;
     let objects = record.found.value();
-    let times = RecordTimes::of(objects, &changes);
+    let times = RecordTimes::of(objects, &record.withheld.folders_in_part, &changes);
     let order = Order::of(&search.shown.sort, SortBy::Creation);
     let by_worth = search.shown.sort.is_empty();
     let mut matching = Vec::new();

@@ -10,7 +10,7 @@ use carerecord_fhir::{
 use carerecord_model::{ElementCoverage, ElementKind, NhsNumber, PatientId};
 use serde_json::Value;
 
-use super::document_reference::{entry_uuid, issues};
+use super::document_reference::{entry_uuid, issues, left_out};
 use super::input::{Asked, is_strict, named};
 use super::{Session, answer, outcome_entry, provenance};
 use crate::Portal;
@@ -99,6 +99,7 @@ async fn search(
     }
     let mut told = issues(portal, session, &stated.record);
     told.extend(coverage(&stated));
+    told.extend(left_out(&search.ignored));
     told.extend(hidden.then(|| Issue::information(MASKED)));
     listed.extend(outcome_entry(told).map(Entry::Outcome));
     // The patient is not repeated in the link: a URL must not name one.

@@ -5,15 +5,16 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use carerecord_access::{Caller, Relationship, RelationshipKind};
 use carerecord_fhir::{
-    EPISODE_PARAMETERS, Entry, check_search, count_only, episode_of_care, parse_episode_of_care,
-    patient_number, searchset,
+    EPISODE_PARAMETERS, EPISODE_STATUS, Entry, check_search, codes, count_only, episode_of_care,
+    parse_episode_of_care, patient_number, searchset,
 };
 use carerecord_model::NhsNumber;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::document_reference::left_out;
 use super::input::{Asked, Sent, asks_for, is_strict, named, uuid};
-use super::{Session, answer, cared_for};
+use super::{Session, answer, cared_for, outcome_entry};
 use crate::Portal;
 use crate::error::FhirError;
 
@@ -112,7 +113,8 @@ pub(crate) async fn search(
     }
     permitted(&portal, &session)?;
     let parameters = named(&portal, &session, &parameters);
-    check_search(&parameters, EPISODE_PARAMETERS, &[], is_strict(&headers))?;
+    let ignored = check_search(&parameters, EPISODE_PARAMETERS, &[], is_strict(&headers))?;
+    let status = codes(&parameters, "status", EPISODE_STATUS)?;
     let number = patient_number(&parameters)?;
     session.draft.fill(|event| event.subject = Some(number));
     let person = portal.person(number).await?;
@@ -126,10 +128,8 @@ pub(crate) async fn search(
     let released = session.note(released.map_err(FhirError::from))?;
     let (base, now) = (&portal.config.base_url, portal.clock.now());
     let all = released.value().iter().map(|r| (r.id, episode_of_care(r, now)));
-    let is_asked = |episode: &Value| {
-        let status = episode["status"].as_str().unwrap_or_default();
-        asks_for(&parameters, "status", status)
-    };
+    let is_asked =
+        |episode: &Value| asks_for(&status, episode["status"].as_str().unwrap_or_default());
     let mut entries: Vec<Entry> = all
         .filter(|(_, episode)| is_asked(episode))
         .map(|(id, episode)| Entry::Match(format!("{base}/EpisodeOfCare/{id}"), episode.into()))
@@ -138,6 +138,7 @@ pub(crate) async fn search(
     if count_only(&parameters) {
         entries.clear();
     }
+    entries.extend(outcome_entry(left_out(&ignored)).map(Entry::Outcome));
     let bundle = searchset(&format!("{base}/EpisodeOfCare"), total, entries);
     Ok(answer::resource(StatusCode::OK, bundle))
 }

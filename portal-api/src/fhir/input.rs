@@ -6,9 +6,10 @@ use aws_lc_rs::digest::SHA256;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use carerecord_fhir::{
-    FhirDocuments, Format, NHS_NUMBER_SYSTEM, from_xml, from_xml_with_unknown, nested_bundles,
-    pairs,
+    FhirDocuments, Format, NHS_NUMBER_SYSTEM, Values, from_xml, from_xml_with_unknown,
+    nested_bundles, pairs,
 };
+use carerecord_model::NhsNumber;
 use serde_json::Value;
 use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
@@ -142,7 +143,7 @@ async fn text(request: Request) -> Result<String, FhirError> {
 }
 
 /// The names and values of a search. A reference to a Patient that a search gave to the same caller
-/// stands for the number that it was given for; one to a document here needs no address.
+/// stands for the number that it was given for; one to something here needs no address.
 pub(crate) fn named(portal: &Portal, session: &Session, text: &str) -> Vec<(String, String)> {
     let base = format!("{}/", portal.config.base_url.trim_end_matches('/'));
     let relative = |reference: &str| reference.strip_prefix(&base).unwrap_or(reference).to_owned();
@@ -151,15 +152,18 @@ pub(crate) fn named(portal: &Portal, session: &Session, text: &str) -> Vec<(Stri
         let id = relative.strip_prefix("Patient/").unwrap_or(&relative);
         portal.patient_ids.open(id, &session.caller)
     };
+    let token = |number: NhsNumber| format!("{NHS_NUMBER_SYSTEM}|{}", number.digits());
     let read = |(name, value): (String, String)| match name.as_str() {
         "patient" | "patient:Patient" | "subject" | "subject:Patient" => match number(&value) {
-            Some(number) => {
-                let token = format!("{NHS_NUMBER_SYSTEM}|{}", number.digits());
-                ("patient.identifier".to_owned(), token)
-            }
+            Some(number) => ("patient.identifier".to_owned(), token(number)),
             None => (name, value),
         },
-        "related" | "related:DocumentReference" => {
+        // A person is an entity, too.
+        "entity" if relative(&value).starts_with("Patient/") => match number(&value) {
+            Some(number) => (name, token(number)),
+            None => (name, value),
+        },
+        "related" | "related:DocumentReference" | "entity" | "agent" | "organization" => {
             let all: Vec<String> = value.split(',').map(relative).collect();
             (name, all.join(","))
         }
@@ -168,11 +172,9 @@ pub(crate) fn named(portal: &Portal, session: &Session, text: &str) -> Vec<(Stri
     pairs(text).into_iter().map(read).collect()
 }
 
-/// Whether a code is one of those that every repetition of a parameter asks for.
-pub(crate) fn asks_for(parameters: &[(String, String)], name: &str, code: &str) -> bool {
-    let mut all = parameters.iter().filter(|(of, _)| of == name);
-    let is_code = |one: &str| one.rsplit('|').next() == Some(code);
-    all.all(|(_, any)| any.split(',').any(is_code))
+/// Whether a value is one of those that every repetition of a parameter asks for.
+pub(crate) fn asks_for(asked: &Values<'_>, value: &str) -> bool {
+    asked.iter().all(|any| any.contains(&value))
 }
 
 /// The id of a resource that has a UUID for one: another one is of nothing.

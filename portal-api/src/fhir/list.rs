@@ -1,10 +1,9 @@
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use carerecord_fhir::{Entry, ListSearch, SortBy, Times, add_times, searchset};
+use carerecord_fhir::{Entry, ListCode, ListSearch, SortBy, Times, searchset};
 use carerecord_model::{EntryUuid, Folder, ObjectId, SubmissionSet};
 use carerecord_service::Even;
-use jiff::Timestamp;
 use serde_json::Value;
 
 use super::document_reference::{entry_uuid, left_out};
@@ -14,7 +13,7 @@ use super::resources::Resources;
 use super::{Session, answer, conditional, outcome_entry, withheld_issues};
 use crate::Portal;
 use crate::error::FhirError;
-use crate::times::RecordTimes;
+use crate::times::{Changes, RecordTimes};
 
 /// Answers a read of one SubmissionSet or folder.
 pub(crate) async fn read(
@@ -40,7 +39,7 @@ async fn read_list(
 ) -> Result<Response, FhirError> {
     let draft = &session.draft;
     let record = portal.record_of_list(&session.caller, session.purpose, id, draft).await;
-    let record = session.note(record)?;
+    let (record, in_part) = session.note(record)?;
     let found = record.value();
     let is_it = |uuid: &ObjectId| uuid.uuid() == Some(id);
     let set = found.submission_sets.iter().find(|s| is_it(&s.entry_uuid));
@@ -55,18 +54,16 @@ async fn read_list(
     });
     // Without it the list is told all the same.
     let changes = match patient {
-        Some(number) => portal.changes(number, true).await.unwrap_or_default(),
-        None => Vec::new(),
+        Some(number) => portal.changes(number, true, true).await.unwrap_or_default(),
+        None => Changes::default(),
     };
-    let changed = changes.iter().find(|change| change.id == id);
-    let modified = changed.and_then(|c| Timestamp::from_millisecond(c.changed_at).ok());
-    let times = RecordTimes::of(found, &[]);
+    let times = RecordTimes::of(found, &in_part, &changes);
+    let modified = times.of_object(&ObjectId::Uuid(id)).last_updated;
     // Places of a restricted person are masked in what has been released.
     let resources = Resources::of(portal, found, false, &times);
     let list = set.map(|set| resources.set(set));
     let list = list.or_else(|| folder.map(|folder| resources.folder(folder)));
-    let mut list = list.ok_or(FhirError::NotFound)?;
-    add_times(&mut list, &Times { submitted: None, last_updated: modified });
+    let list = list.ok_or(FhirError::NotFound)?;
     Ok(conditional::resource(headers, list, modified))
 }
 
@@ -114,15 +111,16 @@ pub(crate) async fn search(
     session.draft.fill(|event| event.subject = Some(search.patient));
     let record = portal.record(&session.caller, session.purpose, search.patient, None).await;
     let record = session.note(record)?;
-    let changes = portal.changes(record.number, search.asks_last_updated()).await?;
+    let (asks, folders) = (search.asks_last_updated(), search.code == ListCode::Folder);
+    let changes = portal.changes(record.number, asks, folders).await?;
     let (found, wanted) = (record.found.value(), &search.shown);
-    let times = RecordTimes::of(found, &changes);
+    let times = RecordTimes::of(found, &record.withheld.folders_in_part, &changes);
     let order = Order::of(&wanted.sort, SortBy::Date);
     let of = |id: &ObjectId| times.of_object(id);
     let sets = found.submission_sets.iter();
     let sets = sets.filter(|s| search.matches_set(s, &of(&s.entry_uuid))).map(Listed::Set);
-    let folders = found.folders.iter();
-    let folders = folders.filter(|f| search.matches_folder(f, &of(&f.entry_uuid)));
+    let folders: Vec<Folder> = found.folders.iter().map(|f| times.of_folder(f)).collect();
+    let folders = folders.iter().filter(|f| search.matches_folder(f, &of(&f.entry_uuid)));
     let all = sets.chain(folders.map(Listed::Folder));
     let matching = all.map(|list| (list.place(&order, &of(list.id())), list)).collect();
     let page = asked.page(matching, &order, wanted)?;

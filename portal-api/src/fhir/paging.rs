@@ -58,13 +58,11 @@ impl PagedSearch {
         parameters: String,
         headers: &HeaderMap,
     ) -> Result<Self, FhirError> {
-        let link = pairs(&parameters).into_iter().find(|(name, _)| name == PAGE);
-        let Some((_, link)) = link else {
+        let Some(text) = page_asked(portal, session, &parameters)? else {
             let (kind, strict) = (kind.to_owned(), is_strict(headers));
             return Ok(Self { kind, parameters, strict, after: None });
         };
-        let text = portal.patient_ids.open_search(&link, &session.caller);
-        let search = text.and_then(|text| serde_json::from_str::<Self>(&text).ok());
+        let search = serde_json::from_str::<Self>(&text).ok();
         search.filter(|search| search.kind == kind).ok_or(FhirError::NotFound)
     }
 
@@ -117,13 +115,37 @@ impl PagedSearch {
 
     fn link(&self, portal: &Portal, session: &Session, after: Option<Place>) -> String {
         let text = json!(Self { after, ..self.clone() }).to_string();
-        let sealed = portal.patient_ids.seal_search(&text, &session.caller, portal.ids.as_ref());
-        // A form of the answer that the search itself named is that of all its pages.
-        let format = pairs(&self.parameters).into_iter().find(|(name, _)| name == "_format");
-        let format = format.and_then(|(_, format)| Format::negotiate(None, Some(&format)));
-        let format = if format == Some(Format::Xml) { "&_format=xml" } else { "" };
-        format!("{}/{}?{PAGE}={sealed}{format}", portal.config.base_url, self.kind)
+        page_link(portal, session, &self.kind, &text, &self.parameters)
     }
+}
+
+/// What a link to a page holds, where the parameters are those of one.
+pub(super) fn page_asked(
+    portal: &Portal,
+    session: &Session,
+    parameters: &str,
+) -> Result<Option<String>, FhirError> {
+    let Some((_, link)) = pairs(parameters).into_iter().find(|(name, _)| name == PAGE) else {
+        return Ok(None);
+    };
+    let text = portal.patient_ids.open_search(&link, &session.caller);
+    text.map(Some).ok_or(FhirError::NotFound)
+}
+
+/// The link to a page. What is looked for is sealed: a URL names nobody. A form of the answer that
+/// the parameters of the search name is that of all its pages.
+pub(super) fn page_link(
+    portal: &Portal,
+    session: &Session,
+    kind: &str,
+    text: &str,
+    parameters: &str,
+) -> String {
+    let sealed = portal.patient_ids.seal_search(text, &session.caller, portal.ids.as_ref());
+    let format = pairs(parameters).into_iter().find(|(name, _)| name == "_format");
+    let format = format.and_then(|(_, format)| Format::negotiate(None, Some(&format)));
+    let format = if format == Some(Format::Xml) { "&_format=xml" } else { "" };
+    format!("{}/{kind}?{PAGE}={sealed}{format}", portal.config.base_url)
 }
 
 impl Place {
@@ -182,9 +204,9 @@ impl Order {
     }
 }
 
-const PAGE: &str = "_page";
+pub(super) const PAGE: &str = "_page";
 /// Links to further pages hold them, sealed, and must fit into a URL.
-const MAX_PARAMETERS: usize = 4 << 10;
+pub(super) const MAX_PARAMETERS: usize = 4 << 10;
 
 #[cfg(test)]
 mod tests {

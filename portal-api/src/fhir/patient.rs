@@ -7,6 +7,7 @@ use carerecord_fhir::{
 use carerecord_model::{FoundPatient, NhsNumber, PatientId, PatientSearch, name_key};
 
 use super::input::{Asked, is_strict};
+use super::paging::{MAX_PARAMETERS, page_asked, page_link};
 use super::{Session, answer, outcome_entry};
 use crate::Portal;
 use crate::error::FhirError;
@@ -39,22 +40,18 @@ impl Page {
         if parameters.len() > MAX_PARAMETERS {
             return Err(FhirError::TooLong);
         }
-        let link = pairs(parameters).into_iter().find(|(name, _)| name == PAGE);
-        let Some((_, link)) = link else {
+        let Some(text) = page_asked(portal, session, parameters)? else {
             return Ok(Self { parameters: parameters.to_owned(), start: 0 });
         };
-        let text = portal.patient_ids.open_search(&link, &session.caller);
-        let text = text.ok_or(FhirError::NotFound)?;
         let (start, parameters) = text.split_once('&').ok_or(FhirError::NotFound)?;
         let start = start.parse().map_err(|_| FhirError::NotFound)?;
         Ok(Self { parameters: parameters.to_owned(), start })
     }
 
-    /// The link to the page that starts there. What is looked for is sealed: a URL names nobody.
+    /// The link to the page that starts there.
     fn link(&self, portal: &Portal, session: &Session, start: usize) -> String {
         let text = format!("{start}&{}", self.parameters);
-        let sealed = portal.patient_ids.seal_search(&text, &session.caller, portal.ids.as_ref());
-        format!("{}/Patient?{PAGE}={sealed}", portal.config.base_url)
+        page_link(portal, session, "Patient", &text, &self.parameters)
     }
 }
 
@@ -197,9 +194,6 @@ pub(super) const TOO_MANY: FhirError = FhirError::Operation(
     "More than 50 people fit, so none is shown. Add what tells them apart: a given name, the whole \
      date of birth, the gender, a postcode or an identifier.",
 );
-const PAGE: &str = "_page";
-/// Links to further pages hold them, sealed, and must fit into a URL.
-const MAX_PARAMETERS: usize = 4 << 10;
 const SUPERSEDED: &str = "A number that was asked for is no longer in use: the person's record is \
     kept under another one, which is shown.";
 pub(super) const INCOMPLETE: &str = "The index of names is still being built: people may be missing \

@@ -13,9 +13,10 @@ use carerecord_model::{ElementKind, NhsNumber};
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::document_reference::left_out;
 use super::elements::{hides, note, patient_of_document, patient_of_element};
 use super::input::{Asked, is_strict};
-use super::{Session, answer};
+use super::{Session, answer, outcome_entry};
 use crate::Portal;
 use crate::elements::{Element, Stated};
 use crate::error::FhirError;
@@ -49,7 +50,7 @@ pub(crate) async fn search(
 ) -> Result<Response, FhirError> {
     session.does("search Provenance");
     let parameters = pairs(&parameters);
-    check_search(&parameters, PROVENANCE_PARAMETERS, &[], is_strict(&headers))?;
+    let ignored = check_search(&parameters, PROVENANCE_PARAMETERS, &[], is_strict(&headers))?;
     let targets = targets(&portal, &parameters)?;
     let mut found = Vec::new();
     if let Some(patient) = patient_of(&portal, &session, &targets).await? {
@@ -78,8 +79,9 @@ pub(crate) async fn search(
     if count_only(&parameters) {
         found.clear();
     }
-    let entries =
+    let mut entries: Vec<Entry> =
         found.into_iter().map(|(url, resource)| Entry::Match(url, resource.into())).collect();
+    entries.extend(outcome_entry(left_out(&ignored)).map(Entry::Outcome));
     let url = format!("{}/Provenance", portal.config.base_url);
     Ok(answer::resource(StatusCode::OK, searchset(&url, total, entries)))
 }

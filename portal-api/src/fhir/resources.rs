@@ -67,7 +67,8 @@ impl<'r> Resources<'r> {
 
     /// The List that a folder is.
     pub(super) fn folder(&self, folder: &Folder) -> Value {
-        let mut resource = folder_list(folder, &self.members(&folder.entry_uuid));
+        let members = self.members(&folder.entry_uuid);
+        let mut resource = folder_list(&self.times.of_folder(folder), &members);
         add_times(&mut resource, &self.times.of_object(&folder.entry_uuid));
         resource
     }

@@ -277,9 +277,11 @@ async fn what_is_sent_is_taken_as_json_and_as_xml() {
 
     assert_eq!((by_json.status, by_xml.status), (201, 201), "{} {}", by_json.text, by_xml.text);
     assert_eq!(by_json.json()["provision"], by_xml.json()["provision"]);
-    let permit = "<provision><type value=\"permit\"/></provision></provision>";
+    // Exceptions have none of their own.
+    let nested = "<provision><type value=\"permit\"/><provision><type value=\"deny\"/></provision>\
+        </provision></provision>";
     for (what, unknown) in [
-        ("provision.provision", as_xml(&sent).replace("</provision>", permit)),
+        ("provision.provision.provision", as_xml(&sent).replace("</provision>", nested)),
         ("verification", as_xml(&sent).replace("<provision>", "<verification/><provision>")),
         (
             "_status",

@@ -64,6 +64,10 @@ async fn findings_are_those_of_the_reviewers_organisation() {
     all.sort();
     assert_eq!(all, [surname("A20047"), surname("ZEX01")], "{}", region.text);
     assert_eq!(region.json()["total"], 2);
+    for count in ["_count=0", "_summary=count"] {
+        let counted = client.get(&format!("{FINDINGS}&{count}"), &[]).await.json();
+        assert_eq!((&counted["total"], counted.get("entry")), (&2.into(), None), "{counted}");
+    }
     by(&mut client, &as_role("officer", "ZEX01", "R0001")).await;
     let own = client.get(&format!("{FINDINGS}same-surname&state=new"), &[]).await;
     assert_eq!(told(&own), [surname("ZEX01")], "{}", own.text);

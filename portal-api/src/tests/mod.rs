@@ -13,6 +13,7 @@ mod fake;
 mod looking;
 mod merged;
 mod one_patient;
+mod parameters;
 mod people;
 mod places;
 mod providers;

@@ -174,6 +174,108 @@ async fn since_finds_what_the_registry_has_changed_since_then() {
     }
 }
 
+/// A folder with two letters; the second one came into it later, by a set of its own.
+fn in_folder(hidden: bool) -> FakeRegistry {
+    let mut registry = record(2);
+    let found = &mut registry.found;
+    if hidden {
+        let label = Code::new("V", "2.16.840.1.113883.5.25", "");
+        Arc::make_mut(&mut found.document_entries[1]).confidentiality_codes = vec![label];
+    }
+    found.folders.push(Folder {
+        entry_uuid: urn(FOLDER),
+        logical_id: None,
+        version: 1,
+        availability_status: AvailabilityStatus::Approved,
+        patient_id: letter().patient_id,
+        unique_id: "2.999.3.1".parse().unwrap(),
+        codes: vec![letter().type_code],
+        last_update_time: Some("20260202000000".parse().unwrap()),
+        title: vec![LocalizedString::new("Folder")],
+        comments: Vec::new(),
+        home_community_id: None,
+        extra: ExtraMetadata::default(),
+    });
+    let second = SubmissionSet {
+        entry_uuid: urn(SECOND),
+        submission_time: "20260201000000".parse().unwrap(),
+        ..set()
+    };
+    found.submission_sets.push(second);
+    let member = found.associations[0].clone();
+    let mut add = |n: u8, source: &str, target: &str| {
+        let entry_uuid = format!("urn:uuid:6c1d0b52-0000-4000-8003-0000000000{n:02x}");
+        let (source, target) = (urn(source), urn(target));
+        let entry_uuid = entry_uuid.parse().unwrap();
+        found.associations.push(Association { entry_uuid, source, target, ..member.clone() });
+    };
+    add(1, FOLDER, &id(0));
+    add(2, FOLDER, &id(1));
+    add(3, SET, FOLDER);
+    add(4, SET, "6c1d0b52-0000-4000-8003-000000000001");
+    add(5, SECOND, &id(1));
+    add(6, SECOND, "6c1d0b52-0000-4000-8003-000000000002");
+    let first = "2026-01-01T00:00:00Z".parse::<jiff::Timestamp>().unwrap();
+    let later = "2026-02-02T00:00:00Z".parse::<jiff::Timestamp>().unwrap();
+    registry.changes =
+        [(&*id(0), first), (SET, first), (&*id(1), later), (SECOND, later), (FOLDER, later)]
+            .map(|(of, at)| LastChange {
+                id: of.parse::<uuid::Uuid>().map(EntryUuid::new).unwrap(),
+                changed_at: at.as_millisecond(),
+            })
+            .to_vec();
+    registry
+}
+
+fn urn(id: &str) -> ObjectId {
+    format!("urn:uuid:{id}").parse().unwrap()
+}
+
+/// When a folder was last changed would tell when a document came that nobody may see.
+#[tokio::test]
+async fn a_folder_does_not_tell_when_what_is_withheld_came_into_it() {
+    for (hidden, at) in [(true, "2026-01-01T00:00:00"), (false, "2026-02-02T00:00:00")] {
+        let client = Client::of(in_folder(hidden), Some(person())).await;
+        let read = client.get(&format!("List/{FOLDER}"), &[]).await;
+        let folder = read.json();
+        assert_eq!(folder["date"], format!("{at}Z"), "{}", read.text);
+        assert_eq!(folder["meta"]["lastUpdated"], format!("{at}.000Z"), "{}", read.text);
+        assert_eq!(read.header("last-modified").contains("Feb 2026"), !hidden);
+        let beside = format!("{PATIENT}&_revinclude=List:item");
+        let beside = client.search("DocumentReference", &beside, &[]).await.json();
+        let lists = modes(&beside, "include");
+        let beside = lists.iter().find(|list| list["id"] == FOLDER).unwrap();
+        assert_eq!(beside["date"], format!("{at}Z"), "{beside}");
+        assert!(beside["meta"].get("lastUpdated").is_none(), "nobody has asked: {beside}");
+        for later in [
+            "_since=2026-01-10T00:00:00Z",
+            "_lastUpdated=gt2026-01-10T00:00:00Z",
+            "_lastUpdated=ge2026-02",
+            "date=gt2026-01-10",
+            "date=2026-02-02",
+        ] {
+            for more in ["", "&_summary=count", "&_sort=_lastUpdated", "&_sort=date"] {
+                let form = format!("{PATIENT}&code=folder&{later}{more}");
+                let found = client.search("List", &form, &[]).await;
+                assert_eq!(found.json()["total"], u8::from(!hidden), "{form}: {}", found.text);
+            }
+        }
+        let all = client.search("List", &format!("{PATIENT}&code=folder"), &[]).await.matches();
+        assert_eq!(all[0]["date"], format!("{at}Z"));
+    }
+}
+
+/// Where the registry does not say when it changed what, the time is that of the set that is shown.
+#[tokio::test]
+async fn without_the_registrys_times_a_folder_has_that_of_its_set() {
+    let registry = FakeRegistry { changes: Vec::new(), ..in_folder(true) };
+    let client = Client::of(registry, Some(person())).await;
+
+    let folder = client.get(&format!("List/{FOLDER}"), &[]).await.json();
+
+    assert_eq!(folder["date"], "2026-01-14T10:22:31Z", "{folder}");
+}
+
 /// By the id of the document that others are related to: as far as the caller may see it.
 #[tokio::test]
 async fn what_is_related_is_found_by_reference_and_by_identifier() {
@@ -294,3 +396,6 @@ async fn elements_and_what_is_left_out_are_told() {
 }
 
 const PATIENT: &str = "patient.identifier=9990001030&status=current";
+
+const FOLDER: &str = "6c1d0b52-0000-4000-8000-0000000000f0";
+const SECOND: &str = "6c1d0b52-0000-4000-8000-0000000000f1";

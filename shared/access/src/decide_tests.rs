@@ -2,8 +2,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use carerecord_model::{
-    Author, AvailabilityStatus, Clock, Code, DocumentEntry, DocumentEntryType, EntryUuid,
-    ExtraMetadata, FoundObjects, NhsNumber, ObjectId, PatientId, SubmissionSet,
+    Association, AssociationType, Author, AvailabilityStatus, Clock, Code, DocumentEntry,
+    DocumentEntryType, EntryUuid, ExtraMetadata, Folder, FoundObjects, NhsNumber, ObjectId,
+    PatientId, SubmissionSet,
 };
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -227,6 +228,89 @@ async fn nothing_released_tells_where_a_restricted_person_is_cared_for() {
     for unmasked in [plain, trusted] {
         assert!(!unmasked.masks_locations());
         assert_eq!(*unmasked.release(entry.clone()).unwrap().into_value(), entry);
+    }
+}
+
+/// When a folder was last changed would tell when what is withheld came into it.
+#[tokio::test]
+async fn a_folder_shown_in_part_has_the_time_of_that_part() {
+    let label = |mut entry: DocumentEntry, code: &str| {
+        entry.confidentiality_codes = vec![Code::new(code, "2.16.840.1.113883.5.25", "")];
+        entry
+    };
+    let hidden = |code: &str| {
+        let entry = label(letter(), code);
+        DocumentEntry { entry_uuid: urn(2), ..entry }
+    };
+    let found = |code: &str| {
+        let later = SubmissionSet {
+            entry_uuid: urn(12),
+            submission_time: "20260303000000".parse().unwrap(),
+            ..telling_set()
+        };
+        let first = SubmissionSet { entry_uuid: urn(11), ..telling_set() };
+        let shown = DocumentEntry { entry_uuid: urn(1), ..letter() };
+        FoundObjects {
+            document_entries: vec![shown.into(), hidden(code).into()],
+            submission_sets: vec![later, first],
+            folders: vec![folder()],
+            associations: [
+                (21, 11, 1),
+                (22, 11, 10),
+                (23, 10, 1),
+                (24, 11, 23),
+                (25, 12, 2),
+                (26, 10, 2),
+                (27, 12, 26),
+                // A document that is shown is referred to later: the folder is not changed by that.
+                (28, 12, 1),
+            ]
+            .map(|(id, source, target)| member(id, source, target))
+            .to_vec(),
+        }
+    };
+    let view = view(clinician("ZEX01", "R8000"), &[]).await.unwrap();
+
+    for (code, time, in_part) in [("V", "20260114102231", true), ("N", "20260404000000", false)] {
+        let (released, withheld) = view.release_found(found(code));
+        let folders = &released.value().folders;
+        let told = folders[0].last_update_time.as_ref().map(|time| time.as_str());
+        assert_eq!(told, Some(time), "{code}");
+        assert_eq!(withheld.folders_in_part.contains(&urn(10)), in_part, "{code}");
+    }
+}
+
+fn urn(n: u8) -> ObjectId {
+    format!("urn:uuid:00000000-0000-4000-8000-0000000001{n:02}").parse().unwrap()
+}
+
+fn folder() -> Folder {
+    Folder {
+        entry_uuid: urn(10),
+        logical_id: None,
+        version: 1,
+        availability_status: AvailabilityStatus::Approved,
+        patient_id: letter().patient_id,
+        unique_id: "2.999.3.1".parse().unwrap(),
+        codes: vec![letter().type_code],
+        last_update_time: Some("20260404000000".parse().unwrap()),
+        title: Vec::new(),
+        comments: Vec::new(),
+        home_community_id: None,
+        extra: ExtraMetadata::default(),
+    }
+}
+
+fn member(id: u8, source: u8, target: u8) -> Association {
+    Association {
+        entry_uuid: urn(id),
+        association_type: AssociationType::HasMember,
+        source: urn(source),
+        target: urn(target),
+        availability_status: AvailabilityStatus::Approved,
+        submission_set_status: None,
+        documentation: None,
+        extra: ExtraMetadata::default(),
     }
 }
 

@@ -1,7 +1,9 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use carerecord_model::{Association, DocumentEntry, FoundObjects, NhsNumber, ObjectId};
+use carerecord_model::{
+    Association, AssociationType, DocumentEntry, Folder, FoundObjects, NhsNumber, ObjectId,
+};
 use jiff::civil::Date;
 
 use crate::citizen::CitizenQuestion;
@@ -163,7 +165,8 @@ impl RecordView {
 
     /// Decides about everything a query found. SubmissionSets and folders have titles and authors
     /// of their own, so they are shown only when a document of theirs is, or when they never had
-    /// one; an association is shown only when both its ends are.
+    /// one; an association is shown only when both its ends are. A folder that is shown in part was
+    /// last changed when that part was.
     pub fn release_found(&self, found: FoundObjects) -> (Released<FoundObjects>, Withheld) {
         let all: HashSet<ObjectId> =
             found.document_entries.iter().map(|e| e.entry_uuid.clone()).collect();
@@ -182,7 +185,10 @@ impl RecordView {
         if self.masked {
             submission_sets.iter_mut().for_each(mask_set);
         }
-        let mut ends = shown.clone();
+        if self.settled.is_none() {
+            withheld.folders_in_part = in_part(&folders, &found.associations, &shown);
+        }
+        let mut ends = shown;
         ends.extend(submission_sets.iter().map(|s| s.entry_uuid.clone()));
         ends.extend(folders.iter().map(|f| f.entry_uuid.clone()));
         let associations = visible_associations(found.associations, ends);
@@ -194,12 +200,13 @@ impl RecordView {
             .or_else(|| self.settled.clone())
             .or_else(|| self.seen_by_citizen().ok())
             .unwrap_or_else(|| Decision::permit(Rule::Agreement));
-        let value = FoundObjects {
+        let mut value = FoundObjects {
             document_entries: entries.into_iter().map(Released::into_value).collect(),
             submission_sets,
             folders,
             associations,
         };
+        date_by_what_is_shown(&mut value, &withheld.folders_in_part);
         (Released { value, decision }, withheld)
     }
 
@@ -328,6 +335,34 @@ fn packages<'a>(
         *packages.entry(&a.source).or_default() |= shown.contains(&a.target);
     }
     packages
+}
+
+/// Those folders that have a member which is not shown.
+fn in_part(
+    folders: &[Folder],
+    associations: &[Association],
+    shown: &HashSet<ObjectId>,
+) -> HashSet<ObjectId> {
+    let is_hidden = |a: &&Association| {
+        a.association_type == AssociationType::HasMember && !shown.contains(&a.target)
+    };
+    let with_hidden: HashSet<&ObjectId> =
+        associations.iter().filter(is_hidden).map(|a| &a.source).collect();
+    let all = folders.iter().map(|folder| &folder.entry_uuid);
+    all.filter(|id| with_hidden.contains(id)).cloned().collect()
+}
+
+/// Gives those folders the time of the last SubmissionSet that is shown and brought something of what
+/// is shown of them. `lastUpdateTime` is the registry's own: ITI TF-3: 4.2.3.4.6.
+fn date_by_what_is_shown(found: &mut FoundObjects, folders: &HashSet<ObjectId>) {
+    for n in 0..found.folders.len() {
+        let id = &found.folders[n].entry_uuid;
+        if folders.contains(id) {
+            let times = found.sets_of_folder(id).map(|set| &set.submission_time);
+            let last = times.max_by(|a, b| a.as_str().cmp(b.as_str())).cloned();
+            found.folders[n].last_update_time = last;
+        }
+    }
 }
 
 /// Associations whose ends are visible; an association can be an end itself (SS-HM).

@@ -1,7 +1,9 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use carerecord_model::{Association, Clock, DocumentEntry, EntryUuid, FoundObjects, NhsNumber};
+use carerecord_model::{
+    Association, Clock, DocumentEntry, EntryUuid, FoundObjects, NhsNumber, ObjectId,
+};
 use jiff::tz::TimeZone;
 
 use crate::decide::{above, caller_may_ask, may_concern, model_for};
@@ -59,6 +61,9 @@ pub struct Withheld {
     pub told: Vec<Decision>,
     /// How many objects were held back: for the audit record only.
     pub count: usize,
+    /// Folders that are shown without some of their members: when they were changed last is told as
+    /// far as the rest says, since the whole would tell when those came.
+    pub folders_in_part: HashSet<ObjectId>,
 }
 
 impl Withheld {

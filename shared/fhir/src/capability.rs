@@ -29,7 +29,6 @@ pub fn capability_statement(
 }
 
 fn documents(base_url: &str, version: &str, date: &str) -> Value {
-    let audit_event = [AUDIT_EVENT, &[REVIEWED]].concat();
     json!({
         "resourceType": "CapabilityStatement",
         "status": "active",
@@ -59,14 +58,7 @@ fn documents(base_url: &str, version: &str, date: &str) -> Value {
                 list(),
                 conditional(resource("Binary", &["read"], &[])),
                 patient(),
-                with_operations(
-                    resource("AuditEvent", &["read", "search-type"], &audit_event),
-                    &[
-                        ("detect", "urn:carerecord:OperationDefinition:detect"),
-                        ("review", "urn:carerecord:OperationDefinition:review"),
-                        ("statistics", "urn:carerecord:OperationDefinition:statistics"),
-                    ],
-                ),
+                audit_event(),
                 consent(),
                 with_operations(
                     resource("Contract", &["read", "search-type"], CONTRACT_PARAMETERS),
@@ -149,6 +141,22 @@ fn episode_of_care() -> Value {
 /// Read unless the client has it already.
 fn conditional(mut resource: Value) -> Value {
     resource["conditionalRead"] = "full-support".into();
+    resource
+}
+
+/// ITI-81, with privacy alerts and findings.
+fn audit_event() -> Value {
+    let parameters = [AUDIT_EVENT, &[REVIEWED]].concat();
+    let resource = resource("AuditEvent", &["read", "search-type"], &parameters);
+    let mut resource = with_operations(
+        resource,
+        &[
+            ("detect", "urn:carerecord:OperationDefinition:detect"),
+            ("review", "urn:carerecord:OperationDefinition:review"),
+            ("statistics", "urn:carerecord:OperationDefinition:statistics"),
+        ],
+    );
+    resource["documentation"] = AUDIT_EVENT_DOCUMENTATION.into();
     resource
 }
 
@@ -291,8 +299,14 @@ const MAY_SEE_DOCUMENTATION: &str = "Whether the caller may see a record and doc
     why. About others, other days and other facts for those who may know.";
 const EPISODE_OF_CARE_DOCUMENTATION: &str = "Who cares for a patient, for those who record it: by \
     patient.identifier. For whom the caller's own organisation, or the caller there, cares now: by \
-    organization.identifier, an ODS code, with status=active; the newest first, _count gives pages, \
-    _include adds who the people are.";
+    organization.identifier, an ODS code, with status=active and without a patient; the newest first, \
+    _count gives pages, _include adds who the people are.";
+const AUDIT_EVENT_DOCUMENTATION: &str = "type tells three searches apart. With codes of \
+    https://fhir.nhs.uk/CodeSystem/SCR-AlertType, privacy alerts of one's organisation; with codes of \
+    urn:carerecord:detection, or urn:carerecord:detection| for all, what detection rules have found: \
+    both take state, overdue, before and _count, each once, and no other parameter (400). Else the \
+    record of accesses (ITI-81), which takes all others: agent names a Practitioner or Device, entity a \
+    DocumentReference or a Patient.";
 const ACCESS_PACK_DOCUMENTATION: &str = "A subject access pack of one person: asked for with a POST, \
     followed at the address that the answer names (Content-Location), and fetched as a ZIP file. For \
     privacy officers, and for citizens about a record that they may see.";

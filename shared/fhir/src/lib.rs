@@ -65,11 +65,12 @@ pub use provide::{
     SimplifiedPublish,
 };
 pub use search::{
-    ALERT_PARAMETERS, AuditCode, AuditEventSearch, CARED_FOR_PARAMETERS, CONSENT_PARAMETERS,
+    AuditCode, AuditEventSearch, CARED_FOR_PARAMETERS, CONSENT_PARAMETERS, CONSENT_STATUS,
     CONTRACT_PARAMETERS, DocumentReferenceMatches, DocumentReferenceSearch, EPISODE_PARAMETERS,
-    ElementSearch, Include, ListCode, ListSearch, PROVENANCE_PARAMETERS, PeopleSearch, SearchError,
-    SearchParameter, SearchParameters, Shown, Sort, SortBy, Times, Token, check_search, count_only,
-    identifier_number, only_known, pairs, patient_number,
+    EPISODE_STATUS, ElementSearch, Include, ListCode, ListSearch, PROVENANCE_PARAMETERS,
+    PeopleSearch, SearchError, SearchParameter, SearchParameters, Shown, Sort, SortBy, Times,
+    Token, Values, check_reviewed, check_search, codes, count_only, identifier_number,
+    names_patient, one_value, only_known, pairs, patient_number, reference_id, values,
 };
 pub use snippet::{SEARCH_STATE, SNIPPET, add_snippets, coverage_issues, element_coverage_issues};
 pub use subset::only_elements;

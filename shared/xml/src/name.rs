@@ -67,6 +67,11 @@ impl Start {
         Attribute::find(&self.attributes, ns, local)
     }
 
+    /// All attributes as namespace URI and local name; declarations of namespaces are none.
+    pub fn attributes(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.attributes.iter().map(|a| (&*a.ns, a.local.as_str()))
+    }
+
     /// The attribute of no namespace, which must be there.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ use super::instant::span;
 use super::parameter::{AUDIT_EVENT, check, has};
 use super::patient::{is_patient, patient};
 use super::token::{Token, tokens};
+use super::values::reference_id;
 use super::{SearchError, alternatives, count_only, is_count, unescaped};
 use crate::identifier_number;
 
@@ -110,9 +111,10 @@ impl AuditEventSearch {
                 }
                 self.ignored.push(crate::echo::safe_name(other));
             }
-            "agent.identifier" | "agent:identifier" | "agent" => {
+            "agent.identifier" | "agent:identifier" => {
                 set(&mut self.agents, name, codes(name, value, None)?)?;
             }
+            "agent" => set(&mut self.agents, name, references(name, value, &AGENTS)?)?,
             "organisation" => {
                 set(&mut self.organisations, name, codes(name, value, Some(ODS))?)?;
             }
@@ -150,12 +152,11 @@ impl AuditEventSearch {
             self.patient = Some(number);
             return Ok(());
         }
-        let all = codes(name, value, None)?.into_iter();
-        let bare = |id: String| {
-            let resource = id.rsplit_once("DocumentReference/").map(|(_, id)| id.to_owned());
-            resource.unwrap_or(id)
+        let all = match name {
+            "entity" => references(name, value, &["DocumentReference"])?,
+            _ => codes(name, value, None)?,
         };
-        set(&mut self.documents, name, all.map(bare).collect())
+        set(&mut self.documents, name, all)
     }
 
     fn add_code(&mut self, of: AuditCode, name: &str, value: &str) -> Result<(), SearchError> {
@@ -210,6 +211,17 @@ fn codes(name: &str, value: &str, system: Option<&str>) -> Result<Vec<String>, S
     all.iter().map(code).collect::<Option<Vec<_>>>().ok_or_else(|| SearchError::malformed(name))
 }
 
+/// The ids of references; an identifier in place of one has a system.
+fn references(name: &str, value: &str, types: &[&str]) -> Result<Vec<String>, SearchError> {
+    let id = |token: &Token| {
+        let code = token.code().ok_or_else(|| SearchError::malformed(name))?;
+        let is_reference = token.system().is_none();
+        let id = if is_reference { reference_id(name, code, types)? } else { code };
+        Ok(id.to_owned())
+    };
+    tokens(name, value)?.iter().map(id).collect()
+}
+
 /// What is asked twice asks for what is both: nothing, and surely a mistake.
 fn set(all: &mut Vec<String>, name: &str, values: Vec<String>) -> Result<(), SearchError> {
     if !all.is_empty() && *all != values {
@@ -221,6 +233,9 @@ fn set(all: &mut Vec<String>, name: &str, values: Vec<String>) -> Result<(), Sea
 
 const ODS: &str = "https://fhir.nhs.uk/Id/ods-organization-code";
 const OUTCOMES: [&str; 4] = ["0", "4", "8", "12"];
+/// Who acts: people and systems.
+const AGENTS: [&str; 2] = ["Practitioner", "Device"];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -260,6 +275,35 @@ mod tests {
         );
         let entity = parse(&format!("entity.identifier={nhs}|9990001006"), false).unwrap();
         assert_eq!(entity.patient, all.patient);
+    }
+
+    #[test]
+    fn references_are_to_what_is_there() {
+        let id = "6c1d0b52-0000-4000-8000-00000000000a";
+        for (text, agents, documents) in [
+            ("agent=Practitioner/555021900100", vec!["555021900100"], vec![]),
+            ("agent=Device/demo-app,555021900100", vec!["demo-app", "555021900100"], vec![]),
+            ("agent=https://x/y|a/b", vec!["a/b"], vec![]),
+            ("entity=ID", vec![], vec![id]),
+            ("entity=DocumentReference/ID", vec![], vec![id]),
+            ("entity:identifier=urn:x|a/b", vec![], vec!["a/b"]),
+        ] {
+            let found = parse(&text.replace("ID", id), false).unwrap();
+            assert_eq!((found.agents, found.documents), (strings(&agents), strings(&documents)));
+        }
+        for bad in [
+            "agent=Patient/1",
+            "agent=Practitioner/",
+            "entity=Patient/1",
+            "entity=DocumentReference/ID,Patient/1",
+            "entity=https://elsewhere.example/fhir/DocumentReference/ID",
+        ] {
+            assert!(parse(&bad.replace("ID", id), false).is_err(), "{bad}");
+        }
+    }
+
+    fn strings(all: &[&str]) -> Vec<String> {
+        all.iter().map(|text| (*text).to_owned()).collect()
     }
 
     #[test]

@@ -1,7 +1,7 @@
 use carerecord_model::{Code, Concept, DataElement, ElementKind, NhsNumber};
 
 use super::date::DateFilter;
-use super::parameter::{PATIENT, SearchParameter, check};
+use super::parameter::{PATIENT, SearchParameter, check, leave};
 use super::patient::{is_patient, patient};
 use super::token::{Tokens, tokens};
 use super::{SearchError, alternatives, count_only, is_count};
@@ -17,6 +17,8 @@ pub struct ElementSearch {
     pub count_only: bool,
     /// Whether the Provenance of each is wanted as well.
     pub with_provenance: bool,
+    /// Parameters that were left out.
+    pub ignored: Vec<String>,
     ids: Vec<Vec<String>>,
     codes: Tokens,
     categories: Tokens,
@@ -48,6 +50,7 @@ impl ElementSearch {
             kind,
             count_only: count_only(pairs),
             with_provenance: false,
+            ignored: Vec::new(),
             ids: Vec::new(),
             codes: Vec::new(),
             categories: Vec::new(),
@@ -80,7 +83,7 @@ impl ElementSearch {
             known if is_patient(known) => {}
             _ if is_count(name, value) => {}
             other if strict => return Err(SearchError::unsupported(other)),
-            _ => {}
+            other => leave(&mut self.ignored, other),
         }
         Ok(())
     }

@@ -18,6 +18,7 @@ mod patient;
 mod people;
 mod shown;
 mod token;
+mod values;
 
 use carerecord_model::{AvailabilityStatus, Dtm, NhsNumberError};
 use jiff::Timestamp;
@@ -30,17 +31,20 @@ pub use document_reference::{DocumentReferenceMatches, DocumentReferenceSearch};
 pub use form::pairs;
 pub use list::{ListCode, ListSearch};
 pub(crate) use narrow::is_narrow;
-pub use parameter::{
-    ALERT_PARAMETERS, CARED_FOR_PARAMETERS, CONSENT_PARAMETERS, CONTRACT_PARAMETERS,
-    EPISODE_PARAMETERS, PROVENANCE_PARAMETERS, SearchParameter, SearchParameters, check_search,
-};
 pub(crate) use parameter::{
     AUDIT_EVENT, DOCUMENT_REFERENCE, LIST, ORGANISATION, PATIENT, PEOPLE, REVIEWED,
+};
+pub use parameter::{
+    CARED_FOR_PARAMETERS, CONSENT_PARAMETERS, CONTRACT_PARAMETERS, EPISODE_PARAMETERS,
+    PROVENANCE_PARAMETERS, SearchParameter, SearchParameters, check_reviewed, check_search,
 };
 pub use patient::{identifier_number, patient as patient_number};
 pub use people::PeopleSearch;
 pub use shown::{Include, Shown, Sort, SortBy};
 pub use token::Token;
+pub use values::{
+    CONSENT_STATUS, EPISODE_STATUS, Values, codes, names_patient, one_value, reference_id, values,
+};
 
 use crate::echo::safe_name;
 
@@ -101,7 +105,7 @@ fn is_count(name: &str, value: &str) -> bool {
 /// # Errors
 /// `Unsupported` for a parameter that is neither among `known` nor one of every search.
 pub fn only_known(pairs: &[(String, String)], known: &[&str]) -> Result<(), SearchError> {
-    check_search(pairs, &[], known, true)
+    check_search(pairs, &[], known, true).map(drop)
 }
 
 /// The statuses asked for; empty when only those are named that nothing here has. R4 names the

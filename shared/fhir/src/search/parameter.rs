@@ -2,7 +2,9 @@
 //! CapabilityStatement tells the same table.
 
 use super::coded::split;
+use super::values::one_value;
 use super::{SearchError, is_count};
+use crate::echo::safe_name;
 
 /// A search parameter.
 #[derive(Clone, Copy, Debug)]
@@ -62,7 +64,7 @@ impl SearchParameter {
 
 /// Checks the parameters of a search: how much it asks, that no modifier goes unheeded, and what
 /// `handling=strict` asks for. `also` names what it takes of the parameters of every search, beside
-/// the form of the answer and the number of matches.
+/// the form of the answer and the number of matches. What is left out is named, once.
 ///
 /// # Errors
 /// `Malformed` for too much; `Unsupported` for a modifier, and under `strict` for a parameter.
@@ -71,15 +73,50 @@ pub fn check_search(
     table: SearchParameters<'_>,
     also: &[&str],
     strict: bool,
-) -> Result<(), SearchError> {
+) -> Result<Vec<String>, SearchError> {
     check(pairs, table)?;
     let is_known = |name: &str, value: &str| {
         has(table, name) || also.contains(&name) || name == "_format" || is_count(name, value)
     };
-    match pairs.iter().find(|(name, value)| strict && !is_known(name, value)) {
-        Some((name, _)) => Err(SearchError::unsupported(name)),
-        None => Ok(()),
+    let mut left_out = Vec::new();
+    for (name, _) in pairs.iter().filter(|(name, value)| !is_known(name, value)) {
+        if strict {
+            return Err(SearchError::unsupported(name));
+        }
+        leave(&mut left_out, name);
     }
+    Ok(left_out)
+}
+
+/// Notes what a search leaves out, once.
+pub(super) fn leave(left_out: &mut Vec<String>, name: &str) {
+    let name = safe_name(name);
+    if !left_out.contains(&name) {
+        left_out.push(name);
+    }
+}
+
+/// The same for privacy alerts and findings. They are AuditEvents, but are not searched by what other
+/// AuditEvents are: an answer that heeds only half of a question would be about others, too.
+///
+/// # Errors
+/// As `check_search`; `Unsupported` for a parameter of other AuditEvents, `Malformed` for one that
+/// asks for two things at once.
+pub fn check_reviewed(
+    pairs: &[(String, String)],
+    strict: bool,
+) -> Result<Vec<String>, SearchError> {
+    let table: SearchParameters<'_> = &[TYPE, REVIEWED];
+    let left_out = check_search(pairs, table, &["_count"], strict)?;
+    for (name, _) in pairs {
+        if !has(table, name) && has(AUDIT_EVENT, name) {
+            return Err(SearchError::unsupported(name));
+        }
+        if has(table, name) {
+            one_value(pairs, &[name])?;
+        }
+    }
+    Ok(left_out)
 }
 
 /// Checks what holds for every search: how much it asks, and that no modifier goes unheeded.
@@ -210,8 +247,6 @@ const TYPE: &[P] = &[P::token("type")];
 /// What privacy alerts and findings have beside their type, by which they are told apart.
 pub(crate) const REVIEWED: &[P] = &[P::token("state"), P::token("overdue"), P::token("before")];
 
-/// Of a search for privacy alerts or findings, which are AuditEvents.
-pub const ALERT_PARAMETERS: SearchParameters<'_> = &[TYPE, REVIEWED];
 /// Of a search for Consents.
 pub const CONSENT_PARAMETERS: SearchParameters<'_> = &[PATIENT, STATUS];
 /// Of a search for EpisodesOfCare by patient.

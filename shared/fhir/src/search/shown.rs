@@ -76,6 +76,11 @@ pub(super) struct Can {
 }
 
 impl Shown {
+    /// Whether lists are wanted beside documents.
+    pub fn has_lists(&self) -> bool {
+        self.includes.contains(&Include::ListsOfDocuments)
+    }
+
     /// Takes a parameter that is one of the result's; whether it was.
     pub(super) fn take(
         &mut self,

@@ -20,7 +20,7 @@ pub fn from_xml(bytes: &[u8], most_bytes: usize) -> Result<Value, XmlError> {
 /// name, without its value. Extensions of a primitive are named as JSON does, `_status`.
 ///
 /// # Errors
-/// As `from_xml`.
+/// As `from_xml`; and for attributes that are not known, and a primitive that says nothing.
 pub fn from_xml_with_unknown(bytes: &[u8], most_bytes: usize) -> Result<Value, XmlError> {
     read(bytes, most_bytes, true)
 }
@@ -32,6 +32,7 @@ fn read(bytes: &[u8], most_bytes: usize, names_unknown: bool) -> Result<Value, X
         Limits { max_bytes: most_bytes as u64, max_tag_bytes: most_bytes, ..Limits::metadata() };
     let mut reader = Reader { xml: XmlReader::new(&text, limits)?, names_unknown };
     let root = reader.xml.root()?;
+    reader.only(&root, &[(XSI, "schemaLocation")])?;
     let resource = reader.resource(&root)?;
     reader.xml.finish()?;
     Ok(resource)
@@ -79,8 +80,11 @@ impl Reader<'_> {
                 continue;
             };
             let value = if field.is_primitive() {
+                self.only(&child, &[("", "value"), ("", "id")])?;
                 if self.skips_extensions()? {
                     object.insert(format!("_{}", field.name), Value::Null);
+                } else if self.names_unknown && child.attr("value").is_none() {
+                    return Err(self.xml.invalid(format!("{} says nothing", field.name)));
                 }
                 self.primitive(&field, &child)?
             } else {
@@ -102,17 +106,31 @@ impl Reader<'_> {
 
     fn complex(&mut self, field: &Field, child: &Start) -> Result<Value, XmlError> {
         if field.kind == "Resource" {
+            self.only(child, &[])?;
             let inner = self.xml.next_child()?;
             let inner = inner.ok_or_else(|| self.xml.invalid("there is no resource in it"))?;
+            self.only(&inner, &[])?;
             let inner = self.resource(&inner)?;
             if self.xml.next_child()?.is_some() {
                 return Err(self.xml.invalid("there is more than one resource in it"));
             }
             return Ok(inner);
         }
+        let known: &[_] = &[("", "id"), ("", "url")];
+        self.only(child, if field.kind == "Extension" { known } else { &known[..1] })?;
         let attributes = ["id", "url"].into_iter();
         let given = attributes.filter_map(|key| Some((key.to_owned(), child.attr(key)?.into())));
         Ok(Value::Object(self.elements(field.kind, given.collect())?))
+    }
+
+    /// Where nothing is left out untold: holds a tag to the attributes that it may have.
+    fn only(&self, start: &Start, known: &[(&str, &str)]) -> Result<(), XmlError> {
+        let mut all = start.attributes();
+        if self.names_unknown && !all.all(|attribute| known.contains(&attribute)) {
+            let what = format!("{} has an attribute that is not known", start.local());
+            return Err(self.xml.invalid(what));
+        }
+        Ok(())
     }
 
     /// Reads a primitive to its end; whether something is in it that has to be named.
@@ -144,6 +162,7 @@ impl Reader<'_> {
 }
 
 const FHIR: &str = "http://hl7.org/fhir";
+const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
 
 #[cfg(test)]
 mod tests {
@@ -198,7 +217,7 @@ mod tests {
         let text = "<Consent xmlns=\"http://hl7.org/fhir\"><text><status value=\"generated\"/>\
              <div xmlns=\"http://www.w3.org/1999/xhtml\">a <b>c</b></div></text>\
              <status value=\"active\"><extension url=\"urn:x\"/></status>\
-             <provision><type value=\"deny\"/><provision><type value=\"permit\"/></provision>\
+             <provision><type value=\"deny\"/><modality><type value=\"permit\"/></modality>\
              </provision></Consent>";
         let foreign = "<Consent xmlns=\"http://hl7.org/fhir\"><status xmlns=\"urn:x\"/></Consent>";
 
@@ -206,11 +225,45 @@ mod tests {
             from_xml_with_unknown(text.as_bytes(), MOST).unwrap(),
             json!({
                 "resourceType": "Consent", "text": null, "status": "active", "_status": null,
-                "provision": {"type": "deny", "provision": null},
+                "provision": {"type": "deny", "modality": null},
             })
         );
         assert!(from_xml_with_unknown(foreign.as_bytes(), MOST).is_err());
         assert!(from_xml(foreign.as_bytes(), MOST).is_ok());
+    }
+
+    /// JSON has no attributes, and refuses what is null.
+    #[test]
+    fn where_nothing_is_left_out_untold_each_attribute_is_known() {
+        let consent = |inside: &str| {
+            format!(
+                "<Consent xmlns=\"http://hl7.org/fhir\" \
+                 xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" \
+                 xsi:schemaLocation=\"http://hl7.org/fhir x.xsd\">{inside}</Consent>"
+            )
+        };
+        for (inside, known) in [
+            ("<status id=\"a\" value=\"active\"/>", true),
+            ("<status><extension url=\"urn:x\"/></status>", true),
+            ("<extension id=\"a\" url=\"urn:x\"><valueCode value=\"y\"/></extension>", true),
+            ("<patient id=\"a\"><display value=\"x\"/></patient>", true),
+            ("<status/>", false),
+            ("<status id=\"a\"/>", false),
+            ("<status value=\"active\" code=\"x\"/>", false),
+            ("<status value=\"active\" xsi:type=\"x\"/>", false),
+            ("<patient url=\"urn:x\"/>", false),
+            ("<provision type=\"permit\"/>", false),
+            ("<provision><period><start/></period></provision>", false),
+            ("<contained id=\"a\"><Organization/></contained>", false),
+            ("<contained><Organization id=\"a\"/></contained>", false),
+        ] {
+            let text = consent(inside);
+            let strict = from_xml_with_unknown(text.as_bytes(), MOST);
+            assert_eq!(strict.is_ok(), known, "{inside}: {strict:?}");
+            assert!(from_xml(text.as_bytes(), MOST).is_ok(), "{inside}");
+        }
+        let root = "<Consent xmlns=\"http://hl7.org/fhir\" id=\"a\"/>";
+        assert!(from_xml_with_unknown(root.as_bytes(), MOST).is_err());
     }
 
     #[test]

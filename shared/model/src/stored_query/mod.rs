@@ -4,11 +4,14 @@ mod filter;
 mod find;
 mod get;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Association, DocumentEntry, Folder, PatientId, SubmissionSet};
+use crate::{
+    Association, AssociationType, DocumentEntry, Folder, ObjectId, PatientId, SubmissionSet,
+};
 
 pub use filter::{CodeFilter, DtmRange, MetadataLevel, Scope};
 pub use find::{
@@ -145,4 +148,20 @@ pub struct FoundObjects {
     pub folders: Vec<Folder>,
     /// Associations.
     pub associations: Vec<Association>,
+}
+
+impl FoundObjects {
+    /// The SubmissionSets that brought a folder, or something into it. ITI TF-3: 4.1.9.1.
+    pub fn sets_of_folder(&self, folder: &ObjectId) -> impl Iterator<Item = &SubmissionSet> {
+        let members = || {
+            let all = self.associations.iter();
+            all.filter(|a| a.association_type == AssociationType::HasMember)
+        };
+        let mut parts: HashSet<&ObjectId> =
+            members().filter(|a| a.source == *folder).map(|a| &a.entry_uuid).collect();
+        parts.insert(folder);
+        let sets: HashSet<&ObjectId> =
+            members().filter(|a| parts.contains(&a.target)).map(|a| &a.source).collect();
+        self.submission_sets.iter().filter(move |set| sets.contains(&set.entry_uuid))
+    }
 }

@@ -75,6 +75,9 @@ impl Door<'_> {
             for extra in EXTRAS {
                 self.search(kind, &format!("{base}{extra}"), |_| String::new()).await;
             }
+            if base.ends_with("folder") {
+                self.folders(base).await;
+            }
             for (of, name, value) in PARAMETERS.iter().filter(|(of, ..)| *of == kind) {
                 for extra in ["", "&_summary=count", "&_format=xml"] {
                     let more = |side| format!("&{name}={}", value(side));
@@ -90,6 +93,35 @@ impl Door<'_> {
                 let more = |side| format!("&{name}={}", value(side));
                 self.search(of, "_revinclude=Provenance:target", more).await;
             }
+        }
+    }
+
+    /// By an instant after what is to be seen came into the folder, and before what is hidden did.
+    async fn folders(&self, base: &str) {
+        let mut between = Vec::new();
+        for side in [WITH, WITHOUT] {
+            let url = format!("{}/List/{}", self.portal, side.id(SET));
+            let what = format!("{}: the set of the folder", self.who);
+            let set = self.ask(&what, self.asker.http().get(url), Recorded::Attempt).await;
+            if set.status != 200 {
+                continue;
+            }
+            let set: serde_json::Value = serde_json::from_str(&set.body).unwrap();
+            let at: jiff::Timestamp = set["meta"]["lastUpdated"].as_str().unwrap().parse().unwrap();
+            between.push(at + jiff::SignedDuration::from_millis(1));
+        }
+        let [with, without] = between[..] else {
+            assert!(between.is_empty() && !self.sees_letters(), "{}", self.who);
+            return;
+        };
+        let at = |side: Side| if side.is_with() { with } else { without };
+        for extra in ["", "&_summary=count", "&_sort=-date"] {
+            self.search("List", &format!("{base}{extra}"), |side| {
+                format!("&_since={:.3}", at(side))
+            })
+            .await;
+            let after = |side| format!("&_lastUpdated=ge{:.3}", at(side));
+            self.search("List", &format!("{base}{extra}"), after).await;
         }
     }
 
