@@ -574,7 +574,8 @@ async fn document(State(fake): SharedFake, headers: HeaderMap, Path(id): Path<St
     if id == uuid(9) {
         return refusal("label").into_response();
     }
-    let all = fake.all("9990001006").into_iter().chain(unlisted("9990001006"));
+    let damaged = fake.state.lock().unwrap().damaged;
+    let all = fake.all("9990001006").into_iter().chain(unlisted("9990001006", damaged));
     let found = all.into_iter().find(|d| d["id"] == id.as_str());
     match found {
         Some(found) => Json(found).into_response(),
@@ -594,6 +595,7 @@ async fn binary(State(fake): SharedFake, headers: HeaderMap, Path(id): Path<Stri
         id if id == uuid(12) => illustrated().into_bytes(),
         id if id == uuid(13) => format!("<!DOCTYPE x [<!ENTITY a 'b'>]>{CDA}").into_bytes(),
         id if id == uuid(14) => FLOOD.to_vec(),
+        id if id == uuid(18) => PIXEL.to_vec(),
         id if id == uuid(16) => b"%PDF-1.4 1 0 obj<</S/JavaScript/JS(1)>>endobj".to_vec(),
         id if id == uuid(3) => PDF.as_bytes().to_vec(),
         _ => b"Plain words.\n<script>alert(1)</script>".to_vec(),
@@ -656,7 +658,7 @@ impl Fake {
 }
 
 /// Documents that no list has.
-fn unlisted(number: &str) -> Vec<Value> {
+fn unlisted(number: &str, damaged: bool) -> Vec<Value> {
     let of = |n: u128, mime: &str| {
         with(letter(n, "Unlisted", number), |d| {
             d["content"][0]["attachment"]["contentType"] = mime.into();
@@ -671,6 +673,11 @@ fn unlisted(number: &str) -> Vec<Value> {
         of(16, "application/pdf"),
         with(letter(17, "Letter about Mrs Okafor", number), |d| {
             d["masterIdentifier"] = json!({"value": format!("urn:oid:2.999.5.{number}")});
+        }),
+        with(letter(18, "Scan\"><script>alert(1)</script>", number), |d| {
+            d["content"][0]["attachment"]["contentType"] = "image/png".into();
+            let registered = if damaged { b"something else".as_slice() } else { PIXEL };
+            d["content"][0]["attachment"]["hash"] = sha1_base64(registered).into();
         }),
     ]
 }

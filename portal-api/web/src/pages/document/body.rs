@@ -167,14 +167,8 @@ async fn begins(portal: &Portal, caller: &Caller, document: &Document) -> Result
     // A PDF may hold a script anywhere in it.
     let enough = if is_pdf { MAX_RENDERED_BYTES } else { HEAD_BYTES };
     let head = portal.api.beginning(caller.asker(), document, enough).await?;
-    let kind = Kind::sniff(&head);
-    let registered = format_words(&document.mime);
-    if kind.mime_type() != document.mime {
-        let is = if head.is_empty() { "empty" } else { kind.words() };
-        return Ok(Body::Download(format!(
-            "The document was registered as {registered}, but is {is}. It is not shown, since one \
-             of the two is wrong."
-        )));
+    if let Some(reason) = other_kind(document, &head) {
+        return Ok(Body::Download(reason));
     }
     if is_pdf {
         let why = if head.len() >= MAX_RENDERED_BYTES {
@@ -187,16 +181,34 @@ async fn begins(portal: &Portal, caller: &Caller, document: &Document) -> Result
         };
         return Ok(Body::Download(why.to_owned()));
     }
-    let Some((width, height)) = picture_size(&head) else {
-        return Ok(Body::Download("The picture is broken and cannot be shown.".to_owned()));
-    };
-    if can_be_shown(&head) {
-        return Ok(Body::Image);
+    Ok(unshown_picture(&head).map_or(Body::Image, Body::Download))
+}
+
+/// Why bytes are not taken for what they were registered as, if they are not.
+pub(super) fn other_kind(document: &Document, bytes: &[u8]) -> Option<String> {
+    let kind = Kind::sniff(bytes);
+    if kind.mime_type() == document.mime {
+        return None;
     }
-    Ok(Body::Download(format!(
-        "The picture says that it is {width} by {height} pixels large. That is more than is shown \
-         here."
-    )))
+    let registered = format_words(&document.mime);
+    let is = if bytes.is_empty() { "empty" } else { kind.words() };
+    Some(format!(
+        "The document was registered as {registered}, but is {is}. It is not shown, since one of \
+         the two is wrong."
+    ))
+}
+
+/// Why a picture that begins so is not shown, if it is not.
+pub(super) fn unshown_picture(head: &[u8]) -> Option<String> {
+    let Some((width, height)) = picture_size(head) else {
+        return Some("The picture is broken and cannot be shown.".to_owned());
+    };
+    (!can_be_shown(head)).then(|| {
+        format!(
+            "The picture says that it is {width} by {height} pixels large. That is more than is \
+             shown here."
+        )
+    })
 }
 
 async fn sections(
@@ -240,10 +252,16 @@ pub(super) async fn text_bytes_for(
     bounded(response, MAX_RENDERED_BYTES).await
 }
 
-/// Renders away from the threads that serve requests.
+/// The document for people to read.
 pub(super) async fn rendered(bytes: Vec<u8>) -> Result<Rendered, Problem> {
-    let work = tokio::task::spawn_blocking(move || render(&bytes, &Kind::sniff(&bytes)));
-    work.await.map_err(|_| Problem::Broken)
+    apart(move || render(&bytes, &Kind::sniff(&bytes))).await
+}
+
+/// Works away from the threads that serve requests.
+pub(super) async fn apart<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Problem> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| Problem::Broken)
 }
 
 /// How a document of a type is shown.
