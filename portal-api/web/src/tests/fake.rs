@@ -588,6 +588,21 @@ async fn binary(State(fake): SharedFake, headers: HeaderMap, Path(id): Path<Stri
     if id == uuid(6) {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
+    let issue = |issue: Value| {
+        Json(json!({"resourceType": "OperationOutcome", "issue": [issue]})).into_response()
+    };
+    if id == uuid(19) {
+        let damaged = issue(json!({"severity": "error", "code": "exception", "details": {"coding":
+            [{"system": "urn:ihe:iti:xds:errorCode", "code": "XDSRepositoryError"}]}}));
+        return (StatusCode::INTERNAL_SERVER_ERROR, damaged).into_response();
+    }
+    if id == uuid(20) {
+        let another = issue(json!({"severity": "error", "code": "exception"}));
+        return (StatusCode::BAD_GATEWAY, another).into_response();
+    }
+    if id == uuid(21) {
+        return (StatusCode::BAD_GATEWAY, "<html>Bad gateway").into_response();
+    }
     let bytes = match id {
         id if id == uuid(1) => CDA.as_bytes().to_vec(),
         id if id == uuid(2) => CDA.replace("2.5 mg", "1.25 mg").into_bytes(),
@@ -671,6 +686,9 @@ fn unlisted(number: &str, damaged: bool) -> Vec<Value> {
         of(14, "image/png"),
         of(15, "application/pdf"),
         of(16, "application/pdf"),
+        of(19, "text/xml"),
+        of(20, "application/pdf"),
+        of(21, "text/plain"),
         with(letter(17, "Letter about Mrs Okafor", number), |d| {
             d["masterIdentifier"] = json!({"value": format!("urn:oid:2.999.5.{number}")});
         }),

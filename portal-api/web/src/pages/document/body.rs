@@ -22,8 +22,18 @@ pub(super) enum Body {
     Download(String),
     /// The bytes could not be had.
     Unavailable(String),
-    /// The bytes are not those that were registered.
-    Changed,
+    /// The source does not give what was registered, or it came as another.
+    NotGiven(String),
+}
+
+impl Body {
+    /// Whether there are bytes of which a copy can be had.
+    pub(super) fn can_be_had(&self) -> bool {
+        match self {
+            Self::Sections(_) | Self::Pdf | Self::Image | Self::Download(_) => true,
+            Self::Unavailable(_) | Self::NotGiven(_) => false,
+        }
+    }
 }
 
 /// A document as sections.
@@ -128,10 +138,7 @@ pub(super) async fn body(
     document: &Document,
 ) -> Result<(Body, Option<bool>), Problem> {
     let shown = match View::of(&document.mime) {
-        View::Pdf | View::Image => {
-            let body = begins(portal, caller, document).await;
-            body.map(|body| (body, None)).map_err(Failed::Api)
-        }
+        View::Pdf | View::Image => begins(portal, caller, document).await,
         View::Download => {
             Ok((Body::Download("This kind of document cannot be shown here.".to_owned()), None))
         }
@@ -142,11 +149,21 @@ pub(super) async fn body(
         Err(Failed::Api(ApiError::CouldNotAsk | ApiError::Answer | ApiError::NotFound)) => {
             Ok((Body::Unavailable(document.source.display.clone()), None))
         }
+        Err(Failed::Api(ApiError::NotGiven)) => Ok((not_given(document), None)),
         Err(Failed::Api(error @ (ApiError::Refused(_) | ApiError::Unauthorized))) => {
             Err(refused(error, handle))
         }
         Err(Failed::Problem(problem)) => Err(problem),
     }
+}
+
+/// Whether the bytes are those that were registered; `None` if no hash was.
+pub(super) fn is_registered(document: &Document, bytes: &[u8]) -> Option<bool> {
+    let matches = document.hash.as_ref().map(|hash| *hash == sha1_base64(bytes));
+    if matches == Some(false) {
+        tracing::error!(document = %document.id, "a document is not what was registered");
+    }
+    matches
 }
 
 enum Failed {
@@ -160,28 +177,34 @@ impl From<ApiError> for Failed {
     }
 }
 
-/// What the browser shows by itself, once it begins as what it was registered as. Its hash is
-/// compared as it is sent.
-async fn begins(portal: &Portal, caller: &Caller, document: &Document) -> Result<Body, ApiError> {
+/// What the browser shows by itself, once it begins as what it was registered as. What has come whole
+/// is compared with its hash here, anything else as it is sent.
+async fn begins(
+    portal: &Portal,
+    caller: &Caller,
+    document: &Document,
+) -> Result<(Body, Option<bool>), Failed> {
     let is_pdf = View::of(&document.mime) == View::Pdf;
     // A PDF may hold a script anywhere in it.
     let enough = if is_pdf { MAX_RENDERED_BYTES } else { HEAD_BYTES };
     let head = portal.api.beginning(caller.asker(), document, enough).await?;
+    let is_whole = head.len() < enough;
+    let matches = if is_whole { is_registered(document, &head) } else { None };
+    if matches == Some(false) {
+        return Ok((not_given(document), matches));
+    }
     if let Some(reason) = other_kind(document, &head) {
-        return Ok(Body::Download(reason));
+        return Ok((Body::Download(reason), matches));
     }
-    if is_pdf {
-        let why = if head.len() >= MAX_RENDERED_BYTES {
-            "This PDF is too large to be shown here."
-        } else if pdf_is_active(&head) {
-            "The PDF holds scripts, or actions that start a program or send something. It is not \
-             shown."
-        } else {
-            return Ok(Body::Pdf);
-        };
-        return Ok(Body::Download(why.to_owned()));
-    }
-    Ok(unshown_picture(&head).map_or(Body::Image, Body::Download))
+    let body = match (is_pdf, is_whole) {
+        (false, _) => unshown_picture(&head).map_or(Body::Image, Body::Download),
+        (true, false) => Body::Download("This PDF is too large to be shown here.".to_owned()),
+        (true, true) => {
+            let is_active = apart(move || pdf_is_active(&head)).await.map_err(Failed::Problem)?;
+            if is_active { Body::Download(ACTIVE.to_owned()) } else { Body::Pdf }
+        }
+    };
+    Ok((body, matches))
 }
 
 /// Why bytes are not taken for what they were registered as, if they are not.
@@ -220,13 +243,17 @@ async fn sections(
         let reason = "This document is too large to be shown here.".to_owned();
         return Ok((Body::Download(reason), None));
     };
-    let matches = document.hash.as_ref().map(|hash| *hash == sha1_base64(&bytes));
+    let matches = is_registered(document, &bytes);
     if matches == Some(false) {
-        tracing::error!(document = %document.id, "a document is not what was registered");
-        return Ok((Body::Changed, matches));
+        return Ok((not_given(document), matches));
     }
-    let rendered = rendered(bytes).await.map_err(Failed::Problem)?;
-    Ok((Sections::new(rendered).map_or_else(Body::Download, Body::Sections), matches))
+    let work = apart(move || Sections::new(render(&bytes, &Kind::sniff(&bytes)))).await;
+    let sections = work.map_err(Failed::Problem)?;
+    Ok((sections.map_or_else(Body::Download, Body::Sections), matches))
+}
+
+fn not_given(document: &Document) -> Body {
+    Body::NotGiven(document.source.display.clone())
 }
 
 /// The bytes of a document to be rendered; `None` if there are too many.
@@ -258,7 +285,7 @@ pub(super) async fn rendered(bytes: Vec<u8>) -> Result<Rendered, Problem> {
 }
 
 /// Works away from the threads that serve requests.
-pub(super) async fn apart<T: Send + 'static>(
+pub(in crate::pages) async fn apart<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Problem> {
     tokio::task::spawn_blocking(work).await.map_err(|_| Problem::Broken)
@@ -298,6 +325,8 @@ impl View {
 }
 
 const PDF: &str = "application/pdf";
+const ACTIVE: &str = "The PDF holds scripts, or actions that start a program or send something. \
+    It is not shown.";
 const NO_TEXT: &str = "This document has no text.";
 /// Documents over this are downloads.
 pub(in crate::pages) const MAX_RENDERED_BYTES: usize = 32 << 20;

@@ -10,10 +10,10 @@ use carerecord_clinical::{Attachment, Rendered};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::body::{View, rendered, text_bytes_for};
+use super::body::{View, is_registered, rendered, text_bytes_for};
 use super::provenance::download_words;
 use super::{open, open_for, refused};
-use crate::api::{ApiError, Document, PatientRecord, sha1_base64};
+use crate::api::{ApiError, Document, PatientRecord};
 use crate::display::Banner;
 use crate::pages::content;
 use crate::pages::{Layout, form_page};
@@ -163,11 +163,7 @@ async fn registered(
 ) -> Result<Vec<u8>, Problem> {
     let bytes = text_bytes_for(portal, caller, document, purpose).await;
     let bytes = bytes.map_err(|error| refused(error, handle))?.ok_or(Problem::NotFound)?;
-    if document.hash.as_ref().is_some_and(|hash| *hash != sha1_base64(&bytes)) {
-        tracing::error!(document = %document.id, "a document is not what was registered");
-        return Err(Problem::CouldNotAsk);
-    }
-    Ok(bytes)
+    if is_registered(document, &bytes) == Some(false) { Err(Problem::NotGiven) } else { Ok(bytes) }
 }
 
 async fn asked(
@@ -209,7 +205,9 @@ async fn person(
     match portal.record_of(caller, &number).await {
         Ok(record) => Ok(record),
         Err(error @ (ApiError::Unauthorized | ApiError::Refused(_))) => Err(error.into()),
-        Err(ApiError::NotFound | ApiError::CouldNotAsk | ApiError::Answer) => Ok(None),
+        Err(ApiError::NotFound | ApiError::CouldNotAsk | ApiError::Answer | ApiError::NotGiven) => {
+            Ok(None)
+        }
     }
 }
 
