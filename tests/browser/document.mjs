@@ -38,7 +38,7 @@ for (const [title, words] of [
   ["Letter as a page", "palpitations"],
   ["Letter as rich text", "BP 120/80"],
   ["Letter that is broken", "You can download the original."],
-  ["Letter that is damaged", "The document cannot be given"],
+  ["Letter that is damaged", "The document is damaged"],
   ["Scan that is no picture", "registered as Picture (PNG), but is"],
   ["Scan", "Print or download"],
 ]) {
@@ -47,6 +47,27 @@ for (const [title, words] of [
 }
 const scan = await page.locator("img.cr-image").evaluate((img) => img.naturalWidth);
 if (scan !== 320) throw new Error(`the scan is ${scan} wide`);
+
+// A picture under the marks of its copy, on a page and in a file that leaves.
+await page.getByRole("link", { name: /^Print or download/ }).click();
+await page.getByLabel("Care of this patient").check();
+const [leaving] = await Promise.all([
+  page.waitForEvent("download"),
+  page.getByRole("button", { name: "Download a marked copy" }).click(),
+]);
+await leaving.saveAs(`${pictures}/scan-copy.html`);
+await page.getByRole("button", { name: "Show a copy to print" }).click();
+await look("copy-of-scan", "Purpose: Care of this patient");
+await page.pdf({ path: `${pictures}/copy-of-scan.pdf`, format: "A4" });
+for (const from of [page.url(), `file://${pictures}/scan-copy.html`]) {
+  if (from.startsWith("file:")) await page.goto(from);
+  const marked = await page.locator("figure img").evaluate((img) => img.naturalWidth);
+  if (marked !== 320) throw new Error(`the scan in ${from} is ${marked} wide`);
+  const words = await page.locator("body").innerText();
+  if (!/Copy made .+ by .+ Purpose: Care of this patient/.test(words)) {
+    throw new Error(`${from} has no mark`);
+  }
+}
 
 // A reference for another system: selected when it is entered, copied by its button.
 await open("Illustrated summary");

@@ -29,6 +29,8 @@ pub(crate) enum Problem {
     NotFound,
     /// The API could not be asked, or could not ask.
     CouldNotAsk,
+    /// The source does not give the document that was registered, or it came as another.
+    NotGiven,
     /// The form did not come from our own page.
     Forged,
     /// The request is not what the page sends.
@@ -142,6 +144,7 @@ impl Problem {
             | Self::App(AppFailure::OfStaff)
             | Self::Locked => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
+            Self::NotGiven => StatusCode::BAD_GATEWAY,
             Self::Broken => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -173,6 +176,7 @@ impl From<ApiError> for Problem {
             }
             ApiError::NotFound => Self::NotFound,
             ApiError::CouldNotAsk | ApiError::Answer => Self::CouldNotAsk,
+            ApiError::NotGiven => Self::NotGiven,
         }
     }
 }

@@ -100,6 +100,8 @@ pub(crate) enum ApiError {
     CouldNotAsk,
     #[error("the API answered, and not with what was asked for")]
     Answer,
+    #[error("the source that holds the document does not give what was registered")]
+    NotGiven,
 }
 
 impl ApiClient {
@@ -215,7 +217,7 @@ impl ApiClient {
         asker: Asker<'_>,
         document: &Document,
     ) -> Result<Response, ApiError> {
-        self.send(self.content_request(document)?, asker).await
+        self.send_for_content(self.content_request(document)?, asker).await
     }
 
     /// The first bytes of a document, at least `most_bytes` if it has so many. Not compared with
@@ -228,7 +230,24 @@ impl ApiClient {
     ) -> Result<Vec<u8>, ApiError> {
         let range = format!("bytes=0-{}", most_bytes.saturating_sub(1));
         let request = self.content_request(document)?.header(http::header::RANGE, range);
-        beginning(self.send(request, asker).await?, most_bytes).await
+        beginning(self.send_for_content(request, asker).await?, most_bytes).await
+    }
+
+    async fn send_for_content(
+        &self,
+        request: RequestBuilder,
+        asker: Asker<'_>,
+    ) -> Result<Response, ApiError> {
+        let response = self.ask(request, asker).await?;
+        let status = response.status();
+        if status != StatusCode::INTERNAL_SERVER_ERROR && status != StatusCode::BAD_GATEWAY {
+            return succeeded(response).await;
+        }
+        tracing::warn!(status = status.as_u16(), "the API does not give a document");
+        // Whatever stands between the API and us answers so, too, but not with an outcome.
+        let outcome = body::json(response).await.unwrap_or_default();
+        let is_not_given = outcome::issues(&outcome).iter().any(outcome::is_not_given);
+        Err(if is_not_given { ApiError::NotGiven } else { ApiError::CouldNotAsk })
     }
 
     fn content_request(&self, document: &Document) -> Result<RequestBuilder, ApiError> {
@@ -343,9 +362,7 @@ async fn refused(status: StatusCode, response: Response) -> ApiError {
         StatusCode::NOT_FOUND | StatusCode::GONE => ApiError::NotFound,
         _ => {
             tracing::warn!(status = status.as_u16(), "the API gave no answer");
-            // A node that answers, and cannot give what it holds, is not one that is silent.
-            let answered = [StatusCode::INTERNAL_SERVER_ERROR, StatusCode::BAD_GATEWAY];
-            if answered.contains(&status) { ApiError::Answer } else { ApiError::CouldNotAsk }
+            ApiError::CouldNotAsk
         }
     }
 }

@@ -158,6 +158,15 @@ impl SourceState {
     }
 }
 
+/// Whether the source of a document has answered and does not give it, since it is damaged there; or
+/// has given something else, which the API does not pass on.
+pub(super) fn is_not_given(issue: &&Value) -> bool {
+    match coded(issue, XDS_ERROR) {
+        Some(code) => code == "XDSRepositoryError",
+        None => issue["code"] == "exception",
+    }
+}
+
 /// Without what the page says itself.
 fn set_by(words: &str) -> String {
     words.strip_prefix("Set by ").unwrap_or(words).trim_end_matches('.').to_owned()
@@ -183,4 +192,5 @@ const RELATIONSHIP: &str = "urn:carerecord:relationship";
 const SOURCE_STATE: &str = "urn:carerecord:source-state";
 const LATEST: &str = "urn:carerecord:latest";
 const LAST_GOOD: &str = "urn:carerecord:last-good";
+const XDS_ERROR: &str = "urn:ihe:iti:xds:errorCode";
 const LATENCY: &str = "urn:carerecord:latency-ms";

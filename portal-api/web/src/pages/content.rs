@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use uuid::Uuid;
 
 use super::document::copy::inside;
-use super::document::{MAX_RENDERED_BYTES, View, open, refused};
+use super::document::{MAX_RENDERED_BYTES, View, apart, open, refused};
 use crate::api::{Document, checked};
 use crate::portal::{Portal, SharedPortal};
 use crate::problem::Problem;
@@ -41,7 +41,8 @@ async fn pdf(
     let answer = answer.map_err(|error| refused(error, handle))?;
     let body = Body::from_stream(checked(answer, document.hash.clone()));
     let bytes = to_bytes(body, MAX_RENDERED_BYTES).await.map_err(|_| Problem::NotFound)?;
-    if pdf_is_active(&bytes) {
+    let looked_at = bytes.clone();
+    if apart(move || pdf_is_active(&looked_at)).await? {
         return Err(Problem::NotFound);
     }
     let name = format!("document-{}.pdf", short(document.id));
@@ -56,13 +57,19 @@ pub(crate) async fn attachment(
 ) -> Result<Response, Problem> {
     let document = open(&portal, &caller, handle, id).await?;
     let file = inside(&portal, &caller, handle, &document, None, n).await?;
-    let policy = match View::of(&file.mime) {
-        View::Pdf if !pdf_is_active(&file.bytes) => PDF_POLICY,
-        View::Image if file.is_picture() => SANDBOX_POLICY,
-        View::Pdf | View::Image | View::Text | View::Download => return Err(Problem::NotFound),
-    };
     let name = file_name(id, n, &file);
+    let (policy, file) = apart(move || (policy(&file), file)).await?;
+    let policy = policy.ok_or(Problem::NotFound)?;
     Ok((headers(&file.mime, policy, "inline", &name), file.bytes).into_response())
+}
+
+/// Under which a file inside a document is shown, if it is.
+fn policy(file: &Attachment) -> Option<&'static str> {
+    match View::of(&file.mime) {
+        View::Pdf => (!pdf_is_active(&file.bytes)).then_some(PDF_POLICY),
+        View::Image => file.is_picture().then_some(SANDBOX_POLICY),
+        View::Text | View::Download => None,
+    }
 }
 
 /// Any document as a file, byte for byte.

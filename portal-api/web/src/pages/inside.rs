@@ -82,7 +82,8 @@ pub(crate) async fn search(
             error @ (ApiError::Unauthorized
             | ApiError::NotFound
             | ApiError::CouldNotAsk
-            | ApiError::Answer),
+            | ApiError::Answer
+            | ApiError::NotGiven),
         ) => return Err(error.into()),
     };
     // Next and previous of a document lead through what was found.

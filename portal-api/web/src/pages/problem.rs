@@ -157,7 +157,7 @@ fn next(problem: &Problem) -> (&'static str, &'static str) {
         Problem::SignedOut { had_one: false } => ("/sign-in", "Sign in"),
         Problem::SignIn(_) => ("/sign-in", "Try again"),
         Problem::RoleNeeded => ("/role", "Choose your role"),
-        Problem::CouldNotAsk | Problem::Broken => ("", "Try again"),
+        Problem::CouldNotAsk | Problem::NotGiven | Problem::Broken => ("", "Try again"),
         Problem::Refused(_)
         | Problem::NotFound
         | Problem::Died(_)
@@ -274,6 +274,15 @@ fn words(problem: &Problem) -> (&'static str, &'static [&'static str]) {
                 "The service that finds documents did not answer. This does not mean that there \
                  are no documents.",
                 "If this goes on, tell your service desk.",
+            ],
+        ),
+        Problem::NotGiven => (
+            "The document cannot be had",
+            &[
+                "What its source has is damaged, or is not the document that was registered. It is \
+                 not passed on, so no copy of it can be made.",
+                "It may be put right there: try again later. Tell your service desk, and ask the \
+                 organisation that wrote it.",
             ],
         ),
         Problem::Forged => (

@@ -187,7 +187,8 @@ pub(crate) async fn show(
             error @ (ApiError::Unauthorized
             | ApiError::NotFound
             | ApiError::CouldNotAsk
-            | ApiError::Answer),
+            | ApiError::Answer
+            | ApiError::NotGiven),
         ) => return Err(error.into()),
     };
     // Each search opens the same record: what is withheld is the same for all.
@@ -233,7 +234,12 @@ fn answered(found: Elements) -> Result<Vec<Option<FoundStated>>, ApiError> {
         match found {
             Ok(found) => all.push(Some(found)),
             Err(error @ (ApiError::Refused(_) | ApiError::Unauthorized)) => return Err(error),
-            Err(error @ (ApiError::NotFound | ApiError::CouldNotAsk | ApiError::Answer)) => {
+            Err(
+                error @ (ApiError::NotFound
+                | ApiError::CouldNotAsk
+                | ApiError::Answer
+                | ApiError::NotGiven),
+            ) => {
                 all.push(None);
                 failed = Some(error);
             }

@@ -1,9 +1,10 @@
 //! What a page of one document shows, compares and copies.
 
+use base64::prelude::{BASE64_STANDARD, Engine};
 use http::{StatusCode, header};
 
 use super::browser::{Browser, Page};
-use super::fake::{PDF, uuid};
+use super::fake::{PDF, PIXEL, uuid};
 
 #[tokio::test]
 async fn sections_have_an_outline_and_readable_codes() {
@@ -47,15 +48,19 @@ async fn what_is_not_what_it_says_is_a_download() {
     let flood = browser.get(&of(14)).await;
     let no_pdf = browser.get(&of(15)).await;
     let script = browser.get(&of(16)).await;
-    let by_address = browser.get(&format!("{}/content", of(16))).await;
+    let packed = browser.get(&of(24)).await;
+    for n in [16, 24] {
+        let by_address = browser.get(&format!("{}/content", of(n))).await;
+        assert_eq!(by_address.status, StatusCode::NOT_FOUND);
+    }
 
     lying.shows("The document was registered as Picture (PNG), but is an HTML page.");
     entities.shows("The document cannot be shown: ");
     flood.shows("65535 by 65535 pixels");
     no_pdf.shows("The document was registered as PDF, but is");
     script.shows("The PDF holds scripts");
-    assert_eq!(by_address.status, StatusCode::NOT_FOUND);
-    for page in [lying, entities, flood, no_pdf, script] {
+    packed.shows("packed in a way that does not let us look for them");
+    for page in [lying, entities, flood, no_pdf, script, packed] {
         page.shows("You can download the original.");
         page.shows("/download\">Download the document");
         page.hides("<img class=\"cr-image\"");
@@ -174,6 +179,64 @@ async fn a_copy_says_what_for_and_who_made_it() {
     let purposes = browser.fake.state.lock().unwrap().purposes.clone();
     assert!(purposes.contains(&"legal".to_owned()), "{purposes:?}");
     assert!(purposes.contains(&"subject-access".to_owned()), "{purposes:?}");
+}
+
+#[tokio::test]
+async fn a_picture_stands_under_the_marks_of_its_copy() {
+    let (mut browser, at) = opened(18).await;
+    let to = format!("{at}/download");
+    let picture = format!("data:image/png;base64,{}", BASE64_STANDARD.encode(PIXEL));
+
+    let ask = browser.get(&to).await;
+    let print = browser.submit(&to, &to, &[("purpose", "legal"), ("copy", "print")]).await;
+    let marked = browser.submit(&to, &to, &[("purpose", "legal"), ("copy", "marked")]).await;
+    let original = browser.submit(&to, &to, &[("purpose", "legal"), ("copy", "original")]).await;
+
+    ask.shows("Show a copy to print");
+    ask.shows("Download the original (Picture (PNG))");
+    print.shows(&format!("src=\"{at}/content\""));
+    marked.shows(&format!("src=\"{picture}\""));
+    marked.hides("/patient/");
+    for copy in [print, marked] {
+        copy.shows("by Dr Tomasz Wren, Clinical Practitioner Access Role, Royal Example Hospital");
+        copy.shows("Purpose: A duty in law.");
+        copy.shows("Current version");
+        copy.shows("OKAFOR, Ada (Dr)");
+        copy.hides("<script>alert");
+    }
+    assert_eq!(original.headers[header::CONTENT_TYPE], "image/png");
+    let purposes = browser.fake.state.lock().unwrap().purposes.clone();
+    // Each asks for the metadata and for the bytes.
+    assert_eq!(purposes.iter().filter(|purpose| *purpose == "legal").count(), 6, "{purposes:?}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_marked_is_said_and_the_original_is_offered() {
+    let (mut browser, lying) = opened(11).await;
+    let of = |n: u128| lying.replace(&uuid(11), &uuid(n));
+    for (at, why) in [
+        (of(11), "but is an HTML page."),
+        (of(13), "The document cannot be shown: "),
+        (of(14), "65535 by 65535 pixels"),
+    ] {
+        let to = format!("{at}/download");
+        for copy in ["print", "marked"] {
+            let page = browser.submit(&to, &to, &[("purpose", "legal"), ("copy", copy)]).await;
+
+            assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
+            page.shows(why);
+            page.shows("No copy with marks can be made of it.");
+            page.shows("value=\"original\"");
+            page.shows("value=\"legal\" checked");
+            page.hides("Show a copy to print");
+        }
+    }
+    let to = format!("{}/download", of(16));
+    let pdf = browser.get(&to).await;
+    pdf.shows("No marks are put on a PDF");
+    pdf.hides("Show a copy to print");
+    let forced = browser.submit(&to, &to, &[("purpose", "legal"), ("copy", "marked")]).await;
+    assert_eq!(forced.status, StatusCode::BAD_REQUEST);
 }
 
 #[tokio::test]

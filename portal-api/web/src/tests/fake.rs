@@ -582,7 +582,8 @@ async fn document(State(fake): SharedFake, headers: HeaderMap, Path(id): Path<St
     if id == uuid(9) {
         return refusal("label").into_response();
     }
-    let all = fake.all("9990001006").into_iter().chain(unlisted("9990001006"));
+    let damaged = fake.state.lock().unwrap().damaged;
+    let all = fake.all("9990001006").into_iter().chain(unlisted("9990001006", damaged));
     let found = all.into_iter().find(|d| d["id"] == id.as_str());
     match found {
         Some(found) => Json(found).into_response(),
@@ -593,9 +594,22 @@ async fn document(State(fake): SharedFake, headers: HeaderMap, Path(id): Path<St
 async fn binary(State(fake): SharedFake, headers: HeaderMap, Path(id): Path<String>) -> Response {
     fake.note(&headers);
     if id == uuid(6) {
-        let damaged = fake.state.lock().unwrap().damaged;
-        let answered = StatusCode::INTERNAL_SERVER_ERROR;
-        return if damaged { answered } else { StatusCode::SERVICE_UNAVAILABLE }.into_response();
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
+    let issue = |issue: Value| {
+        Json(json!({"resourceType": "OperationOutcome", "issue": [issue]})).into_response()
+    };
+    if id == uuid(19) {
+        let damaged = issue(json!({"severity": "error", "code": "exception", "details": {"coding":
+            [{"system": "urn:ihe:iti:xds:errorCode", "code": "XDSRepositoryError"}]}}));
+        return (StatusCode::INTERNAL_SERVER_ERROR, damaged).into_response();
+    }
+    if id == uuid(20) {
+        let another = issue(json!({"severity": "error", "code": "exception"}));
+        return (StatusCode::BAD_GATEWAY, another).into_response();
+    }
+    if id == uuid(21) {
+        return (StatusCode::BAD_GATEWAY, "<html>Bad gateway").into_response();
     }
     let bytes = match id {
         id if id == uuid(1) => CDA.as_bytes().to_vec(),
@@ -604,7 +618,9 @@ async fn binary(State(fake): SharedFake, headers: HeaderMap, Path(id): Path<Stri
         id if id == uuid(12) => illustrated().into_bytes(),
         id if id == uuid(13) => format!("<!DOCTYPE x [<!ENTITY a 'b'>]>{CDA}").into_bytes(),
         id if id == uuid(14) => FLOOD.to_vec(),
+        id if id == uuid(18) => PIXEL.to_vec(),
         id if id == uuid(16) => b"%PDF-1.4 1 0 obj<</S/JavaScript/JS(1)>>endobj".to_vec(),
+        id if id == uuid(24) => PACKED_PDF.as_bytes().to_vec(),
         id if id == uuid(3) => PDF.as_bytes().to_vec(),
         _ => b"Plain words.\n<script>alert(1)</script>".to_vec(),
     };
@@ -666,7 +682,7 @@ impl Fake {
 }
 
 /// Documents that no list has.
-fn unlisted(number: &str) -> Vec<Value> {
+fn unlisted(number: &str, damaged: bool) -> Vec<Value> {
     let of = |n: u128, mime: &str| {
         with(letter(n, "Unlisted", number), |d| {
             d["content"][0]["attachment"]["contentType"] = mime.into();
@@ -679,8 +695,17 @@ fn unlisted(number: &str) -> Vec<Value> {
         of(14, "image/png"),
         of(15, "application/pdf"),
         of(16, "application/pdf"),
+        of(19, "text/xml"),
+        of(20, "application/pdf"),
+        of(21, "text/plain"),
+        of(24, "application/pdf"),
         with(letter(17, "Letter about Mrs Okafor", number), |d| {
             d["masterIdentifier"] = json!({"value": format!("urn:oid:2.999.5.{number}")});
+        }),
+        with(letter(18, "Scan\"><script>alert(1)</script>", number), |d| {
+            d["content"][0]["attachment"]["contentType"] = "image/png".into();
+            let registered = if damaged { b"something else".as_slice() } else { PIXEL };
+            d["content"][0]["attachment"]["hash"] = sha1_base64(registered).into();
         }),
     ]
 }
@@ -797,6 +822,13 @@ BT /F1 24 Tf 40 100 Td (Discharge summary) Tj ET
 endstream endobj
 5 0 obj<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>endobj
 trailer<</Root 1 0 R>>
+%%EOF";
+
+/// Its one object is `<</S/JavaScript>>`.
+const PACKED_PDF: &str = "%PDF-1.5
+5 0 obj<</Type/ObjStm/N 1/First 4/Filter/ASCIIHexDecode/Length 43>>stream
+372030203c3c2f532f4a6176615363726970743e3e>
+endstream endobj
 %%EOF";
 
 /// A place of a text around what was looked for.

@@ -326,16 +326,52 @@ async fn a_damaged_document_is_not_shown() {
     let page = browser.get(&at).await;
     let file = browser.submit(&to, &to, &original).await;
     let marked = browser.submit(&to, &to, &[("purpose", "legal"), ("copy", "marked")]).await;
-    assert!(marked.status.is_server_error());
 
+    assert_eq!(marked.status, StatusCode::BAD_GATEWAY);
+    marked.shows("no copy of it can be made");
     page.shows("The document is damaged");
+    page.shows("no copy of it can be had here");
+    page.shows("Not the document that was registered");
+    page.shows("Try again");
     page.hides("Bisoprolol");
+    page.hides("Print or download");
     assert_eq!(file.body, "the body broke off");
+    let picture = browser.get(&at.replace(&uuid(1), &uuid(18))).await;
+    picture.shows("The document is damaged");
+    picture.hides("<img class=\"cr-image\"");
+    picture.hides("Print or download");
+}
 
-    // Where the source has seen it by itself, it answers, and does not give it.
-    let known = browser.get(&format!("{patient}/document/{}", uuid(6))).await;
-    known.shows("The document cannot be given");
-    known.hides("does not answer");
+#[tokio::test]
+async fn a_source_that_does_not_give_what_was_registered_is_told_apart_from_one_that_is_down() {
+    let mut browser = Browser::signed_in().await;
+    let patient = browser.find("9990001006").await;
+
+    for n in [19, 20] {
+        let at = format!("{patient}/document/{}", uuid(n));
+        let to = format!("{at}/download");
+        let page = browser.get(&at).await;
+        let original = [("purpose", "legal"), ("copy", "original")];
+        let original = browser.submit(&to, &to, &original).await;
+
+        assert_eq!(page.status, StatusCode::OK);
+        page.shows("The document is damaged");
+        page.shows("Royal Example Hospital was asked");
+        page.shows("Tell your service desk");
+        page.shows("Try again");
+        page.hides("does not answer");
+        page.hides("Print or download");
+        assert_eq!(original.status, StatusCode::BAD_GATEWAY);
+        original.shows("The document cannot be had");
+        original.shows("ask the organisation that wrote it");
+    }
+    let at = |n| format!("{patient}/document/{}", uuid(n));
+    let compared = browser.get(&format!("{}/compare/{}", at(1), uuid(19))).await;
+    compared.shows("is damaged: it is not what was registered.");
+    // Somebody between the API and us.
+    let page = browser.get(&at(21)).await;
+    page.shows("that source does not answer, or broke off");
+    page.hides("damaged");
 }
 
 #[tokio::test]
@@ -364,7 +400,7 @@ async fn the_token_goes_to_the_api_alone() {
 
     let page = browser.get(&format!("{patient}/document/{}", uuid(8))).await;
 
-    page.shows("The document cannot be given");
+    page.shows("that source does not answer, or broke off");
 }
 
 #[tokio::test]

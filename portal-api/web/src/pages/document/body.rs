@@ -20,12 +20,20 @@ pub(super) enum Body {
     Image,
     /// Not shown, for this reason.
     Download(String),
-    /// The bytes could not be had from this source.
+    /// The bytes could not be had.
     Unavailable(String),
-    /// This source answers, and does not give the bytes.
+    /// The source does not give what was registered, or it came as another.
     NotGiven(String),
-    /// The bytes are not those that were registered.
-    Changed,
+}
+
+impl Body {
+    /// Whether there are bytes of which a copy can be had.
+    pub(super) fn can_be_had(&self) -> bool {
+        match self {
+            Self::Sections(_) | Self::Pdf | Self::Image | Self::Download(_) => true,
+            Self::Unavailable(_) | Self::NotGiven(_) => false,
+        }
+    }
 }
 
 /// A document as sections.
@@ -99,13 +107,13 @@ impl Sections {
 }
 
 impl FileView {
-    /// `frames` are the PDFs that may still be shown: each is a viewer of its own.
+    /// `frames` are the PDFs that may still be looked at, to be shown: each is a viewer of its own.
     fn new(n: usize, file: &Attachment, frames: &mut usize) -> Self {
         let shows = if file.is_picture() {
             Shows::Picture
-        } else if file.mime == PDF && *frames > 0 && !pdf_is_active(&file.bytes) {
+        } else if file.mime == PDF && *frames > 0 {
             *frames -= 1;
-            Shows::Pdf
+            if pdf_is_active(&file.bytes) { Shows::Nothing } else { Shows::Pdf }
         } else {
             Shows::Nothing
         };
@@ -130,10 +138,7 @@ pub(super) async fn body(
     document: &Document,
 ) -> Result<(Body, Option<bool>), Problem> {
     let shown = match View::of(&document.mime) {
-        View::Pdf | View::Image => {
-            let body = begins(portal, caller, document).await;
-            body.map(|body| (body, None)).map_err(Failed::Api)
-        }
+        View::Pdf | View::Image => begins(portal, caller, document).await,
         View::Download => {
             Ok((Body::Download("This kind of document cannot be shown here.".to_owned()), None))
         }
@@ -141,17 +146,24 @@ pub(super) async fn body(
     };
     match shown {
         Ok(shown) => Ok(shown),
-        Err(Failed::Api(ApiError::CouldNotAsk | ApiError::NotFound)) => {
+        Err(Failed::Api(ApiError::CouldNotAsk | ApiError::Answer | ApiError::NotFound)) => {
             Ok((Body::Unavailable(document.source.display.clone()), None))
         }
-        Err(Failed::Api(ApiError::Answer)) => {
-            Ok((Body::NotGiven(document.source.display.clone()), None))
-        }
+        Err(Failed::Api(ApiError::NotGiven)) => Ok((not_given(document), None)),
         Err(Failed::Api(error @ (ApiError::Refused(_) | ApiError::Unauthorized))) => {
             Err(refused(error, handle))
         }
         Err(Failed::Problem(problem)) => Err(problem),
     }
+}
+
+/// Whether the bytes are those that were registered; `None` if no hash was.
+pub(super) fn is_registered(document: &Document, bytes: &[u8]) -> Option<bool> {
+    let matches = document.hash.as_ref().map(|hash| *hash == sha1_base64(bytes));
+    if matches == Some(false) {
+        tracing::error!(document = %document.id, "a document is not what was registered");
+    }
+    matches
 }
 
 enum Failed {
@@ -165,43 +177,61 @@ impl From<ApiError> for Failed {
     }
 }
 
-/// What the browser shows by itself, once it begins as what it was registered as. Its hash is
-/// compared as it is sent.
-async fn begins(portal: &Portal, caller: &Caller, document: &Document) -> Result<Body, ApiError> {
+/// What the browser shows by itself, once it begins as what it was registered as. What has come whole
+/// is compared with its hash here, anything else as it is sent.
+async fn begins(
+    portal: &Portal,
+    caller: &Caller,
+    document: &Document,
+) -> Result<(Body, Option<bool>), Failed> {
     let is_pdf = View::of(&document.mime) == View::Pdf;
     // A PDF may hold a script anywhere in it.
     let enough = if is_pdf { MAX_RENDERED_BYTES } else { HEAD_BYTES };
     let head = portal.api.beginning(caller.asker(), document, enough).await?;
-    let kind = Kind::sniff(&head);
-    let registered = format_words(&document.mime);
-    if kind.mime_type() != document.mime {
-        let is = if head.is_empty() { "empty" } else { kind.words() };
-        return Ok(Body::Download(format!(
-            "The document was registered as {registered}, but is {is}. It is not shown, since one \
-             of the two is wrong."
-        )));
+    let is_whole = head.len() < enough;
+    let matches = if is_whole { is_registered(document, &head) } else { None };
+    if matches == Some(false) {
+        return Ok((not_given(document), matches));
     }
-    if is_pdf {
-        let why = if head.len() >= MAX_RENDERED_BYTES {
-            "This PDF is too large to be shown here."
-        } else if pdf_is_active(&head) {
-            "The PDF holds scripts, or actions that start a program or send something. It is not \
-             shown."
-        } else {
-            return Ok(Body::Pdf);
-        };
-        return Ok(Body::Download(why.to_owned()));
+    if let Some(reason) = other_kind(document, &head) {
+        return Ok((Body::Download(reason), matches));
     }
-    let Some((width, height)) = picture_size(&head) else {
-        return Ok(Body::Download("The picture is broken and cannot be shown.".to_owned()));
+    let body = match (is_pdf, is_whole) {
+        (false, _) => unshown_picture(&head).map_or(Body::Image, Body::Download),
+        (true, false) => Body::Download("This PDF is too large to be shown here.".to_owned()),
+        (true, true) => {
+            let is_active = apart(move || pdf_is_active(&head)).await.map_err(Failed::Problem)?;
+            if is_active { Body::Download(ACTIVE.to_owned()) } else { Body::Pdf }
+        }
     };
-    if can_be_shown(&head) {
-        return Ok(Body::Image);
+    Ok((body, matches))
+}
+
+/// Why bytes are not taken for what they were registered as, if they are not.
+pub(super) fn other_kind(document: &Document, bytes: &[u8]) -> Option<String> {
+    let kind = Kind::sniff(bytes);
+    if kind.mime_type() == document.mime {
+        return None;
     }
-    Ok(Body::Download(format!(
-        "The picture says that it is {width} by {height} pixels large. That is more than is shown \
-         here."
-    )))
+    let registered = format_words(&document.mime);
+    let is = if bytes.is_empty() { "empty" } else { kind.words() };
+    Some(format!(
+        "The document was registered as {registered}, but is {is}. It is not shown, since one of \
+         the two is wrong."
+    ))
+}
+
+/// Why a picture that begins so is not shown, if it is not.
+pub(super) fn unshown_picture(head: &[u8]) -> Option<String> {
+    let Some((width, height)) = picture_size(head) else {
+        return Some("The picture is broken and cannot be shown.".to_owned());
+    };
+    (!can_be_shown(head)).then(|| {
+        format!(
+            "The picture says that it is {width} by {height} pixels large. That is more than is \
+             shown here."
+        )
+    })
 }
 
 async fn sections(
@@ -213,13 +243,17 @@ async fn sections(
         let reason = "This document is too large to be shown here.".to_owned();
         return Ok((Body::Download(reason), None));
     };
-    let matches = document.hash.as_ref().map(|hash| *hash == sha1_base64(&bytes));
+    let matches = is_registered(document, &bytes);
     if matches == Some(false) {
-        tracing::error!(document = %document.id, "a document is not what was registered");
-        return Ok((Body::Changed, matches));
+        return Ok((not_given(document), matches));
     }
-    let rendered = rendered(bytes).await.map_err(Failed::Problem)?;
-    Ok((Sections::new(rendered).map_or_else(Body::Download, Body::Sections), matches))
+    let work = apart(move || Sections::new(render(&bytes, &Kind::sniff(&bytes)))).await;
+    let sections = work.map_err(Failed::Problem)?;
+    Ok((sections.map_or_else(Body::Download, Body::Sections), matches))
+}
+
+fn not_given(document: &Document) -> Body {
+    Body::NotGiven(document.source.display.clone())
 }
 
 /// The bytes of a document to be rendered; `None` if there are too many.
@@ -245,10 +279,16 @@ pub(super) async fn text_bytes_for(
     bounded(response, MAX_RENDERED_BYTES).await
 }
 
-/// Renders away from the threads that serve requests.
+/// The document for people to read.
 pub(super) async fn rendered(bytes: Vec<u8>) -> Result<Rendered, Problem> {
-    let work = tokio::task::spawn_blocking(move || render(&bytes, &Kind::sniff(&bytes)));
-    work.await.map_err(|_| Problem::Broken)
+    apart(move || render(&bytes, &Kind::sniff(&bytes))).await
+}
+
+/// Works away from the threads that serve requests.
+pub(in crate::pages) async fn apart<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Problem> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| Problem::Broken)
 }
 
 /// How a document of a type is shown.
@@ -285,10 +325,12 @@ impl View {
 }
 
 const PDF: &str = "application/pdf";
+const ACTIVE: &str = "The PDF holds scripts, or actions that start a program or send something, or \
+    is packed in a way that does not let us look for them. It is not shown.";
 const NO_TEXT: &str = "This document has no text.";
 /// Documents over this are downloads.
 pub(in crate::pages) const MAX_RENDERED_BYTES: usize = 32 << 20;
 /// Enough for the head of a JPEG behind what cameras and scanners put before it.
 const HEAD_BYTES: usize = 256 << 10;
-/// PDFs of one document that are shown where they stand.
+/// The first PDFs of one document can be shown where they stand.
 const MAX_FRAMES: usize = 3;

@@ -6,9 +6,9 @@ use axum::response::{IntoResponse, Response};
 use carerecord_clinical::{Change, Piece, Rendered, compare};
 use uuid::Uuid;
 
-use super::body::{View, rendered, text_bytes};
+use super::body::{View, apart, is_registered, rendered, text_bytes};
 use super::{open, refused, whole_banner};
-use crate::api::{ApiError, Document, sha1_base64};
+use crate::api::{ApiError, Document};
 use crate::display::{Banner, clinical, counted};
 use crate::pages::{Layout, page};
 use crate::portal::{Portal, SharedPortal};
@@ -124,22 +124,19 @@ async fn text(
     let bytes = match text_bytes(portal, caller, document).await {
         Ok(Some(bytes)) => bytes,
         Ok(None) => return Ok(Err(format!("“{name}” is too large to be compared here."))),
-        Err(error @ (ApiError::CouldNotAsk | ApiError::Answer | ApiError::NotFound)) => {
+        Err(ApiError::CouldNotAsk | ApiError::Answer | ApiError::NotFound) => {
             let source = &document.source.display;
-            let why = if matches!(error, ApiError::Answer) {
-                "it is damaged there, or cannot be read"
-            } else {
-                "that source does not answer"
-            };
-            return Ok(Err(format!("“{name}” could not be had from {source}: {why}.")));
+            return Ok(Err(format!(
+                "“{name}” could not be had from {source}: that source does not answer."
+            )));
         }
         Err(error @ (ApiError::Refused(_) | ApiError::Unauthorized)) => {
             return Err(refused(error, handle));
         }
+        Err(ApiError::NotGiven) => return Ok(Err(damaged(name))),
     };
-    if document.hash.as_ref().is_some_and(|hash| *hash != sha1_base64(&bytes)) {
-        tracing::error!(document = %document.id, "a document is not what was registered");
-        return Ok(Err(format!("“{name}” is damaged: it is not what was registered.")));
+    if is_registered(document, &bytes) == Some(false) {
+        return Ok(Err(damaged(name)));
     }
     let rendered = rendered(bytes).await?;
     if rendered.sections.is_empty() {
@@ -148,10 +145,13 @@ async fn text(
     Ok(Ok(rendered))
 }
 
+fn damaged(name: &str) -> String {
+    format!("“{name}” is damaged: it is not what was registered.")
+}
+
 async fn compared(old: Rendered, new: Rendered) -> Result<Found, Problem> {
     let has_files = !old.attachments.is_empty() || !new.attachments.is_empty();
-    let work = tokio::task::spawn_blocking(move || compare(&old, &new));
-    let comparison = work.await.map_err(|_| Problem::Broken)?;
+    let comparison = apart(move || compare(&old, &new)).await?;
     let changed = comparison.changes.iter().filter(|c| !matches!(c, Change::Same(_))).count();
     let summary = match changed {
         0 => "The texts are the same.".to_owned(),

@@ -21,7 +21,7 @@ use crate::problem::{Problem, RefusedPage};
 use crate::session::{Caller, CurrentPatient};
 
 use body::{Body, body};
-pub(super) use body::{MAX_RENDERED_BYTES, View};
+pub(super) use body::{MAX_RENDERED_BYTES, View, apart};
 use provenance::{Provenance, download_words, facts};
 use reference::reference;
 
@@ -145,8 +145,10 @@ pub(super) fn refused(error: ApiError, handle: Uuid) -> Problem {
             may_claim: None,
             may_record: None,
         })),
-        ApiError::Unauthorized | ApiError::NotFound | ApiError::CouldNotAsk | ApiError::Answer => {
-            error.into()
-        }
+        ApiError::Unauthorized
+        | ApiError::NotFound
+        | ApiError::CouldNotAsk
+        | ApiError::Answer
+        | ApiError::NotGiven => error.into(),
     }
 }

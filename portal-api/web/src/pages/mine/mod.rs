@@ -169,9 +169,11 @@ fn must_be_citizen(data: &SignedIn) -> Result<(), Problem> {
 fn refused(error: ApiError, banner: &Banner) -> Problem {
     match error {
         ApiError::Refused(refusal) => super::patient::refused(vec![refusal], banner.clone()),
-        ApiError::Unauthorized | ApiError::NotFound | ApiError::CouldNotAsk | ApiError::Answer => {
-            error.into()
-        }
+        ApiError::Unauthorized
+        | ApiError::NotFound
+        | ApiError::CouldNotAsk
+        | ApiError::Answer
+        | ApiError::NotGiven => error.into(),
     }
 }
 

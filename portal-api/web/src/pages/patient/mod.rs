@@ -386,7 +386,8 @@ async fn gather(
             error @ (ApiError::Unauthorized
             | ApiError::NotFound
             | ApiError::CouldNotAsk
-            | ApiError::Answer),
+            | ApiError::Answer
+            | ApiError::NotGiven),
         ) => Err(error.into()),
     }
 }

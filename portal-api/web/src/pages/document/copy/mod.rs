@@ -1,25 +1,27 @@
 //! Copies of a document: on paper and as files. What for is asked first, goes to the API with the
 //! request, and stands on the copy with who made it and when. NHS 8.5.
 
+mod marked;
+
 use askama::Template;
 use axum::extract::{Form, Path, Query, State};
-use axum::response::{IntoResponse, Response};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use axum::response::Response;
 use carerecord_clinical::{Attachment, Rendered};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::body::{Sections, View, rendered, text_bytes_for};
-use super::provenance::{download_words, facts};
+use super::body::{View, is_registered, rendered, text_bytes_for};
+use super::provenance::download_words;
 use super::{open, open_for, refused};
-use crate::api::{ApiError, Document, PatientRecord, sha1_base64};
-use crate::display::{Banner, clinical};
+use crate::api::{ApiError, Document, PatientRecord};
+use crate::display::Banner;
 use crate::pages::content;
-use crate::pages::{Layout, form_page, page};
+use crate::pages::{Layout, form_page};
 use crate::portal::{Portal, SharedPortal};
 use crate::problem::Problem;
-use crate::session::{Caller, Person};
+use crate::session::Caller;
+
+use marked::{Wanted, can_be_marked, marked};
 
 #[derive(Template)]
 #[template(path = "copy_ask.html")]
@@ -34,34 +36,21 @@ struct AskPage {
     file: Option<usize>,
     /// Whether a copy with marks can be made.
     can_be_marked: bool,
+    is_pdf: bool,
     purposes: &'static [(&'static str, &'static str)],
     chosen: String,
     mistake: Option<&'static str>,
+    /// Why the copy with marks that was asked for cannot be made.
+    cannot: Option<String>,
 }
 
-#[derive(Template)]
-#[template(path = "copy.html")]
-struct CopyPage {
-    /// Where the styles are, unless the copy carries its own.
-    assets: Option<&'static str>,
-    styles: &'static str,
-    banner: Banner,
-    title: String,
-    facts: Vec<String>,
-    mark: Mark,
-    document: Sections,
-    /// Of each file that is a picture, its address.
-    pictures: Vec<Option<String>>,
-    /// Back to the document; none in a copy that leaves.
-    back: Option<String>,
-}
-
-/// What stands on a copy.
-struct Mark {
-    /// `Dr Ada Okafor, Clinical Practitioner, Royal Example Hospital`.
-    by: String,
-    at: String,
-    purpose: &'static str,
+/// What has been asked so far, and what was wrong with it.
+#[derive(Default)]
+struct SoFar {
+    file: Option<usize>,
+    chosen: String,
+    mistake: Option<&'static str>,
+    cannot: Option<String>,
 }
 
 /// Which file inside a document.
@@ -91,7 +80,8 @@ pub(crate) async fn ask(
     Query(which): Query<Which>,
 ) -> Result<Response, Problem> {
     let document = open(&portal, &caller, handle, id).await?;
-    asked(&portal, &caller, handle, &document, which.file, String::new(), None).await
+    let so_far = SoFar { file: which.file, ..SoFar::default() };
+    asked(&portal, &caller, handle, &document, so_far).await
 }
 
 /// Gives the copy.
@@ -110,7 +100,8 @@ pub(crate) async fn give(
     else {
         let document = open(&portal, &caller, handle, id).await?;
         let mistake = Some("Choose what the copy is for");
-        return asked(&portal, &caller, handle, &document, file, form.purpose, mistake).await;
+        let so_far = SoFar { file, chosen: form.purpose, mistake, cannot: None };
+        return asked(&portal, &caller, handle, &document, so_far).await;
     };
     let document = open_for(&portal, &caller, handle, id, Some(code)).await?;
     match (form.copy.as_str(), file) {
@@ -121,9 +112,17 @@ pub(crate) async fn give(
             let file = inside(&portal, &caller, handle, &document, Some(code), n).await?;
             Ok(content::as_download(id, n, file))
         }
-        (kind @ ("print" | "marked"), None) if View::of(&document.mime) == View::Text => {
-            let copy = Wanted { purpose: (code, words), leaves: kind == "marked" };
-            marked(&portal, &caller, handle, &document, copy).await
+        (kind @ ("print" | "marked"), None) if can_be_marked(&document) => {
+            let (purpose, leaves) = ((*code, *words), kind == "marked");
+            let copy = Wanted { handle, document: &document, purpose, leaves };
+            match marked(&portal, &caller, copy).await? {
+                Ok(copy) => Ok(copy),
+                Err(reason) => {
+                    let chosen = form.purpose;
+                    let so_far = SoFar { chosen, cannot: Some(reason), ..SoFar::default() };
+                    asked(&portal, &caller, handle, &document, so_far).await
+                }
+            }
         }
         _ => Err(Problem::Unreadable),
     }
@@ -151,81 +150,20 @@ async fn text_of(
     document: &Document,
     purpose: Option<&str>,
 ) -> Result<Rendered, Problem> {
-    let bytes = text_bytes_for(portal, caller, document, purpose).await;
-    let bytes = bytes.map_err(|error| refused(error, handle))?.ok_or(Problem::NotFound)?;
-    if document.hash.as_ref().is_some_and(|hash| *hash != sha1_base64(&bytes)) {
-        tracing::error!(document = %document.id, "a document is not what was registered");
-        return Err(Problem::CouldNotAsk);
-    }
-    rendered(bytes).await
+    rendered(registered(portal, caller, handle, document, purpose).await?).await
 }
 
-/// The copy that was asked for.
-struct Wanted {
-    purpose: (&'static str, &'static str),
-    /// Whether it is a file that stands for itself.
-    leaves: bool,
-}
-
-async fn marked(
+/// The bytes of a document, if they are those that were registered.
+async fn registered(
     portal: &Portal,
     caller: &Caller,
     handle: Uuid,
     document: &Document,
-    wanted: Wanted,
-) -> Result<Response, Problem> {
-    let (code, words) = wanted.purpose;
-    let rendered = text_of(portal, caller, handle, document, Some(code)).await?;
-    let record = person(portal, caller, handle).await?;
-    let patient = caller.0.patient(handle)?;
-    let at = format!("/patient/{handle}/document/{}", document.id);
-    let mut room = MAX_HELD;
-    let address = |(n, file): (usize, &Attachment)| {
-        if !file.is_picture() {
-            return None;
-        }
-        if !wanted.leaves {
-            return Some(format!("{at}/attachment/{}", n + 1));
-        }
-        room = room.checked_sub(file.bytes.len())?;
-        Some(format!("data:{};base64,{}", file.mime, STANDARD.encode(&file.bytes)))
-    };
-    let pictures = rendered.attachments.iter().enumerate().map(address).collect();
-    let sections = Sections::new(rendered).map_err(|_| Problem::NotFound)?;
-    let layout = portal.layout(Some(&caller.0));
-    let body = page(&CopyPage {
-        assets: (!wanted.leaves).then_some(layout.assets),
-        styles: if wanted.leaves { STYLES } else { "" },
-        banner: portal.banner(&patient.nhs_number, record.as_ref()),
-        title: document.name().to_owned(),
-        facts: facts(document, portal),
-        mark: Mark::new(&caller.0, portal, words),
-        document: sections,
-        pictures,
-        back: (!wanted.leaves).then_some(at),
-    })?;
-    if !wanted.leaves {
-        return Ok(body.into_response());
-    }
-    Ok((content::download_headers(document.id, "-copy.html"), body.0).into_response())
-}
-
-impl Mark {
-    fn new(person: &Person, portal: &Portal, purpose: &'static str) -> Self {
-        let role = person.role().map(|role| format!(", {}, {}", role.name, role.organisation));
-        Self {
-            by: format!("{}{}", person.data.name, role.unwrap_or_default()),
-            at: clinical(&portal.clock.now().to_string(), &portal.zone),
-            purpose,
-        }
-    }
-}
-
-impl CopyPage {
-    /// The address of a picture, numbered from 1.
-    fn picture(&self, n: &usize) -> Option<&str> {
-        self.pictures.get(n.checked_sub(1)?)?.as_deref()
-    }
+    purpose: Option<&str>,
+) -> Result<Vec<u8>, Problem> {
+    let bytes = text_bytes_for(portal, caller, document, purpose).await;
+    let bytes = bytes.map_err(|error| refused(error, handle))?.ok_or(Problem::NotFound)?;
+    if is_registered(document, &bytes) == Some(false) { Err(Problem::NotGiven) } else { Ok(bytes) }
 }
 
 async fn asked(
@@ -233,12 +171,12 @@ async fn asked(
     caller: &Caller,
     handle: Uuid,
     document: &Document,
-    file: Option<usize>,
-    chosen: String,
-    mistake: Option<&'static str>,
+    so_far: SoFar,
 ) -> Result<Response, Problem> {
+    let SoFar { file, chosen, mistake, cannot } = so_far;
     let record = person(portal, caller, handle).await?;
     let patient = caller.0.patient(handle)?;
+    let wrong = mistake.is_some() || cannot.is_some();
     let shown = AskPage {
         layout: portal.layout(Some(&caller.0)),
         banner: portal.banner(&patient.nhs_number, record.as_ref()),
@@ -247,12 +185,14 @@ async fn asked(
         title: document.name().to_owned(),
         download: download_words(document),
         file,
-        can_be_marked: file.is_none() && View::of(&document.mime) == View::Text,
+        can_be_marked: file.is_none() && cannot.is_none() && can_be_marked(document),
+        is_pdf: View::of(&document.mime) == View::Pdf,
         purposes: purposes(caller),
         chosen,
         mistake,
+        cannot,
     };
-    form_page(&shown, mistake.is_some())
+    form_page(&shown, wrong)
 }
 
 /// Whose document it is: a copy without the person's name would be nobody's.
@@ -265,7 +205,9 @@ async fn person(
     match portal.record_of(caller, &number).await {
         Ok(record) => Ok(record),
         Err(error @ (ApiError::Unauthorized | ApiError::Refused(_))) => Err(error.into()),
-        Err(ApiError::NotFound | ApiError::CouldNotAsk | ApiError::Answer) => Ok(None),
+        Err(ApiError::NotFound | ApiError::CouldNotAsk | ApiError::Answer | ApiError::NotGiven) => {
+            Ok(None)
+        }
     }
 }
 
@@ -280,8 +222,3 @@ const OF_STAFF: [(&str, &str); 3] = [
     ("subject-access", "The patient has asked for their data"),
     ("legal", "A duty in law"),
 ];
-
-/// A copy's own styles, where it cannot load those of the portal.
-const STYLES: &str = include_str!("../../../styles/_copy.scss");
-/// Bytes of pictures that a copy carries.
-const MAX_HELD: usize = 16 << 20;
