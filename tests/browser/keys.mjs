@@ -4,6 +4,8 @@
 // privacy alert reviewed, and signing out after each.
 import { browser, choose, enter, follow, look, must, page, portal, tabTo } from "./look.mjs";
 
+const BOX = "Search by NHS number, name, date of birth or postcode";
+
 async function signIn(name, words) {
   await follow(/signed-out/.test(page.url()) ? "Sign in again" : "Sign in", "Choose who to sign in as");
   await follow(`Sign in as ${name}`, words);
@@ -14,8 +16,8 @@ async function signOut() {
 }
 
 async function find(number, words) {
-  await follow("Find a patient", "By NHS number");
-  await enter("NHS number", number);
+  await follow("Find a patient", BOX);
+  await enter(BOX, number);
   await page.keyboard.press("Enter");
   await page.locator("main", { hasText: words }).waitFor();
 }
@@ -31,8 +33,9 @@ function done(task) {
 }
 
 await page.goto(portal);
-await signIn("Dr Imogen Farrow", "By NHS number");
+await signIn("Dr Imogen Farrow", BOX);
 
+await follow("More fields");
 await enter("Family name", "Nay");
 await enter("Day", "9");
 await enter("Month", "5");
