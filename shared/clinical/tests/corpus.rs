@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use carerecord_clinical::{DocumentHeader, Kind, plain_text, render};
+use carerecord_clinical::{DocumentHeader, Kind, pdf_is_active, plain_text, render};
 use carerecord_testkit::{corpus, files};
 use carerecord_xml::{Limits, Tree};
 
@@ -49,6 +49,23 @@ fn every_document_gives_a_header() {
 }
 
 /// Says what the header lacks of what the document has. A FHIR document has everything.
+/// What writers of PDF make is read, also with objects that are packed.
+#[test]
+fn no_pdf_is_taken_as_active() {
+    let Some(corpus) = corpus() else { return };
+    let (mut seen, mut packed) = (0, 0);
+    for path in files(&corpus) {
+        if path.extension().is_none_or(|ending| ending != "pdf") {
+            continue;
+        }
+        let bytes = std::fs::read(&path).unwrap();
+        assert!(!pdf_is_active(&bytes), "{}", path.display());
+        seen += 1;
+        packed += usize::from(bytes.windows(6).any(|word| word == b"ObjStm"));
+    }
+    assert!(seen >= 5 && packed >= 2, "{seen} files, {packed} of them packed");
+}
+
 fn complain(header: &DocumentHeader, bytes: &[u8], path: &Path, reasons: &mut Vec<String>) {
     let text = carerecord_xml::to_utf8(bytes).unwrap_or_default();
     let tree = Tree::read(&text, Limits::document().lenient()).ok();

@@ -35,6 +35,7 @@ bounded![
     mllp = "mllp",
     hl7v3 = "hl7v3",
     document = "document",
+    pdf = "pdf",
     text = "text",
     fhir_json = "fhir-json",
     fhir_xml = "fhir-xml",

@@ -1,6 +1,7 @@
 //! Documents that try to run or to load something in a browser, in every place that their format
 //! allows.
 
+use std::io::Write;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,6 +10,8 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use carerecord_testkit::{Letter, PATIENT};
+use flate2::Compression;
+use flate2::write::ZlibEncoder;
 use serde_json::json;
 
 /// A server that nobody must ask.
@@ -41,7 +44,9 @@ impl Canary {
 /// The documents; each says "kept" where there is a text to show.
 pub fn letters(canary: &str) -> Vec<Letter> {
     let markup = markup(canary);
-    let kinds: [(&str, &str, Vec<u8>); 14] = [
+    // As it stands in XML.
+    let title = format!("words &lt;img src={canary}5 onerror=alert(60)&gt;");
+    let kinds: [(&str, &str, Vec<u8>); 17] = [
         ("CDA", "text/xml", cda(&format!("<text>{markup}</text>"), &objects(canary)).into()),
         ("FHIR", "application/fhir+json", fhir(&markup).into()),
         (
@@ -57,6 +62,9 @@ pub fn letters(canary: &str) -> Vec<Letter> {
         ("page as picture", "image/gif", format!("GIF89a/*<html>{markup}*/").into()),
         ("page as PDF", "application/pdf", format!("<html>{markup}").into()),
         ("PDF", "application/pdf", pdf(canary).into()),
+        ("PDF that is packed", "application/pdf", packed_pdf(canary, "/FlateDecode", zlib)),
+        ("PDF that is packed oddly", "application/pdf", packed_pdf(canary, "/ASCIIHexDecode", hex)),
+        (title.as_str(), "text/plain", "kept, whatever it is called".into()),
         ("entities", "text/xml", entities(canary).into()),
         ("giant table", "text/xml", giant().into()),
         ("page as bytes", "application/octet-stream", format!("<html>{markup}").into()),
@@ -181,6 +189,59 @@ fn pdf(canary: &str) -> String {
          8 0 obj<</Type/Annot/Subtype/Link/Rect[0 0 300 200]/A<</S/URI/URI(javascript:alert\\(51\\))>>>>endobj\n\
          trailer<</Root 1 0 R>>\n%%EOF"
     )
+}
+
+/// The same with its objects in a stream and an index of 1.5, so that no byte of the file names an
+/// action.
+fn packed_pdf(canary: &str, filter: &str, pack: fn(&[u8]) -> Vec<u8>) -> Vec<u8> {
+    let objects = [
+        "<</Type/Catalog/Pages 2 0 R/OpenAction 4 0 R/AA<</WC 4 0 R>>>>".to_owned(),
+        "<</Type/Pages/Kids[3 0 R]/Count 1>>".to_owned(),
+        "<</Type/Page/Parent 2 0 R/MediaBox[0 0 300 200]/AA<</O 4 0 R>>>>".to_owned(),
+        format!(
+            "<</S/JavaScript/JS(app.alert\\(52\\); this.submitForm\\('{canary}6'\\); \
+             app.launchURL\\('{canary}7'\\);)>>"
+        ),
+    ];
+    let (mut places, mut all) = (String::new(), String::new());
+    for (n, object) in objects.iter().enumerate() {
+        places.push_str(&format!("{} {} ", n + 1, all.len()));
+        all.push_str(&format!("{object}\n"));
+    }
+    let packed = pack(format!("{places}{all}").as_bytes());
+    let mut file = b"%PDF-1.5\n".to_vec();
+    let at = file.len() as u8;
+    let head = format!(
+        "5 0 obj\n<</Type/ObjStm/N 4/First {}/Filter{filter}/Length {}>>\nstream\n",
+        places.len(),
+        packed.len()
+    );
+    file.extend([head.as_bytes(), &packed, b"\nendstream\nendobj\n"].concat());
+    let index_at = file.len();
+    let rows: Vec<[u8; 4]> = (0..7u8)
+        .map(|n| match n {
+            0 => [0, 0, 0, 0],
+            1..=4 => [2, 0, 5, n - 1],
+            5 => [1, 0, at, 0],
+            _ => [1, (index_at >> 8) as u8, index_at as u8, 0],
+        })
+        .collect();
+    let head = "6 0 obj\n<</Type/XRef/Size 7/W[1 2 1]/Root 1 0 R/Length 28>>\nstream\n";
+    let tail = format!("\nendstream\nendobj\nstartxref\n{index_at}\n%%EOF\n");
+    file.extend([head.as_bytes(), rows.as_flattened(), tail.as_bytes()].concat());
+    assert!(!String::from_utf8_lossy(&file).contains("/JavaScript"), "it is not packed");
+    file
+}
+
+fn zlib(bytes: &[u8]) -> Vec<u8> {
+    let mut zlib = ZlibEncoder::new(Vec::new(), Compression::best());
+    zlib.write_all(bytes).unwrap();
+    zlib.finish().unwrap()
+}
+
+fn hex(bytes: &[u8]) -> Vec<u8> {
+    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{digits}>").into()
 }
 
 fn entities(canary: &str) -> String {

@@ -48,15 +48,19 @@ async fn what_is_not_what_it_says_is_a_download() {
     let flood = browser.get(&of(14)).await;
     let no_pdf = browser.get(&of(15)).await;
     let script = browser.get(&of(16)).await;
-    let by_address = browser.get(&format!("{}/content", of(16))).await;
+    let packed = browser.get(&of(24)).await;
+    for n in [16, 24] {
+        let by_address = browser.get(&format!("{}/content", of(n))).await;
+        assert_eq!(by_address.status, StatusCode::NOT_FOUND);
+    }
 
     lying.shows("The document was registered as Picture (PNG), but is an HTML page.");
     entities.shows("The document cannot be shown: ");
     flood.shows("65535 by 65535 pixels");
     no_pdf.shows("The document was registered as PDF, but is");
     script.shows("The PDF holds scripts");
-    assert_eq!(by_address.status, StatusCode::NOT_FOUND);
-    for page in [lying, entities, flood, no_pdf, script] {
+    packed.shows("packed in a way that does not let us look for them");
+    for page in [lying, entities, flood, no_pdf, script, packed] {
         page.shows("You can download the original.");
         page.shows("/download\">Download the document");
         page.hides("<img class=\"cr-image\"");

@@ -612,6 +612,7 @@ async fn binary(State(fake): SharedFake, headers: HeaderMap, Path(id): Path<Stri
         id if id == uuid(14) => FLOOD.to_vec(),
         id if id == uuid(18) => PIXEL.to_vec(),
         id if id == uuid(16) => b"%PDF-1.4 1 0 obj<</S/JavaScript/JS(1)>>endobj".to_vec(),
+        id if id == uuid(24) => PACKED_PDF.as_bytes().to_vec(),
         id if id == uuid(3) => PDF.as_bytes().to_vec(),
         _ => b"Plain words.\n<script>alert(1)</script>".to_vec(),
     };
@@ -689,6 +690,7 @@ fn unlisted(number: &str, damaged: bool) -> Vec<Value> {
         of(19, "text/xml"),
         of(20, "application/pdf"),
         of(21, "text/plain"),
+        of(24, "application/pdf"),
         with(letter(17, "Letter about Mrs Okafor", number), |d| {
             d["masterIdentifier"] = json!({"value": format!("urn:oid:2.999.5.{number}")});
         }),
@@ -812,6 +814,13 @@ BT /F1 24 Tf 40 100 Td (Discharge summary) Tj ET
 endstream endobj
 5 0 obj<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>endobj
 trailer<</Root 1 0 R>>
+%%EOF";
+
+/// Its one object is `<</S/JavaScript>>`.
+const PACKED_PDF: &str = "%PDF-1.5
+5 0 obj<</Type/ObjStm/N 1/First 4/Filter/ASCIIHexDecode/Length 43>>stream
+372030203c3c2f532f4a6176615363726970743e3e>
+endstream endobj
 %%EOF";
 
 /// A place of a text around what was looked for.

@@ -1,4 +1,4 @@
-use carerecord_clinical::{DocumentHeader, Kind, payload, plain_text, render};
+use carerecord_clinical::{DocumentHeader, Kind, payload, pdf_is_active, plain_text, render};
 use carerecord_repository::fuzz;
 
 /// What is shown of a document has no way to run anything, whatever the document.
@@ -42,9 +42,18 @@ fn is_harmless(html: &str) {
     }
 }
 
+/// Nothing that stands before a script hides it, packed or not.
+pub(super) fn pdf(bytes: &[u8]) {
+    let _ = pdf_is_active(bytes);
+    for script in [b"<</S/JavaScript>>".as_slice(), PACKED_SCRIPT] {
+        assert!(pdf_is_active(&[bytes, b"\n", script].concat()), "a script is not seen");
+    }
+}
+
 /// Words for searches: of anything, in bounds.
 pub(super) fn text(bytes: &[u8]) {
     assert!(fuzz::text(bytes).unwrap_or_default() <= MOST, "more text than is kept");
 }
 
+const PACKED_SCRIPT: &[u8] = include_bytes!("../../seeds/pdf/packed-script.pdf");
 const MOST: usize = (1 << 20) + (64 << 10);

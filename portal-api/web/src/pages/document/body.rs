@@ -107,13 +107,13 @@ impl Sections {
 }
 
 impl FileView {
-    /// `frames` are the PDFs that may still be shown: each is a viewer of its own.
+    /// `frames` are the PDFs that may still be looked at, to be shown: each is a viewer of its own.
     fn new(n: usize, file: &Attachment, frames: &mut usize) -> Self {
         let shows = if file.is_picture() {
             Shows::Picture
-        } else if file.mime == PDF && *frames > 0 && !pdf_is_active(&file.bytes) {
+        } else if file.mime == PDF && *frames > 0 {
             *frames -= 1;
-            Shows::Pdf
+            if pdf_is_active(&file.bytes) { Shows::Nothing } else { Shows::Pdf }
         } else {
             Shows::Nothing
         };
@@ -325,12 +325,12 @@ impl View {
 }
 
 const PDF: &str = "application/pdf";
-const ACTIVE: &str = "The PDF holds scripts, or actions that start a program or send something. \
-    It is not shown.";
+const ACTIVE: &str = "The PDF holds scripts, or actions that start a program or send something, or \
+    is packed in a way that does not let us look for them. It is not shown.";
 const NO_TEXT: &str = "This document has no text.";
 /// Documents over this are downloads.
 pub(in crate::pages) const MAX_RENDERED_BYTES: usize = 32 << 20;
 /// Enough for the head of a JPEG behind what cameras and scanners put before it.
 const HEAD_BYTES: usize = 256 << 10;
-/// PDFs of one document that are shown where they stand.
+/// The first PDFs of one document can be shown where they stand.
 const MAX_FRAMES: usize = 3;
