@@ -16,7 +16,8 @@
 //! - `provision.securityLabel`: documents with this code of v3-Confidentiality or a higher one, or with
 //!   this handling tag of v3-ActCode;
 //! - `provision.actor` with role `IRCP`: towards an organisation (ODS identifier);
-//! - `provision.purpose`: `TREAT`, for care alone, or `BTG` for those who have overridden what stands against it.
+//! - `provision.purpose`: `TREAT`, for care alone, or `BTG` for those who have overridden what stands
+//!   against it.
 //!
 //! `provision.provision` are exceptions, of one level. What comes of them all: `Terms` of the access
 //! crate.
