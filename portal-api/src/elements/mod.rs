@@ -72,6 +72,7 @@ impl Portal {
     ) -> Result<Stated, FhirError> {
         let Opened { view, number, .. } = self.open(caller, purpose, patient).await?;
         let all = self.everything_for(&view, purpose, number).await?;
+        let labels = OwnLabels::of(&view, &all.document_entries);
         let (found, mut withheld) = view.release_found(all);
         note_closed(&view, &mut withheld);
         let entries: Vec<&DocumentEntry> = found
@@ -90,7 +91,7 @@ impl Portal {
         let mut gathered = Gathered::default();
         for (state, answer) in join_all(asked).await {
             let told = answer.map(|answer| {
-                answer.map(|answer| gathered.take(answer, &state, &entries, kinds, &view))
+                answer.map(|answer| gathered.take(answer, &state, &entries, kinds, &labels))
             });
             coverage.push(told);
             sources.push(state);
@@ -153,7 +154,7 @@ impl Gathered {
         source: &NodeState,
         entries: &[&DocumentEntry],
         kinds: &[ElementKind],
-        view: &RecordView,
+        labels: &OwnLabels<'_>,
     ) -> ElementCoverage {
         let mut by_id: HashMap<&UniqueId, &DocumentEntry> = HashMap::new();
         for entry in entries.iter().filter(|entry| is_at(entry, source.id.as_str())) {
@@ -168,7 +169,7 @@ impl Gathered {
                 if !kinds.is_empty() && !kinds.contains(&element.kind) {
                     continue;
                 }
-                if !may_be_seen(view, entry, &element) {
+                if !labels.let_see(id, &element) {
                     self.withheld += 1;
                     continue;
                 }
@@ -185,12 +186,32 @@ impl Gathered {
     }
 }
 
-/// An element is as its document, which has been released; one with labels of its own is decided by
-/// those, too.
-fn may_be_seen(view: &RecordView, entry: &DocumentEntry, element: &DataElement) -> bool {
-    if element.labels.is_empty() {
-        return true;
+/// Decides about elements with labels of their own, on the entries as they are registered: what has
+/// been released may be masked, and says no longer whose it is.
+struct OwnLabels<'v> {
+    view: &'v RecordView,
+    registered: HashMap<EntryUuid, Arc<DocumentEntry>>,
+}
+
+impl<'v> OwnLabels<'v> {
+    fn of(view: &'v RecordView, entries: &[Arc<DocumentEntry>]) -> Self {
+        let registered = entries.iter().filter_map(|entry| Some((entry.uuid()?, entry.clone())));
+        Self { view, registered: registered.collect() }
     }
+
+    /// An element is as its document, which has been released; one with labels of its own is decided
+    /// by those, too.
+    fn let_see(&self, document: EntryUuid, element: &DataElement) -> bool {
+        if element.labels.is_empty() {
+            return true;
+        }
+        let registered = self.registered.get(&document);
+        registered.is_some_and(|entry| self.view.release(labelled(entry, element)).is_ok())
+    }
+}
+
+/// An entry with the labels of an element of its document.
+fn labelled(entry: &DocumentEntry, element: &DataElement) -> DocumentEntry {
     let mut labelled = entry.clone();
     let own = element.labels.iter().map(|label| {
         let scheme = label.system.as_deref().unwrap_or_default();
@@ -201,7 +222,7 @@ fn may_be_seen(view: &RecordView, entry: &DocumentEntry, element: &DataElement) 
         Code::new(label.code.as_str(), scheme, "")
     });
     labelled.confidentiality_codes.extend(own);
-    view.release(labelled).is_ok()
+    labelled
 }
 
 const CONFIDENTIALITY: &str = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality";

@@ -1,12 +1,14 @@
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use carerecord_access::{Caller, ConsentStatus, Provision, Refused, Released, Right};
+use carerecord_access::{
+    Caller, ConsentStatus, Provision, Refused, Released, Right, Term, TermPurpose,
+};
 use carerecord_fhir::{
     CONSENT_PARAMETERS, CONSENT_STATUS, Entry, check_search, codes, consent_resource, count_only,
     parse_consent, patient_number, searchset,
 };
-use carerecord_model::NhsNumber;
+use carerecord_model::{NhsNumber, OrganisationCode};
 
 use super::document_reference::left_out;
 use super::input::{Asked, Sent, asks_for, is_strict, named, uuid};
@@ -36,13 +38,21 @@ pub(crate) async fn create(
     session.draft.fill(|event| event.subject = Some(record.patient));
     session.note(of_own(&portal, &session, record.patient).await)?;
     // Who may only ask records a yes to their own organisation.
-    let recipient = Some(organisation.clone());
-    if !asks || record.provision != (Provision::Permission { recipient }) {
+    if !asks || !is_yes_to(&record.provision, organisation) {
         permitted(&portal, &session)?;
     }
     portal.consents.put_consent(record.clone()).await?;
     let url = format!("{}/Consent/{}", portal.config.base_url, record.id);
     Ok(answer::created(consent_resource(&record), &url))
+}
+
+/// Whether it is a yes to one organisation, for everything or for care, and nothing else.
+fn is_yes_to(provision: &Provision, organisation: &OrganisationCode) -> bool {
+    let terms = provision.terms();
+    let recipients = vec![organisation.clone()];
+    let yes = Term { permits: true, recipients, ..Term::default() };
+    let for_care = Term { purposes: vec![TermPurpose::DirectCare], ..yes.clone() };
+    terms.exceptions.is_empty() && [yes, for_care].contains(&terms.root)
 }
 
 /// Stores the next version: how an objection is lifted.

@@ -343,6 +343,32 @@ async fn of_a_restricted_person_nothing_tells_where_they_are_cared_for() {
     }
 }
 
+/// The document is of the contact that the patient shares; that it is, is masked in what is released.
+#[tokio::test]
+async fn a_label_of_an_element_is_decided_on_what_is_registered() {
+    let mut restricted = person();
+    restricted.restricted = true;
+    let mut labelled = nuts();
+    labelled.labels = vec![coding("http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "N")];
+    let node = states(vec![says(1, vec![labelled])]);
+    let encounter = "E1^^^&2.999.5&ISO^urn:ihe:iti:xds:2015:encounterId".to_owned();
+    let shared = DocumentEntry { reference_ids: vec![encounter], ..entry(1, "N") };
+    let registry = of_entries(vec![shared]);
+    let client = Client::with(registry, Some(restricted), [node, FakeNode::default()]).await;
+    let provision = json!({"type": "permit", "data": [{"meaning": "related", "reference": {
+        "type": "Encounter", "identifier": {"system": "urn:oid:2.999.5", "value": "E1"}}}]});
+    let consent = consent_of(NUMBER, &provision);
+
+    let json = [("content-type", "application/fhir+json")];
+    let stored = client.ask("POST", "Consent", &json, consent.to_string()).await;
+    let form = format!("patient.identifier={NUMBER}");
+    let answer = client.search("AllergyIntolerance", &form, &[]).await;
+
+    assert_eq!(stored.status, 201, "{}", stored.text);
+    assert_eq!(answer.json()["total"], 1, "{}", answer.text);
+    assert!(answer.text.contains("Nuts") && !answer.text.contains("E1"), "{}", answer.text);
+}
+
 fn document(n: u32) -> String {
     format!("6c1d0b52-0000-4000-8000-{n:012}")
 }

@@ -86,8 +86,13 @@ pub enum Grain {
     Class {
         /// The class code.
         code: String,
-        /// Its coding scheme; `None` matches any.
+        /// Its coding scheme; `None` matches any: sources write one code system in several ways, and
+        /// an objection holds whichever way it is written.
         scheme: Option<String>,
+        /// Where `scheme` is none, those that are meant: a yes is to these alone. None are where no
+        /// code system was named.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        schemes: Vec<String>,
     },
     /// Everything, towards this organisation.
     Recipient(OrganisationCode),
@@ -127,6 +132,16 @@ pub struct Contact {
     /// The OID, or else URI, of what the identifier is unique in; `None` for one that is unique by
     /// itself.
     pub scheme: Option<String>,
+    /// All that mean the same, where they are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub schemes: Vec<String>,
+}
+
+impl Contact {
+    /// What the identifier can be unique in.
+    pub(crate) fn schemes(&self) -> impl Iterator<Item = Option<&str>> {
+        std::iter::once(self.scheme.as_deref()).chain(self.schemes.iter().map(|s| Some(s.as_str())))
+    }
 }
 
 /// A kind of contact. PCF: `provision.data` with meaning `related`.

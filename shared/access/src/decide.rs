@@ -31,7 +31,7 @@ use crate::policy::Label;
 use crate::relationship_rules::relied_upon;
 use crate::sensitivity::Handling;
 use crate::terms::{Says, TermQuestion};
-use crate::terms_document::DocumentAsked;
+use crate::terms_document::{DocumentAsked, Reading};
 use crate::{
     AssertedPatient, Caller, CitizenCaller, ConsentRecord, Decision, Grain, Override, Policy,
     Provision, Purpose, Relationship, Right, Rule, UserCaller,
@@ -310,7 +310,9 @@ impl Question<'_> {
             | Grain::Label(_)
             | Grain::Tag(_)
             | Grain::Authored(_)
-            | Grain::Related(_) => document.is(grain, true).then(|| told(grain.rule(), record)),
+            | Grain::Related(_) => {
+                document.is(grain, Reading::No).then(|| told(grain.rule(), record))
+            }
         })
     }
 

@@ -254,7 +254,16 @@ impl Dice<'_> {
         entry.creation_time = time();
         entry.service_start_time = time();
         entry.service_stop_time = time();
-        let references = [ENCOUNTER_1, ENCOUNTER_2, "E1^^^&2.999.5&ISO", "E1^^^&2.999.6&ISO"];
+        let references = [
+            ENCOUNTER_1,
+            ENCOUNTER_2,
+            "E1^^^&2.999.5&ISO",
+            "E1^^^&2.999.6&ISO",
+            "E1^^^HOSP^urn:ihe:iti:xds:2015:encounterId",
+            "E1^^^&2.999.6&ISO^urn:ihe:iti:xds:2015:encounterId",
+            "E2^^^&2.999.6&ISO^urn:ihe:iti:xds:2013:accession",
+            "E2^^^&urn:local&URI^urn:local:plan",
+        ];
         entry.reference_ids = self.some(&references).into_iter().map(str::to_owned).collect();
     }
 
@@ -285,7 +294,7 @@ impl Dice<'_> {
         let document = self.of(&[uuid(7), letter().uuid().unwrap(), uuid(9)]);
         let grains = [
             Grain::Source(organisation),
-            Grain::Class { code, scheme },
+            Grain::Class { code, scheme, schemes: Vec::new() },
             Grain::Document(document),
             Grain::Recipient(self.organisation().parse().unwrap()),
             Grain::WholeRecord,
@@ -350,7 +359,10 @@ impl Dice<'_> {
         }
         let scheme = self.of(&[None, Some(SNOMED.to_owned()), Some("other".to_owned())]);
         if self.of(&[false, false, false, true]) {
-            term.classes.push(Grain::Class { code: self.of(&["C1", "C2"]).to_owned(), scheme });
+            let meant = [vec![], vec!["other".to_owned(), SNOMED.to_owned()], vec![URI.to_owned()]];
+            let schemes = if scheme.is_none() { self.of(&meant) } else { Vec::new() };
+            let code = self.of(&["C1", "C2"]).to_owned();
+            term.classes.push(Grain::Class { code, scheme, schemes });
         }
         if self.of(&[false, false, true]) {
             let labels = ["N", "R", "U"].map(|label| Grain::Label(label.to_owned()));
@@ -369,8 +381,10 @@ impl Dice<'_> {
 
     fn contact(&mut self) -> Contact {
         let kinds = [ContactKind::Encounter, ContactKind::CarePlan, ContactKind::EpisodeOfCare];
-        let scheme = self.of(&[Some("2.999.5"), Some("2.999.5"), None]).map(str::to_owned);
-        Contact { kind: self.of(&kinds), id: self.of(&["E1", "E2"]).to_owned(), scheme }
+        let scheme = self.of(&[Some("2.999.5"), Some("2.999.5"), None, Some("urn:local")]);
+        let scheme = scheme.map(str::to_owned);
+        let schemes = if self.rarely() { vec!["2.999.6".to_owned()] } else { Vec::new() };
+        Contact { kind: self.of(&kinds), id: self.of(&["E1", "E2"]).to_owned(), scheme, schemes }
     }
 
     fn relationship(&mut self) -> Relationship {
@@ -515,3 +529,4 @@ const LONG_AGO: &str = "2020-05-01T09:00:00Z";
 const ENCOUNTER_1: &str = "E1^^^&2.999.5&ISO^urn:ihe:iti:xds:2015:encounterId";
 const ENCOUNTER_2: &str = "E2^^^^urn:ihe:iti:xds:2015:encounterId";
 const SNOMED: &str = "2.16.840.1.113883.6.96";
+const URI: &str = "http://snomed.info/sct";

@@ -138,7 +138,7 @@ impl<'a> Things<'a> {
             terms.filter_map(|(n, said)| Some((n, engine_terms::terms(said)?))).collect();
         let parts = |terms: &Terms| {
             let exceptions = (0..terms.exceptions.len()).map(Part::Exception);
-            [Part::Root, Part::Audience].into_iter().chain(exceptions)
+            [Part::Root, Part::Audience, Part::Matter].into_iter().chain(exceptions)
         };
         let provisions = terms.iter().enumerate();
         let provisions =
@@ -305,6 +305,7 @@ impl Asked<'_> {
             "now": facts::instant(self.now),
             "document": of_document.then(|| facts::uid("Document", DOCUMENT)),
             "overridden": false,
+            "hasOverrides": self.policy.break_glass.is_some(),
             "kinds": [],
             "band": self.band().map(facts::band),
             "proxiesEndAt": ends.into_iter().flatten().collect::<Vec<_>>(),

@@ -10,16 +10,16 @@ use serde_json::{Value, json};
 use crate::citizen::{AgeBand, CitizenQuestion, OwnAccess, birthday, day};
 use crate::consent_model::AppliesTo;
 use crate::decide::{lowest, tags_within};
-use crate::engine_terms::{reference, times};
+use crate::engine_terms::{Names, times};
 use crate::policy::Label;
 use crate::sensitivity::{Handling, source_tags};
 use crate::terms::{Says, created, served};
-use crate::terms_document::references;
+use crate::terms_document::{Reference, references};
 use crate::{
     Asserted, AssertedPatient, Assurance, Caller, Carer, CitizenGrant, CitizenGrantKind,
-    ConsentModel, ConsentRecord, ConsentStatus, Flow, Grain, Override, Policy, Proofing, Provision,
-    Purpose, Relationship, RelationshipRule, RelationshipStatus, Right, SharingAgreement,
-    UserCaller,
+    ConsentModel, ConsentRecord, ConsentStatus, ContactKind, Flow, Grain, Override, Policy,
+    Proofing, Provision, Purpose, Relationship, RelationshipRule, RelationshipStatus, Right,
+    SharingAgreement, UserCaller,
 };
 
 /// A question, with the facts as they were read: `None` is what could not be had.
@@ -196,13 +196,23 @@ impl Asked<'_> {
             "label": handling.label.map(label),
             "created": created(entry).map(times),
             "served": served(entry).map(times),
-            "references": references(entry).map(reference).collect::<Vec<_>>(),
-            "encounters": references(entry).filter(|r| r.is_encounter).map(reference)
-                .collect::<Vec<_>>(),
+            "encounters": named_in(entry, |r| r.is_of(ContactKind::Encounter)),
+            "possibleEncounters":
+                named_in(entry, |r| r.kind.is_none() || r.is_of(ContactKind::Encounter)),
+            "plans": named_in(entry, |r| r.is_of(ContactKind::CarePlan)),
         });
         entities.push(entity("Document", DOCUMENT, attributes, parents));
         entities
     }
+}
+
+/// What a document refers to, of these kinds.
+fn named_in(entry: &DocumentEntry, of_kind: impl Fn(&Reference) -> bool) -> Value {
+    let mut names = Names::default();
+    for reference in references(entry).filter(of_kind) {
+        names.add(&reference.id, std::iter::once(reference.scheme.as_deref()));
+    }
+    names.value()
 }
 
 /// What the patient has said, of the statements that count; and what those with terms say.
@@ -220,8 +230,8 @@ pub(crate) fn said<'r>(
             Provision::Objection(Grain::Recipient(to)) => recipients.push(to),
             Provision::Objection(Grain::Source(from)) => sources.push(from),
             Provision::Objection(Grain::Document(id)) => documents.push(id.uuid()),
-            Provision::Objection(Grain::Class { code, scheme: None }) => classes.push(code),
-            Provision::Objection(Grain::Class { code, scheme: Some(scheme) }) => {
+            Provision::Objection(Grain::Class { code, scheme: None, .. }) => classes.push(code),
+            Provision::Objection(Grain::Class { code, scheme: Some(scheme), .. }) => {
                 in_scheme.push(json!({ "code": code, "scheme": scheme }));
             }
             Provision::Objection(Grain::Label(code)) => {

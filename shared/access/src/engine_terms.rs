@@ -9,7 +9,7 @@ use crate::decide::{lowest, tags_within};
 use crate::engine_facts::{instant, label, uid};
 use crate::policy::Label;
 use crate::terms::Part;
-use crate::terms_document::Reference;
+use crate::terms_document::is_placed;
 use crate::{
     ConsentRecord, ContactKind, Grain, Provision, Purpose, Span, Term, TermPurpose, Terms,
 };
@@ -25,18 +25,21 @@ pub(crate) fn terms(statement: &ConsentRecord) -> Option<Cow<'_, Terms>> {
 
 /// A part of terms, as far as it has to apply.
 pub(crate) fn provision(terms: &Terms, part: Part) -> Value {
+    let everybody = Term::default();
     let term = match part {
-        Part::Root | Part::Audience => &terms.root,
+        Part::Root | Part::Audience | Part::Matter => &terms.root,
         Part::Exception(n) => &terms.exceptions[n],
     };
-    let audience = terms.audience(term);
+    let audience = terms.audience(if part == Part::Matter { &everybody } else { term });
     let purposes = audience.purposes.iter().map(|purpose| match purpose {
         TermPurpose::DirectCare => Purpose::DirectCare.code(),
         TermPurpose::BreakGlass => "break-glass",
     });
-    let about = (part != Part::Audience).then(|| about(term));
+    let doubts = !term.permits && part != Part::Matter;
+    let about = (part != Part::Audience).then(|| about(term, doubts));
     json!({
         "permits": term.permits,
+        "doubts": doubts,
         "applies": term.applies.map(span),
         "recipients": audience.recipients,
         "purposes": purposes.collect::<Vec<_>>(),
@@ -45,22 +48,19 @@ pub(crate) fn provision(terms: &Terms, part: Part) -> Value {
 }
 
 /// The limits of a term about documents; nothing where it has none.
-fn about(term: &Term) -> Option<Value> {
+fn about(term: &Term, doubts: bool) -> Option<Value> {
     let (mut sources, mut documents) = (Vec::new(), Vec::new());
-    let (mut encounters, mut references) = (Vec::new(), Vec::new());
+    let (mut encounters, mut plans) = (Names::default(), Names::default());
     for grain in &term.data {
         match grain {
             Grain::Source(from) => sources.push(from),
             Grain::Document(id) => documents.push(id.uuid()),
             Grain::Related(contact) => {
-                let named = json!({
-                    "id": contact.id,
-                    "scheme": contact.scheme.as_deref().unwrap_or_default(),
-                });
-                match contact.kind {
-                    ContactKind::Encounter => encounters.push(named),
-                    ContactKind::CarePlan | ContactKind::EpisodeOfCare => references.push(named),
-                }
+                let names = match contact.kind {
+                    ContactKind::Encounter => &mut encounters,
+                    ContactKind::CarePlan | ContactKind::EpisodeOfCare => &mut plans,
+                };
+                names.add(&contact.id, contact.schemes());
             }
             Grain::WholeRecord
             | Grain::Recipient(_)
@@ -74,26 +74,31 @@ fn about(term: &Term) -> Option<Value> {
         json!({
             "sources": sources,
             "documents": documents,
-            "encounters": encounters,
-            "references": references,
+            "encounters": encounters.value(),
+            "plans": plans.value(),
         })
     });
     let authored = term.authored.map(span);
-    let (classes, labels) = (classes(&term.classes), labels(term));
+    let (classes, labels) = (classes(&term.classes, doubts), labels(term));
     let limits = [&authored, &data, &classes, &labels];
     limits.iter().any(|limit| limit.is_some()).then(
         || json!({ "authored": authored, "data": data, "classes": classes, "labels": labels }),
     )
 }
 
-fn classes(all: &[Grain]) -> Option<Value> {
+/// A yes is to the schemes that are meant, a no whichever it is.
+fn classes(all: &[Grain], doubts: bool) -> Option<Value> {
     let (mut any, mut in_scheme) = (Vec::new(), Vec::new());
     for grain in all {
         match grain {
-            Grain::Class { code, scheme: Some(scheme) } => {
+            Grain::Class { code, schemes, .. } if !doubts && !schemes.is_empty() => {
+                let of = |scheme: &String| json!({ "code": code, "scheme": scheme });
+                in_scheme.extend(schemes.iter().map(of));
+            }
+            Grain::Class { code, scheme: Some(scheme), .. } => {
                 in_scheme.push(json!({ "code": code, "scheme": scheme }));
             }
-            Grain::Class { code, scheme: None } => any.push(code),
+            Grain::Class { code, scheme: None, .. } => any.push(code),
             Grain::WholeRecord
             | Grain::Recipient(_)
             | Grain::Source(_)
@@ -136,6 +141,28 @@ pub(crate) fn times((from, until): (Timestamp, Timestamp)) -> Value {
     json!({ "from": instant(from), "until": instant(until) })
 }
 
-pub(crate) fn reference(reference: Reference) -> Value {
-    json!({ "id": reference.id, "scheme": reference.scheme.unwrap_or_default() })
+/// Identifiers: with what each is unique in, without it, and those of which that is no OID.
+#[derive(Default)]
+pub(crate) struct Names {
+    named: Vec<Value>,
+    ids: Vec<String>,
+    unplaced: Vec<String>,
+}
+
+impl Names {
+    pub(crate) fn add<'s>(&mut self, id: &str, schemes: impl Iterator<Item = Option<&'s str>>) {
+        let mut placed = false;
+        for scheme in schemes {
+            placed |= is_placed(scheme);
+            self.named.push(json!({ "id": id, "scheme": scheme.unwrap_or_default() }));
+        }
+        self.ids.push(id.to_owned());
+        if !placed {
+            self.unplaced.push(id.to_owned());
+        }
+    }
+
+    pub(crate) fn value(self) -> Value {
+        json!({ "named": self.named, "ids": self.ids, "unplaced": self.unplaced })
+    }
 }

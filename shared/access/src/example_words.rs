@@ -25,10 +25,7 @@ pub(crate) fn statement(
         (true, ["document"]) => Provision::Objection(Grain::Document(document())),
         (true, ["source", code]) => Provision::Objection(Grain::Source(organisation(code)?)),
         (true, ["recipient", code]) => Provision::Objection(Grain::Recipient(organisation(code)?)),
-        (true, ["class", code]) => {
-            let code = (*code).to_owned();
-            Provision::Objection(Grain::Class { code, scheme: None })
-        }
+        (true, ["class", code]) => Provision::Objection(class(code)),
         (true, ["label", code]) if Label::from_code(code).is_some() => {
             Provision::Objection(Grain::Label((*code).to_owned()))
         }
@@ -94,7 +91,7 @@ fn add_limit(term: &mut Term, word: &str, value: &str) -> Option<Result<(), Stri
             Ok(())
         }
         "class" => {
-            term.classes.push(Grain::Class { code: value.to_owned(), scheme: None });
+            term.classes.push(class(value));
             Ok(())
         }
         "label" => {
@@ -124,7 +121,12 @@ fn span(text: &str) -> Result<Span, String> {
 /// An encounter of the example's source.
 fn encounter(id: &str) -> Contact {
     let scheme = Some(ENCOUNTERS.to_owned());
-    Contact { kind: ContactKind::Encounter, id: id.to_owned(), scheme }
+    let kind = ContactKind::Encounter;
+    Contact { kind, id: id.to_owned(), scheme, schemes: Vec::new() }
+}
+
+fn class(code: &str) -> Grain {
+    Grain::Class { code: code.to_owned(), scheme: None, schemes: Vec::new() }
 }
 
 fn record(

@@ -13,7 +13,7 @@ use carerecord_model::{DocumentEntry, OrganisationCode};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::terms_document::DocumentAsked;
+use crate::terms_document::{DocumentAsked, Reading};
 use crate::{Grain, Provision, Purpose, Rule};
 
 /// A rule with exceptions.
@@ -91,13 +91,15 @@ pub(crate) enum Part {
     Root,
     /// The root, whatever it is about: towards whom and for what.
     Audience,
+    /// The root, whoever asks: what it is known to be about.
+    Matter,
     Exception(usize),
 }
 
 /// What terms say.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Says {
-    /// They are about other people or other uses.
+    /// They are about other people, other uses or other documents.
     Nothing,
     Yes,
     /// `firm`: not even to somebody who has overridden.
@@ -122,13 +124,11 @@ impl Provision {
     }
 }
 
-/// In the simplest form that says the same. Care is what the record is for: terms for that alone are
-/// as those without a purpose.
+/// In the simplest form that says the same.
 impl From<Terms> for Provision {
     fn from(terms: Terms) -> Self {
         let root = &terms.root;
-        let for_care = |purpose: &TermPurpose| *purpose == TermPurpose::DirectCare;
-        if !terms.exceptions.is_empty() || !root.purposes.iter().all(for_care) {
+        if !terms.exceptions.is_empty() || !root.purposes.is_empty() {
             return Self::Terms(Box::new(terms));
         }
         let mut grains: Vec<Grain> =
@@ -167,6 +167,9 @@ impl Terms {
         let applies = |part| match part {
             Part::Root => self.root.is_towards(question) && self.root.covers(question),
             Part::Audience => self.root.is_towards(question),
+            Part::Matter => {
+                question.document.is_some_and(|asked| self.root.is_about(asked, Reading::KnownNo))
+            }
             Part::Exception(n) => {
                 let term = &self.exceptions[n];
                 term.is_in_force(question.now)
@@ -178,7 +181,8 @@ impl Terms {
     }
 
     /// What they say, by which parts apply. Of the record as a whole any yes is a yes: there may be
-    /// documents that it covers.
+    /// documents that it covers. A yes within a no opens what that closes; of other documents it
+    /// says nothing. A no is firm by any that applies, and not only by the one that counts.
     pub(crate) fn settle(
         &self,
         of_document: bool,
@@ -188,18 +192,24 @@ impl Terms {
         let wins =
             |term: &Term| term.permits && (!of_document || overridden && term.is_for_overrides());
         let rank = |term: &Term| (wins(term), term.limits(), !term.permits, Reverse(term.rule()));
-        let applying = self.exceptions.iter().enumerate();
-        let applying = applying.filter(|(n, _)| applies(Part::Exception(*n)));
-        if let Some((_, term)) = applying.max_by_key(|(_, term)| rank(term)) {
-            return term.as_says();
+        let exceptions = self.exceptions.iter().enumerate();
+        let exceptions = exceptions.filter(|(n, _)| applies(Part::Exception(*n)));
+        let exceptions = exceptions.map(|(_, term)| term);
+        let root = || applies(Part::Root).then_some(&self.root);
+        match exceptions.clone().max_by_key(|term| rank(term)).or_else(root) {
+            Some(yes) if yes.permits => {
+                let agreed = self.root.permits || !of_document || applies(Part::Matter);
+                if agreed { Says::Yes } else { Says::Nothing }
+            }
+            Some(no) => {
+                let firm = |term: &Term| !term.permits && term.is_for_overrides();
+                Says::No { rule: no.rule(), firm: exceptions.chain(root()).any(firm) }
+            }
+            None if self.root.permits && applies(Part::Audience) => {
+                Says::No { rule: Rule::ConsentLimits, firm: false }
+            }
+            None => Says::Nothing,
         }
-        if applies(Part::Root) {
-            return self.root.as_says();
-        }
-        if self.root.permits && applies(Part::Audience) {
-            return Says::No { rule: Rule::ConsentLimits, firm: false };
-        }
-        Says::Nothing
     }
 
     /// Whom an exception is about. A yes that does not say it goes no further than the root; a no
@@ -243,14 +253,18 @@ impl Term {
     /// Whether it is about the document; of a record, whether it can be about any of it (a yes), or is
     /// about all of it (a no).
     fn covers(&self, question: &TermQuestion<'_>) -> bool {
-        let Some(document) = &question.document else {
-            return self.permits || !self.limits_documents();
-        };
-        let doubt = !self.permits;
+        match question.document {
+            Some(document) if self.permits => self.is_about(document, Reading::Yes),
+            Some(document) => self.is_about(document, Reading::No),
+            None => self.permits || !self.limits_documents(),
+        }
+    }
+
+    fn is_about(&self, document: DocumentAsked<'_>, reading: Reading) -> bool {
         let meets = |grains: &[Grain]| {
-            grains.is_empty() || grains.iter().any(|grain| document.is(grain, doubt))
+            grains.is_empty() || grains.iter().any(|grain| document.is(grain, reading))
         };
-        self.authored.is_none_or(|span| document.is_of(&span, doubt))
+        self.authored.is_none_or(|span| document.is_of(&span, reading))
             && meets(&self.data)
             && meets(&self.classes)
             && meets(&self.labels)
@@ -279,13 +293,6 @@ impl Term {
 
     fn is_for_overrides(&self) -> bool {
         self.purposes.contains(&TermPurpose::BreakGlass)
-    }
-
-    fn as_says(&self) -> Says {
-        if self.permits {
-            return Says::Yes;
-        }
-        Says::No { rule: self.rule(), firm: self.is_for_overrides() }
     }
 
     /// The rule that it tells as a no.

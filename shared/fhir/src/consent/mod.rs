@@ -11,11 +11,13 @@
 //! - `provision.data` with meaning `related`: documents of an Encounter, CarePlan or EpisodeOfCare, by
 //!   its identifier;
 //! - `provision.code`: documents of a class, by its XDS class code. The PCF profiles leave this
-//!   element out; reading it as the class is our extension of them;
+//!   element out; reading it as the class is our extension of them. A yes is to the schemes that the
+//!   system means, an objection to those that it may mean, too;
 //! - `provision.securityLabel`: documents with this code of v3-Confidentiality or a higher one, or with
 //!   this handling tag of v3-ActCode;
 //! - `provision.actor` with role `IRCP`: towards an organisation (ODS identifier);
-//! - `provision.purpose`: `TREAT`, or `BTG` for those who have overridden what stands against it.
+//! - `provision.purpose`: `TREAT`, for care alone, or `BTG` for those who have overridden what stands
+//!   against it.
 //!
 //! `provision.provision` are exceptions, of one level. What comes of them all: `Terms` of the access
 //! crate.

@@ -107,7 +107,7 @@ fn all<T>(
 /// Care is what the record is for, and an override is for care; an objection to, or permission for,
 /// any other use of it is not ours to obey.
 fn purpose(coding: &Map<String, Value>) -> Result<TermPurpose, Error> {
-    let system = coding.get("system").and_then(Value::as_str).unwrap_or(ACT_REASON);
+    let system = system(coding, "provision.purpose")?.unwrap_or(ACT_REASON);
     match coding.get("code").and_then(Value::as_str) {
         Some("TREAT") if system == ACT_REASON => Ok(TermPurpose::DirectCare),
         Some("BTG") if system == ACT_REASON => Ok(TermPurpose::BreakGlass),
@@ -120,7 +120,7 @@ fn actor(actor: &Map<String, Value>) -> Result<OrganisationCode, Error> {
     only(actor, ELEMENT, &["role", "reference"])?;
     let role = actor.get("role").ok_or(Error::Missing("provision.actor.role"))?;
     let coding = one_coding(role, "provision.actor.role")?;
-    let system = coding.get("system").and_then(Value::as_str).unwrap_or(ROLE_SYSTEM);
+    let system = system(coding, "provision.actor.role")?.unwrap_or(ROLE_SYSTEM);
     if coding.get("code").and_then(Value::as_str) != Some(RECIPIENT_ROLE) || system != ROLE_SYSTEM {
         return Err(Error::Unsupported("provision.actor with a role other than IRCP".into()));
     }
@@ -178,10 +178,14 @@ fn contact(reference: &Map<String, Value>) -> Result<Contact, Error> {
     // As the metadata of a document published by FHIR name it.
     if system == URI {
         let id = id.strip_prefix("urn:oid:").unwrap_or(id).to_owned();
-        return Ok(Contact { kind, id, scheme: None });
+        return Ok(Contact { kind, id, scheme: None, schemes: Vec::new() });
     }
-    let scheme = oid_of_system(system).into_iter().next();
-    Ok(Contact { kind, id: id.to_owned(), scheme })
+    let mut schemes = oid_of_system(system);
+    let scheme = schemes.first().cloned();
+    if schemes.len() == 1 {
+        schemes.clear();
+    }
+    Ok(Contact { kind, id: id.to_owned(), scheme, schemes })
 }
 
 /// `DocumentReference/{id}`, here or at the end of a URL, or the entry's `urn:uuid:`.
@@ -200,12 +204,20 @@ fn class(concept: &Map<String, Value>) -> Result<Grain, Error> {
     let coding = one_coding_of(concept, ELEMENT)?;
     let code = coding.get("code").and_then(Value::as_str).filter(|c| !c.trim().is_empty());
     let code = code.ok_or(Error::Malformed(ELEMENT))?.to_owned();
-    // Sources write one code system in several ways, as either OID or as URI: an objection to a
-    // class then holds whichever way it is written.
-    let system = coding.get("system").and_then(Value::as_str);
-    let mut schemes = system.map(oid_of_system).unwrap_or_default();
+    // A URI, and what has several OIDs, sources write in several ways.
+    let mut schemes = system(coding, ELEMENT)?.map(oid_of_system).unwrap_or_default();
     let scheme = if schemes.len() == 1 && !is_uri(&schemes[0]) { schemes.pop() } else { None };
-    Ok(Grain::Class { code, scheme })
+    Ok(Grain::Class { code, scheme, schemes })
+}
+
+/// The system of a coding. One that is no text is not the same as none.
+fn system<'c>(
+    coding: &'c Map<String, Value>,
+    element: &'static str,
+) -> Result<Option<&'c str>, Error> {
+    let Some(system) = coding.get("system") else { return Ok(None) };
+    let system = system.as_str().filter(|system| !system.trim().is_empty());
+    system.map(Some).ok_or(Error::Malformed(element))
 }
 
 fn label(coding: &Map<String, Value>) -> Result<Grain, Error> {

@@ -26,12 +26,28 @@ fn every_grain_survives_the_way_there_and_back() {
         (
             json!({"type": "deny", "code": [{"coding": [
                 {"system": "http://snomed.info/sct", "code": "373942005"}]}]}),
-            Grain::Class { code: "373942005".into(), scheme: None },
+            Grain::Class {
+                code: "373942005".into(),
+                scheme: None,
+                schemes: vec![
+                    "2.16.840.1.113883.6.96".into(),
+                    "2.16.840.1.113883.2.1.3.2.4.15".into(),
+                    SNOMED.into(),
+                ],
+            },
+        ),
+        (
+            json!({"type": "deny", "code": [{"coding": [{"code": "373942005"}]}]}),
+            Grain::Class { code: "373942005".into(), scheme: None, schemes: Vec::new() },
         ),
         (
             json!({"type": "deny", "code": [{"coding": [
                 {"system": "urn:oid:2.999.4", "code": "REP"}]}]}),
-            Grain::Class { code: "REP".into(), scheme: Some("2.999.4".into()) },
+            Grain::Class {
+                code: "REP".into(),
+                scheme: Some("2.999.4".into()),
+                schemes: Vec::new(),
+            },
         ),
         (
             json!({"type": "deny", "actor": [{"role": ircp, "reference": org("ZEX02")}]}),
@@ -55,6 +71,7 @@ fn every_grain_survives_the_way_there_and_back() {
                 kind: ContactKind::Encounter,
                 id: "E 1".into(),
                 scheme: Some("2.999.5".into()),
+                schemes: Vec::new(),
             }),
         ),
         (
@@ -65,6 +82,7 @@ fn every_grain_survives_the_way_there_and_back() {
                 kind: ContactKind::CarePlan,
                 id: "2.999.7.1".into(),
                 scheme: None,
+                schemes: Vec::new(),
             }),
         ),
     ];
@@ -131,6 +149,10 @@ fn several_limits_are_terms() {
         json!({"type": "permit", "code": [{"coding": [{"code": "1"}]}]}),
         json!({"type": "permit", "dataPeriod": {"end": "2022"}}),
         json!({"type": "deny", "purpose": [{"code": "BTG"}]}),
+        json!({"type": "deny", "purpose": [{"code": "TREAT"}]}),
+        json!({"type": "permit", "purpose": [{"code": "TREAT"}]}),
+        json!({"type": "deny", "purpose": [{"code": "TREAT"}],
+            "actor": [{"role": ircp, "reference": org("ZEX02")}]}),
         json!({"type": "deny", "actor": [{"role": ircp, "reference": org("ZEX02")},
             {"role": ircp, "reference": org("ZEX03")}]}),
         json!({"type": "deny", "actor": [{"role": ircp, "reference": org("ZEX02")}],
@@ -142,6 +164,33 @@ fn several_limits_are_terms() {
         assert!(matches!(record.provision, Provision::Terms(_)), "{provision}");
         assert_eq!(again(&record), record, "{provision}");
     }
+}
+
+/// A system with several OIDs means each of them, of a class as of a contact, and is told again.
+#[test]
+fn a_system_keeps_all_that_it_stands_for() {
+    let provision = json!({
+        "type": "permit",
+        "code": [{"coding": [{"system": SNOMED, "code": "1"}]},
+            {"coding": [{"system": "https://fhir.example.nhs.uk/classes", "code": "1"}]}],
+        "data": [{"meaning": "related", "reference": {"type": "CarePlan",
+            "identifier": {"system": SNOMED, "value": "1"}}}],
+    });
+
+    let record = parse(&provision).unwrap();
+
+    let Provision::Terms(terms) = &record.provision else { panic!("{record:?}") };
+    let Grain::Related(contact) = &terms.root.data[0] else { panic!("{terms:?}") };
+    let both = ["2.16.840.1.113883.6.96", "2.16.840.1.113883.2.1.3.2.4.15"];
+    assert!(both.iter().all(|oid| contact.schemes.contains(&(*oid).to_owned())), "{contact:?}");
+    let Grain::Class { schemes, scheme: None, .. } = &terms.root.classes[0] else {
+        panic!("{terms:?}")
+    };
+    assert!(both.iter().all(|oid| schemes.contains(&(*oid).to_owned())), "{schemes:?}");
+    assert_eq!(again(&record), record);
+    let written = crate::consent_resource(&record);
+    assert_eq!(written["provision"]["code"], provision["code"]);
+    assert_eq!(written["provision"]["data"], provision["data"]);
 }
 
 #[test]
@@ -176,7 +225,6 @@ fn a_permission_keeps_whom_and_until_when() {
     let mut consent = consent(&json!({
         "type": "permit",
         "period": {"start": "2026-01-02", "end": "2027-01"},
-        "purpose": [{"code": "TREAT"}],
         "actor": [{"role": {"coding": [{"code": "IRCP"}]},
             "reference": {"reference": "Organization/ZEX05"}}],
     }));
@@ -213,6 +261,24 @@ fn a_provision_that_is_not_understood_is_refused_by_name() {
         (json!({"type": "deny", "class": [{"code": "x"}]}), "provision.class"),
         (json!({"type": "deny", "purpose": [{"code": "HRESCH"}]}), "provision.purpose"),
         (json!({"type": "deny", "purpose": "TREAT"}), "provision.purpose"),
+        (json!({"type": "deny", "purpose": [{"system": 1, "code": "TREAT"}]}), "provision.purpose"),
+        (
+            json!({"type": "deny", "purpose": [{"system": ["urn:x"], "code": "BTG"}]}),
+            "provision.purpose",
+        ),
+        (
+            json!({"type": "deny", "code": [{"coding": [{"system": 1, "code": "1"}]}]}),
+            "provision.code",
+        ),
+        (
+            json!({"type": "deny", "code": [{"coding": [{"system": "", "code": "1"}]}]}),
+            "provision.code",
+        ),
+        (
+            json!({"type": "deny", "actor": [{"reference": org("ZEX02"),
+                "role": {"coding": [{"system": 1, "code": "IRCP"}]}}]}),
+            "provision.actor.role",
+        ),
         (json!({"type": "deny", "securityLabel": []}), "provision.securityLabel"),
         (
             json!({"type": "deny", "securityLabel": [{"system": CONFIDENTIALITY, "code": "PSY"}]}),
@@ -345,6 +411,8 @@ fn json_value() -> impl Strategy<Value = Value> {
         ]
     })
 }
+
+const SNOMED: &str = "http://snomed.info/sct";
 
 fn span(from: &str, until: &str) -> Span {
     Span { from: Some(from.parse().unwrap()), until: Some(until.parse().unwrap()) }

@@ -99,8 +99,8 @@ fn label(grain: &Grain) -> Option<Value> {
 }
 
 fn class(grain: &Grain) -> Option<Value> {
-    let Grain::Class { code, scheme } = grain else { return None };
-    let system = scheme.as_deref().map(system_of_scheme);
+    let Grain::Class { code, scheme, schemes } = grain else { return None };
+    let system = scheme.as_ref().or(schemes.first()).map(|scheme| system_of_scheme(scheme));
     let coding = Object::new().with("system", system).with("code", code.as_str());
     Some(json!({"coding": [Value::from(coding)]}))
 }
