@@ -61,14 +61,7 @@ fn unpacked(dictionary: &Dictionary, data: &[u8], most: usize) -> Option<Vec<u8>
         1 => dictionary.iter().find(|(key, _)| key == b"Filter")?.1.as_slice(),
         _ => return None,
     };
-<<<<<<< HEAD
-    let filter = match filter {
-        [one] | [Token::Mark(b"["), one, Token::Mark(b"]")] => one,
-        _ => return None,
-    };
-=======
     let ([filter] | [Token::Mark(b"["), filter, Token::Mark(b"]")]) = filter else { return None };
->>>>>>> work-copies
     if ![b"FlateDecode".as_slice(), b"Fl"].iter().any(|name| filter.is_name(name)) {
         return None;
     }
