@@ -107,9 +107,9 @@ impl OpenedFile {
     pub(super) async fn open(path: &Path, keys: &dyn KeyWrapper, name: &str) -> io::Result<Self> {
         let mut file = File::open(path).await?;
         let length = file.metadata().await?.len();
-        let wrapped = read_header(&mut file).await.map_err(|error| match error.kind() {
-            ErrorKind::UnexpectedEof => SealingError::Differs.into(),
-            _ => error,
+        let wrapped = read_header(&mut file).await.map_err(|error| {
+            let is_cut = error.kind() == ErrorKind::UnexpectedEof;
+            if is_cut { SealingError::Differs.into() } else { error }
         })?;
         let pieces = length.saturating_sub(file.stream_position().await?);
         let size = plain_size(pieces).ok_or(SealingError::Differs)?;
