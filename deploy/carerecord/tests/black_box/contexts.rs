@@ -1,6 +1,7 @@
 //! A clinical system opens a patient's record in the web portal by an id alone, and is asked by the portal
 //! what that stands for.
 
+use carerecord_model::{Clock, SystemClock};
 use carerecord_testkit::{Browser, ContextFault, Deployment, GP, PATIENT, Role};
 use jsonwebtoken::jwk::{Jwk, ThumbprintHash};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
@@ -60,7 +61,7 @@ fn signed(deployment: &Deployment, n: u32) -> String {
     let jwk = Jwk::from_encoding_key(&key, Algorithm::ES256).unwrap();
     let mut header = Header::new(Algorithm::ES256);
     header.kid = Some(jwk.thumbprint(ThumbprintHash::SHA256).unwrap());
-    let now = jiff::Timestamp::now().as_second();
+    let now = SystemClock.now().as_second();
     let claims = json!({
         "iss": "demo-epr", "aud": deployment.url(Role::Portal, ""), "iat": now, "exp": now + 60,
         "jti": format!("context-{n}"), "sub": GP, "org": "A20047", "nhs_number": PATIENT,

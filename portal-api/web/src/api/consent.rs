@@ -39,7 +39,7 @@ pub(crate) enum Says {
     /// To an organisation's seeing the record, or to all.
     Agrees(Option<String>),
     /// Something with several limits, or with exceptions.
-    Terms(Terms),
+    Terms(Box<Terms>),
     /// Something that this portal has no words for.
     Other,
 }
@@ -148,7 +148,7 @@ impl Said {
 impl Says {
     fn read(provision: &Value) -> Self {
         if let Some(terms) = Terms::read(provision) {
-            return Self::Terms(terms);
+            return Self::Terms(Box::new(terms));
         }
         let organisation = |reference: &Value| text(&reference["identifier"]["value"]);
         let recipient = organisation(&provision["actor"][0]["reference"]);

@@ -52,7 +52,7 @@ pub(crate) enum Wish {
     /// Share, with this organisation or with all.
     Share(Option<String>),
     /// Something with several limits, or with exceptions.
-    Terms(Terms),
+    Terms(Box<Terms>),
 }
 
 impl ApiClient {
@@ -152,7 +152,7 @@ impl Choice {
         let data = &provision["data"][0];
         let terms = Terms::read(provision);
         let says = match provision["type"].as_str()? {
-            "permit" | "deny" if terms.is_some() => Wish::Terms(terms?),
+            "permit" | "deny" if terms.is_some() => Wish::Terms(Box::new(terms?)),
             "permit" => Wish::Share(actor),
             "deny" if actor.is_some() => Wish::NotWith(actor?),
             "deny" if data["meaning"] == "authoredby" => {

@@ -144,8 +144,8 @@ async fn every_page_and_form_asks_for_what_is_documented() {
             continue;
         }
         let path = path.replace("{handle}", handle).replace("{n}", "1");
-        let path = path.replace("{id}", &uuid(1).to_string());
-        let path = path.replace("{other}", &uuid(2).to_string());
+        let path = path.replace("{id}", &uuid(1));
+        let path = path.replace("{other}", &uuid(2));
         if handlers.contains("get(") {
             let page = browser.get(&path).await;
             assert_ne!(page.status, StatusCode::UNAUTHORIZED, "{path}");

@@ -203,7 +203,7 @@ async fn show(
     let set = patient.filter_set.then(|| patient.filter.clone());
     let chosen = Face::of(&shown.show).or(patient.face);
     let view = RoleView::of(caller.0.role(), &portal.config);
-    let Gathered { banner, kept_under, interrupts, found, mut elements, asked_at } =
+    let Gathered { banner, kept_under, interrupts, found, elements, asked_at } =
         gather(portal, &caller, handle, &number, chosen).await?;
     if interrupts {
         portal.tell_of_death(&mut caller.0, handle).await?;
@@ -214,17 +214,13 @@ async fn show(
         None => last_filter(portal, &caller.0).await.of_documents(&found.documents),
     };
     let face = chosen.unwrap_or_else(|| Face::for_record(found.documents.len()));
-    let banner = banner
-        .with_alert(withheld_alert(&found.withheld))
-        .with_alert(opened_alert(opened_until(&found.overriding), portal))
-        .with_allergies(summary::allergies(&elements, handle));
-    let brief = if face == Face::Overview {
-        let more = elements.len()..summary::TYPES;
-        elements.extend(portal.elements(caller.asker(), &number, more).await);
-        let brief = Brief::new(elements, &found.documents, handle, &portal.zone);
-        brief.map(|brief| brief.arranged(view.kinds, view.elsewhere))
-    } else {
-        None
+    let brief = match face {
+        Face::Overview => {
+            let elements = all_elements(portal, &caller, &number, elements).await;
+            Brief::new(elements, &found.documents, handle, &portal.zone)
+                .map(|brief| brief.arranged(view.kinds, view.elsewhere))
+        }
+        Face::List | Face::Timeline => None,
     };
     let group = group_of_slug(&shown.group).filter(|_| face != Face::Overview);
     let before = caller.0.patient(handle)?.before.as_ref();
@@ -275,6 +271,18 @@ async fn show(
         overview,
         brief,
     })
+}
+
+/// What has been asked for already, and the types besides.
+async fn all_elements(
+    portal: &Portal,
+    caller: &Caller,
+    number: &NhsNumber,
+    mut elements: Elements,
+) -> Elements {
+    let more = elements.len()..summary::TYPES;
+    elements.extend(portal.elements(caller.asker(), number, more).await);
+    elements
 }
 
 /// The faces of a record, with the group that is shown where they have groups.
@@ -379,6 +387,10 @@ async fn gather(
                 found.sources.clone_from(&asked.sources);
             }
             let asked_at = asked.map_or_else(|| portal.now(), |asked| asked.at);
+            let banner = banner
+                .with_alert(withheld_alert(&found.withheld))
+                .with_alert(opened_alert(opened_until(&found.overriding), portal))
+                .with_allergies(summary::allergies(&elements, handle));
             Ok(Gathered { banner, kept_under, interrupts, found, elements, asked_at })
         }
         Err(ApiError::Refused(refusal)) => Err(refused(vec![refusal], banner)),
