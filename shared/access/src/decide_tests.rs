@@ -274,7 +274,7 @@ async fn a_folder_shown_in_part_has_the_time_of_that_part() {
     for (code, time, in_part) in [("V", "20260114102231", true), ("N", "20260404000000", false)] {
         let (released, withheld) = view.release_found(found(code));
         let folders = &released.value().folders;
-        let told = folders[0].last_update_time.as_ref().map(|time| time.as_str());
+        let told = folders[0].last_update_time.as_ref().map(carerecord_model::Dtm::as_str);
         assert_eq!(told, Some(time), "{code}");
         assert_eq!(withheld.folders_in_part.contains(&urn(10)), in_part, "{code}");
     }
