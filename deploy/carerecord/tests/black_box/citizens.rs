@@ -184,8 +184,10 @@ async fn every_other_route_is_closed(deployment: &Deployment, ada: &Fhir, others
         let method = if route.method == "ANY" { "DELETE" } else { &route.method };
         for id in others {
             let path = route.path.replace("{id}", id).replace("{*rest}", &format!("Nothing/{id}"));
+            let is_document = !path.contains("Consent") && !path.contains("Episode");
+            let status = if is_document { "current" } else { "active" };
             let query = format!(
-                "?patient.identifier=https://fhir.nhs.uk/Id/nhs-number|{STRANGER}&status=current\
+                "?patient.identifier=https://fhir.nhs.uk/Id/nhs-number|{STRANGER}&status={status}\
                  &code=submissionset&identifier={STRANGER}"
             );
             let query = if method == "GET" { &query } else { "" };
@@ -194,7 +196,7 @@ async fn every_other_route_is_closed(deployment: &Deployment, ada: &Fhir, others
             if route.path.ends_with("_search") {
                 let form = format!(
                     "patient.identifier=https://fhir.nhs.uk/Id/nhs-number|{STRANGER}\
-                     &status=current&code=submissionset&identifier={STRANGER}"
+                     &status={status}&code=submissionset&identifier={STRANGER}"
                 );
                 request =
                     request.header("content-type", "application/x-www-form-urlencoded").body(form);

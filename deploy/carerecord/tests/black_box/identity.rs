@@ -41,6 +41,8 @@ pub async fn a_merge_by_hl7_v3_holds_on_every_door(deployment: Deployment) {
     }
     let mut browser = Browser::sign_in(&deployment, GP).await;
     let list = browser.find(merged).await;
+    let (status, page) = browser.submit(&format!("{list}/died"), &[]).await;
+    assert_eq!(status, 303, "{page}");
     let (status, page) = browser.get(&list).await;
     assert_eq!(status, 200, "{page}");
     for shown in ["Letter 1", "Letter 2", "ADEYEMI, Ngozi", "999 000 1138</span> is no longer"] {
