@@ -64,6 +64,8 @@ struct PatientPage {
     overview: Option<OverviewView>,
     /// With the overview: what documents state, where it could be had.
     brief: Option<Brief>,
+    /// Whether the record is too long for that to be read for every overview.
+    is_long: bool,
     /// Whether the reader may record what the patient says.
     may_record: bool,
     /// Whether the reader may open what is closed.
@@ -204,7 +206,7 @@ async fn show(
     let chosen = Face::of(&shown.show).or(patient.face);
     let view = RoleView::of(caller.0.role(), &portal.config);
     let Gathered { banner, kept_under, interrupts, found, elements, asked_at } =
-        gather(portal, &caller, handle, &number, chosen).await?;
+        gather(portal, &caller, handle, &number).await?;
     if interrupts {
         portal.tell_of_death(&mut caller.0, handle).await?;
     }
@@ -214,13 +216,14 @@ async fn show(
         None => last_filter(portal, &caller.0).await.of_documents(&found.documents),
     };
     let face = chosen.unwrap_or_else(|| Face::for_record(found.documents.len()));
+    let is_long = found.documents.len() > LONG;
     let brief = match face {
-        Face::Overview => {
+        Face::Overview if !is_long => {
             let elements = all_elements(portal, &caller, &number, elements).await;
             Brief::new(elements, &found.documents, handle, &portal.zone)
                 .map(|brief| brief.arranged(view.kinds, view.elsewhere))
         }
-        Face::List | Face::Timeline => None,
+        Face::Overview | Face::List | Face::Timeline => None,
     };
     let group = group_of_slug(&shown.group).filter(|_| face != Face::Overview);
     let before = caller.0.patient(handle)?.before.as_ref();
@@ -270,6 +273,7 @@ async fn show(
         list,
         overview,
         brief,
+        is_long,
     })
 }
 
@@ -336,7 +340,7 @@ struct Gathered {
     /// Whether a death is to be told first.
     interrupts: bool,
     found: Found,
-    /// Of allergies; of every type where the overview is asked for.
+    /// Of allergies.
     elements: Elements,
     /// When the sources were asked, in seconds.
     asked_at: i64,
@@ -349,16 +353,14 @@ async fn gather(
     caller: &Caller,
     handle: Uuid,
     number: &NhsNumber,
-    face: Option<Face>,
 ) -> Result<Gathered, Problem> {
     let asker = caller.asker();
     let asked = caller.0.patient(handle)?.asked.as_ref();
     let asked = asked.filter(|asked| portal.still_holds(asked));
-    let types = if face == Some(Face::Overview) { summary::TYPES } else { 1 };
     let (record, found, elements) = tokio::join!(
         portal.api.patient(asker, number),
         portal.api.documents(asker, number, asked.is_none()),
-        portal.elements(asker, number, 0..types)
+        portal.elements(asker, number, 0..1)
     );
     // A list without the person's name is worth more than none; the banner says what is missing.
     let record = record.unwrap_or_else(|error| {
@@ -496,3 +498,5 @@ impl Portal {
 
 /// What a source said is told for so long without asking again; the page says when it was asked.
 const ASKED_SECONDS: i64 = 120;
+/// Of a record with more documents the overview does not wait for what they state: the summary has it.
+const LONG: usize = 1000;
