@@ -1,11 +1,11 @@
 //! Access tokens: JWTs of the sign-in provider, checked against its published keys.
 
+mod claims;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use carerecord_access::{
-    Assurance, Caller, CitizenCaller, Purpose, Right, SystemCaller, UserCaller,
-};
+use carerecord_access::{Caller, Purpose};
 use carerecord_model::Clock;
 use carerecord_service::{
     AuditDraft, Ended, FIRST, LONGEST_SIGN_IN, SignIn, SignInProvider, SignOuts,
@@ -22,6 +22,9 @@ use tokio::sync::Mutex;
 use crate::logout_token::{self, Expected, LogoutError, LogoutToken};
 use crate::oauth::{OwnToken, Scopes};
 use crate::{OAuth, PortalConfig};
+use claims::{Claims, Common, citizen, mapped};
+
+pub(crate) use claims::names_a_caller;
 
 /// Checks access tokens.
 #[derive(Clone)]
@@ -346,157 +349,7 @@ pub(crate) enum Unread {
     Provider,
 }
 
-/// What every access token says. All but the first two may be missing.
-#[derive(Debug, Deserialize)]
-struct Common {
-    sub: String,
-    exp: i64,
-    iat: Option<i64>,
-    auth_time: Option<i64>,
-    sid: Option<String>,
-    #[serde(default)]
-    client_id: String,
-    #[serde(default)]
-    name: String,
-}
-
-/// A citizen, in the claims of NHS login.
-fn citizen(
-    provider: &SignInProvider,
-    claims: &Value,
-    common: Common,
-) -> Result<Caller, TokenError> {
-    Ok(Caller::Citizen(Box::new(CitizenCaller {
-        user_id: provider.own(&common.sub),
-        name: common.name,
-        organisation: provider.organisation(claims).ok_or(TokenError::Invalid)?,
-        number: provider.nhs_number(claims),
-        proofing: provider.proofing(claims),
-        client_id: common.client_id,
-        session_id: common.sid.map(|sid| provider.own(&sid)),
-        about: None,
-    })))
-}
-
-/// The person of a provider whose claims mean what the configuration says.
-fn mapped(
-    provider: &SignInProvider,
-    claims: &Value,
-    common: Common,
-    selected: Option<&str>,
-) -> Result<Caller, TokenError> {
-    let roles = provider.roles(claims);
-    let role = match (selected, roles.as_slice()) {
-        (Some(id), all) => all.iter().find(|role| provider.role_id(role) == id).copied(),
-        (None, [only]) => Some(*only),
-        // Never the first of several: the person says which one.
-        (None, _) => None,
-    };
-    let role = role.ok_or(TokenError::RoleNotSelected)?;
-    Ok(Caller::User(Box::new(UserCaller {
-        user_id: provider.own(&common.sub),
-        name: common.name,
-        organisation: provider.organisation(claims).ok_or(TokenError::Invalid)?,
-        role: role.code.clone(),
-        role_profile_id: provider.role_id(role),
-        activities: Vec::new(),
-        assurance: provider.assurance(claims),
-        client_id: common.client_id,
-        asserted: None,
-        session_id: common.sid.map(|sid| provider.own(&sid)),
-    })))
-}
-
-/// The claims of an access token, in the shape of CIS2. All but the first may be missing.
-#[derive(Debug, Deserialize)]
-struct Claims {
-    sub: String,
-    #[serde(default)]
-    name: String,
-    #[serde(default)]
-    acr: String,
-    #[serde(default)]
-    authentication_assurance_level: String,
-    #[serde(default)]
-    client_id: String,
-    #[serde(default)]
-    scope: String,
-    selected_roleid: Option<String>,
-    sid: Option<String>,
-    #[serde(default)]
-    nhsid_nrbac_roles: Vec<Role>,
-    org_code: Option<String>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-struct Role {
-    person_roleid: String,
-    org_code: String,
-    #[serde(default)]
-    role_code: String,
-    #[serde(default)]
-    activity_codes: Vec<String>,
-}
-
-/// Whether claims as JSON name a caller.
-pub(crate) fn names_a_caller(json: &[u8]) -> bool {
-    serde_json::from_slice::<Claims>(json).is_ok_and(|claims| claims.caller(None).is_ok())
-}
-
-impl Claims {
-    fn caller(self, selected: Option<&str>) -> Result<Caller, TokenError> {
-        if self.nhsid_nrbac_roles.is_empty()
-            && let Some(organisation) = &self.org_code
-        {
-            return self.system(organisation);
-        }
-        let roles = &self.nhsid_nrbac_roles;
-        let chosen = self.selected_roleid.as_deref().or(selected);
-        let role = match (chosen, roles.as_slice()) {
-            (Some(id), _) => roles.iter().find(|r| r.person_roleid == id),
-            (None, [only]) => Some(only),
-            // Never the first of several: the person says which one.
-            (None, _) => return Err(TokenError::RoleNotSelected),
-        };
-        let role = role.cloned().ok_or(TokenError::RoleNotSelected)?;
-        let organisation = role.org_code.parse().map_err(|_| TokenError::Invalid)?;
-        let job = role.role_code.rsplit(':').next().unwrap_or_default().to_owned();
-        let stronger = Assurance::from_claim(&self.authentication_assurance_level);
-        Ok(Caller::User(Box::new(UserCaller {
-            user_id: self.sub,
-            name: self.name,
-            organisation,
-            role: job,
-            role_profile_id: role.person_roleid,
-            activities: role.activity_codes,
-            assurance: Assurance::from_claim(&self.acr).max(stronger),
-            client_id: self.client_id,
-            asserted: None,
-            session_id: self.sid,
-        })))
-    }
-
-    fn system(&self, organisation: &str) -> Result<Caller, TokenError> {
-        let mut rights = Vec::new();
-        let scopes = || self.scope.split(' ').filter_map(|s| s.strip_prefix("system/"));
-        if scopes().any(|s| s.ends_with("read")) {
-            rights.extend([Right::Query, Right::Retrieve]);
-        }
-        if scopes().any(|s| PUBLISH.contains(&s)) {
-            rights.push(Right::Publish);
-        }
-        Ok(Caller::System(SystemCaller {
-            name: self.client_id.clone(),
-            organisation: organisation.parse().map_err(|_| TokenError::Invalid)?,
-            rights,
-            known_by: "token",
-        }))
-    }
-}
-
 const ALGORITHMS: [Algorithm; 4] =
     [Algorithm::ES256, Algorithm::ES384, Algorithm::RS256, Algorithm::RS512];
-/// What publishing needs: to write what a transaction of MHD makes.
-const PUBLISH: [&str; 4] = ["*.write", "*.*", "DocumentReference.write", "DocumentReference.c"];
 const KEYS_FRESH: Duration = Duration::from_secs(300);
 const KEYS_PAUSE: Duration = Duration::from_secs(2);

@@ -1,3 +1,4 @@
+mod kept;
 mod notes;
 mod person;
 mod rows;
@@ -5,11 +6,12 @@ mod sealed;
 mod store;
 mod turns;
 
-pub(crate) use notes::{app_asking, app_asks, launch_pending, launch_started, started};
-pub(crate) use person::{
-    Caller, CurrentPatient, Death, KnownPerson, Launched, MAX_PATIENTS, Person, Role, SeenBefore,
-    SignInStarted, SignedIn, SourcesAsked, forget, keep, keep_now, remember,
+pub(crate) use kept::{
+    CurrentPatient, Death, KnownPerson, Launched, MAX_PATIENTS, Role, SeenBefore, SignInStarted,
+    SignedIn, SourcesAsked,
 };
+pub(crate) use notes::{app_asking, app_asks, launch_pending, launch_started, started};
+pub(crate) use person::{Caller, Person, forget, keep, keep_now, remember};
 pub use rows::{SessionRow, SessionRows, SessionRowsError};
 pub(crate) use sealed::{open, seal};
 pub(crate) use store::RowStore;

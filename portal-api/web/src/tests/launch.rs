@@ -12,13 +12,18 @@ async fn a_launch_opens_the_patient_and_nobody_else() {
     let (mut browser, epr) = begun().await;
 
     let opened = browser.launch(&epr.sign(&json!({}))).await;
+    opens_ada_alone(&mut browser, &opened).await;
+}
+
+/// The record of the launch, with where it comes from, and nobody else's.
+pub(super) async fn opens_ada_alone(browser: &mut Browser, opened: &Page) {
     let list = opened.location().to_owned();
     assert!(list.starts_with("/patient/"), "{list}");
     let page = browser.get(&list).await;
     page.shows("OKAFOR, Ada (Dr)");
     page.shows("Opened from Example EPR");
     page.shows("href=\"https://epr.example/ward/3\"");
-    shows_nobody_else(&mut browser, &list).await;
+    shows_nobody_else(browser, &list).await;
 }
 
 #[tokio::test]

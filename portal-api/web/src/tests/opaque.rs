@@ -7,7 +7,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::browser::{Browser, Page};
-use super::launch::{Epr, now, shows_nobody_else};
+use super::launch::{Epr, now, opens_ada_alone, shows_nobody_else};
 use crate::{LauncherConfig, WebConfig, WebError};
 
 #[tokio::test]
@@ -19,13 +19,7 @@ async fn an_id_opens_the_patient_and_nobody_else() {
     assert!(left.location().contains("prompt=none"), "{}", left.location());
     assert_eq!(contexts.asked(), 0, "not before it is known who asks");
     let opened = browser.opened(&by("7f3a")).await;
-    let list = opened.location().to_owned();
-    assert!(list.starts_with("/patient/"), "{list}");
-    let page = browser.get(&list).await;
-    page.shows("OKAFOR, Ada (Dr)");
-    page.shows("Opened from Example EPR");
-    page.shows("href=\"https://epr.example/ward/3\"");
-    shows_nobody_else(&mut browser, &list).await;
+    opens_ada_alone(&mut browser, &opened).await;
     assert_eq!(contexts.asked(), 1);
 }
 
